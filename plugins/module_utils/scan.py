@@ -1,0 +1,305 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One pass over a directory: what lies there, and what each file is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .overlap import judge_all
+from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place, display
+from .signatures import DAMAGED, FEATURE, ArraySpec, Verdict, judge
+
+Question = Tuple[ArraySpec, bool]
+
+# What an entry is: a file, a link to a file, a link to nothing, or anything else that takes up the name.
+FILE, LINK, DANGLING, SPECIAL = "file", "link", "dangling", "special"
+
+# A shared verdict of all that was not judged.
+UNJUDGED = Verdict("", "", None)
+
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+
+# Gone between listing and looking, which happens on a live host and is no error.
+_VANISHED = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Entry:
+    """One name in a scanned directory; millions of them may be in memory at once.
+
+    path: below the directory, "/" between; key: (st_dev, st_ino) behind links as one number;
+    verdict: what the file is; text: what a link says.
+    """
+
+    __slots__ = ("path", "kind", "key", "size", "verdict", "text")
+
+    def __init__(self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None) -> None:
+        self.path = path
+        self.kind = kind
+        self.key = key
+        self.size = size
+        self.verdict = verdict
+        self.text = text
+
+    @property
+    def name(self) -> str:
+        """The base name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether its content has the arrays that were asked for."""
+        return self.verdict.kind == FEATURE
+
+
+class DirectoryScan:
+    """A directory, its entries, and what could not be seen of it."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.path = place.path
+        self.state = place.state
+        self.entries: List[Entry] = []
+        # One sentence each: parts that could not be looked at, so that "none" cannot be said of the whole.
+        self.doubts: List[str] = []
+        self.doubt_count = 0
+        self.info: Optional[os.stat_result] = None
+
+    def doubt(self, sentence: str) -> None:
+        """Notes a part that could not be seen; the first ten are kept in words."""
+        self.doubt_count += 1
+        if len(self.doubts) < 10:
+            self.doubts.append(sentence)
+
+    @property
+    def reason(self) -> str:
+        """Why the directory is unreadable, in words."""
+        return self.place.reason
+
+
+def inode_key(dev: int, ino: int) -> int:
+    """(st_dev, st_ino) as one number: half the memory of a tuple, a million times."""
+    return (dev << 64) | ino
+
+
+class _Directory:
+    """An open directory that closes itself when the last file waiting in it was judged.
+
+    Verdicts may overlap and lag behind the listing, so neither side can say alone when it is done.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+# A file that waits for its verdict: where it lies, its base name there, the entry to complete.
+Pending = Tuple[_Directory, str, Entry]
+Known = Dict[int, Verdict]
+
+
+def scan_directory(
+    place: Place,
+    accept: Callable[[str], bool],
+    question: Question,
+    known: Known,
+    recursive: bool = True,
+    follow: bool = True,
+    keep_names: bool = False,
+    avoid: Tuple[InodeKey, ...] = (),
+) -> DirectoryScan:
+    """Lists a directory once and judges each file whose base name is accepted.
+
+    known: verdicts by inode key, read and extended, so that no file is judged twice for one question.
+    follow: enter links to directories (each directory once). keep_names: also keep names that were not
+    accepted, unjudged, since they are taken. avoid: directories that are never entered.
+    """
+    scan = DirectoryScan(place)
+    if place.state in (ABSENT, UNREADABLE):
+        return scan
+    try:
+        top = _Directory(os.open(place.path, _OPEN_DIRECTORY))
+    except OSError as error:
+        if error.errno in _VANISHED:
+            scan.state = ABSENT
+        else:
+            _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+        return scan
+    try:
+        scan.info = os.fstat(top.fd)
+        walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid)
+        for pending, result in judge_all(walk.pending(top), _Judge(question)):
+            _settle(scan, known, pending[2], result)
+    except OSError as error:
+        _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+        return scan
+    scan.state = PRESENT if scan.entries or walk.saw_anything else EMPTY
+    return scan
+
+
+def _refuse(scan: DirectoryScan, reason: str) -> None:
+    scan.state = UNREADABLE
+    scan.place = Place(scan.path, UNREADABLE, reason, scan.place.key, scan.place.is_link)
+    scan.entries = []
+
+
+class _Judge:
+    """Opens one pending file and judges it: (size, key, verdict), or None where it is no regular file."""
+
+    def __init__(self, question: Question) -> None:
+        self.arrays, self.full = question
+
+    def __call__(self, pending: Pending) -> Any:
+        directory, name, entry = pending
+        flags = _OPEN if entry.kind == LINK else _OPEN | os.O_NOFOLLOW
+        fd = os.open(name, flags, dir_fd=directory.fd)
+        try:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                return None
+            return info.st_size, (info.st_dev << 64) | info.st_ino, judge(fd, info.st_size, name, self.arrays, self.full)
+        finally:
+            os.close(fd)
+
+
+def _settle(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
+    if isinstance(result, OSError):
+        if result.errno in _VANISHED:
+            return
+        scan.doubt(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
+        entry.verdict = Verdict(DAMAGED, f"cannot be read ({result.strerror})", None)
+    elif isinstance(result, BaseException):
+        raise result
+    elif result is None:
+        entry.kind = SPECIAL
+    else:
+        entry.size, entry.key, entry.verdict = result
+        known[entry.key] = entry.verdict
+    scan.entries.append(entry)
+
+
+class _Walk:
+    """Lists directories depth first and hands out the files that have to be judged."""
+
+    def __init__(
+        self,
+        scan: DirectoryScan,
+        accept: Callable[[str], bool],
+        known: Known,
+        recursive: bool,
+        follow: bool,
+        keep_names: bool,
+        avoid: Tuple[InodeKey, ...],
+    ) -> None:
+        self.scan = scan
+        self.accept = accept
+        self.known = known
+        self.recursive = recursive
+        self.follow = follow
+        self.keep_names = keep_names
+        self.visited = set(avoid)
+        self.saw_anything = False
+
+    def pending(self, top: _Directory) -> Iterator[Pending]:
+        info = os.fstat(top.fd)
+        self.visited.add((info.st_dev, info.st_ino))
+        yield from self._directory(top, "")
+
+    def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
+        accept, keep_names = self.accept, self.keep_names
+        folders: List[Tuple[str, bool]] = []
+        with os.scandir(directory.fd) as listing:
+            for item in listing:
+                self.saw_anything = True
+                name = item.name
+                if item.is_file(follow_symlinks=False):
+                    if accept(name):
+                        yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED)
+                    elif keep_names:
+                        self._keep(prefix + name, None)
+                elif item.is_symlink():
+                    entry = self._link(directory.fd, name, prefix + name, folders)
+                    if entry is not None:
+                        yield directory, name, entry
+                elif item.is_dir(follow_symlinks=False):
+                    if self.recursive:
+                        folders.append((name, False))
+                    elif keep_names:
+                        self._keep(prefix + name, None)
+                elif keep_names or accept(name):
+                    # A socket, a FIFO or a device: never opened.
+                    self._keep(prefix + name, None)
+        folders.sort()
+        for name, is_link in folders:
+            yield from self._folder(directory, name, prefix + name, is_link)
+
+    def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
+        self.scan.entries.append(Entry(path, kind, key, size, UNJUDGED, text))
+
+    def _link(self, fd: int, name: str, path: str, folders: List[Tuple[str, bool]]) -> Optional[Entry]:
+        """Keeps what can be said of a link at once; returns the entry where its file has to be judged."""
+        accepted = self.accept(name)
+        wanted = accepted or self.keep_names
+        if not wanted and not (self.recursive and self.follow):
+            return None
+        try:
+            text = os.readlink(name, dir_fd=fd)
+        except OSError:
+            return None  # gone, or no link any more
+        try:
+            info = os.stat(name, dir_fd=fd)
+        except OSError as error:
+            if wanted:
+                self._broken_link(path, text, error)
+            return None
+        if stat.S_ISDIR(info.st_mode):
+            if self.recursive and self.follow:
+                folders.append((name, True))
+            elif wanted:
+                self._keep(path, text)
+            return None
+        if not wanted:
+            return None
+        key = inode_key(info.st_dev, info.st_ino)
+        if not accepted:
+            self._keep(path, text, LINK, key, info.st_size)
+            return None
+        if not stat.S_ISREG(info.st_mode):
+            self._keep(path, text)
+            return None
+        entry = Entry(path, LINK, key, info.st_size, self.known.get(key, UNJUDGED), text)
+        if entry.verdict is UNJUDGED:
+            return entry
+        self.scan.entries.append(entry)
+        return None
+
+    def _broken_link(self, path: str, text: str, error: OSError) -> None:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            self._keep(path, text, DANGLING)
+            return
+        where = display(self.scan.path) + "/" + display(path)
+        self.scan.doubt(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
+        verdict = Verdict(DAMAGED, f"cannot be reached ({error.strerror})", None)
+        self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
+
+    def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
+        try:
+            flags = _OPEN_DIRECTORY if is_link else _OPEN_DIRECTORY | os.O_NOFOLLOW
+            directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
+            info = os.fstat(directory.fd)
+            if (info.st_dev, info.st_ino) not in self.visited:
+                self.visited.add((info.st_dev, info.st_ino))
+                yield from self._directory(directory, path + "/")
+        except OSError as error:
+            if error.errno not in _VANISHED:
+                self.scan.doubt(f"{display(self.scan.path)}/{display(path)} cannot be listed ({error.strerror})")
