@@ -1,0 +1,10 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+.PHONY: setup setup-dev
+
+setup:
+	@scripts/setup run
+
+setup-dev:
+	@scripts/setup dev

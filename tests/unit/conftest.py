@@ -1,0 +1,24 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets plain pytest import ``ansible_collections.trainprep.features``.
+
+The ``ansible`` package installs a package ``ansible_collections`` of its own, which hides every
+other directory of that name; Ansible's collection finder knows how to look in several places.
+Under ``ansible-test units`` the finder is installed already.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def _collection_finder_is_there() -> bool:
+    return any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path)
+
+
+if not _collection_finder_is_there():
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader([str(Path(__file__).resolve().parents[2] / ".venv" / "collections")])
