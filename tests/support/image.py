@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image of a test host: built once per content of its inputs, with or without an image registry.
+
+As a script it prints the image's name, having installed, started and built what was missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import List, Optional
+
+INPUTS = Path(__file__).resolve().parent / "image"
+PUBLIC_BASE = "debian:bookworm-slim"
+SUITE = "bookworm"
+
+
+class Missing(Exception):
+    """Something the tests need is not here and cannot be installed by them: says what, and the command."""
+
+
+def _quiet(*command: str, timeout: Optional[float] = None) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=timeout, check=False).returncode == 0
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def install(programs: dict[str, str]) -> None:
+    """Sees to it that each program (name: Debian package) is there: installs it as root on Debian, else says how to."""
+    packages = sorted({package for program, package in programs.items() if not shutil.which(program)})
+    if not packages:
+        return
+    names = " ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Missing(f"The tests need {names}. Install it (Debian, Ubuntu: sudo apt-get install --no-install-recommends {names}).")
+    _say(f"Installing {names} ...")
+    quiet_apt = ["apt-get", "-y", "-qq", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends"]
+    subprocess.run([*quiet_apt, "update"], check=True, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*quiet_apt, "install", *packages], check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def ensure_engine() -> None:
+    """A Docker engine that answers; as root a daemon is started where none runs. Raises `Missing`."""
+    install({"docker": "docker.io", "ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"})
+    if _quiet("docker", "info"):
+        return
+    if os.geteuid() != 0:
+        raise Missing("Docker does not answer. Start it (sudo systemctl start docker) and let this account use it "
+                      "(sudo usermod -aG docker $USER, then log in again).")
+    install({"dockerd": "docker.io"})
+    _say("Starting dockerd ...")
+    with tempfile.NamedTemporaryFile(prefix="dockerd-", suffix=".log", delete=False) as log:
+        subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    for _ in range(300):
+        if _quiet("docker", "info"):
+            return
+        time.sleep(0.1)
+    raise Missing(f"dockerd was started and does not answer: see {log.name}.")
+
+
+def _packages() -> List[str]:
+    lines = (INPUTS / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _base(tag: str) -> str:
+    """The image to build from: Debian's public one, or one made here from Debian's packages."""
+    own = f"trainprep-base:{tag}"
+    if _quiet("docker", "image", "inspect", own):
+        return own
+    if _quiet("docker", "image", "inspect", PUBLIC_BASE) or _quiet("docker", "pull", "--quiet", PUBLIC_BASE, timeout=120):
+        return PUBLIC_BASE
+    install({"mmdebstrap": "mmdebstrap"})
+    _say(f"No image can be pulled: making {own} from Debian's packages ...")
+    with tempfile.TemporaryDirectory(prefix="trainprep-base-") as scratch:
+        root = str(Path(scratch, "root.tar"))
+        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(_packages()), SUITE, root],
+                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["docker", "import", root, own], check=True, stdout=subprocess.DEVNULL)
+    return own
+
+
+def ensure_image() -> str:
+    """The name of the test hosts' image, built if its inputs have no image yet. Raises `Missing`."""
+    ensure_engine()
+    digest = hashlib.sha256()
+    for file in sorted(INPUTS.iterdir()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    tag = digest.hexdigest()[:12]
+    name = f"trainprep-host:{tag}"
+    if _quiet("docker", "image", "inspect", name):
+        return name
+    base = _base(tag)
+    _say(f"Building {name} from {base} ...")
+    build = subprocess.run(["docker", "build", "--quiet", "--tag", name, "--build-arg", f"BASE={base}", str(INPUTS)],
+                           check=False, capture_output=True, text=True)
+    if build.returncode:
+        raise Missing(f"The image {name} could not be built from {base}:\n{build.stderr}{build.stdout}")
+    return name
+
+
+if __name__ == "__main__":
+    try:
+        print(ensure_image())
+    except Missing as missing:
+        sys.exit(str(missing))

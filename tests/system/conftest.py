@@ -1,0 +1,51 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the system tests. Without a Docker engine they fail, saying what is missing: nothing is skipped."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from tests.support.hosts import Host, Hosts, PlayResult
+from tests.support.image import Missing
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Iterator[Hosts]:
+    """Starts hosts and plays; everything is removed when the session ends."""
+    try:
+        started = Hosts()
+    except Missing as missing:
+        pytest.fail(str(missing), pytrace=False)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def start_host(hosts: Hosts) -> Iterator[Callable[..., Host]]:
+    """``start_host(name_prefix, **options) -> Host`` (see `Hosts.start`); removed when the module's tests end."""
+    mine = []
+
+    def start(name_prefix: str = "host", **options: Any) -> Host:
+        mine.append(hosts.start(name_prefix, **options))
+        return mine[-1]
+
+    yield start
+    for host in mine:
+        host.remove()
+        hosts.started.remove(host)
+
+
+@pytest.fixture(scope="module")
+def ssh_host(start_host: Callable[..., Host]) -> Host:
+    """One host for all tests of a module."""
+    return start_host()
+
+
+@pytest.fixture(scope="session")
+def play(hosts: Hosts) -> Callable[..., PlayResult]:
+    """``play(hosts, playbook, extra_vars={}, check=False, diff=False, args=[]) -> PlayResult`` (see `Hosts.play`)."""
+    return hosts.play
