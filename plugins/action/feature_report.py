@@ -1,0 +1,52 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prints the report of one host. Runs on the controller alone: no connection, no remote execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import CALLBACK, is_listening
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import host_report
+
+display = Display()
+
+ARGUMENT_SPEC = {
+    "facts": {"type": "dict"},
+    "done": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "report_dir": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(ActionBase):
+    """The action behind M(trainprep.features.feature_report)."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Prints the block for this host once, and returns its lines in ``report``."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
+        if options["report_dir"] and not is_listening():
+            raise AnsibleActionFail(
+                f"prepare_features_report_dir is {options['report_dir']}, but the callback that writes the report is not"
+                f" enabled: add {CALLBACK} to callbacks_enabled in ansible.cfg (or ANSIBLE_CALLBACKS_ENABLED)."
+            )
+        if options["facts"] is not None:
+            result["report"] = host_report(
+                str((task_vars or {}).get("inventory_hostname", "host")),
+                options["facts"],
+                options["done"],
+                check_mode=bool(self._task.check_mode),
+                state=options["state"],
+            )
+            # One call, so that the blocks of hosts that run side by side do not mix.
+            display.display("\n".join(result["report"]))
+        return result

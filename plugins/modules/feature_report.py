@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: feature_report
+short_description: Print what was found, done and is still to do on a host
+version_added: 1.0.0
+description:
+  - Prints a block of plain text for each host from the facts of M(trainprep.features.feature_facts) and the results of the
+    modules that acted on them, readable at 80 columns and without colour.
+  - It runs on the controller and costs no remote execution.
+author:
+  - trainprep.features contributors (@trainprep)
+options:
+  facts:
+    description:
+      - The facts to report, C(ansible_facts) with C(feature_status), C(features_ready) and C(feature_sets).
+      - Without them nothing is printed, and only O(report_dir) is checked.
+    type: dict
+  done:
+    description:
+      - What was done, by step. The keys C(links), C(access), C(upload) and C(publish) hold the registered result of the
+        module, the result of a loop over it, a list of such results, or an empty dictionary.
+    type: dict
+    default: {}
+  state:
+    description:
+      - V(absent) words the report for a run that took links away, where readiness is not asked for.
+    type: str
+    choices: [present, absent]
+    default: present
+  report_dir:
+    description:
+      - A directory on the controller for the report of all hosts, or an empty string for none. It is written at the end of the run
+        by the callback plugin P(trainprep.features.feature_report#callback), which learns of it here.
+      - It is an error where that callback is not enabled.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: In check mode the report says what would be done.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+  idempotent:
+    support: full
+    description: It changes nothing.
+  platform:
+    support: full
+    description: It runs on the controller, for hosts of any kind.
+    platforms: posix
+seealso:
+  - module: trainprep.features.feature_facts
+  - plugin: trainprep.features.feature_report
+    plugin_type: callback
+"""
+
+EXAMPLES = r"""
+- name: Look at the features
+  trainprep.features.feature_facts:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - ~/audio_emotion/models/wav2vec
+  register: looked
+
+- name: Report what was found
+  trainprep.features.feature_report:
+    facts: "{{ looked.ansible_facts }}"
+"""
+
+RETURN = r"""
+report:
+  description: The lines that were printed.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "gpu-1: READY, features in the target only (status 1)"
+state:
+  description: The O(state) that was given.
+  returned: success
+  type: str
+  sample: present
+report_dir:
+  description: The O(report_dir) that was given.
+  returned: success
+  type: str
+  sample: reports
+"""
