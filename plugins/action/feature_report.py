@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
         if options["report_dir"] and not is_listening():
             raise AnsibleActionFail(
-                f"prepare_features_report_dir is {options['report_dir']}, but the callback that writes the report is not"
+                f"prepare_features_report_dir is {options['report_dir']}, but the callback that writes it is not"
                 f" enabled: add {CALLBACK} to callbacks_enabled in ansible.cfg (or ANSIBLE_CALLBACKS_ENABLED)."
             )
         if options["facts"] is not None:

@@ -1,6 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
-
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,8 +10,8 @@ module: feature_report
 short_description: Print what was found, done and is still to do on a host
 version_added: 1.0.0
 description:
-  - Prints a block of plain text for each host from the facts of M(trainprep.features.feature_facts) and the results of the
-    modules that acted on them, readable at 80 columns and without colour.
+  - Prints a block of plain text for each host from the facts of M(trainprep.features.feature_facts) and the results
+    of the modules that acted on them, readable at 80 columns and without colour.
   - It runs on the controller and costs no remote execution.
 author:
   - trainprep.features contributors (@trainprep)
@@ -37,8 +35,8 @@ options:
     default: present
   report_dir:
     description:
-      - A directory on the controller for the report of all hosts, or an empty string for none. It is written at the end of the run
-        by the callback plugin P(trainprep.features.feature_report#callback), which learns of it here.
+      - A directory on the controller for the report of all hosts, or an empty string for none. It is written at the end
+        of the run by the callback plugin P(trainprep.features.feature_report#callback), which learns of it here.
       - It is an error where that callback is not enabled.
     type: str
     default: ""

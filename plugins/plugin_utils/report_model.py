@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts and module results of one host, turned into what a report says about each set. Pure, no disk, no Ansible.
 
-``facts`` is what ``trainprep.features.feature_facts`` sets (feature_status, features_ready, feature_sets). ``done`` maps
-each step (links, access, upload, publish) to the result of its module: a dict, a loop's result, a list of results, or
-nothing where the step did not run.
+``facts`` is what ``trainprep.features.feature_facts`` sets (feature_status, features_ready, feature_sets). ``done``
+maps each step (links, access, upload, publish) to the result of its module: a dict, a loop's result, a list of results,
+or nothing where the step did not run.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Directory:
 
 @dataclass
 class SetView:
-    """One set of one host, ready to be shown. ``did`` and ``to_do`` are sentences; ``counts`` sums the steps' counters."""
+    """One set of one host, ready to be shown. ``did``, ``to_do`` are sentences; ``counts`` sums the steps' counters."""
 
     name: str
     status: int | None
@@ -108,7 +108,7 @@ class SetView:
 
     @property
     def readable(self) -> str:
-        """Whether the training user can read them: ``yes``, ``no``, ``-`` (nothing to read), or how many are not readable."""
+        """Whether the training user can read them: ``yes``, ``-`` (nothing to read), ``?``, or how many are not."""
         blocked = number(self.access.get("unreadable"))
         if blocked:
             return f"{blocked:,} not"
@@ -118,7 +118,7 @@ class SetView:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` where it is a mapping, else an empty one: a report shows what there is and never fails over its form."""
+    """``value`` where it is a mapping, else an empty one: a report shows what there is, whatever its form."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -180,9 +180,11 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
         resumed = f", {counts['resumed']:,} were there from an earlier try" if counts["resumed"] else ""
         said.append(f"{verb('uploaded', 'upload')} {count(counts['sent'], 'feature')}{amount}{resumed}")
     if counts["left_out"]:
-        said.append(f"{verb('left out', 'leave out')} {count(counts['left_out'], 'file')} of the source that are no features")
+        left = verb("left out", "leave out")
+        said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are no features")
     if counts["published"]:
-        said.append(f"{verb('published', 'publish')} {count(counts['published'], 'feature')} from the staging directory")
+        published = count(counts["published"], "feature")
+        said.append(f"{verb('published', 'publish')} {published} from the staging directory")
     if counts["granted"]:
         folders = f" and {count(counts['directories'], 'directory', 'directories')}" if counts["directories"] else ""
         said.append(f"{verb('granted', 'grant')} access to {count(counts['granted'], 'file')}{folders}")
@@ -196,7 +198,7 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
 
 
 def directory_of(role: str, raw: Mapping[str, Any]) -> Directory:
-    """A target or legacy entry of the facts. Where it does not tell damaged files apart, all rejected ones are 'other'."""
+    """A target or legacy entry of the facts. Where damaged files are not told apart, all rejected ones are 'other'."""
     rejected, damaged = number(raw.get("rejected")), number(raw.get("damaged"))
     owner = ":".join(str(raw.get(key)) for key in ("owner", "group") if raw.get(key))
     return Directory(
@@ -256,7 +258,7 @@ def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) 
     status, access = raw.get("status"), mapping(raw.get("access"))
     path = plain(target.get("path", "the target"))
     if status is None:
-        todo.append("Make the directory named above readable (or mount it), then run again: until then nothing is changed.")
+        todo.append("Make the directory named above readable (or mount it), then run again; nothing is changed before.")
     discovered = mapping(raw.get("discovered"))
     if number(discovered.get("count")):
         places = [plain(mapping(item).get("path")) for item in sequence(discovered.get("samples"))[:3]]
@@ -267,7 +269,7 @@ def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) 
         elif raw.get("problems"):
             todo.append("Add the directory that holds the features to legacy, or name a source to upload from.")
     if number(mapping(raw.get("conflicts")).get("count")):
-        todo.append("Remove one of the conflicting files, or set prepare_features_on_conflict=first to take the first listed.")
+        todo.append("Remove one file of each conflict, or set prepare_features_on_conflict=first to take the first.")
     if number(raw.get("to_link")) and status is not None:
         todo.append("Run without --check to link them." if check_mode else "Run again to link what the target lacks.")
     if number(target.get("dangling")) and not number(raw.get("to_link")):
@@ -282,7 +284,8 @@ def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) 
         if check_mode and number(access.get("to_grant")):
             todo.append(f"Run without --check to grant {user} access.")
         elif number(access.get("to_grant")):
-            todo.append(f"Run with prepare_features_permissions=grant (or widen where there are no ACLs) to let {user} read.")
+            how = "prepare_features_permissions=grant (or widen, where there are no ACLs)"
+            todo.append(f"Run with {how} to let {user} read.")
         else:
             todo.append(f"Let {user} pass and read what is named above; it is outside of what the role may change.")
     incoming = mapping(raw.get("incoming"))

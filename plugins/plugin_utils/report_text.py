@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of one host as plain lines: good enough to diagnose the host from it alone, at 80 columns, without colour."""
+"""The report of one host as plain lines, good enough to diagnose it from them alone, at 80 columns, without colour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.report_model im
     sequence,
     views_of,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_words import count, plain, sentence, status_words
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_words import (
+    count,
+    plain,
+    sentence,
+    status_words,
+)
 
 WIDTH = 80
 LABEL = 9
@@ -34,8 +39,8 @@ def host_report(
 ) -> list[str]:
     """The lines of one host's report.
 
-    ``facts`` and ``done`` are described in ``report_model``; ``state`` is the role's (``absent``: links were taken away,
-    readiness is not the question). No line ends in white space; only a single path may make one longer than ``width``.
+    ``facts`` and ``done`` are described in ``report_model``; ``state`` is the role's (``absent``: links were taken
+    away, readiness is not the question). Only a single path may make a line longer than ``width``.
     """
     views = views_of(facts, done or {}, check_mode)
     lines = ["-" * width]
