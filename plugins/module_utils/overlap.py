@@ -1,0 +1,70 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work on many files, one by one where storage answers at once, overlapping where it makes one wait.
+
+On a local disk threads only add cost. On a network file system nearly all of the time is spent waiting, and many
+files can be waited for at once. Which of the two it is, is measured while the work is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Iterable, Iterator, List, Tuple, TypeVar
+
+Item = TypeVar("Item")
+
+# How many items are measured together, and from how many seconds an item on storage counts as slow.
+SAMPLE = 16
+SLOW = 0.0004
+THREADS = 32
+# Items that are under way or waiting for their turn to be handed out: what bounds the memory.
+CHUNK = 512
+
+
+def judge_all(
+    items: Iterable[Item], judge_one: Callable[[Item], Any], threads: int = THREADS, slow: float = SLOW
+) -> Iterator[Tuple[Item, Any]]:
+    """Each item with what C(judge_one) makes of it, in order; an Exception it raises is the result.
+
+    Only the caller's thread takes from C(items), and never more than C(CHUNK) ahead of what was handed out. threads:
+    how many items are waited for at once; slow: seconds of waiting for an item from which they overlap.
+    """
+    source = iter(items)
+    while True:
+        sample: List[Item] = list(itertools.islice(source, SAMPLE))
+        # Only the waiting counts: a machine that is busy computing gains nothing from threads.
+        started, computed = time.perf_counter(), time.thread_time()
+        results = [_attempt(judge_one, item) for item in sample]
+        waited = (time.perf_counter() - started) - (time.thread_time() - computed)
+        yield from zip(sample, results)
+        if len(sample) < SAMPLE:
+            return
+        if waited > slow * SAMPLE:
+            break
+    yield from _overlapped(source, judge_one, threads)
+
+
+def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], threads: int) -> Iterator[Tuple[Item, Any]]:
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        pending = _submit(pool, judge_one, itertools.islice(source, CHUNK))
+        while pending:
+            # The next chunk is under way before the last one is handed out, so that no thread waits for its end.
+            following = _submit(pool, judge_one, itertools.islice(source, CHUNK))
+            for item, future in pending:
+                yield item, future.result()
+            pending = following
+
+
+def _submit(pool: ThreadPoolExecutor, judge_one: Callable[[Item], Any], items: Iterable[Item]) -> List[Tuple[Item, Any]]:
+    return [(item, pool.submit(_attempt, judge_one, item)) for item in items]
+
+
+def _attempt(judge_one: Callable[[Item], Any], item: Item) -> Any:
+    try:
+        return judge_one(item)
+    except Exception as error:
+        return error
