@@ -20,6 +20,7 @@ ARGUMENT_SPEC = {
     "done": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "report_dir": {"type": "str", "default": ""},
+    "failures": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -49,4 +50,6 @@ class ActionModule(ActionBase):
             )
             # One call, so that the blocks of hosts that run side by side do not mix.
             display.display("\n".join(result["report"]))
+        if options["failures"]:
+            result.update(failed=True, msg="\n".join(options["failures"]))
         return result

@@ -40,6 +40,12 @@ options:
       - It is an error where that callback is not enabled.
     type: str
     default: ""
+  failures:
+    description:
+      - Sentences that end the run of this host as failed, after its report was printed.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full

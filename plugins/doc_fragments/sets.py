@@ -1,0 +1,89 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that several modules of this collection share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What feature sets are, documented once."""
+
+    DOCUMENTATION = r"""
+options:
+  sets:
+    description:
+      - The feature sets of the host.
+      - Paths start with V(/), or with V(~) for the home of the training user, or with V(~name).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The set's name, and its key in the facts.
+        type: str
+        required: true
+      target:
+        description: The directory that the trainer reads.
+        type: str
+        required: true
+      legacy:
+        description:
+          - Directories where earlier models left features, in order of preference; scanned with all their folders.
+          - Globs are expanded on the host.
+        type: list
+        elements: str
+        default: []
+      patterns:
+        description: Globs of the file names in legacy directories or the source that may belong to this set.
+        type: list
+        elements: str
+        default: ['*.npz']
+      exclude:
+        description: Globs of file names that do not belong to this set although O(sets[].patterns) match them.
+        type: list
+        elements: str
+        default: []
+      reads:
+        description: Globs that the trainer applies to the target; all that matches there is judged.
+        type: list
+        elements: str
+        default: ['*.npz']
+      arrays:
+        description:
+          - Which arrays make a file a feature, as array name to C(dtype) and C(shape).
+          - V(null) in a shape matches any length. Empty means that any intact archive is a feature.
+        type: dict
+        default: {}
+      verify:
+        description:
+          - With V(quick) the structure of each file is verified, with V(full) the CRC-32 of every array too.
+        type: str
+        choices: [quick, full]
+        default: quick
+      layout:
+        description: With V(flat) links lie at the top of the target, with V(tree) sub-folders are kept.
+        type: str
+        choices: [flat, tree]
+        default: flat
+      expected:
+        description: At least this many features make the set ready.
+        type: int
+      required:
+        description:
+          - With V(false) the set may stay empty. With V(any) at least one of the sets so marked must hold features.
+        type: raw
+        default: true
+      mount:
+        description: A path that must be a mount point before anything is decided.
+        type: str
+      source:
+        description: Where the features can be uploaded from, a directory on the controller or an rclone remote V(name:path).
+        type: str
+  user:
+    description:
+      - The training user, the account that has to be able to read the features.
+      - By default the connecting user, as found on the host.
+    type: str
+"""

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments that the collection's modules share, and the one place where their errors become results."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, Iterator, List, Tuple
+
+from .account import Account, find_account
+from .errors import FeatureError
+from .sets import SET_OPTIONS, FeatureSet, parse_sets
+from .views import Options
+
+SETS_ARGUMENTS: Dict[str, Any] = {
+    "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
+    "user": {"type": "str"},
+}
+
+PLAN_ARGUMENTS: Dict[str, Any] = {
+    **SETS_ARGUMENTS,
+    "on_conflict": {"type": "str", "choices": ["fail", "first"], "default": "fail"},
+    "prune": {"type": "str", "choices": ["none", "dangling", "stray"], "default": "none"},
+    "search_roots": {"type": "list", "elements": "str", "default": []},
+    "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
+}
+
+
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Options]:
+    """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
+    sets = parse_sets(params["sets"])
+    account = find_account(params["user"] or None)
+    options = Options(
+        on_conflict=params.get("on_conflict") or "fail",
+        prune=params.get("prune") or "none",
+        search_roots=tuple(params.get("search_roots") or ()),
+        on_discovery=params.get("on_discovery") or "fail",
+        top_up=bool(params.get("top_up")),
+    )
+    return sets, account, options
+
+
+@contextlib.contextmanager
+def failing(module: Any) -> Iterator[None]:
+    """Turns a FeatureError into the module's failure, at the edge and nowhere else."""
+    try:
+        yield
+    except FeatureError as error:
+        module.fail_json(msg=str(error))

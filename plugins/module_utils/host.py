@@ -1,0 +1,222 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at a host: every set's directories scanned, compared and planned for. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from .access import AccessReport, prove
+from .account import Account, run_as
+from .errors import FeatureError
+from .identity import Located, digest_on_disk, settle_identities
+from .legacy import LegacyScans, scan_as_needed
+from .link_plan import LegacyInput, SetInput, SetPlan, plan_links, plan_removal
+from .paths import (
+    EMPTY,
+    PRESENT,
+    UNREADABLE,
+    InodeKey,
+    Place,
+    ancestry,
+    display,
+    expand_home,
+    find_places,
+    is_below,
+    look_up,
+)
+from .scan import DANGLING, DirectoryScan, Entry, Question
+from .sets import FeatureSet, name_filter
+from .staging import look_at_staging
+from .status import any_holds, holds, set_status
+from .discovery import Discovery, discover
+from .views import HostView, Options, SetView
+
+
+def look(sets: Sequence[FeatureSet], account: Account, options: Options, with_access: bool = True) -> HostView:
+    """Looks at everything once and plans. FeatureError for input that cannot be meant."""
+    view = _look_once(sets, account, options)
+    searching = [one.feature_set for one in view.sets if _is_missed(one, view.sets)]
+    if searching and options.search_roots:
+        found = _search(view, searching)
+        if options.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
+            extended = [_with_discovered(one, found.get(one.name)) for one in sets]
+            view = _look_once(extended, account, options)
+        for one in view.sets:
+            one.discovery = found.get(one.name, Discovery())
+    if with_access:
+        for one in view.sets:
+            items = one.access_items()
+            one.access = prove(account, items) if items else AccessReport(account.name, 0, 0, [])
+    return view
+
+
+def plan_of_removal(host: HostView) -> List[SetPlan]:
+    """For each set, the removal of the links that its plan would have made; nothing else."""
+    keys = {entry.key for view in host.sets for one in view.legacy if one.scan for entry in one.scan.entries if entry.key}
+    return plan_removal([_set_input(view) for view in host.sets], keys)
+
+
+def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -> HostView:
+    targets = [_target_place(one, account) for one in sets]
+    declared = [find_places(one.legacy, account.home) for one in sets]
+    _refuse_overlaps(sets, targets, declared)
+    scans = LegacyScans(sets, account, [target.key for target in targets if target.key])
+    views: List[SetView] = []
+    for one, place, places in zip(sets, targets, declared):
+        scan = _scan_target(one, place, scans.known_for(one.question), account)
+        view = SetView(one, place.path, scan, scans.views_of(one, places), look_at_staging(replace(one, target=place.path)))
+        reads = name_filter(one.reads)
+        view.read = [entry for entry in scan.entries if reads(entry.name)]
+        view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
+        views.append(view)
+    for question in {one.question for one in sets}:
+        settle_identities(_features_of(question, views, scans), digest_on_disk)
+    _find_leaks(views)
+    _plan(views, options, scans.keys())
+    return HostView(account, options, views)
+
+
+def _target_place(one: FeatureSet, account: Account) -> Place:
+    path = expand_home(one.target, account.home)
+    place = look_up(path)
+    if place.state == UNREADABLE and (os.path.isfile(path) or "a file, not a directory" in place.reason):
+        raise FeatureError(
+            f"feature set '{one.name}': target {display(path)} is a file or lies below one: move that away or name another target"
+        )
+    return place
+
+
+def _refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], declared: Sequence[Sequence[Place]]) -> None:
+    """By device and inode, so that links and bind mounts do not hide it, and by text where nothing is there yet."""
+    chains = [ancestry(target.path) if target.state != UNREADABLE else [] for target in targets]
+    for index, target in enumerate(targets):
+        for other in range(index):
+            same = target.key is not None and target.key == targets[other].key
+            if same or target.path == targets[other].path:
+                raise FeatureError(
+                    f"feature sets '{sets[other].name}' and '{sets[index].name}' have one target:"
+                    f" {display(targets[other].path)} and {display(target.path)} are the same directory; give each its own"
+                )
+    seen: Dict[str, List[InodeKey]] = {}
+    for one, places in zip(sets, declared):
+        for place in places:
+            if place.path not in seen:
+                seen[place.path] = ancestry(place.path) if place.key else []
+            for target, chain, owner in zip(targets, chains, sets):
+                word = _overlap(place, seen[place.path], target, chain)
+                if word:
+                    raise FeatureError(
+                        f"feature set '{one.name}': legacy directory {display(place.path)} {word} the target"
+                        f" {display(target.path)} of set '{owner.name}': take it out of 'legacy'"
+                    )
+
+
+def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[InodeKey]) -> str:
+    if place.path == target.path or (place.key and place.key == target.key):
+        return "is"
+    if (place.key and place.key in chain) or is_below(target.path, place.path):
+        return "contains"
+    if (target.key and target.key in above) or is_below(place.path, target.path):
+        return "lies in"
+    return ""
+
+
+def _scan_target(one: FeatureSet, place: Place, known: Dict[int, Any], account: Account) -> DirectoryScan:
+    reads, belongs = name_filter(one.reads), name_filter(one.patterns, one.exclude)
+    accept = reads if one.reads == one.patterns else lambda name: reads(name) or belongs(name)
+    return scan_as_needed(account, place, accept, one.question, known, one.layout == "tree", False, True)
+
+
+def _features_of(question: Question, views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]:
+    for scan in scans.scans_for(question):
+        for entry in scan.entries:
+            if entry.is_feature:
+                yield scan.path, entry
+    for view in views:
+        if view.feature_set.question == question:
+            for entry in view.scan.entries:
+                if entry.is_feature:
+                    yield view.scan.path, entry
+
+
+def _find_leaks(views: Sequence[SetView]) -> None:
+    """One feature in two targets, or twice in one: the trainer would see it in training and in validation."""
+    first: Dict[Optional[bytes], Tuple[SetView, Entry]] = {}
+    for view in views:
+        for entry in view.features:
+            other, twin = first.setdefault(entry.verdict.identity, (view, entry))
+            if twin is entry:
+                continue
+            sentence = f"{display(other.target)}/{display(twin.path)} and {display(view.target)}/{display(entry.path)}"
+            for one in {id(other): other, id(view): view}.values():
+                one.leak_count += 1
+                if len(one.leaks) < 10:
+                    one.leaks.append(sentence)
+
+
+def _plan(views: Sequence[SetView], options: Options, legacy_keys: Set[int]) -> None:
+    for view in views:
+        view.status = _status(view)
+    inputs = [_set_input(view) for view in views]
+    plans = plan_links(inputs, legacy_keys, options.on_conflict, options.prune)
+    for view, plan in zip(views, plans):
+        view.plan = plan
+        removed = {name for name, _text in plan.remove}
+        if view.status == 0 and not removed.issuperset(plan.dangling_into_legacy):
+            view.dangling_blocks, view.status = True, None
+
+
+def _set_input(view: SetView) -> SetInput:
+    """What the plan has to know of a set."""
+    dangling = any(entry.kind == DANGLING for entry in view.scan.entries)
+    return SetInput(
+        name=view.name,
+        target=view.target,
+        tree=view.feature_set.layout == "tree",
+        target_entries={entry.path: entry for entry in view.scan.entries},
+        legacy=[
+            LegacyInput(one.place.path, one.state in (PRESENT, EMPTY), one.features)
+            for one in view.legacy
+            if one.same_as is None
+        ],
+        declared={one.place.path: one.state in (PRESENT, EMPTY) for one in view.legacy},
+        uploads=view.status == 0 and view.feature_set.source is not None and not dangling,
+    )
+
+
+def _status(view: SetView) -> Optional[int]:
+    if view.unmounted:
+        return None
+    target_sure = view.scan.state != UNREADABLE and not view.scan.doubt_count
+    in_target = holds(len(view.features), target_sure)
+    in_legacy = any_holds(holds(len(one.features), one.sure) for one in view.legacy)
+    return set_status(in_target, in_legacy)
+
+
+def _is_missed(view: SetView, views: Sequence[SetView]) -> bool:
+    """Whether a set has nothing and somebody minds, so that it is worth to search the host for it."""
+    if view.status != 0:
+        return False
+    wanted = view.feature_set.required
+    if view.feature_set.source is not None or wanted == "true":
+        return True
+    return wanted == "any" and all(one.status == 0 for one in views if one.feature_set.required == "any")
+
+
+def _search(view: HostView, searching: Sequence[FeatureSet]) -> Dict[str, Discovery]:
+    known = [one.scan.place.key for one in view.sets if one.scan.place.key]
+    known += [legacy.place.key for one in view.sets for legacy in one.legacy if legacy.place.key]
+    roots = [expand_home(root, view.account.home) for root in view.options.search_roots]
+    # As the training user: what that account cannot read is no find.
+    return run_as(view.account, discover, roots, list(searching), known)
+
+
+def _with_discovered(one: FeatureSet, discovery: Optional[Discovery]) -> FeatureSet:
+    if discovery is None or not discovery.directories:
+        return one
+    return replace(one, legacy=one.legacy + tuple(path for path, _count in discovery.directories))

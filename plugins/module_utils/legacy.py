@@ -1,0 +1,107 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The legacy directories of all sets: each real directory is scanned once for each question."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, Iterable, List, Sequence, Set, Tuple
+
+from .account import Account, run_as
+from .paths import UNREADABLE, InodeKey, Place, look_up
+from .scan import DANGLING, DirectoryScan, Question, scan_directory
+from .sets import FeatureSet, name_filter
+from .views import LegacyView
+
+
+class LegacyScans:
+    """Scans on demand and remembers, whichever sets and paths name a directory.
+
+    avoid: directories (the targets) that are never entered, also not through links.
+    """
+
+    def __init__(self, sets: Sequence[FeatureSet], account: Account, avoid: Sequence[InodeKey]) -> None:
+        self._known: Dict[Question, Dict[int, Any]] = {}
+        self._scans: Dict[Tuple[Question, InodeKey], DirectoryScan] = {}
+        self._account = account
+        self._avoid = tuple(avoid)
+        self._filters = {
+            question: _union([one for one in sets if one.question == question])
+            for question in {one.question for one in sets}
+        }
+
+    def known_for(self, question: Question) -> Dict[int, Any]:
+        """The verdicts so far, by inode key."""
+        return self._known.setdefault(question, {})
+
+    def keys(self) -> Set[int]:
+        """The inode keys of all files seen."""
+        return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
+
+    def scans_for(self, question: Question) -> Iterable[DirectoryScan]:
+        """All scans made for one question."""
+        return [scan for (asked, _key), scan in self._scans.items() if asked == question]
+
+    def views_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyView]:
+        """The set's legacy directories in declared order.
+
+        Of several paths to one directory, the first that is not itself a link holds the entries; the others say which.
+        """
+        used: Dict[InodeKey, Place] = {}
+        for place in places:
+            if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
+                used[place.key] = place
+        belongs = name_filter(one.patterns, one.exclude)
+        views: List[LegacyView] = []
+        for place in places:
+            if place.key is None:
+                views.append(LegacyView(place, None))
+                continue
+            view = LegacyView(place, self._scan(one.question, place.key, used[place.key]))
+            if used[place.key] is place:
+                _sort_entries(view, belongs)
+            else:
+                view.same_as = used[place.key].path
+            views.append(view)
+        return views
+
+    def _scan(self, question: Question, key: InodeKey, place: Place) -> DirectoryScan:
+        scan = self._scans.get((question, key))
+        if scan is None:
+            known = self.known_for(question)
+            scan = scan_as_needed(
+                self._account, place, self._filters[question], question, known, True, True, False, self._avoid
+            )
+            self._scans[(question, key)] = scan
+        return scan
+
+
+def _sort_entries(view: LegacyView, belongs: Callable[[str], bool]) -> None:
+    for entry in view.scan.entries if view.scan else []:
+        if not belongs(entry.name):
+            continue
+        if entry.is_feature:
+            view.features.append(entry)
+        elif entry.kind == DANGLING:
+            view.dangling.append(entry)
+        elif entry.verdict.kind:
+            view.rejected.append(entry)
+
+
+def _union(sets: Sequence[FeatureSet]) -> Callable[[str], bool]:
+    filters = [name_filter(one.patterns, one.exclude) for one in sets]
+    if len(filters) == 1:
+        return filters[0]
+    return lambda name: any(accept(name) for accept in filters)
+
+
+def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
+    """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
+    scan = scan_directory(place, *arguments)
+    if scan.state == UNREADABLE and os.geteuid() == 0 and account.uid != 0:
+        again: DirectoryScan = run_as(account, scan_directory, look_up(place.path), *arguments)
+        if again.state != UNREADABLE:
+            return again
+    return scan

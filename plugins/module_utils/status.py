@@ -1,0 +1,45 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what was seen to a status code. Pure."""
+
+from __future__ import annotations
+
+from typing import Iterable, List, Optional, Sequence
+
+STATUS_WORDS = {
+    0: "no features anywhere",
+    1: "features in the target only",
+    2: "features in legacy directories only",
+    3: "features in the target and in legacy directories",
+    None: "cannot be told",
+}
+
+
+def holds(features: int, sure: bool) -> Optional[bool]:
+    """Whether a place holds features; None where none was seen and not all could be."""
+    return True if features else (False if sure else None)
+
+
+def any_holds(answers: Iterable[Optional[bool]]) -> Optional[bool]:
+    """Whether any of several places holds features."""
+    seen = list(answers)
+    return True if True in seen else (None if None in seen else False)
+
+
+def set_status(in_target: Optional[bool], in_legacy: Optional[bool]) -> Optional[int]:
+    """The status of one set, or None where two different ones are possible."""
+    if in_target is None or in_legacy is None:
+        return None
+    return (1 if in_target else 0) + (2 if in_legacy else 0)
+
+
+def host_status(statuses: Sequence[Optional[int]]) -> Optional[int]:
+    """The host's status from those of its sets: the same rule over all of them."""
+    if not statuses or any(status is None for status in statuses):
+        return None
+    known: List[int] = [status for status in statuses if status is not None]
+    in_target = any(status in (1, 3) for status in known)
+    in_legacy = any(status in (2, 3) for status in known)
+    return set_status(in_target, in_legacy)

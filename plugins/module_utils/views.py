@@ -1,0 +1,143 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one look at a host has found: plain data, with the questions that are asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import List, Optional, Tuple
+
+from .access import AccessReport
+from .account import Account
+from .link_plan import SetPlan
+from .paths import EMPTY, PRESENT, UNREADABLE, InodeKey, Place
+from .scan import DirectoryScan, Entry
+from .sets import FeatureSet
+from .staging import Incoming
+from .status import host_status
+from .discovery import Discovery
+
+
+@dataclass(frozen=True)
+class Options:
+    """The role's variables that bear on the plan; names and meanings as prepare_features_*."""
+
+    on_conflict: str = "fail"
+    prune: str = "none"
+    search_roots: Tuple[str, ...] = ()
+    on_discovery: str = "fail"
+    top_up: bool = False
+
+
+@dataclass
+class LegacyView:
+    """One declared legacy directory: its scan, shared with other sets, and the set's part of it."""
+
+    place: Place
+    scan: Optional[DirectoryScan]
+    same_as: Optional[str] = None
+    features: List[Entry] = field(default_factory=list)
+    rejected: List[Entry] = field(default_factory=list)
+    dangling: List[Entry] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """absent, empty, present or unreadable."""
+        return self.scan.state if self.scan else self.place.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is unreadable, in words."""
+        return self.scan.reason if self.scan else self.place.reason
+
+    @property
+    def sure(self) -> bool:
+        """Whether all that lies there was seen."""
+        if self.state == UNREADABLE:
+            return False
+        return not self.dangling and not (self.scan and self.scan.doubt_count)
+
+
+@dataclass
+class SetView:
+    """One set as it stands on this host, and what is planned for it."""
+
+    feature_set: FeatureSet
+    target: str
+    scan: DirectoryScan
+    legacy: List[LegacyView]
+    incoming: Incoming
+    read: List[Entry] = field(default_factory=list)  # what the trainer reads of the target
+    plan: SetPlan = field(default_factory=SetPlan)
+    status: Optional[int] = None
+    unmounted: bool = False
+    dangling_blocks: bool = False
+    discovery: Discovery = field(default_factory=Discovery)
+    access: Optional[AccessReport] = None
+    leaks: List[str] = field(default_factory=list)
+    leak_count: int = 0
+
+    @property
+    def name(self) -> str:
+        """The set's name."""
+        return self.feature_set.name
+
+    @property
+    def target_key(self) -> Optional[InodeKey]:
+        """(st_dev, st_ino) of the target as it was scanned, None where it was absent."""
+        return (self.scan.info.st_dev, self.scan.info.st_ino) if self.scan.info else None
+
+    @property
+    def features(self) -> List[Entry]:
+        """The intact features in the target that the trainer reads."""
+        return [entry for entry in self.read if entry.is_feature]
+
+    @property
+    def uploads(self) -> bool:
+        """Whether this run uploads the set: nothing anywhere, a source, and nothing to be pruned first."""
+        return self.status == 0 and self.feature_set.source is not None and not self.plan.dangling_into_legacy
+
+    def access_items(self) -> List[Tuple[str, List[str], bool]]:
+        """What the training user has to read, now and once all is linked: (directory, paths below it, must list it)."""
+        items: List[Tuple[str, List[str], bool]] = []
+        if self.scan.state in (PRESENT, EMPTY):
+            items.append((self.target, [entry.path for entry in self.features], True))
+        wanted = {text for _name, text in self.plan.link} | {text for _name, text, _old in self.plan.replace}
+        for one in self.legacy:
+            if wanted and one.features:
+                base = one.place.path.rstrip("/") + "/"
+                paths = [entry.path for entry in one.features if base + entry.path in wanted]
+                if paths:
+                    items.append((one.place.path, paths, False))
+        return items
+
+    def distinct_features(self) -> int:
+        """How many different features the host holds for this set."""
+        seen = {entry.verdict.identity for entry in self.features}
+        for legacy in self.legacy:
+            seen.update(entry.verdict.identity for entry in legacy.features)
+        return len(seen)
+
+
+@dataclass
+class HostView:
+    """All sets of one host."""
+
+    account: Account
+    options: Options
+    sets: List[SetView]
+
+    @property
+    def status(self) -> Optional[int]:
+        """The host's status."""
+        return host_status([one.status for one in self.sets])
+
+    def by_name(self, name: str) -> SetView:
+        """The view of one set."""
+        return next(one for one in self.sets if one.name == name)
+
+    def access_items(self, name: str) -> List[Tuple[str, List[str], bool]]:
+        """What the training user has to read of a set: (directory, paths below it, whether it must list it)."""
+        return self.by_name(name).access_items()

@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looks at all directories of all feature sets in one execution; the decisions are in module_utils."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: feature_facts
+short_description: Find features in targets and legacy directories
+version_added: 0.1.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - Looks at the targets and legacy directories of all feature sets, recognises features by their content, and returns
+    what it found as facts, with a status code for each set and for the host.
+  - The status is V(0) where there are no features anywhere, V(1) where they are in the target only, V(2) where they are in
+    legacy directories only, V(3) where they are in both, and null where it cannot be told.
+  - It never fails because of a status.
+extends_documentation_fragment:
+  - trainprep.features.sets
+options:
+  on_conflict:
+    description:
+      - What to plan where one wanted name stands for different features in legacy directories.
+      - V(fail) plans nothing for that name and calls it a problem, V(first) takes the directories in their order.
+    type: str
+    choices: [fail, first]
+    default: fail
+  prune:
+    description: Which links of a target would be removed; this decides what RV(ansible_facts.feature_sets) counts as C(to_remove).
+    type: str
+    choices: [none, dangling, stray]
+    default: none
+  search_roots:
+    description: Where to search for directories that nobody listed, when a set that is wanted has nothing anywhere.
+    type: list
+    elements: str
+    default: []
+  on_discovery:
+    description: What a find of that search means. With V(link), found directories count as legacy directories.
+    type: str
+    choices: [fail, link, upload]
+    default: fail
+  top_up:
+    description: Whether a present but incomplete set counts as one to be uploaded.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: Would show what changes.
+    support: N/A
+    details: It changes nothing.
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.feature_links
+  - module: trainprep.features.feature_access
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  trainprep.features.feature_facts:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - /home/ubuntu/audio_emotion/models/wav2vec
+        arrays:
+          wav2vec_features: {dtype: float32, shape: [null, 768]}
+    user: ubuntu
+
+- name: Say what was found
+  ansible.builtin.debug:
+    var: ansible_facts['feature_status']
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: What was found.
+  returned: always
+  type: dict
+  contains:
+    feature_status:
+      description: The host's status, 0 to 3, or null where it cannot be told.
+      type: int
+      sample: 2
+    features_ready:
+      description: Whether every required set is ready.
+      type: bool
+      sample: false
+    feature_sets:
+      description: By set name, its status, readiness, problems, warnings, counts and directories.
+      type: dict
+      sample:
+        wav2vec:
+          status: 2
+          ready: false
+          problems: ["/data/wav2vec_features lacks 1248 features that legacy directories hold"]
+          warnings: []
+          features: 1248
+          to_link: 1248
+          to_remove: 0
+          to_upload: false
+          target: {path: /data/wav2vec_features, state: absent, features: 0, links: 0, dangling: 0, stray: 0, rejected: 0, bytes: 0}
+          incoming: {state: absent, features: 0, complete: false}
+          legacy:
+            - {path: /home/ubuntu/audio_emotion/models/wav2vec, state: present, features: 1248, rejected: 0, bytes: 511180800}
+          access: {user: ubuntu, unreadable: 0, to_grant: 0, samples: []}
+          rejected: {count: 0, samples: []}
+          conflicts: {count: 0, samples: []}
+          discovered: {count: 0, cut_short: [], samples: []}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+    PLAN_ARGUMENTS,
+    failing,
+    parse_arguments,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.facts import facts
+from ansible_collections.trainprep.features.plugins.module_utils.host import look
+
+
+def main() -> None:
+    """Arguments in, one look, facts out."""
+    module = AnsibleModule(
+        argument_spec={**PLAN_ARGUMENTS, "top_up": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    with failing(module):
+        sets, account, options = parse_arguments(module.params)
+        module.exit_json(changed=False, ansible_facts=facts(look(sets, account, options)))
+
+
+if __name__ == "__main__":
+    main()

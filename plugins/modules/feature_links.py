@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes the targets hold a link to each feature they lack, all sets in one execution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: feature_links
+short_description: Link features of legacy directories into the targets
+version_added: 0.1.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - Makes each target hold a link to each feature of the legacy directories that it lacks.
+  - The plan is complete, and free of conflicts, before the first link is made. A regular file is never replaced or removed.
+  - A target that is absent is created, owned by the training user, with mode 0755. One that exists keeps its owner and mode.
+extends_documentation_fragment:
+  - trainprep.features.sets
+options:
+  state:
+    description:
+      - With V(present), missing links are made.
+      - With V(absent), exactly the links that V(present) would have made are removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  on_conflict:
+    description:
+      - What to do where one wanted name stands for different features in legacy directories.
+      - With V(fail) nothing at all is changed, with V(first) the directories count in their order.
+    type: str
+    choices: [fail, first]
+    default: fail
+  prune:
+    description:
+      - Which links are removed from the targets. With V(dangling), those into the set's legacy directories that lead to nothing;
+        with V(stray), also those into legacy directories that do not belong into the target.
+      - Nothing is removed while the legacy directory that a link names is itself missing.
+    type: str
+    choices: [none, dangling, stray]
+    default: none
+  search_roots:
+    description: Where to search for directories that nobody listed, used with O(on_discovery=link).
+    type: list
+    elements: str
+    default: []
+  on_discovery:
+    description: With V(link), directories that the search finds count as legacy directories.
+    type: str
+    choices: [fail, link, upload]
+    default: fail
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+    support: full
+  diff_mode:
+    description: Shows what it changes, as counts and samples.
+    support: full
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.feature_facts
+"""
+
+EXAMPLES = r"""
+- name: Link what earlier models left
+  trainprep.features.feature_links:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - /home/ubuntu/audio_emotion/models/wav2vec
+    user: ubuntu
+  become: true
+
+- name: Take these links away again
+  trainprep.features.feature_links:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - /home/ubuntu/audio_emotion/models/wav2vec
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+sets:
+  description: By set name, what was done, or would be done in check mode.
+  returned: success
+  type: dict
+  contains:
+    NAME:
+      description: The counts of one set.
+      type: dict
+      contains:
+        linked:
+          description: Links made.
+          type: int
+        replaced:
+          description: Dangling links that were replaced.
+          type: int
+        removed:
+          description: Links removed.
+          type: int
+        kept:
+          description: Wanted names that the target holds already.
+          type: int
+        created_target:
+          description: Whether the target was created.
+          type: bool
+        samples:
+          description: At most ten of the actions, each with C(action), C(path) and C(text).
+          type: list
+          elements: dict
+  sample:
+    wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+    PLAN_ARGUMENTS,
+    failing,
+    parse_arguments,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
+
+
+def main() -> None:
+    """Arguments in, look, plan, apply, counts out."""
+    module = AnsibleModule(
+        argument_spec={
+            **PLAN_ARGUMENTS,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    with failing(module):
+        sets, account, options = parse_arguments(module.params)
+        result = run_links(sets, account, options, module.params["state"], module.check_mode)
+        module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
