@@ -30,7 +30,8 @@ from .signatures import FEATURE, Verdict, content_digest, judge
 PARTIAL_DIR = ".rsync-partial"
 
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLLOW_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+OPEN_DIRECTORY = FOLLOW_DIRECTORY | os.O_NOFOLLOW
 
 # rsync's temporary name of the file NAME is .NAME.XXXXXX, shortened in front of the X where it is too long.
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[A-Za-z0-9]{6}\Z", re.DOTALL)
@@ -95,7 +96,7 @@ def pack_manifest(manifest: Manifest) -> str:
     """A manifest as an argument of a module: bytes of JSON, deflated, base64. Names keep bytes that are no UTF-8."""
     rows = [[_portable(name), wanted.size, wanted.token] for name, wanted in sorted(manifest.items())]
     text = json.dumps({"format": _FORMAT, "features": rows}, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("ascii"), 1)).decode("ascii")
+    return str(base64.b64encode(zlib.compress(text.encode("ascii"), 1)), "ascii")
 
 
 def unpack_manifest(packed: str) -> Manifest:
@@ -112,6 +113,19 @@ def unpack_manifest(packed: str) -> Manifest:
             raise ValueError(f"{name!r} is no path below a directory")
         manifest[_native(name)] = Wanted(int(size), str(token))
     return manifest
+
+
+def pack_choice(manifest: Manifest, names: Iterable[str]) -> str:
+    """Some of a manifest's names as one bit each: an answer whose size hardly grows with the number of files."""
+    chosen = set(names)
+    return format(int("".join("1" if name in chosen else "0" for name in ["", *sorted(manifest)]), 2), "x")
+
+
+def unpack_choice(manifest: Manifest, packed: str) -> List[str]:
+    """The names behind pack_choice."""
+    names = sorted(manifest)
+    bits = format(int(packed, 16), "b").zfill(len(names))
+    return [name for name, bit in zip(names, bits) if bit == "1"]
 
 
 def is_plain_path(name: Any) -> bool:
@@ -203,11 +217,14 @@ def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wa
         os.close(fd)
 
 
-def open_staging(path: str) -> int:
-    """A descriptor of an existing staging directory that only we, or root, can have made. OSError, FeatureError."""
+def open_staging(path: str, account_uid: int) -> int:
+    """A descriptor of an existing staging directory that we, root or the training user have made.
+
+    The training user owns one that a publication was about to rename when it was killed. OSError, FeatureError.
+    """
     fd = os.open(path, OPEN_DIRECTORY)
     owner = os.fstat(fd).st_uid
-    if owner not in (0, os.geteuid()):
+    if owner not in (0, os.geteuid(), account_uid):
         os.close(fd)
         raise FeatureError(
             f"{display(path)} belongs to user id {owner}, who could change an upload while it gathers:"
@@ -216,26 +233,41 @@ def open_staging(path: str) -> int:
     return fd
 
 
-def list_staged(directory: int) -> Tuple[List[str], List[str]]:
-    """(files and other names, folders) below an open staging directory, without rsync's partial directories."""
-    files: List[str] = []
-    folders: List[str] = []
+class Staged(NamedTuple):
+    """What lies below a staging directory, by path: files (and whatever else is no folder), folders, and the
+    beginnings of files that rsync keeps, each with the path of the file that it is to become."""
+
+    files: List[str]
+    folders: List[str]
+    partial: Dict[str, str]
+
+
+def list_staged(directory: int) -> Staged:
+    """Lists an open staging directory with its sub-folders, following no link."""
+    staged = Staged([], [], {})
     pending = [""]
     while pending:
-        prefix = pending.pop()
-        fd = os.open(prefix or ".", OPEN_DIRECTORY, dir_fd=directory)
-        try:
-            with os.scandir(fd) as listing:
-                for item in listing:
-                    path = prefix + "/" + item.name if prefix else item.name
-                    if not item.is_dir(follow_symlinks=False):
-                        files.append(path)
-                    elif item.name != PARTIAL_DIR:
-                        folders.append(path)
-                        pending.append(path)
-        finally:
-            os.close(fd)
-    return files, folders
+        folder = pending.pop()
+        prefix = folder + "/" if folder else ""
+        for name, is_folder in _list_folder(directory, folder):
+            if not is_folder:
+                staged.files.append(prefix + name)
+            elif name != PARTIAL_DIR:
+                staged.folders.append(prefix + name)
+                pending.append(prefix + name)
+            else:
+                for kept, _is_folder in _list_folder(directory, prefix + name):
+                    staged.partial[prefix + name + "/" + kept] = prefix + kept
+    return staged
+
+
+def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
+    fd = os.open(folder or ".", OPEN_DIRECTORY, dir_fd=directory)
+    try:
+        with os.scandir(fd) as listing:
+            return [(item.name, item.is_dir(follow_symlinks=False)) for item in listing]
+    finally:
+        os.close(fd)
 
 
 def is_temporary(path: str, names: Iterable[str]) -> bool:
@@ -267,12 +299,12 @@ def look_at_staging(feature_set: FeatureSet, target: Optional[str] = None) -> In
         return Incoming(UNREADABLE, 0, False)
     try:
         return _look_inside(feature_set, target, path)
-    except (OSError, FeatureError):
+    except OSError:
         return Incoming(UNREADABLE, 0, False)
 
 
 def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
-    fd = open_staging(path)
+    fd = os.open(path, OPEN_DIRECTORY)
     try:
         with os.scandir(fd) as listing:
             state = PRESENT if any(True for _item in listing) else EMPTY
@@ -288,7 +320,7 @@ def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
 
 def _arrived(feature_set: FeatureSet, target: str, features: List[Tuple[str, Wanted]]) -> bool:
     try:
-        fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(target, FOLLOW_DIRECTORY)
     except OSError:
         return False
     try:

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""System calls that Python does not offer: a rename that overwrites nothing, and syncing one file system."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import stat
+from functools import lru_cache
+from typing import Any
+
+_NOREPLACE = 1
+
+# The file system or the kernel does not know the call.
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
+
+
+@lru_cache(maxsize=None)
+def _library() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
+    """Renames between two open directories; FileExistsError where the new name is taken.
+
+    False where this file system cannot do that in one step; then nothing was done.
+    """
+    call = getattr(_library(), "renameat2", None)
+    if call is None:
+        return False
+    if call(source, os.fsencode(name), target, os.fsencode(new_name), ctypes.c_uint(_NOREPLACE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), new_name)
+
+
+def move_file(name: str, source: int, target: int) -> None:
+    """Moves a regular file to the same name in another directory of its file system, never over an existing name."""
+    if rename_new(name, source, name, target):
+        return
+    os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    os.unlink(name, dir_fd=source)
+
+
+def move_directory(name: str, new_name: str, parent: int) -> None:
+    """Renames a directory beside itself where the new name is free, or an empty directory."""
+    try:
+        if rename_new(name, parent, new_name, parent):
+            return
+        # An empty directory is all that a rename of a directory can replace.
+        os.mkdir(new_name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.stat(new_name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise
+    os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def sync_file_system(fd: int) -> None:
+    """Returns when all that was written to the file system of an open directory is on the disk."""
+    call = getattr(_library(), "syncfs", None)
+    if call is None:
+        os.sync()
+    elif call(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def copy_attributes(source: int, target: int) -> None:
+    """Gives an open directory the owner, mode and extended attributes (ACLs too) of another one, as far as allowed."""
+    info = os.fstat(source)
+    with contextlib.suppress(PermissionError):
+        os.fchown(target, info.st_uid, info.st_gid)
+    os.fchmod(target, stat.S_IMODE(info.st_mode))
+    try:
+        for attribute in os.listxattr(source):
+            with contextlib.suppress(OSError):
+                os.setxattr(target, attribute, os.getxattr(source, attribute))
+    except OSError:
+        pass  # a file system without extended attributes

@@ -1,0 +1,141 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host's side of feature_upload."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: feature_staging
+short_description: Prepare a host for an upload of features
+version_added: 1.0.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - The part of P(trainprep.features.feature_upload#module) that runs on the host. It finds out which features the host
+    lacks, whether they fit, makes the staging directory, and leaves there the list of what the source holds.
+  - Not meant to be called by itself.
+options:
+  sets:
+    description: The feature sets that are to be uploaded, as in the role variable C(prepare_features_sets).
+    type: list
+    elements: dict
+    required: true
+  manifests:
+    description: By name of the set, what its source holds, packed.
+    type: dict
+    required: true
+  user:
+    description: The training user. Without it the connecting user, found on the host.
+    type: str
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row, outside check mode, with the same arguments, the second changes nothing.
+    support: full
+  platform:
+    description: Target OS that can be operated against.
+    support: full
+    platforms: posix
+seealso:
+  - module: trainprep.features.feature_upload
+"""
+
+EXAMPLES = r"""
+- name: Called by feature_upload only
+  trainprep.features.feature_staging:
+    sets: "{{ prepare_features_sets }}"
+    manifests: {}
+"""
+
+RETURN = r"""
+sets:
+  description: By name of the set, where its upload gathers and what has to be sent there.
+  returned: success
+  type: dict
+  sample:
+    wav2vec:
+      staging: /data/.wav2vec_features.incoming
+      key: "2049:131073"
+      busy: false
+      send: AAAB
+      send_count: 600
+      staged: 0
+      staged_bytes: 0
+      present: 0
+rsync:
+  description: Path of the rsync on the host.
+  returned: success
+  type: str
+  sample: /usr/bin/rsync
+"""
+
+import os
+import shutil
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.paths import display, expand_home
+from ansible_collections.trainprep.features.plugins.module_utils.receive import (
+    Receiving,
+    Reserved,
+    prepare_receiving,
+    search_path,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.staging import pack_choice, unpack_manifest
+
+
+def main() -> None:
+    """Arguments in, prepare each set, what has to be sent out."""
+    module = AnsibleModule(
+        argument_spec={
+            "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
+            "manifests": {"type": "dict", "required": True},
+            "user": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    found: Dict[str, Any] = {}
+    changed = False
+    reserved: Dict[int, Reserved] = {}
+    try:
+        account = find_account(module.params["user"])
+        for one in parse_sets(module.params["sets"]):
+            manifest = unpack_manifest(module.params["manifests"][one.name])
+            target = expand_home(one.target, account.home)
+            result = prepare_receiving(one, target, account, manifest, module.check_mode, reserved)
+            found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
+            changed = changed or result.changed
+    except FeatureError as error:
+        module.fail_json(msg=str(error))
+    rsync = shutil.which("rsync", path=search_path())
+    module.exit_json(changed=changed, sets=found, rsync=rsync)
+
+
+def _as_dict(result: Receiving, choice: str) -> Dict[str, Any]:
+    return {
+        "staging": result.staging,
+        "shown": display(result.staging),
+        "key": ":".join(str(number) for number in result.key or ()),
+        "busy": result.busy,
+        "send": choice,
+        "send_count": len(result.send),
+        "staged": result.staged,
+        "staged_bytes": result.staged_bytes,
+        "present": result.present,
+        "warnings": result.warnings,
+    }
+
+
+if __name__ == "__main__":
+    main()
