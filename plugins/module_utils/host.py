@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .access import AccessReport, prove
 from .account import Account, run_as
+from .discovery import Discovery, discover
 from .errors import FeatureError
 from .identity import Located, digest_on_disk, settle_identities
 from .legacy import LegacyScans, scan_as_needed
@@ -33,7 +34,6 @@ from .scan import DANGLING, DirectoryScan, Entry, Question
 from .sets import FeatureSet, name_filter
 from .staging import look_at_staging
 from .status import any_holds, holds, set_status
-from .discovery import Discovery, discover
 from .views import HostView, Options, SetView
 
 
@@ -66,12 +66,15 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
     declared = [find_places(one.legacy, account.home) for one in sets]
     _refuse_overlaps(sets, targets, declared)
     scans = LegacyScans(sets, account, [target.key for target in targets if target.key])
+    # All legacy directories first: a link in a target then has its verdict already.
+    legacy = [scans.views_of(one, places) for one, places in zip(sets, declared)]
     views: List[SetView] = []
-    for one, place, places in zip(sets, targets, declared):
+    for one, place, found in zip(sets, targets, legacy):
         scan = _scan_target(one, place, scans.known_for(one.question), account)
-        view = SetView(one, place.path, scan, scans.views_of(one, places), look_at_staging(replace(one, target=place.path)))
+        view = SetView(one, place.path, scan, found, look_at_staging(replace(one, target=place.path)))
         reads = name_filter(one.reads)
         view.read = [entry for entry in scan.entries if reads(entry.name)]
+        view.top_up = options.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
     for question in {one.question for one in sets}:
@@ -213,7 +216,8 @@ def _search(view: HostView, searching: Sequence[FeatureSet]) -> Dict[str, Discov
     known += [legacy.place.key for one in view.sets for legacy in one.legacy if legacy.place.key]
     roots = [expand_home(root, view.account.home) for root in view.options.search_roots]
     # As the training user: what that account cannot read is no find.
-    return run_as(view.account, discover, roots, list(searching), known)
+    found: Dict[str, Discovery] = run_as(view.account, discover, roots, list(searching), known)
+    return found
 
 
 def _with_discovered(one: FeatureSet, discovery: Optional[Discovery]) -> FeatureSet:

@@ -24,9 +24,9 @@ def obstacles(view: SetView, host: HostView) -> List[str]:
     if view.status is None:
         return _problems(view, host)
     stops = _conflicts(view)
-    if view.status == 0 and not view.uploads and not view.plan.remove and not may_stay_empty(view, host):
-        stops += _nothing(view, host)
-    elif view.status == 0 and view.discovery.directories and host.options.on_discovery == "fail":
+    nothing_to_do = not view.uploads and not view.plan.remove and not may_stay_empty(view, host)
+    decide_first = bool(view.discovery.directories) and host.options.on_discovery == "fail"
+    if view.status == 0 and (nothing_to_do or decide_first):
         stops += _nothing(view, host)
     return stops
 

@@ -11,13 +11,13 @@ from typing import List, Optional, Tuple
 
 from .access import AccessReport
 from .account import Account
+from .discovery import Discovery
 from .link_plan import SetPlan
 from .paths import EMPTY, PRESENT, UNREADABLE, InodeKey, Place
 from .scan import DirectoryScan, Entry
 from .sets import FeatureSet
 from .staging import Incoming
 from .status import host_status
-from .discovery import Discovery
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class SetView:
     read: List[Entry] = field(default_factory=list)  # what the trainer reads of the target
     plan: SetPlan = field(default_factory=SetPlan)
     status: Optional[int] = None
+    top_up: bool = False
     unmounted: bool = False
     dangling_blocks: bool = False
     discovery: Discovery = field(default_factory=Discovery)
@@ -96,8 +97,12 @@ class SetView:
 
     @property
     def uploads(self) -> bool:
-        """Whether this run uploads the set: nothing anywhere, a source, and nothing to be pruned first."""
-        return self.status == 0 and self.feature_set.source is not None and not self.plan.dangling_into_legacy
+        """Whether this run uploads the set: nothing anywhere, or less than expected where that is to be topped up."""
+        if self.feature_set.source is None or self.status is None:
+            return False
+        if self.status == 0:
+            return not self.plan.dangling_into_legacy  # these are pruned first, in a run of its own
+        return self.top_up and self.distinct_features() < (self.feature_set.expected or 0)
 
     def access_items(self) -> List[Tuple[str, List[str], bool]]:
         """What the training user has to read, now and once all is linked: (directory, paths below it, must list it)."""
