@@ -83,6 +83,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sets:
+  description: The feature sets that were looked at, as given, with the defaults of their keys.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: wav2vec, target: /data/wav2vec_features, reads: ["*.npz"]}]
 ansible_facts:
   description: What was found.
   returned: always
@@ -137,7 +143,8 @@ def main() -> None:
     )
     with failing(module):
         sets, account, options = parse_arguments(module.params)
-        module.exit_json(changed=False, ansible_facts=facts(look(sets, account, options)))
+        # The sets as they were looked at: a record of what was really prepared can be made from this result alone.
+        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=facts(look(sets, account, options)))
 
 
 if __name__ == "__main__":
