@@ -11,8 +11,9 @@ files can be waited for at once. Which of the two it is, is measured while the w
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator, List, Tuple, TypeVar
 
 Item = TypeVar("Item")
@@ -21,8 +22,8 @@ Item = TypeVar("Item")
 SAMPLE = 16
 SLOW = 0.0004
 THREADS = 32
-# Items that are under way or waiting for their turn to be handed out: what bounds the memory.
-CHUNK = 512
+# Items that one thread takes at once. Two such rounds are in memory, whatever the number of items.
+BATCH = 8
 
 
 def judge_all(
@@ -30,37 +31,47 @@ def judge_all(
 ) -> Iterator[Tuple[Item, Any]]:
     """Each item with what C(judge_one) makes of it, in order; an Exception it raises is the result.
 
-    Only the caller's thread takes from C(items), and never more than C(CHUNK) ahead of what was handed out. threads:
-    how many items are waited for at once; slow: seconds of waiting for an item from which they overlap.
+    Only the caller's thread takes from C(items), and only two rounds ahead of what was handed out. threads: how many
+    items are waited for at once; slow: seconds for an item from which they overlap.
     """
     source = iter(items)
     while True:
         sample: List[Item] = list(itertools.islice(source, SAMPLE))
-        # Only the waiting counts: a machine that is busy computing gains nothing from threads.
-        started, computed = time.perf_counter(), time.thread_time()
-        results = [_attempt(judge_one, item) for item in sample]
-        waited = (time.perf_counter() - started) - (time.thread_time() - computed)
+        results, seconds = [], []
+        for item in sample:
+            started = time.perf_counter()
+            results.append(_attempt(judge_one, item))
+            seconds.append(time.perf_counter() - started)
         yield from zip(sample, results)
         if len(sample) < SAMPLE:
             return
-        if waited > slow * SAMPLE:
+        # The median: on a busy machine single items wait for the processor, and threads would not help.
+        if statistics.median(seconds) > slow:
             break
     yield from _overlapped(source, judge_one, threads)
 
 
 def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], threads: int) -> Iterator[Tuple[Item, Any]]:
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        pending = _submit(pool, judge_one, itertools.islice(source, CHUNK))
+        pending = _submit(pool, judge_one, source, threads)
         while pending:
             # The next chunk is under way before the last one is handed out, so that no thread waits for its end.
-            following = _submit(pool, judge_one, itertools.islice(source, CHUNK))
-            for item, future in pending:
-                yield item, future.result()
+            following = _submit(pool, judge_one, source, threads)
+            for batch, results in pending:
+                yield from zip(batch, results.result())
             pending = following
 
 
-def _submit(pool: ThreadPoolExecutor, judge_one: Callable[[Item], Any], items: Iterable[Item]) -> List[Tuple[Item, Any]]:
-    return [(item, pool.submit(_attempt, judge_one, item)) for item in items]
+def _submit(
+    pool: ThreadPoolExecutor, judge_one: Callable[[Item], Any], source: Iterator[Item], threads: int
+) -> List[Tuple[List[Item], Future[List[Any]]]]:
+    chunk = list(itertools.islice(source, threads * BATCH))
+    batches = [chunk[start : start + BATCH] for start in range(0, len(chunk), BATCH)]
+    return [(batch, pool.submit(_judge_batch, judge_one, batch)) for batch in batches]
+
+
+def _judge_batch(judge_one: Callable[[Item], Any], batch: List[Item]) -> List[Any]:
+    return [_attempt(judge_one, item) for item in batch]
 
 
 def _attempt(judge_one: Callable[[Item], Any], item: Item) -> Any:

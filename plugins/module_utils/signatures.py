@@ -16,7 +16,7 @@ import hashlib
 import os
 import struct
 import zlib
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Sequence
 
 from .array_spec import ArraySpec, parse_arrays
 from .npy_header import LONGEST, MAGIC, PREFIX, ArrayHeader, Damaged, Foreign, header_start, parse_header, shorten
@@ -33,7 +33,7 @@ from .zip_directory import (
     read_directory,
     read_start,
 )
-from .zip_layout import SMALL, Layouts
+from .zip_layout import SMALL, Layouts, array_name, describe
 
 __all__ = ["DAMAGED", "FEATURE", "OTHER", "ArraySpec", "Verdict", "content_digest", "judge", "parse_arrays"]
 
@@ -93,7 +93,7 @@ def _judge(reader: Reader, name: str, arrays: ArraySpec, full: bool) -> Verdict:
         if header.dtype.objects:
             raise Foreign(f"holds Python objects, which only a pickle can load ({shorten(array)})")
     mismatch = arrays.mismatch(headers)
-    identity = identify([(member.raw_name, member.size, member.crc) for member in members])
+    identity = identify(members)
     if not full:
         _layouts.learn(reader, members, starts, [headers.get(array_name(member.name)) for member in members])
     return Verdict(OTHER if mismatch else FEATURE, mismatch, identity)
@@ -109,11 +109,6 @@ def _judge_single(reader: Reader, name: str, arrays: ArraySpec) -> Verdict:
         raise Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
     mismatch = arrays.single_mismatch(header)
     return Verdict(OTHER if mismatch else FEATURE, mismatch, None)
-
-
-def array_name(member_name: str) -> str:
-    """The name under which numpy shows a member."""
-    return member_name[:-4] if member_name.endswith(".npy") else member_name
 
 
 def _headers(reader: Reader, members: Sequence[Member], starts: Sequence[int], full: bool) -> Dict[str, ArrayHeader]:
@@ -162,13 +157,11 @@ def _read_header(content: bytes, read: Callable[[int], bytes], size: int) -> Arr
     return parse_header(content[:start] if start <= len(content) else read(min(start, LONGEST)))
 
 
-def identify(members: List[Tuple[bytes, int, int]]) -> bytes:
-    """The identity of an archive with these (raw name, size, CRC-32)."""
-    members = sorted(members)
-    names = b"\0".join(name for name, _size, _crc in members)
-    sizes = struct.pack(f"<{len(members)}Q", *[size for _name, size, _crc in members])
-    crcs = struct.pack(f"<{len(members)}L", *[crc for _name, _size, crc in members])
-    return hashlib.blake2b(names + b"\0\0" + sizes + crcs, digest_size=16).digest()
+def identify(members: Sequence[Member]) -> bytes:
+    """The identity of an archive with these members."""
+    crcs = [member.crc for member in sorted(members, key=lambda member: member.raw_name)]
+    described = describe([(member.raw_name, member.size) for member in members])
+    return hashlib.blake2b(described + struct.pack(f"<{len(crcs)}L", *crcs), digest_size=16).digest()
 
 
 def content_digest(fd: int, name: str) -> bytes:

@@ -5,19 +5,19 @@
 """Archives that look like one that was read before, recognised without reading them again field by field.
 
 The features of one extractor differ in the length of one array, in checksums and in small data; all else, and
-where it stands, is the same. A layout is learned from an archive that was read strictly. It compares everything
-before the large array's data, and everything after them, as two long numbers: what may differ is masked out,
-and what grows with the data (sizes, offsets) is a multiple of their length. So a match says what the strict
-reading would have said, field for field; anything else is left to it.
+where it stands, is the same. A layout is learned from an archive that was read strictly. Of another archive it
+compares all bytes before the large array's data and all after them with what must stand there for data of that
+length, but for holes: dates, checksums and small data, of which the checksums are then compared with each other
+and with the data. So a match says what the strict reading would have said; anything else is left to it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import struct
-import zlib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from hashlib import blake2b
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from zlib import crc32
 
 from .array_spec import ArraySpec
 from .npy_header import ArrayHeader, Damaged, parse_header
@@ -26,8 +26,8 @@ from .zip_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Me
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024
 
-_MAX_LAYOUTS = 512
-_MAX_OUTCOMES = 4096
+# Layouts and outcomes together, each of a few KiB.
+_MAX_REMEMBERED = 4096
 _FULL4 = 0xFFFFFFFF
 _ZIP64_SIZES = struct.pack("<HH", 1, 16)
 
@@ -36,32 +36,51 @@ Found = Tuple[str, bytes]
 
 
 class _Part:
-    """The fixed bytes before, or after, the large array's data, with what may differ in them."""
+    """The bytes before, or after, the large array's data, with what may differ in them.
+
+    Parts are described in rising order of their positions.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.mask = bytearray(b"\xff" * len(raw))
-        self.factor = 0
         self.checksums: List[int] = []
+        self._form, self._end = "<", 0
+        self._growing: List[Tuple[int, str]] = []
 
-    def hide(self, start: int, length: int) -> None:
-        self.mask[start : start + length] = bytes(length)
+    def hole(self, start: int, length: int) -> None:
+        """Bytes that are not compared."""
+        self._form += f"{start - self._end}s{length}x"
+        self._end = start + length
 
-    def grows(self, position: int) -> None:
+    def date_and_checksum(self, start: int) -> None:
+        """A date of four bytes, which means nothing, and a checksum."""
+        self.hole(start, 8)
+        self.checksums.append(start + 4)
+
+    def grows(self, position: int, form: str = "<L") -> None:
         """The number at this position is a constant plus the length of the large array's data."""
-        self.factor += 1 << (8 * position)
+        self._growing.append((position, form))
 
-    def checksum(self, position: int) -> None:
-        self.hide(position, 4)
-        self.checksums.append(position)
+    def cutter(self) -> Callable[[bytes], Tuple[Any, ...]]:
+        """Reads the bytes between the holes."""
+        return struct.Struct(f"{self._form}{len(self.raw) - self._end}s").unpack_from
 
-    def number(self, length: int) -> Tuple[int, int, int]:
-        """Mask, value and factor for data of no length."""
-        mask = int.from_bytes(self.mask, "little")
-        return mask, (int.from_bytes(self.raw, "little") & mask) - length * self.factor, self.factor
+    def grown(self, length: int) -> bytes:
+        """The part for data that are longer by C(length)."""
+        raw = bytearray(self.raw)
+        for position, form in self._growing:
+            struct.pack_into(form, raw, position, struct.unpack_from(form, raw, position)[0] + length)
+        return bytes(raw)
 
-    def picker(self) -> Callable[..., Tuple[Any, ...]]:
-        return _picker(self.checksums)
+
+class _Outcome(NamedTuple):
+    """What one header of the large array leads to, in archives of one layout."""
+
+    length: int
+    mismatch: str
+    head: Tuple[Any, ...]
+    tail: Tuple[Any, ...]
+    described: bytes
 
 
 def _picker(positions: Sequence[int]) -> Callable[..., Tuple[Any, ...]]:
@@ -85,36 +104,32 @@ class _Layout:
         large: int,
     ) -> None:
         header = headers[large]
-        data_start = starts[large] + header.start
-        data_end = data_start + header.length
+        data_end = starts[large] + members[large].size
+        self.members, self.headers, self.large = list(members), list(headers), large
         self.fixed = reader.size - header.length
         self.least = SMALL - header.start
-        self.head_length = data_start
+        self.head_length = starts[large] + header.start
         self.tail_length = reader.size - data_end
         self.header_at = starts[large]
-        head = _Part(reader.read(0, data_start))
-        tail = _Part(reader.read(data_end, self.tail_length))
+        self.head = head = _Part(reader.read(0, self.head_length))
+        self.tail = tail = _Part(reader.read(data_end, self.tail_length))
         self.head_contents: List[Tuple[int, int, int]] = []
         self.tail_contents: List[Tuple[int, int, int]] = []
         for index, member in enumerate(members):
-            start, end = starts[index], starts[index] + member.size
-            if index < large:
-                self._local(head, member, 0)
-                head.hide(start + headers[index].start, headers[index].length)
-                self.head_contents.append((start, end, index))
-            elif index > large:
-                self._local(tail, member, data_end)
-                tail.hide(start + headers[index].start - data_end, headers[index].length)
-                self.tail_contents.append((start - data_end, end - data_end, index))
+            part, base, contents = (
+                (head, 0, self.head_contents) if index <= large else (tail, data_end, self.tail_contents)
+            )
+            start = starts[index] - base
+            part.date_and_checksum(member.offset - base + 10)
+            if index == large:
+                _growing_sizes(part, member)
+                part.hole(start, header.start)
             else:
-                self._local(head, member, 0)
-                _growing_sizes(head, member)
-                head.hide(start, header.start)
-        directory = self.tail_length - END.size - sum(_entry_length(member) for member in members)
-        position = directory
+                part.hole(start + headers[index].start, headers[index].length)
+                contents.append((start, start + member.size, index))
+        position = self.tail_length - END.size - sum(_entry_length(member) for member in members)
         for index, member in enumerate(members):
-            tail.hide(position + 12, 4)  # the date
-            tail.checksum(position + 16)
+            tail.date_and_checksum(position + 12)
             if index == large:
                 tail.grows(position + 20)
                 tail.grows(position + 24)
@@ -122,85 +137,64 @@ class _Layout:
                 tail.grows(position + 42)
             position += _entry_length(member)
         tail.grows(position + 16)
-        self.head_mask, self.head_value, self.head_factor = head.number(header.length)
-        self.tail_mask, self.tail_value, self.tail_factor = tail.number(header.length)
-        self.head_checksums = head.picker()
-        self.tail_checksums = tail.picker()
+        self.cut_head, self.cut_tail = head.cutter(), tail.cutter()
+        self.head_checksums, self.tail_checksums = _picker(head.checksums), _picker(tail.checksums)
         self.after = len(members) - large - 1
-        self._prepare_identity(members, large, header)
-        self.large = members[large].name[:-4] if members[large].name.endswith(".npy") else members[large].name
-        self.small = {
-            member.name[:-4] if member.name.endswith(".npy") else member.name: headers[index]
-            for index, member in enumerate(members)
-            if index != large
-        }
-        self.outcomes: Dict[ArraySpec, Dict[bytes, Tuple[int, str]]] = {}
-
-    @staticmethod
-    def _local(part: _Part, member: Member, base: int) -> None:
-        part.hide(member.offset - base + 10, 4)  # the date
-        part.checksum(member.offset - base + 14)
-
-    def _prepare_identity(self, members: Sequence[Member], large: int, header: ArrayHeader) -> None:
         order = sorted(range(len(members)), key=lambda index: members[index].raw_name)
-        place = order.index(large)
-        sizes = [struct.pack("<Q", members[index].size) for index in order]
-        self.before_size = b"\0".join(members[index].raw_name for index in order) + b"\0\0" + b"".join(sizes[:place])
-        self.after_size = b"".join(sizes[place + 1 :])
-        self.header_length = header.start
-        self.sorted_checksums = operator.itemgetter(*order) if len(order) > 1 else None
+        self.sort = operator.itemgetter(*order) if len(order) > 1 else tuple
         self.pack = struct.Struct(f"<{len(members)}L").pack
+        self.outcomes: Dict[ArraySpec, Dict[bytes, Optional[_Outcome]]] = {}
 
-    def match(self, head: bytes, tail: bytes, size: int, arrays: ArraySpec) -> Optional[Found]:
-        """What the archive is, if it has this layout."""
-        length = size - self.fixed
-        if length <= self.least:
-            return None
-        raw = head[self.header_at : self.head_length]
-        try:
-            expected, mismatch = self.outcomes[arrays][raw]
-        except KeyError:
-            expected, mismatch = self._outcome(raw, arrays)
-        if expected != length:
-            return None
+    def match(self, head: bytes, tail: bytes, outcome: _Outcome) -> Optional[Found]:
+        """What the archive is, if it has this layout with data as long as the outcome says."""
         tail = tail[-self.tail_length :]
-        if int.from_bytes(tail, "little") & self.tail_mask != self.tail_value + length * self.tail_factor:
-            return None
-        head_number = int.from_bytes(head[: self.head_length], "little") & self.head_mask
-        if head_number != self.head_value + length * self.head_factor:
+        if self.cut_tail(tail) != outcome.tail or self.cut_head(head) != outcome.head:
             return None
         checksums = self.tail_checksums(tail)
-        after = self.after
-        crcs = checksums[after:]
-        if self.head_checksums(head) + checksums[:after] != crcs:
+        crcs = checksums[self.after :]
+        if self.head_checksums(head) + checksums[: self.after] != crcs:
             return None
         for start, end, index in self.tail_contents:
-            if zlib.crc32(tail[start:end]) != crcs[index]:
+            if crc32(tail[start:end]) != crcs[index]:
                 return None
         for start, end, index in self.head_contents:
-            if zlib.crc32(head[start:end]) != crcs[index]:
+            if crc32(head[start:end]) != crcs[index]:
                 return None
-        if self.sorted_checksums is not None:
-            crcs = self.sorted_checksums(crcs)
-        packed = (
-            self.before_size + (self.header_length + length).to_bytes(8, "little") + self.after_size + self.pack(*crcs)
-        )
-        return mismatch, hashlib.blake2b(packed, digest_size=16).digest()
+        return outcome.mismatch, blake2b(outcome.described + self.pack(*self.sort(crcs)), digest_size=16).digest()
 
-    def _outcome(self, raw: bytes, arrays: ArraySpec) -> Tuple[int, str]:
-        """Length of data under this header (-1: leave it to the strict reading), and the mismatch."""
+    def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
+        """The outcome for a large array with this header; None: leave it to the strict reading."""
         try:
             header = parse_header(raw)
         except Damaged:
-            return -1, ""
-        if not header.as_written or header.dtype.objects or header.start != self.header_length:
-            return -1, ""
-        outcome = (header.length, arrays.mismatch(dict(self.small, **{self.large: header})))
-        known = self.outcomes.setdefault(arrays, {})
-        if len(known) >= _MAX_OUTCOMES:
-            known.clear()
-        known[raw] = outcome
-        return outcome
+            return None
+        known = self.headers[self.large]
+        if not header.as_written or header.dtype.objects or header.start != known.start or header.length <= self.least:
+            return None
+        size = header.start + header.length
+        headers = {array_name(member.name): one for member, one in zip(self.members, self.headers)}
+        headers[array_name(self.members[self.large].name)] = header
+        sizes = [(member.raw_name, member.size) for member in self.members]
+        sizes[self.large] = (self.members[self.large].raw_name, size)
+        more = header.length - known.length
+        try:
+            head, tail = self.cut_head(self.head.grown(more)), self.cut_tail(self.tail.grown(more))
+        except struct.error:  # more than the numbers hold: the archive would look different
+            return None
+        return _Outcome(header.length, arrays.mismatch(headers), head, tail, describe(sizes))
+
+
+def array_name(member_name: str) -> str:
+    """The name under which numpy shows a member."""
+    return member_name[:-4] if member_name.endswith(".npy") else member_name
+
+
+def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
+    """What an identity is made of, but for the checksums: raw names and sizes, sorted by name."""
+    ordered = sorted(sizes)
+    return b"\0".join(name for name, _size in ordered) + struct.pack(
+        f"<2x{len(ordered)}Q", *[size for _name, size in ordered]
+    )
 
 
 def _entry_length(member: Member) -> int:
@@ -210,8 +204,8 @@ def _entry_length(member: Member) -> int:
 def _growing_sizes(part: _Part, member: Member) -> None:
     if part.raw[member.offset + 18 : member.offset + 26] == b"\xff" * 8:
         at = member.offset + LOCAL.size + len(member.raw_name) + 4
-        part.grows(at)
-        part.grows(at + 8)
+        part.grows(at, "<Q")
+        part.grows(at + 8, "<Q")
     else:
         part.grows(member.offset + 18)
         part.grows(member.offset + 22)
@@ -240,12 +234,29 @@ class Layouts:
         if families is None or size >= _FULL4:
             return None
         for family in families:
-            layout = family.layouts.get(family.sizes(tail, len(tail) - family.span))
-            if layout is not None:
-                found = layout.match(head, tail, size, arrays)
+            layout = (
+                family.layouts.get(family.sizes(tail, len(tail) - family.span)) if len(tail) >= family.span else None
+            )
+            if layout is None:
+                continue
+            raw = head[layout.header_at : layout.head_length]
+            try:
+                outcome = layout.outcomes[arrays][raw]
+            except KeyError:
+                outcome = layout.foresee(raw, arrays)
+                self._make_room()
+                layout.outcomes.setdefault(arrays, {})[raw] = outcome
+            if outcome is not None and outcome.length == size - layout.fixed:
+                found = layout.match(head, tail, outcome)
                 if found is not None:
                     return found
         return None
+
+    def _make_room(self) -> None:
+        """Forgets everything rather than growing with what hostile files pretend."""
+        self._count += 1
+        if self._count > _MAX_REMEMBERED:
+            self._families, self._count = {}, 0
 
     def learn(
         self, reader: Reader, members: Sequence[Member], starts: Sequence[int], headers: Sequence[Optional[ArrayHeader]]
@@ -268,8 +279,7 @@ class Layouts:
         self._remember(reader.tail, layout, positions, position + END.size)
 
     def _remember(self, tail: bytes, layout: _Layout, positions: Sequence[int], span: int) -> None:
-        if self._count >= _MAX_LAYOUTS:
-            self._families, self._count = {}, 0
+        self._make_room()
         families = self._families.setdefault(tail[-22:-6], [])
         for family in families:
             if family.positions == tuple(positions):
@@ -278,7 +288,6 @@ class Layouts:
             family = _Family(positions, span)
             families.append(family)
         family.layouts[family.sizes(tail, len(tail) - span)] = layout
-        self._count += 1
 
 
 def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], large: int) -> bool:
