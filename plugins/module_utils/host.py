@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from .access import AccessReport, prove
+from .access import prove_all
 from .account import Account, run_as
 from .discovery import Discovery, discover
 from .errors import FeatureError
@@ -49,9 +49,13 @@ def look(sets: Sequence[FeatureSet], account: Account, options: Options, with_ac
         for one in view.sets:
             one.discovery = found.get(one.name, Discovery())
     if with_access:
+        reports = prove_all(
+            account,
+            {one.name: one.access_items() for one in view.sets},
+            {one.name: one.link_sources() for one in view.sets},
+        )
         for one in view.sets:
-            items = one.access_items()
-            one.access = prove(account, items) if items else AccessReport(account.name, 0, 0, [])
+            one.access = reports[one.name]
     return view
 
 

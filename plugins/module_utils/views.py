@@ -13,7 +13,7 @@ from .access import AccessReport
 from .account import Account
 from .discovery import Discovery
 from .link_plan import SetPlan
-from .paths import EMPTY, PRESENT, UNREADABLE, InodeKey, Place
+from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place
 from .scan import DirectoryScan, Entry
 from .sets import FeatureSet
 from .staging import Incoming
@@ -109,6 +109,8 @@ class SetView:
         items: List[Tuple[str, List[str], bool]] = []
         if self.scan.state in (PRESENT, EMPTY):
             items.append((self.target, [entry.path for entry in self.features], True))
+        elif self.scan.state == ABSENT and (self.plan.link or self.uploads):
+            items.append((self.target, [], True))  # not there yet, but what lies above it can be asked about now
         wanted = {text for _name, text in self.plan.link} | {text for _name, text, _old in self.plan.replace}
         for one in self.legacy:
             if wanted and one.features:
@@ -117,6 +119,10 @@ class SetView:
                 if paths:
                     items.append((one.place.path, paths, False))
         return items
+
+    def link_sources(self) -> List[Tuple[str, List[str]]]:
+        """The features that links in the target may lead to: (declared legacy directory, paths below it)."""
+        return [(one.place.path, [entry.path for entry in one.features]) for one in self.legacy if one.features]
 
     def distinct_features(self) -> int:
         """How many different features the host holds for this set."""

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils import access
+from ansible_collections.trainprep.features.plugins.module_utils import access_look
 from ansible_collections.trainprep.features.plugins.module_utils.access import prove, prove_all
 from ansible_collections.trainprep.features.plugins.module_utils.account import Account, find_account, user_name
 
@@ -117,9 +117,10 @@ def test_a_closed_file_is_named_and_directories_come_before_files(place, user):
 def test_many_closed_files_do_not_make_the_answer_grow(place, user):
     names = [f"{number:03}.npz" for number in range(200)]
     legacy = make(place / "legacy", *names, mode=0o000)
-    answer = access.ask(user, {"": [(str(legacy), names, True)]})[""]
-    assert len(answer.reasons) <= 51
-    assert access.report(user, answer).unreadable == 200
+    items = [(str(legacy), names, True)]
+    assert len(access_look.ask(user, {"": items})[""].reasons) <= 51
+    report = prove(user, items)
+    assert (report.unreadable, len(report.samples)) == (200, 10)
 
 
 def test_the_blocking_component_is_found_behind_links(place, user):
@@ -130,13 +131,12 @@ def test_the_blocking_component_is_found_behind_links(place, user):
     assert prove(user, [(str(target), ["a.npz"], True)]).unreadable == 0
     real.chmod(0o600)
     report = prove(user, [(str(target), ["a.npz"], True)])
-    assert report.samples == [
-        {"path": str(target / "a.npz"), "reason": f"{label(real)}: user {user.name} may not pass"},
-    ]
+    assert report.samples[0]["path"] == str(target / "a.npz")
+    assert report.samples[0]["reason"].startswith(f"{label(real)}: user {user.name} may not pass")
     real.chmod(0o755)
     (real / "a.npz").chmod(0)
     report = prove(user, [(str(target), ["a.npz"], True)])
-    assert report.samples[0]["reason"] == f"{label(real / 'a.npz')}: user {user.name} may not read"
+    assert report.samples[0]["reason"].startswith(f"{label(real / 'a.npz')}: user {user.name} may not read")
 
 
 def test_a_file_reached_by_a_link_too_is_counted_once(place, user):

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Grants the training user the least access that it lacks, all sets in one execution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: feature_access
+short_description: Let the training user read the features
+version_added: 0.1.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - Grants the training user the least access it lacks. That is to pass the directories above the features, to list and pass
+    the directories of features, and to read the features. What the user can do already is left as it is.
+  - The access is granted by an ACL entry for that user alone, so nobody else gains anything.
+  - Only features in declared directories, these directories, and the directories above them are touched; never the root
+    directory, never through a link that others than root can change, and below a directory that a user can write only objects
+    that this same user owns.
+extends_documentation_fragment:
+  - trainprep.features.sets
+options:
+  permissions:
+    description:
+      - What to do where no ACL entry can be made, because the file system keeps no ACLs or the host has no C(setfacl).
+      - With V(grant), the module fails before it changes anything.
+      - With V(widen), it sets mode bits instead, those of the group where the training user belongs to it, else those of everyone,
+        and warns for whom that opened what. It never makes anything writable.
+    type: str
+    choices: [grant, widen]
+    default: grant
+  on_conflict:
+    description: As for M(trainprep.features.feature_links); decides which legacy features are going to be linked.
+    type: str
+    choices: [fail, first]
+    default: fail
+  prune:
+    description: As for M(trainprep.features.feature_links).
+    type: str
+    choices: [none, dangling, stray]
+    default: none
+  search_roots:
+    description: Where to search for directories that nobody listed, used with O(on_discovery=link).
+    type: list
+    elements: str
+    default: []
+  on_discovery:
+    description: With V(link), directories that the search finds count as legacy directories.
+    type: str
+    choices: [fail, link, upload]
+    default: fail
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+    support: full
+  diff_mode:
+    description: Shows what it changes, as counts and samples.
+    support: full
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.feature_facts
+"""
+
+EXAMPLES = r"""
+- name: Let user trainer read what earlier models of user ubuntu left
+  trainprep.features.feature_access:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - /home/ubuntu/audio_emotion/models/wav2vec
+    user: trainer
+  become: true
+"""
+
+RETURN = r"""
+sets:
+  description: By set name, what was granted, or would be in check mode. An object that two sets need counts for the first.
+  returned: success
+  type: dict
+  contains:
+    NAME:
+      description: The counts of one set.
+      type: dict
+      contains:
+        granted:
+          description: Files opened.
+          type: int
+        directories:
+          description: Directories opened.
+          type: int
+        widened:
+          description: How many of both were opened by mode bits, and so for others too.
+          type: int
+        refused:
+          description: Features that stay closed; the warnings say why.
+          type: int
+        samples:
+          description: At most ten of the changes, each with C(path), and its permissions C(old) and C(new).
+          type: list
+          elements: dict
+        warnings:
+          description: For whom mode bits opened what, and why something was refused; a sentence each, about ten at most.
+          type: list
+          elements: str
+  sample:
+    wav2vec:
+      granted: 8690
+      directories: 4
+      widened: 0
+      refused: 0
+      samples:
+        - path: /home/ubuntu
+          old: user::rwx,group::r-x,other::---
+          new: user::rwx,user:trainer:--x,group::r-x,mask::r-x,other::---
+      warnings: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.access_run import run_access
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+    PLAN_ARGUMENTS,
+    failing,
+    parse_arguments,
+)
+
+
+def main() -> None:
+    """Arguments in, look, ask, plan, apply, counts out."""
+    module = AnsibleModule(
+        argument_spec={
+            **PLAN_ARGUMENTS,
+            "permissions": {"type": "str", "choices": ["grant", "widen"], "default": "grant"},
+        },
+        supports_check_mode=True,
+    )
+    with failing(module):
+        sets, account, options = parse_arguments(module.params)
+        result = run_access(sets, account, options, module.params["permissions"], module.check_mode)
+        for one in result["sets"].values():
+            for warning in one["warnings"]:
+                module.warn(warning)
+        module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
