@@ -51,5 +51,7 @@ class ActionModule(ActionBase):
             # One call, so that the blocks of hosts that run side by side do not mix.
             display.display("\n".join(result["report"]))
         if options["failures"]:
+            # Ansible dumps a failed result: with the lines in it, the report would be printed twice.
+            result.pop("report")
             result.update(failed=True, msg="\n".join(options["failures"]))
         return result

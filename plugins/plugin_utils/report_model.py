@@ -95,6 +95,12 @@ class SetView:
     to_do: list[str]
     rejected: dict[str, Any]
     conflicts: dict[str, Any]
+    required: str = "true"
+
+    @property
+    def idle(self) -> bool:
+        """Whether the set is empty and may stay so: not ready, and nothing blocks."""
+        return not self.ready and not self.problems and self.status is not None
 
     @property
     def words(self) -> str:
@@ -242,6 +248,7 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
         to_do=advice(raw, counts, check_mode),
         rejected=dict(mapping(raw.get("rejected"))),
         conflicts=dict(mapping(raw.get("conflicts"))),
+        required=str(raw.get("required", "true")),
     )
 
 
@@ -252,43 +259,24 @@ def views_of(facts: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool
 
 
 def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) -> list[str]:
-    """What to do about a set that is not as it should be: the next step, as sentences; nothing where all is well."""
+    """The next step for a set, as sentences, where its problems do not name it themselves; nothing where all is well."""
     todo: list[str] = []
-    target = mapping(raw.get("target"))
     status, access = raw.get("status"), mapping(raw.get("access"))
-    path = plain(target.get("path", "the target"))
-    if status is None:
-        todo.append("Make the directory named above readable (or mount it), then run again; nothing is changed before.")
-    discovered = mapping(raw.get("discovered"))
-    if number(discovered.get("count")):
-        places = [plain(mapping(item).get("path")) for item in sequence(discovered.get("samples"))[:3]]
-        todo.append(f"Add {', '.join(places) or 'the directories found'} to the set's legacy directories.")
-    elif status == 0 and not counts["published"] and not (check_mode and counts["sent"]) and not raw.get("ready"):
-        if raw.get("sources_wanted"):
-            todo.append("Run again: the upload from the set's source has not finished.")
-        elif raw.get("problems"):
-            todo.append("Add the directory that holds the features to legacy, or name a source to upload from.")
-    if number(mapping(raw.get("conflicts")).get("count")):
-        todo.append("Remove one file of each conflict, or set prepare_features_on_conflict=first to take the first.")
-    if number(raw.get("to_link")) and status is not None:
-        todo.append("Run without --check to link them." if check_mode else "Run again to link what the target lacks.")
-    if number(target.get("dangling")) and not number(raw.get("to_link")):
-        todo.append(
-            "Mount the volume that the dangling links point to, or remove them with prepare_features_prune=dangling"
-            " once the features lie elsewhere."
-        )
-    if number(target.get("damaged")):
-        todo.append(f"Move the damaged files out of {path}.")
+    again = "Run without --check" if check_mode else "Run again"
+    if raw.get("ready") is True or status is None or sequence(raw.get("obstacles")):
+        # Nothing to do, or the problems say what to change first.
+        return todo
+    if number(raw.get("to_link")):
+        todo.append(f"{again} to link what the target lacks.")
+    if raw.get("to_upload") and not counts["published"]:
+        todo.append(f"{again} to upload from the set's source.")
     if number(access.get("unreadable")):
-        user = plain(access.get("user", "the training user"))
-        if check_mode and number(access.get("to_grant")):
+        user = plain(access.get("user") or "the training user")
+        if not number(access.get("to_grant")):
+            todo.append(f"Let {user} pass and read what is named above: it is more than the role may change.")
+        elif check_mode:
             todo.append(f"Run without --check to grant {user} access.")
-        elif number(access.get("to_grant")):
+        else:
             how = "prepare_features_permissions=grant (or widen, where there are no ACLs)"
             todo.append(f"Run with {how} to let {user} read.")
-        else:
-            todo.append(f"Let {user} pass and read what is named above; it is outside of what the role may change.")
-    incoming = mapping(raw.get("incoming"))
-    if incoming.get("state") == "present" and status not in (0, None) and not incoming.get("complete"):
-        todo.append("Remove the stale staging directory once you do not need it.")
     return todo

@@ -85,12 +85,12 @@ def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[
 
 
 def ready_word(view: SetView, state: str = "present") -> str:
-    """``ready``, ``NOT READY``, or ``not ready`` for a set that may stay empty and has no problem."""
+    """``ready``, ``NOT READY``, or that the set is empty and may be."""
     if state == "absent":
         return "links taken away"
     if view.ready:
         return "ready"
-    return "NOT READY" if view.problems or view.status is None else "not ready"
+    return "empty, which it may be" if view.idle else "NOT READY"
 
 
 def nothing_done(view: SetView, check_mode: bool) -> str:
@@ -137,12 +137,16 @@ def _directory_lines(directories: Iterable[Directory], width: int) -> list[str]:
 
 
 def _rejected(view: SetView) -> list[str]:
+    """One example for each directory and reason: thousands of video features need no more than that."""
     total = number(view.rejected.get("count"))
-    if not total:
-        return []
-    shown = [_sample(item) for item in sequence(view.rejected.get("samples"))[:FEW]]
-    rest = total - len(shown)
-    return [*shown, f"and {count(rest, 'more file')}"] if rest > 0 else shown
+    shown: dict[tuple[str, str], str] = {}
+    for item in sequence(view.rejected.get("samples")):
+        sample = mapping(item)
+        place = str(sample.get("path", "")).rpartition("/")[0]
+        shown.setdefault((place, str(sample.get("reason", ""))), _sample(item))
+    lines = list(shown.values())[:FEW]
+    rest = total - len(lines)
+    return [*lines, f"and {count(rest, 'more file')}"] if lines and rest > 0 else lines
 
 
 def _sample(item: object) -> str:

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One report for all hosts of a run, after Ansible's own recap."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: feature_report
+type: aggregate
+short_description: One table, and one page, for the features of all hosts
+version_added: 1.0.0
+description:
+  - At the end of a run that used M(trainprep.features.feature_facts), prints one table with every host and set, what was found
+    and done, and what blocks. Hosts that failed or could not be reached are in it, with their sentence.
+  - With O(report_dir), writes C(report.json) and the self-contained page C(report.html) there as well.
+  - It runs on the controller and asks the hosts nothing.
+author:
+  - trainprep.features contributors (@trainprep)
+requirements:
+  - C(trainprep.features.feature_report) in C(callbacks_enabled) of C(ansible.cfg)
+options:
+  report_dir:
+    description:
+      - A directory on the controller for C(report.json) and C(report.html), created where it is absent. A relative path
+        is taken from the current directory.
+      - The role variable C(prepare_features_report_dir) does the same, and has precedence.
+    type: str
+    default: ""
+    env:
+      - name: TRAINPREP_FEATURES_REPORT_DIR
+    ini:
+      - section: callback_feature_report
+        key: report_dir
+seealso:
+  - module: trainprep.features.feature_report
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# callbacks_enabled = trainprep.features.feature_report
+#
+# [callback_feature_report]
+# report_dir = reports
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
+
+VARIABLE = "prepare_features_report_dir"
+
+
+class CallbackModule(CallbackBase):
+    """Gathers what the collection's own actions returned; tells it once, at the end."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "trainprep.features.feature_report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fleet = Fleet()
+        self._playbook = ""
+        self._used = False
+        self._seen: tuple[Any, Any] | None = None
+        announce()
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Remembers which playbook this is."""
+        self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Notes that the run uses the collection, also where every host is lost at once."""
+        self._used = self._used or _action(task) in ACTIONS
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keeps the results of the collection's own actions."""
+        host, task, values = _parts(result)
+        action = _action(task)
+        if action in ACTIONS:
+            self._used = True
+            self._seen = (task, result._host)
+            self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keeps the sentence of a host that failed."""
+        if ignore_errors:
+            return
+        host, task, values = _parts(result)
+        if self._seen is None and _action(task) in ACTIONS:
+            self._seen = (task, result._host)
+        self._fleet.failed(host, _action(task), task.get_name(), values)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Keeps the sentence of a host that could not be reached."""
+        host, task, values = _parts(result)
+        if not getattr(task, "ignore_unreachable", False):
+            self._fleet.lost(host, values)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Prints the table, and writes the files. Ansible calls its own recap first."""
+        if not self._used or not self._fleet.hosts:
+            return
+        for host, record in self._fleet.hosts.items():
+            summary = stats.summarize(host)
+            if summary["rescued"] and not summary["failures"]:
+                self._fleet.rescued(host)
+            record.changed = record.changed or bool(summary["changed"])
+        generated = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        report = document(self._fleet, self._playbook, generated)
+        self._display.banner("FEATURES")
+        colors = {
+            "ready": C.COLOR_OK,
+            "done": C.COLOR_OK,
+            "not_ready": C.COLOR_ERROR,
+            "failed": C.COLOR_ERROR,
+            "unreachable": C.COLOR_UNREACHABLE,
+            "not_looked_at": C.COLOR_SKIP,
+        }
+        for line, outcome in fleet_table(report, shutil.get_terminal_size((80, 24)).columns):
+            self._display.display(line, color=colors.get(outcome))
+        self._write(report)
+
+    def _write(self, report: Mapping[str, Any]) -> None:
+        directory = self._fleet.report_dir or self._from_variables() or str(self.get_option("report_dir") or "")
+        if not directory:
+            return
+        try:
+            paths = write_report(directory, report)
+        except OSError as error:
+            self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
+            return
+        self._display.display("Report: " + " and ".join(paths))
+
+    def _from_variables(self) -> str:
+        """The role's variable, for a run in which no host came as far as the role's own report."""
+        if self._seen is None:
+            return ""
+        task, host = self._seen
+        manager = task.get_variable_manager() if hasattr(task, "get_variable_manager") else None
+        if manager is None:
+            return ""
+        try:
+            from ansible.template import Templar
+
+            variables = manager.get_vars(play=task.play, host=host, task=task)
+            templar = Templar(loader=task.get_loader(), variables=variables)
+            return str(templar.template(variables.get(VARIABLE, "")) or "")
+        except Exception as error:  # a report is no reason to end a run
+            self._display.warning(f"{VARIABLE} could not be read: {error}")
+            return ""
+
+
+def _parts(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
+    """Host name, task and values of a result, as ansible-core 2.18 to 2.21 hand them over."""
+    return result._host.get_name(), result._task, result._result
+
+
+def _action(task: Any) -> str:
+    """The task's action as a full name, also where the play used a short one."""
+    return str(getattr(task, "resolved_action", None) or task.action)
