@@ -15,19 +15,23 @@ import stat
 from typing import Any, Dict, List, Optional
 
 from .link_plan import SAMPLES
+from .mounts import network_file_system
 from .paths import display
 from .readiness import assess, host_is_ready, is_ready, obstacles
 from .scan import DANGLING, LINK, Entry
 from .views import HostView, LegacyView, SetView
 
 
-def facts(host: HostView) -> Dict[str, Any]:
-    """feature_status, features_ready and feature_sets, as documented in RETURN of feature_facts."""
+def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
+    """feature_status, features_ready and feature_sets, as documented in RETURN of feature_facts.
+
+    mounts: the text of /proc/self/mountinfo.
+    """
     problems: Dict[str, List[str]] = {}
     sets: Dict[str, Any] = {}
     for view in host.sets:
         problems[view.name], warnings = assess(view, host)
-        sets[view.name] = _set_facts(view, problems[view.name], warnings, obstacles(view, host))
+        sets[view.name] = _set_facts(view, mounts, problems[view.name], warnings, obstacles(view, host))
     return {
         "feature_status": host.status,
         "features_ready": host_is_ready(host.sets, problems),
@@ -35,7 +39,7 @@ def facts(host: HostView) -> Dict[str, Any]:
     }
 
 
-def _set_facts(view: SetView, problems: List[str], warnings: List[str], stops: List[str]) -> Dict[str, Any]:
+def _set_facts(view: SetView, mounts: str, problems: List[str], warnings: List[str], stops: List[str]) -> Dict[str, Any]:
     plan = view.plan
     access = view.access
     return {
@@ -54,7 +58,7 @@ def _set_facts(view: SetView, problems: List[str], warnings: List[str], stops: L
         "required": view.feature_set.required,
         "source": view.feature_set.source,
         "reads": list(view.feature_set.reads),
-        "target": _target(view),
+        "target": _target(view, mounts),
         "incoming": {
             "state": view.incoming.state,
             "features": view.incoming.features,
@@ -88,7 +92,7 @@ def _set_facts(view: SetView, problems: List[str], warnings: List[str], stops: L
     }
 
 
-def _target(view: SetView) -> Dict[str, Any]:
+def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
     features = view.features
     info = view.scan.info
     return {
@@ -103,6 +107,7 @@ def _target(view: SetView) -> Dict[str, Any]:
         "owner": _account_name(info.st_uid) if info else None,
         "group": _group_name(info.st_gid) if info else None,
         "mode": f"{stat.S_IMODE(info.st_mode):04o}" if info else None,
+        "filesystem": network_file_system(info.st_dev, host_mounts) if info else None,
     }
 
 

@@ -133,6 +133,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
 )
 from ansible_collections.trainprep.features.plugins.module_utils.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils.host import look
+from ansible_collections.trainprep.features.plugins.module_utils.mounts import read_mountinfo
 
 
 def main() -> None:
@@ -144,7 +145,7 @@ def main() -> None:
     with failing(module):
         sets, account, options = parse_arguments(module.params)
         # The sets as they were looked at: a record of what was really prepared can be made from this result alone.
-        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=facts(look(sets, account, options)))
+        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=facts(look(sets, account, options), read_mountinfo()))
 
 
 if __name__ == "__main__":

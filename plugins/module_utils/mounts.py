@@ -1,0 +1,44 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which file system a directory lies on, as far as that tells that several hosts see one and the same."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, Optional
+
+MOUNTINFO = "/proc/self/mountinfo"
+
+# Their source names the same thing on every host; a device name does not.
+_NETWORK = re.compile(r"(nfs\d*|cifs|smb3|lustre|ceph|glusterfs|9p|beegfs|gpfs|afs|fuse\.(glusterfs|sshfs|ceph.*|s3fs|goofys|mount-s3))\Z")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def network_file_system(device: int, mountinfo: str) -> Optional[Dict[str, str]]:
+    """C(type), C(source) and C(root) of the network file system with this st_dev, None for a local one.
+
+    mountinfo: the text of /proc/self/mountinfo, see proc_pid_mountinfo(5).
+    """
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in mountinfo.splitlines():
+        mount, _separator, file_system = line.partition(" - ")
+        fields, kind = mount.split(" "), file_system.split(" ")
+        if len(fields) > 3 and len(kind) > 1 and fields[2] == wanted and _NETWORK.match(kind[0]):
+            return {"type": kind[0], "source": _plain(kind[1]), "root": _plain(fields[3])}
+    return None
+
+
+def read_mountinfo() -> str:
+    """The mounts that this process sees; empty where /proc is not there."""
+    try:
+        with open(MOUNTINFO, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _plain(text: str) -> str:
+    return _ESCAPE.sub(lambda match: chr(int(match.group(1), 8)), text)
