@@ -5,6 +5,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
+
 DOCUMENTATION = r"""
 name: feature_report
 type: aggregate
@@ -44,19 +57,6 @@ EXAMPLES = r"""
 # [callback_feature_report]
 # report_dir = reports
 """
-
-import os
-import shutil
-from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
-
-from ansible import constants as C
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
 
 VARIABLE = "prepare_features_report_dir"
 
@@ -106,8 +106,11 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keeps the sentence of a host that could not be reached."""
         host, task, values = _parts(result)
-        if not getattr(task, "ignore_unreachable", False):
-            self._fleet.lost(host, values)
+        if getattr(task, "ignore_unreachable", False):
+            return
+        if self._seen is None and _action(task) in ACTIONS:
+            self._seen = (task, result._host)
+        self._fleet.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Prints the table, and writes the files. Ansible calls its own recap first."""
@@ -118,7 +121,7 @@ class CallbackModule(CallbackBase):
             if summary["rescued"] and not summary["failures"]:
                 self._fleet.rescued(host)
             record.changed = record.changed or bool(summary["changed"])
-        generated = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         report = document(self._fleet, self._playbook, generated)
         self._display.banner("FEATURES")
         colors = {
