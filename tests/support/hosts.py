@@ -27,7 +27,8 @@ OWNER_LABEL = "trainprep.features.owner"
 TOOLS = {"acl": ("/usr/bin/setfacl", "/usr/bin/getfacl"), "rsync": ("/usr/bin/rsync",), "tmux": ("/usr/bin/tmux",)}
 
 
-def _owner() -> str:
+def this_process() -> str:
+    """The owner of the containers that this process starts: when it is gone they are left over."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -150,12 +151,13 @@ class PlayResult:
 
 
 class Hosts:
-    """Starts hosts and plays; `close` removes all of it."""
+    """Starts hosts and plays; `close` removes all of it. Keys, inventories and sockets lie in ``scratch``."""
 
-    def __init__(self, prefix: str = "tp") -> None:
+    def __init__(self, prefix: str = "tp", scratch: Optional[Path] = None, owner: Optional[str] = None) -> None:
         self.prefix = prefix
+        self.owner = owner or this_process()
         # Short: the path of a control socket may not exceed some 100 characters.
-        self.scratch = Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))
+        self.scratch = scratch or Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))
         self.key = self.scratch / "key"
         self.known_hosts = self.scratch / "known_hosts"
         self.started: List[Host] = []
@@ -170,10 +172,10 @@ class Hosts:
         self._plays = 0
 
     def start(self, name_prefix: str = "host", *, without: Iterable[str] = (), args: Sequence[str] = (),
-              layout: Optional[Sequence[str]] = None) -> Host:
+              layout: Optional[Sequence[str]] = None, name: Optional[str] = None) -> Host:
         """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`."""
-        name = f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
-        _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={_owner()}",
+        name = name or f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
+        _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={self.owner}",
                 "--publish", "127.0.0.1::22", *args, self.image)
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
         host = Host(name, port, self.key, self.known_hosts)
@@ -247,7 +249,6 @@ class Hosts:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(SUPPORT / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "events",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "TRAINPREP_EVENTS": str(scratch / "events.jsonl"),
             "TRAINPREP_SSH_LOG": str(scratch / "ssh.log"),
         }
