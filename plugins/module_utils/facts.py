@@ -17,37 +17,36 @@ from typing import Any, Dict, List, Optional
 from .link_plan import SAMPLES
 from .mounts import network_file_system
 from .paths import display
-from .readiness import assess, host_is_ready, is_ready, obstacles
+from .readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
 from .scan import DANGLING, LINK, Entry
 from .views import HostView, LegacyView, SetView
 
 
 def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
-    """feature_status, features_ready and feature_sets, as documented in RETURN of feature_facts.
+    """All facts of one host, as documented in RETURN of feature_facts.
 
     mounts: the text of /proc/self/mountinfo.
     """
-    problems: Dict[str, List[str]] = {}
-    sets: Dict[str, Any] = {}
-    for view in host.sets:
-        problems[view.name], warnings = assess(view, host)
-        sets[view.name] = _set_facts(view, mounts, problems[view.name], warnings, obstacles(view, host))
+    assessments = [assess(view, host) for view in host.sets]
     return {
         "feature_status": host.status,
-        "features_ready": host_is_ready(host.sets, problems),
-        "feature_sets": sets,
+        "features_ready": host_is_ready(host, assessments),
+        "features_will_be_ready": host_will_be_ready(host, assessments),
+        "feature_sets": {
+            view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
+        },
     }
 
 
-def _set_facts(view: SetView, mounts: str, problems: List[str], warnings: List[str], stops: List[str]) -> Dict[str, Any]:
+def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, Any]:
     plan = view.plan
     access = view.access
     return {
         "status": view.status,
-        "ready": is_ready(view, problems),
-        "problems": problems,
-        "warnings": warnings,
-        "obstacles": stops,
+        "ready": is_ready(view, assessment),
+        "problems": assessment.sentences,
+        "warnings": list(assessment.warnings),
+        "obstacles": list(assessment.obstacles),
         "features": view.distinct_features(),
         "to_link": plan.to_link,
         "to_remove": len(plan.remove),

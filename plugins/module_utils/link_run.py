@@ -53,8 +53,7 @@ def _refuse(host: HostView) -> None:
     """Stops before the first change where a set cannot be told or names contradict each other."""
     for view in host.sets:
         if view.status is None or view.plan.conflicts:
-            problems, _warnings = assess(view, host)
-            raise FeatureError(problems[0])
+            raise FeatureError(assess(view, host).obstacles[0])
 
 
 def _predicted(view: SetView, plan: SetPlan) -> LinkCounts:

@@ -102,6 +102,10 @@ ansible_facts:
       description: Whether every required set is ready.
       type: bool
       sample: false
+    features_will_be_ready:
+      description: Whether every required set is ready once the role has done what this look plans.
+      type: bool
+      sample: true
     feature_sets:
       description: By set name, its status, readiness, problems, warnings, counts and directories.
       type: dict

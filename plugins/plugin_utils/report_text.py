@@ -62,7 +62,12 @@ def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, s
         return f"links taken away; {words}{mode}"
     if facts.get("feature_status") is None:
         return f"NOT READY, the status cannot be told{mode}"
-    ready = "READY" if facts.get("features_ready") else "NOT READY"
+    if facts.get("features_ready"):
+        ready = "READY"
+    elif check_mode and facts.get("features_will_be_ready"):
+        ready = "would be READY"
+    else:
+        ready = "NOT READY"
     return f"{ready}, {words} (status {facts.get('feature_status')}){mode}"
 
 
