@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from .errors import FeatureError
 from .signatures import ArraySpec, parse_arrays
 
-# The sub-options of one set, as AnsibleModule and the roles' argument_specs know them.
+# The keys of one set with their types and defaults, in the form of an AnsibleModule's options.
 SET_OPTIONS: Dict[str, Dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "target": {"type": "str", "required": True},
