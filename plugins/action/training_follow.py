@@ -1,0 +1,107 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Streams a training's log: one bounded piece after the other, each from where the last one ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.module_utils.training_piece import ARGUMENTS
+
+display = Display()
+
+MODULE = "trainprep.features.training_follow"
+RETRY = 3.0  # seconds between two tries at a lost connection
+
+
+class ActionModule(ActionBase):
+    """The action behind M(trainprep.features.training_follow)."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Shows lines until the run is over; the result is its outcome."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        crowd = crowded(task_vars)
+        if crowd:
+            return {**result, "failed": True, "msg": crowd}
+        _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        host = str(task_vars.get("inventory_hostname", ""))
+        prefix = f"[{host}] " if len(task_vars.get("ansible_play_hosts_all") or []) > 1 else ""
+
+        shown, remarked = 0, False
+        while True:
+            piece = self._ask(lambda: self._piece(arguments, task_vars), arguments["patience"], prefix)
+            if "run" not in piece:
+                return {**result, **piece, "failed": True}
+            if piece["text"]:
+                display.display("\n".join(prefix + line for line in piece["text"].split("\n")))
+            shown += int(piece.get("lines") or 0)
+            # From here on this very run, also when another one starts meanwhile.
+            arguments.update(run=piece["run"], offset=piece["offset"])
+            if piece["over"] and not piece["more"]:
+                break
+            if not piece["run"]:
+                return {**result, "failed": True, "msg": f"{piece['sentence']}; so there is no log to follow"}
+            stale = (piece["age"] or 0) > arguments["stale_after"]
+            if stale and not remarked:
+                display.display(f"{prefix}✗ WARNING: {piece['sentence']}")
+            remarked = stale
+            if not piece["more"]:
+                time.sleep(arguments["interval"])
+        mark = "✓" if piece["healthy"] else "✗"
+        display.display(f"{prefix}{mark} last run: {piece['sentence']}")
+        result.update({name: piece[name] for name in ("state", "healthy", "outcome", "sentence", "run")}, lines=shown, changed=False)
+        if not piece["healthy"] and arguments["fail"]:
+            result.update(failed=True, msg=f"the training {piece['sentence']}")
+        return result
+
+    def _piece(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+    def _ask(self, ask: Callable[[], dict[str, Any]], patience: float, prefix: str) -> dict[str, Any]:
+        """The next piece. A connection that is lost, or drops in the middle of an answer, is tried again for a while."""
+        lost_at = 0.0
+        while True:
+            try:
+                piece = ask()
+                # Cut off in the middle, a module leaves no answer of its own, and an answer of Ansible's instead.
+                if "run" in piece or not ({"module_stdout", "unreachable"} & set(piece)):
+                    return piece
+                problem: Exception = AnsibleConnectionFailure(str(piece.get("msg") or "the answer was cut off"))
+            except AnsibleConnectionFailure as error:
+                problem = error
+            now = time.monotonic()
+            if not lost_at:
+                lost_at = now
+                display.display(f"{prefix}✗ WARNING: connection lost, trying again; the training is not affected")
+            if now - lost_at > patience:
+                raise problem
+            time.sleep(RETRY)
+            try:
+                self._connection.reset()
+            except Exception as error:
+                display.vv(f"{prefix}reset of the connection: {error}")
+
+
+def crowded(task_vars: dict[str, Any]) -> str:
+    """Why not all hosts of the play could be shown at once; empty where they can."""
+    hosts = len(task_vars.get("ansible_play_hosts") or [])
+    at_once = min(
+        int(task_vars.get("ansible_forks") or 5),
+        len(task_vars.get("ansible_play_batch") or []) or hosts,
+    )
+    if hosts <= at_once:
+        return ""
+    return (
+        f"{hosts} hosts cannot be followed with {at_once} at a time, the others would never be shown:"
+        f" use --forks {hosts}, no serial, or --limit"
+    )

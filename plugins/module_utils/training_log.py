@@ -1,0 +1,115 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a training log says: lines as a person sees them, the filters, the last epoch and its metrics. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, List, Optional
+
+ALL, TRAINING, VALIDATION = "all", "training", "validation"
+FILTERS = (ALL, TRAINING, VALIDATION)
+
+MAX_METRICS = 24
+MAX_ERRORS = 5
+MAX_LINE = 400  # characters of one line that can stand in a result
+
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00\x07\x0e\x0f]")
+# "Epoch 3/30" says where the training is, "best val_loss in epoch 2" does not.
+_EPOCH = re.compile(
+    r"(?<!in )(?<!at )(?<!of )(?<!from )(?<!best )(?<!since )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
+    re.IGNORECASE,
+)
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
+_PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_./@-]*)\s*[:=]\s*(" + _NUMBER + r")(%)?(?![\w.:/])", re.IGNORECASE)
+_METRIC = re.compile(
+    r"(^|[_./-])(loss|acc|accuracy|f1|f1_score|precision|recall|auc|uar|wer|mae|mse|rmse|perplexity|ppl)(?=$|[_./@-])",
+    re.IGNORECASE,
+)
+_ERROR = re.compile(
+    r"^Traceback \(most recent call last\)"
+    r"|^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)"
+    r"|\b(?:ERROR|CRITICAL|FATAL|Error:|error:|out of memory|Killed|Segmentation fault|core dumped)"
+)
+_NOTABLE = re.compile(
+    r"\bepoch\b|loss|acc(?:uracy)?\b|\bval_|checkpoint|early stopping|\btraining (?:complete|finished|done|ended)|\bMODEL\b",
+    re.IGNORECASE,
+)
+_VALIDATED = re.compile(r"\bval(?:id(?:ation)?)?[_ /.-]?\w*\s*[:=]|\bval_|\bvalidation\b", re.IGNORECASE)
+
+
+def visible(line: str) -> str:
+    """The line as a terminal leaves it: what a progress bar wrote over is gone, colours too."""
+    text = _TERMINAL.sub("", line.rstrip("\r\n"))
+    if "\r" in text:
+        text = next((part for part in reversed(text.split("\r")) if part.strip("\b ")), "")
+    if "\b" in text:
+        # Keras goes back over its bar by as many \b as the bar is long, then writes the next one.
+        text = next((part for part in reversed(re.split("\b+", text)) if part.strip()), "")
+    return text.rstrip()
+
+
+def wanted(line: str, which: str) -> bool:
+    """Whether a visible line passes the filter: V(all), V(training) or V(validation)."""
+    if which == ALL:
+        return True
+    if which == VALIDATION:
+        return bool(_VALIDATED.search(line))
+    return bool(_NOTABLE.search(line) or _ERROR.search(line))
+
+
+def metrics_of(line: str) -> Dict[str, float]:
+    """The numbers of one line with C(key: value) or C(key=value) pairs; empty where none of them is a metric."""
+    found = {}
+    for name, value, percent in _PAIR.findall(line):
+        number = float(value)
+        found[name] = number / 100 if percent else number
+    return found if any(_METRIC.search(name) for name in found) else {}
+
+
+@dataclass
+class Progress:
+    """How far a log shows the training to be. C(metrics) are the last value of each, C(errors) the last error lines."""
+
+    epoch: Optional[int] = None
+    epochs: Optional[int] = None
+    metrics: Dict[str, float] = field(default_factory=dict)
+    errors: List[str] = field(default_factory=list)
+    last_line: str = ""
+
+    def as_result(self) -> Dict[str, Any]:
+        """The same for a module's result; V(nan) and the infinities, which JSON lacks, as text."""
+        return {
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "metrics": {name: value if math.isfinite(value) else str(value) for name, value in self.metrics.items()},
+            "errors": list(self.errors),
+            "last_line": self.last_line,
+        }
+
+
+def read_progress(lines: Iterable[str]) -> Progress:
+    """The state after these lines (raw ones, oldest first)."""
+    progress = Progress()
+    for raw in lines:
+        line = visible(raw)
+        if not line:
+            continue
+        progress.last_line = line[:MAX_LINE]
+        match = _EPOCH.search(line)
+        if match:
+            progress.epoch = int(match.group(1))
+            if match.group(2):
+                progress.epochs = int(match.group(2))
+        for name, value in metrics_of(line).items():
+            if name.lower() == "epoch":
+                continue
+            if name in progress.metrics or len(progress.metrics) < MAX_METRICS:
+                progress.metrics[name] = value
+        if _ERROR.search(line) and not line.startswith("Traceback"):
+            progress.errors = (progress.errors + [line[:MAX_LINE]])[-MAX_ERRORS:]
+    return progress

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The verdict on the last run: one table from what was seen to a state, a health and a sentence. Pure."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import Optional
+
+RUNNING, SUCCEEDED, FAILED, KILLED = "running", "succeeded", "failed", "killed"
+VANISHED, STUCK, NEVER = "vanished", "stuck", "never started"
+
+HEALTHY = (RUNNING, SUCCEEDED)
+ENDED = (SUCCEEDED, FAILED, KILLED, VANISHED)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
+
+    C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
+    C(exit_code) or C(signal). C(rebooted): the host was started after the run. C(log_age): since the log grew.
+    """
+
+    recorded: bool = False
+    alive: bool = False
+    session: bool = False
+    ended: bool = False
+    exit_code: Optional[int] = None
+    signal: Optional[int] = None
+    error: Optional[str] = None
+    rebooted: bool = False
+    log_age: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """C(outcome) is V(exit code N), V(signal N) or empty; C(sentence) is for the user."""
+
+    state: str
+    outcome: str
+    sentence: str
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the monitor lets the host pass."""
+        return self.state in HEALTHY
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come from this run."""
+        return self.state in ENDED or self.state == NEVER
+
+
+def judge(seen: Seen, stale_after: float) -> Judgement:
+    """The verdict. A record of the end says more than any process, a process more than its absence."""
+    if seen.ended:
+        return _judge_end(seen)
+    if seen.alive:
+        if seen.log_age is not None and seen.log_age > stale_after:
+            return Judgement(
+                STUCK, "", f"stuck: the process lives, but its log has not grown for {span(seen.log_age)}"
+            )
+        if not seen.recorded:
+            return Judgement(RUNNING, "", "running, though not started by deploy_training: there is no record of it")
+        return Judgement(RUNNING, "", "running" if seen.session else "running, though its tmux session is gone")
+    if not seen.recorded:
+        return Judgement(NEVER, "", "never started: this host has no record of a run")
+    if seen.rebooted:
+        return Judgement(VANISHED, "", "vanished: the host was restarted during the run, and no end is on record")
+    return Judgement(
+        VANISHED,
+        "",
+        "vanished: no process and no end on record (tmux server or launcher killed, or out of memory)",
+    )
+
+
+def _judge_end(seen: Seen) -> Judgement:
+    if seen.signal is not None:
+        outcome = f"signal {seen.signal}"
+        return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(seen.signal)})")
+    outcome = f"exit code {seen.exit_code}"
+    if seen.exit_code == 0:
+        return Judgement(SUCCEEDED, outcome, f"succeeded ({outcome})")
+    return Judgement(FAILED, outcome, f"failed ({outcome}{': ' + seen.error if seen.error else ''})")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f", {signal.Signals(number).name}"
+    except ValueError:
+        return ""
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it: V(45 s), V(12 min), V(3 h 20 min), V(2 d 4 h)."""
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

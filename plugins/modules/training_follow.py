@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads one bounded piece of a training's log; the action plugin of the same name asks for one after the other."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: training_follow
+short_description: Stream the log lines of a training until it ends
+version_added: 1.0.0
+author:
+  - trainprep.features contributors (@trainprep)
+description:
+  - Prints each line of the last run's log once, in order, as it comes, until the run ends, and fails where it has ended
+    badly.
+  - The log is read in bounded pieces from a byte offset that is kept on the controller, so that a dropped connection loses
+    and repeats nothing, and nothing stays behind on the host when it is interrupted.
+  - Lines have the host's name before them where the play has several hosts.
+options:
+  session:
+    description: The tmux session.
+    type: str
+    default: attn_crnn_v2
+  dir:
+    description: The working directory on the host; V(~) is the training user's home.
+    type: str
+    default: ~/emotion_recognition
+  user:
+    description: The training user; without it the connecting user.
+    type: str
+  filter:
+    description:
+      - Which lines to show. V(training) are epochs, metrics, checkpoints and errors, V(validation) those with validation metrics.
+    type: str
+    choices: [all, training, validation]
+    default: training
+  begin:
+    description: Whether to show the run from the start of its log, or only what comes from now on.
+    type: str
+    choices: [start, now]
+    default: start
+  stale_after:
+    description: Seconds without a new log line after which a remark says so, once for each such pause.
+    type: int
+    default: 900
+  interval:
+    description: Seconds between two looks.
+    type: float
+    default: 2
+  patience:
+    description: Seconds for which a lost connection is tried again.
+    type: int
+    default: 600
+  fail:
+    description: Whether to fail where the run has ended badly.
+    type: bool
+    default: true
+  run:
+    description: The run to follow, as RV(run); by default the last one. Used between the action plugin and the module.
+    type: str
+    default: ""
+  offset:
+    description: The byte to read on from. Used between the action plugin and the module.
+    type: int
+    default: 0
+  limit:
+    description: How many bytes of the log to take at a time.
+    type: int
+    default: 1048576
+attributes:
+  action:
+    description: Has an action plugin that runs on the controller.
+    support: full
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: Would show what changes.
+    support: N/A
+    details: It changes nothing.
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.training_info
+"""
+
+EXAMPLES = r"""
+- name: Watch the training
+  trainprep.features.training_follow:
+    user: ubuntu
+    filter: validation
+"""
+
+RETURN = r"""
+state:
+  description: The verdict on the run, as of M(trainprep.features.training_info).
+  returned: success
+  type: str
+  sample: succeeded
+healthy:
+  description: Whether the run has ended well.
+  returned: success
+  type: bool
+  sample: true
+outcome:
+  description: The recorded end.
+  returned: success
+  type: str
+  sample: exit code 0
+sentence:
+  description: The verdict in words.
+  returned: success
+  type: str
+  sample: succeeded (exit code 0)
+run:
+  description: The run that was followed; empty where there is none.
+  returned: success
+  type: str
+  sample: 20260101T120000Z
+lines:
+  description: How many lines were shown.
+  returned: success
+  type: int
+  sample: 1200
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
+from ansible_collections.trainprep.features.plugins.module_utils.training_piece import ARGUMENTS, read_on
+
+
+def main() -> None:
+    """Arguments in, one piece as the training user, result out."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+    )
+    params = module.params
+    offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
+    with failing(module):
+        account = find_account(params["user"] or None)
+        piece = run_as(
+            account,
+            read_on,
+            account,
+            params["dir"],
+            params["session"],
+            params["run"],
+            offset,
+            max(1, params["limit"]),
+            params["filter"],
+            params["stale_after"],
+        )
+        module.exit_json(changed=False, **piece)
+
+
+if __name__ == "__main__":
+    main()

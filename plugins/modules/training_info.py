@@ -1,0 +1,201 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looks at the training of a host in one execution; what it means is decided in module_utils."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: training_info
+short_description: Tell whether a training runs, how the last run ended, and what features it has
+version_added: 1.0.0
+author:
+  - trainprep.features contributors (@trainprep)
+description:
+  - Looks, in one execution, at the tmux session and the process in it, the last run's record, its log, the newest
+    checkpoint, GPUs, memory, disk, and the features in the targets.
+  - Features are counted by the code of M(trainprep.features.feature_facts), in the sets that the run has recorded.
+  - All of it is done as the training user.
+options:
+  session:
+    description: The tmux session.
+    type: str
+    default: attn_crnn_v2
+  dir:
+    description: The working directory on the host; V(~) is the training user's home.
+    type: str
+    default: ~/emotion_recognition
+  user:
+    description: The training user; without it the connecting user.
+    type: str
+  stale_after:
+    description: Seconds without a new log line before a live run counts as stuck.
+    type: int
+    default: 900
+  lines:
+    description: How many of the last log lines to return.
+    type: int
+    default: 10
+  sets:
+    description:
+      - Feature sets to count where no run has recorded its own, as in M(trainprep.features.feature_facts).
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: Would show what changes.
+    support: N/A
+    details: It changes nothing.
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.training_run
+  - module: trainprep.features.training_follow
+  - module: trainprep.features.feature_facts
+"""
+
+EXAMPLES = r"""
+- name: Look at the training
+  trainprep.features.training_info:
+    user: ubuntu
+  register: training
+
+- name: Stop here where it is not well
+  ansible.builtin.assert:
+    that: training.healthy
+    fail_msg: "{{ training.sentence }}"
+"""
+
+RETURN = r"""
+state:
+  description:
+    - V(running), V(succeeded), V(failed), V(killed), V(vanished) (no end on record), V(stuck) or V(never started).
+  returned: success
+  type: str
+  sample: failed
+healthy:
+  description: Whether it runs, or has ended well.
+  returned: success
+  type: bool
+  sample: false
+outcome:
+  description: The recorded end as V(exit code N) or V(signal N); empty without one.
+  returned: success
+  type: str
+  sample: exit code 3
+sentence:
+  description: The verdict in words.
+  returned: success
+  type: str
+  sample: "failed (exit code 3)"
+user:
+  description: The training user.
+  returned: success
+  type: str
+  sample: ubuntu
+directory:
+  description: The working directory, expanded.
+  returned: success
+  type: str
+  sample: /home/ubuntu/emotion_recognition
+session:
+  description: The tmux session.
+  returned: success
+  type: dict
+  sample: {name: attn_crnn_v2, active: true}
+process:
+  description: The training's process, found by the run's record and the session, not by its command line.
+  returned: success
+  type: dict
+  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py]}
+run:
+  description: The last run, times in seconds since the epoch; null where none is on record.
+  returned: success
+  type: dict
+  sample:
+    path: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z
+    started: 1767268800.5
+    ended: null
+    exit_code: null
+    signal: null
+    command_line: /opt/pytorch/bin/python -u scripts/train.py --epochs 30
+    feature_status: 2
+    sets: [wav2vec, wav2vec_crema_d]
+log:
+  description: The run's log; its age is in seconds since it last grew.
+  returned: success
+  type: dict
+  sample: {path: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z/training.log, bytes: 4096, age: 2.5, lines: []}
+progress:
+  description: The last epoch, the last value of each metric, and the last error lines in the log.
+  returned: success
+  type: dict
+  sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30"}
+checkpoint:
+  description: The newest model file anywhere below C(checkpoints/), its age in seconds; null where there is none.
+  returned: success
+  type: dict
+  sample: {path: /home/ubuntu/emotion_recognition/checkpoints/attn_crnn_v2_1/best.keras, bytes: 1048576, age: 60.0}
+gpus:
+  description: What C(nvidia-smi) says; use in percent, memory in MiB.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{index: 0, name: Tesla T4, use: 97, memory_used: 11000, memory_total: 15360}]
+memory:
+  description: Bytes of main memory.
+  returned: success
+  type: dict
+  sample: {total: 16000000000, available: 9000000000}
+disk:
+  description: Bytes of the working directory's file system.
+  returned: success
+  type: dict
+  sample: {total: 100000000000, free: 40000000000}
+features:
+  description:
+    - The features that the training reads. C(count) is null, with the reason in C(problem), where it cannot be told.
+  returned: success
+  type: dict
+  sample: {count: 8690, from: record, status: 1, ready: true, problem: null, sets: {}}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
+from ansible_collections.trainprep.features.plugins.module_utils.training_look import look
+
+
+def main() -> None:
+    """Arguments in, one look as the training user, result out."""
+    module = AnsibleModule(
+        argument_spec={
+            "session": {"type": "str", "default": "attn_crnn_v2"},
+            "dir": {"type": "str", "default": "~/emotion_recognition"},
+            "user": {"type": "str"},
+            "stale_after": {"type": "int", "default": 900},
+            "lines": {"type": "int", "default": 10},
+            "sets": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    with failing(module):
+        account = find_account(params["user"] or None)
+        found = run_as(
+            account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"]
+        )
+        module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts a training in a detached tmux session; the work is in module_utils."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: training_run
+short_description: Start a training in a detached tmux session, or leave the live one alone
+version_added: 1.0.0
+author:
+  - trainprep.features contributors (@trainprep)
+description:
+  - Writes the script into the working directory and a folder for the run (record, launcher, log), and starts the launcher
+    in a detached tmux session that outlives the connection.
+  - Whatever lives in that session already is left alone, unless O(restart=true).
+  - All of it is done as the training user, to whom everything in the working directory belongs.
+  - It does not ask whether the features are ready. The role P(trainprep.features.deploy_training#role) does.
+options:
+  session:
+    description: The tmux session, and the folder of its runs. Letters, digits, V(_) and V(-).
+    type: str
+    default: attn_crnn_v2
+  dir:
+    description: The working directory on the host; V(~) is the training user's home.
+    type: str
+    default: ~/emotion_recognition
+  user:
+    description: The training user; without it the connecting user.
+    type: str
+  script_name:
+    description: The name of the training script, below C(scripts/) in the working directory.
+    type: str
+    required: true
+  script:
+    description: The content of the training script.
+    type: str
+    required: true
+  launcher:
+    description: The content of the launcher, a Python script that reads C(run.json) beside it and writes C(state.json).
+    type: str
+    required: true
+  arguments:
+    description: The script's arguments. A list is taken item by item, a text is split as a shell would.
+    type: raw
+    default: []
+  virtualenv:
+    description: The virtual environment to activate; an empty string for the host's C(python3).
+    type: str
+    default: ""
+  restart:
+    description: Whether to replace a live training.
+    type: bool
+    default: false
+  grace:
+    description: Seconds that a live training has to end by itself, once asked, before it is killed.
+    type: int
+    default: 30
+  record:
+    description: What else to write into the run's record, as C(sets) and C(feature_status).
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: Shows what is started and what is replaced.
+    support: full
+  idempotent:
+    description: A training that is live is not started again. One that has ended is.
+    support: partial
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.training_info
+"""
+
+EXAMPLES = r"""
+- name: Start the training
+  trainprep.features.training_run:
+    user: ubuntu
+    script_name: train.py
+    script: "{{ lookup('ansible.builtin.file', 'train.py', rstrip=false) }}"
+    launcher: "{{ lookup('ansible.builtin.template', 'launcher.py.j2') }}"
+    arguments: [--epochs, 30]
+    virtualenv: /opt/pytorch
+"""
+
+RETURN = r"""
+message:
+  description: What was done, or why nothing was.
+  returned: success
+  type: str
+  sample: started in tmux session 'attn_crnn_v2'
+live:
+  description: Whether a training was live before.
+  returned: success
+  type: bool
+  sample: false
+pid:
+  description: The process of the training that is live now; null in check mode and where there is none.
+  returned: success
+  type: int
+  sample: 4711
+run:
+  description: The folder of that training's run; empty where it has none.
+  returned: success
+  type: str
+  sample: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z
+directory:
+  description: The working directory, expanded.
+  returned: success
+  type: str
+  sample: /home/ubuntu/emotion_recognition
+user:
+  description: The training user.
+  returned: success
+  type: str
+  sample: ubuntu
+command_line:
+  description: What is run, quoted for a shell.
+  returned: success
+  type: str
+  sample: /opt/pytorch/bin/python -u scripts/train.py --epochs 30
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
+from ansible_collections.trainprep.features.plugins.module_utils.training_command import split_arguments
+from ansible_collections.trainprep.features.plugins.module_utils.training_start import Order, start
+
+
+def main() -> None:
+    """Arguments in, one start as the training user, result out."""
+    module = AnsibleModule(
+        argument_spec={
+            "session": {"type": "str", "default": "attn_crnn_v2"},
+            "dir": {"type": "str", "default": "~/emotion_recognition"},
+            "user": {"type": "str"},
+            "script_name": {"type": "str", "required": True},
+            # Kept out of the system log: a whole program in the one, the environment's values in the other.
+            "script": {"type": "str", "required": True, "no_log": True},
+            "launcher": {"type": "str", "required": True, "no_log": True},
+            "arguments": {"type": "raw", "default": []},
+            "virtualenv": {"type": "str", "default": ""},
+            "restart": {"type": "bool", "default": False},
+            "grace": {"type": "int", "default": 30},
+            "record": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    with failing(module):
+        account = find_account(params["user"] or None)
+        order = Order(
+            directory=params["dir"],
+            session=params["session"],
+            script_name=params["script_name"],
+            script=params["script"],
+            launcher=params["launcher"],
+            arguments=tuple(split_arguments(params["arguments"])),
+            virtualenv=params["virtualenv"],
+            restart=params["restart"],
+            grace=params["grace"],
+            facts=params["record"],
+        )
+        module.exit_json(**run_as(account, start, account, order, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()
