@@ -51,7 +51,7 @@ class Node:
         info = os.fstat(descriptor)
         self.parent = parent
         self.name = name
-        self.path = os.path.join(parent.path, name) if parent else "/"
+        self.path: str = os.path.join(parent.path, name) if parent else "/"
         self.key = (info.st_dev, info.st_ino)
         self.uid, self.gid, self.mode, self.nlink = info.st_uid, info.st_gid, info.st_mode, info.st_nlink
         self.acl, self.has_acls = read_acl(descriptor, info.st_mode)
