@@ -1,10 +1,36 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-.PHONY: setup setup-dev
+#
+# Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo demo-clean test bench clean
+
+help:
+	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
+	@echo "make demo        the main job on a sample host in a folder of this machine"
+	@echo "make demo-clean  remove the sample host"
+	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
+	@echo "make bench       the benchmarks"
+	@echo "make clean       remove .venv and .build"
 
 setup:
 	@scripts/setup run
 
 setup-dev:
 	@scripts/setup dev
+
+demo: setup
+	@scripts/demo
+
+demo-clean:
+	@scripts/demo clean
+
+test: setup-dev
+	@scripts/test
+
+bench: setup-dev
+	@benchmarks/run
+
+clean:
+	rm -rf .venv .build
