@@ -157,6 +157,8 @@ def parse_header(raw: bytes) -> ArrayHeader:
 
 
 def _parse_header(raw: bytes) -> ArrayHeader:
+    if header_start(raw[:PREFIX]) != len(raw):
+        raise Damaged("has a broken array header")
     text_start = 10 if raw[6:7] == b"\x01" else 12
     try:
         text = raw[text_start:].decode("utf-8" if raw[6:7] == b"\x03" else "latin-1")
