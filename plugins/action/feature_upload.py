@@ -20,7 +20,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.module_utils.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils.receive import is_remote
+from ansible_collections.trainprep.features.plugins.module_utils.receive import LOCK_SECONDS, is_remote
 from ansible_collections.trainprep.features.plugins.module_utils.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
@@ -30,6 +30,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress
     Watch,
     duration,
     size,
+    terminal_size,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_rsync import (
     NEUTRAL_ENVIRONMENT,
@@ -42,12 +43,10 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.upload_rsync im
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_source import Source, judge_once
 
-# Seconds for which another upload of the same set is waited for.
-_WAIT = 60.0
 # Seconds without a byte, after which either side gives up.
 _SILENCE = 300
 
-_ARGUMENTS = frozenset(("sets", "user", "rsync_opts"))
+_ARGUMENTS = ("sets", "user", "rsync_opts", "wait")
 _SSH_OPTIONS = (
     "ssh_executable",
     "ssh_args",
@@ -78,9 +77,9 @@ class ActionModule(ActionBase):
         return result
 
     def _upload(self, result: dict[str, Any], task_vars: dict[str, Any]) -> None:
-        unknown = sorted(set(self._task.args) - _ARGUMENTS)
+        unknown = sorted(set(self._task.args) - set(_ARGUMENTS))
         if unknown:
-            raise FeatureError(f"feature_upload knows no option '{unknown[0]}': its options are sets, user, rsync_opts")
+            raise FeatureError(f"feature_upload has no option '{unknown[0]}': its options are {', '.join(_ARGUMENTS)}")
         raw = self._task.args.get("sets") or []
         more = check_options(self._task.args.get("rsync_opts") or [])
         sets = parse_sets(raw)
@@ -121,11 +120,7 @@ class ActionModule(ActionBase):
             )
         path = os.path.expanduser(one.source)
         path = os.path.join(self._loader.get_basedir(), path)
-        source = judge_once(one, os.path.normpath(path), self._run_directory)
-        if source.left_out and not getattr(self, "_check", False):
-            sample = source.samples[0]
-            Display().vv(f"{one.name}: {source.left_out} files of the source are left out, {sample['path']}: {sample['reason']}")
-        return source
+        return judge_once(one, os.path.normpath(path), self._run_directory)
 
     def _prepare(
         self, raw: list[Any], sources: dict[str, Source], task_vars: dict[str, Any]
@@ -136,7 +131,8 @@ class ActionModule(ActionBase):
             "user": self._task.args.get("user"),
             "manifests": {name: source.packed for name, source in sources.items()},
         }
-        end = time.monotonic() + _WAIT
+        wait = float(self._task.args.get("wait", LOCK_SECONDS))
+        end = time.monotonic() + wait
         told = False
         while True:
             answer = self._execute_module(
@@ -149,13 +145,13 @@ class ActionModule(ActionBase):
                 return dict(answer)
             if time.monotonic() >= end:
                 raise FeatureError(
-                    f"{self._host}: {busy[0]} is still being written by another upload (waited {_WAIT:.0f} s for it): it may"
+                    f"{self._host}: {busy[0]} is still being written by another upload (waited {wait:.0f} s for it): it may"
                     " be one whose controller has gone; wait until it ends, then run again"
                 )
             if not told:
                 Display().display(f"{self._host}: another upload is writing into {busy[0]}, waiting for it")
                 told = True
-            time.sleep(3)
+            time.sleep(min(3.0, wait))
 
     def _sudo_user(self) -> str | None:
         if self._connection.transport == "local" or not self._task.become:
@@ -346,10 +342,4 @@ def _show(text: str, raw: bool) -> None:
     if raw:
         Display().display(text, screen_only=True, newline=False)
     else:
-        Display().display(text, stderr=not _on_terminal())
-
-
-def _on_terminal() -> bool:
-    from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import terminal_size
-
-    return terminal_size() is not None
+        Display().display(text, stderr=terminal_size() is None)

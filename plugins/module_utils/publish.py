@@ -19,7 +19,7 @@ from typing import List, Optional, Tuple
 from .account import Account
 from .errors import FeatureError
 from .paths import display
-from .receive import make_parents, try_lock
+from .receive import LOCK_SECONDS, make_parents, try_lock
 from .rename import copy_attributes, move_directory, move_file, sync_file_system
 from .sets import FeatureSet
 from .staging import (
@@ -39,9 +39,6 @@ from .staging import (
     staging_path,
     what_is_wrong,
 )
-
-# How long another upload or publication of the same set is waited for, in seconds.
-LOCK_SECONDS = 60.0
 
 
 @dataclass

@@ -35,6 +35,9 @@ from .staging import (
 # What the receiving side needs beside Python: (command, Debian's and Red Hat's package).
 TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
 
+# How long another upload or publication of the same set is waited for, in seconds.
+LOCK_SECONDS = 60.0
+
 
 @dataclass
 class Reserved:
@@ -217,15 +220,15 @@ def _held(target: str, scan: DirectoryScan, asked: Set[str]) -> Tuple[Set[str], 
 def _open_existing(staging: str, account: Account) -> Optional[int]:
     try:
         fd = open_staging(staging, account.uid)
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(staging):
-            raise FeatureError(
-                f"{display(staging)} is no directory, where the upload has to gather: move it away and run again"
-            ) from None
+    except FileNotFoundError:
         return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
+    except NotADirectoryError:
+        if os.path.islink(staging):
             raise FeatureError(f"{display(staging)} is a link, which an upload never follows: remove it") from None
+        raise FeatureError(
+            f"{display(staging)} is no directory, where the upload has to gather: move it away and run again"
+        ) from None
+    except OSError as error:
         raise FeatureError(f"{display(staging)} cannot be opened ({error.strerror}): make it accessible") from None
     return int(fd)
 

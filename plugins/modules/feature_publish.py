@@ -89,6 +89,10 @@ options:
       - The training user, who will own what is published.
       - Without it the connecting user, found on the host.
     type: str
+  wait:
+    description: How many seconds another upload or publication of the same set is waited for.
+    type: float
+    default: 60
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying the target.
@@ -150,6 +154,7 @@ def main() -> None:
         argument_spec={
             "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
             "user": {"type": "str"},
+            "wait": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
     )
@@ -160,7 +165,7 @@ def main() -> None:
         account = find_account(module.params["user"])
         for one in parse_sets(module.params["sets"]):
             target = expand_home(one.target, account.home)
-            result = publish(one, target, account, module.check_mode)
+            result = publish(one, target, account, module.check_mode, module.params["wait"])
             if not result.changed and not result.refused:
                 continue
             done[one.name] = {

@@ -42,6 +42,10 @@ options:
     type: list
     elements: str
     default: []
+  wait:
+    description: How many seconds another upload or publication of the same set is waited for.
+    type: float
+    default: 60
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.

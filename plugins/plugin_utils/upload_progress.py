@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_SENT = re.compile(rb"\] >(\d+) (\d+)\s*\Z")
+# A file that was sent, see LOG_FORMAT; what rsync says of folders and of itself does not count.
+_SENT = re.compile(rb"\] sent [<>]f\S* (\d+) (\d+)\s*\Z")
 
 # Seconds between two looks at the log, and between two lines where the output is no terminal.
 TICK, LINE_EVERY = 0.5, 5.0
@@ -129,16 +130,16 @@ def block(uploads: Sequence[Progress], width: int, height: int) -> list[str]:
     hidden = shown[height:] if height > 0 else []
     shown = shown[: len(shown) - len(hidden)]
     columns = [_columns(one) for one in shown]
-    widths = [max((len(row[index]) for row in columns), default=0) for index in range(8)]
+    widths = [max((len(row[index]) for row in columns), default=0) for index in range(7)]
     lines = []
     for one, row in zip(shown, columns, strict=True):
-        host, name, percent, done, files, rate, left, _end = (
+        host, name, percent, done, files, rate, left = (
             text.ljust(w) if index < 2 else text.rjust(w)
             for index, (text, w) in enumerate(zip(row, widths, strict=True))
         )
         text = f"  {host}  {name}  {{bar}} {percent}  {done}  {files}  {rate}  {left}"
         bar_width = min(30, width - len(text) + len("{bar}") - 1)
-        lines.append(text.replace("{bar}", _bar(one, bar_width)).replace("  ", "  ").rstrip()[: width - 1])
+        lines.append(text.replace("{bar}", _bar(one, bar_width)).rstrip()[: width - 1])
     if hidden:
         lines.append(f"  and {len(hidden)} more hosts"[: width - 1])
     return lines
@@ -149,12 +150,11 @@ def _columns(one: Progress) -> tuple[str, ...]:
     return (
         one.host,
         one.set_name,
-        f"{one.percent}%",
+        f"{one.percent:3}%",
         f"{size(one.bytes)} of {size(one.total_bytes)}",
-        f"{one.files:,}/{one.total_files:,} files",
+        f"{one.files:>{len(f'{one.total_files:,}')},}/{one.total_files:,} files",
         f"{size(one.rate)}/s",
         "" if left is None else f"{duration(left)} left",
-        "",
     )
 
 
@@ -222,9 +222,9 @@ class Board:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 return  # another host's process is painting
-            painted = os.fstat(lock.fileno()).st_mtime
-            if time.time() - painted >= TICK * 0.8:
-                os.utime(lock.fileno())
+            painted = self.directory / "painted"
+            if not painted.exists() or time.time() - painted.stat().st_mtime >= TICK * 0.8:
+                painted.touch()
                 self._paint()
 
     def finish(self, progress: Progress, message: str) -> None:

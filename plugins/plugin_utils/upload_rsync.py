@@ -17,8 +17,8 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 BUSY, REPLACED = 75, 76
 _BUSY_WORD, _REPLACED_WORD = "feature_upload: busy", "feature_upload: replaced"
 
-# What the log says of each file that was sent: bytes on the line, then its length.
-LOG_FORMAT = ">%b %l"
+# What the log says of each file that was sent: what changed, bytes on the line, its length.
+LOG_FORMAT = "sent %i %b %l"
 
 # rsync's own variables on the controller must not change what an upload does. Empty is as good as unset for each.
 NEUTRAL_ENVIRONMENT = dict.fromkeys(
