@@ -11,6 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from .paths import InodeKey
 from .sets import FeatureSet
+from .sweep import sweep
 
 
 @dataclass
@@ -28,4 +29,5 @@ class Discovery:
 
 def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[InodeKey]) -> Dict[str, Discovery]:
     """By set name, what lies below the roots in directories that are not known."""
-    return {}
+    swept = sweep(roots, sets, known)
+    return {name: Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}

@@ -130,10 +130,8 @@ def _headers(reader: Reader, members: Sequence[Member], starts: Sequence[int], f
 
 
 def _member_header(reader: Reader, member: Member, start: int) -> Optional[ArrayHeader]:
-    if member.size <= SMALL:
-        content = b"".join(read_all(reader, member, start))
-    else:
-        content = read_start(reader, member, start, SMALL)
+    small = member.size <= SMALL
+    content = b"".join(read_all(reader, member, start)) if small else read_start(reader, member, start, SMALL)
     if not content.startswith(MAGIC):
         if member.name.endswith(".npy"):
             raise Damaged(f"has an array that does not begin as one ({shorten(member.name)})")

@@ -11,6 +11,7 @@ Nothing here reads more than a bounded part of the file, whatever the file says.
 
 from __future__ import annotations
 
+import codecs
 import os
 import struct
 import zlib
@@ -47,6 +48,8 @@ _MAX_VERSION = 63
 _FULL4 = 0xFFFFFFFF
 _FULL2 = 0xFFFF
 _CHUNK = 1 << 20
+# Loaded now: a process that has become another user may not be able to read Python's own files any more.
+codecs.lookup("cp437")
 # The most that deflate can make of one byte, with room for its headers.
 _MAX_RATIO = 1040
 _MAX_PREFIX_INPUT = 1 << 16
@@ -191,6 +194,10 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     if size != packed if method == STORED else size > packed * _MAX_RATIO:
         raise Damaged(f"has a directory entry with an absurd size ({shorten(name)}: {size} bytes out of {packed})")
     return Member(name, raw_name, flags, method, crc, packed, size, offset), after
+
+
+# A codec is a module, imported at its first use: now, since a child that became another user may be unable to.
+codecs.lookup("cp437")
 
 
 def _name(raw_name: bytes, flags: int) -> str:

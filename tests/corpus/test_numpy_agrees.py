@@ -12,7 +12,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-
 import numpy
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils import signatures
@@ -133,5 +132,6 @@ def test_mutated_archives(comparison: Comparison, corpus_size: int, tally: list[
         comparison.compare(what, changed, restored)
     comparison.report(tally, "mutated")
     # A corpus in which nothing is accepted, or nothing refused, would show nothing.
-    for what in ("flip", "lie", "reorder", "header"):
-        assert comparison.kinds[f"{what}: {FEATURE}"] and comparison.kinds[f"{what}: {DAMAGED}"] or what == "reorder"
+    for what in ("flip", "lie", "header"):
+        assert comparison.kinds[f"{what}: {FEATURE}"], what
+        assert comparison.kinds[f"{what}: {DAMAGED}"], what
