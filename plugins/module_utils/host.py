@@ -15,7 +15,7 @@ from .account import Account, run_as
 from .discovery import Discovery, discover
 from .errors import FeatureError
 from .identity import Located, digest_on_disk, settle_identities
-from .legacy import LegacyScans, scan_as_needed
+from .legacy import LegacyScans, look_up_as_needed, places_as_needed, scan_as_needed
 from .link_plan import LegacyInput, SetInput, SetPlan, plan_links, plan_removal
 from .paths import (
     EMPTY,
@@ -26,11 +26,10 @@ from .paths import (
     ancestry,
     display,
     expand_home,
-    find_places,
     is_below,
-    look_up,
+    whereabouts,
 )
-from .scan import DANGLING, DirectoryScan, Entry, Question
+from .scan import DirectoryScan, Entry
 from .sets import FeatureSet, name_filter
 from .staging import look_at_staging
 from .status import any_holds, holds, set_status
@@ -67,7 +66,7 @@ def plan_of_removal(host: HostView) -> List[SetPlan]:
 
 def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -> HostView:
     targets = [_target_place(one, account) for one in sets]
-    declared = [find_places(one.legacy, account.home) for one in sets]
+    declared = [places_as_needed(account, one.legacy) for one in sets]
     _refuse_overlaps(sets, targets, declared)
     scans = LegacyScans(sets, account, [target.key for target in targets if target.key])
     # All legacy directories first: a link in a target then has its verdict already.
@@ -81,8 +80,7 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
         view.top_up = options.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
-    for question in {one.question for one in sets}:
-        settle_identities(_features_of(question, views, scans), digest_on_disk)
+    settle_identities(_features(views, scans), digest_on_disk)
     _find_leaks(views)
     _plan(views, options, scans.keys())
     return HostView(account, options, views)
@@ -90,8 +88,8 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
 
 def _target_place(one: FeatureSet, account: Account) -> Place:
     path = expand_home(one.target, account.home)
-    place = look_up(path)
-    if place.state == UNREADABLE and (os.path.isfile(path) or "a file, not a directory" in place.reason):
+    place = look_up_as_needed(account, path)
+    if place.in_the_way:
         raise FeatureError(
             f"feature set '{one.name}': target {display(path)} is a file or lies below one: move that away or name another target"
         )
@@ -100,11 +98,11 @@ def _target_place(one: FeatureSet, account: Account) -> Place:
 
 def _refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], declared: Sequence[Sequence[Place]]) -> None:
     """By device and inode, so that links and bind mounts do not hide it, and by text where nothing is there yet."""
-    chains = [ancestry(target.path) if target.state != UNREADABLE else [] for target in targets]
+    chains = [ancestry(target.path) for target in targets]
+    spots = [whereabouts(target.path) for target in targets]
     for index, target in enumerate(targets):
         for other in range(index):
-            same = target.key is not None and target.key == targets[other].key
-            if same or target.path == targets[other].path:
+            if spots[index] == spots[other]:
                 raise FeatureError(
                     f"feature sets '{sets[other].name}' and '{sets[index].name}' have one target:"
                     f" {display(targets[other].path)} and {display(target.path)} are the same directory; give each its own"
@@ -113,7 +111,7 @@ def _refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], decla
     for one, places in zip(sets, declared):
         for place in places:
             if place.path not in seen:
-                seen[place.path] = ancestry(place.path) if place.key else []
+                seen[place.path] = ancestry(place.path)
             for target, chain, owner in zip(targets, chains, sets):
                 word = _overlap(place, seen[place.path], target, chain)
                 if word:
@@ -124,7 +122,7 @@ def _refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], decla
 
 
 def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[InodeKey]) -> str:
-    if place.path == target.path or (place.key and place.key == target.key):
+    if place.path == target.path or whereabouts(place.path) == whereabouts(target.path):
         return "is"
     if (place.key and place.key in chain) or is_below(target.path, place.path):
         return "contains"
@@ -139,16 +137,11 @@ def _scan_target(one: FeatureSet, place: Place, known: Dict[int, Any], account: 
     return scan_as_needed(account, place, accept, one.question, known, one.layout == "tree", False, True)
 
 
-def _features_of(question: Question, views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]:
-    for scan in scans.scans_for(question):
+def _features(views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]:
+    for scan in scans.all() + [view.scan for view in views]:
         for entry in scan.entries:
             if entry.is_feature:
                 yield scan.path, entry
-    for view in views:
-        if view.feature_set.question == question:
-            for entry in view.scan.entries:
-                if entry.is_feature:
-                    yield view.scan.path, entry
 
 
 def _find_leaks(views: Sequence[SetView]) -> None:
@@ -180,7 +173,6 @@ def _plan(views: Sequence[SetView], options: Options, legacy_keys: Set[int]) -> 
 
 def _set_input(view: SetView) -> SetInput:
     """What the plan has to know of a set."""
-    dangling = any(entry.kind == DANGLING for entry in view.scan.entries)
     return SetInput(
         name=view.name,
         target=view.target,
@@ -192,7 +184,8 @@ def _set_input(view: SetView) -> SetInput:
             if one.same_as is None
         ],
         declared={one.place.path: one.state in (PRESENT, EMPTY) for one in view.legacy},
-        uploads=view.status == 0 and view.feature_set.source is not None and not dangling,
+        uploads=view.status == 0 and view.uploads,
+        tops_up=view.status != 0 and view.uploads,
     )
 
 

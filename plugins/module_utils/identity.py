@@ -24,30 +24,29 @@ Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
 def settle_identities(features: Iterable[Located], digest: Callable[[Located], bytes]) -> None:
     """Gives each feature an identity that can be compared, reading bytes only where checksums cannot decide.
 
-    features: all features of one question on the host. digest: of a file's bytes; OSError where it is gone.
+    features: all features on the host. digest: of a file's bytes; OSError where it is gone.
     """
     first: Dict[bytes, Entry] = {}
     doubtful: Set[bytes] = set()
-    unnamed: Dict[str, List[Located]] = {}
-    everything: List[Located] = []
-    for located in features:
-        entry = located[1]
+    unnamed: Dict[str, Set[int]] = {}
+    everything = list(features)
+    for _directory, entry in everything:
         identity = entry.verdict.identity
         if identity is None:
-            unnamed.setdefault(entry.name, []).append(located)
+            unnamed.setdefault(entry.name, set()).add(entry.key)
             continue
-        everything.append(located)
         known = first.setdefault(identity, entry)
         if known.key != entry.key and known.name != entry.name:
             doubtful.add(identity)
-    if doubtful:
-        _by_bytes([item for item in everything if item[1].verdict.identity in doubtful], digest)
-    for same_name in unnamed.values():
-        if len({entry.key for _directory, entry in same_name}) > 1:
-            _by_bytes(same_name, digest)
-        else:
-            for _directory, entry in same_name:
-                _identify(entry, _by_inode(entry))
+    clashing = {key for keys in unnamed.values() if len(keys) > 1 for key in keys}
+    compared: List[Located] = []
+    for located in everything:
+        entry = located[1]
+        if entry.verdict.identity in doubtful or (entry.verdict.identity is None and entry.key in clashing):
+            compared.append(located)
+        elif entry.verdict.identity is None:
+            _identify(entry, _by_inode(entry))
+    _by_bytes(compared, digest)
 
 
 def _by_bytes(features: List[Located], digest: Callable[[Located], bytes]) -> None:

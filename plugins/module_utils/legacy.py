@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from .account import Account, run_as
-from .paths import UNREADABLE, InodeKey, Place, look_up
+from .paths import UNREADABLE, InodeKey, Place, find_places, look_up
 from .scan import DANGLING, DirectoryScan, Question, scan_directory
 from .sets import FeatureSet, name_filter
 from .views import LegacyView
@@ -40,9 +40,9 @@ class LegacyScans:
         """The inode keys of all files seen."""
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
 
-    def scans_for(self, question: Question) -> Iterable[DirectoryScan]:
-        """All scans made for one question."""
-        return [scan for (asked, _key), scan in self._scans.items() if asked == question]
+    def all(self) -> List[DirectoryScan]:
+        """All scans made, one for each directory and question."""
+        return list(self._scans.values())
 
     def views_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyView]:
         """The set's legacy directories in declared order.
@@ -100,8 +100,37 @@ def _union(sets: Sequence[FeatureSet]) -> Callable[[str], bool]:
 def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
     """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
     scan = scan_directory(place, *arguments)
-    if scan.state == UNREADABLE and os.geteuid() == 0 and account.uid != 0:
-        again: DirectoryScan = run_as(account, scan_directory, look_up(place.path), *arguments)
-        if again.state != UNREADABLE:
+    if (scan.state == UNREADABLE or scan.doubt_count) and _may_ask(account):
+        again: DirectoryScan = run_as(account, _scan_path, place.path, *arguments)
+        if again.state != UNREADABLE and (scan.state == UNREADABLE or again.doubt_count < scan.doubt_count):
             return again
     return scan
+
+
+def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
+    """The directories behind declared paths; what root cannot reach is looked up as the training user."""
+    places: List[Place] = []
+    for place in find_places(declared, account.home):
+        if place.state == UNREADABLE and _may_ask(account):
+            again: List[Place] = run_as(account, find_places, [place.path], "/")
+            places += [place] if any(one.state == UNREADABLE for one in again) else again
+        else:
+            places.append(place)
+    return places
+
+
+def look_up_as_needed(account: Account, path: str) -> Place:
+    """The state of one directory; what root cannot reach is looked up as the training user."""
+    place = look_up(path)
+    if place.state == UNREADABLE and _may_ask(account):
+        again: Place = run_as(account, look_up, path)
+        return place if again.state == UNREADABLE else again
+    return place
+
+
+def _scan_path(path: str, *arguments: Any) -> DirectoryScan:
+    return scan_directory(look_up(path), *arguments)
+
+
+def _may_ask(account: Account) -> bool:
+    return os.geteuid() == 0 and account.uid != 0

@@ -22,18 +22,17 @@ from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 from .errors import FeatureError
-from .link_plan import SetPlan
+from .link_plan import OURS, SetPlan
 from .paths import InodeKey, display
+from .rename import rename_new
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OURS = ".trainprep-"
-
 LOCK_SECONDS = 60.0
 
 
 @dataclass
 class LinkCounts:
-    """What was done in one target."""
+    """What was done in one target; C(linked) counts the replaced ones too."""
 
     linked: int = 0
     replaced: int = 0
@@ -59,7 +58,6 @@ def apply_links(
         raise FeatureError(f"target {display(target)} cannot be opened or created ({error.strerror}): {_advice(error)}") from None
     try:
         with locked(top, target, lock_seconds):
-            _clean_up(top)
             _apply(top, plan, uid, gid, counts)
     except OSError as error:
         raise FeatureError(
@@ -85,13 +83,14 @@ def _advice(error: OSError) -> str:
 
 def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> None:
     for name, text in plan.remove:
-        with _folder(top, name, None) as (fd, base):
+        with contextlib.suppress(FileNotFoundError), _folder(top, name, None) as (fd, base):
             counts.removed += _remove_link(fd, base, text)
     for name, text, old in plan.replace:
         with _folder(top, name, (uid, gid)) as (fd, base):
             if _remove_link(fd, base, old):
                 os.symlink(text, base, dir_fd=fd)
                 counts.replaced += 1
+                counts.linked += 1
     flat: List[Tuple[str, str]] = []
     deep: List[Tuple[str, str]] = []
     for name, text in plan.link:
@@ -116,33 +115,31 @@ def _link_all(fd: int, links: List[Tuple[str, str]]) -> int:
 
 def _remove_link(fd: int, name: str, text: str) -> int:
     """Removes a link that says text; anything else under that name stays. Returns how many were removed."""
-    aside = _OURS + secrets.token_hex(8)
+    if _link_text(fd, name) != text:
+        return 0
+    aside = OURS + secrets.token_hex(8)
     try:
-        if os.readlink(name, dir_fd=fd) != text:
-            return 0
         os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=fd)
     except FileNotFoundError:
         return 0
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # no link any more
-            return 0
-        raise
-    if stat.S_ISLNK(os.lstat(aside, dir_fd=fd).st_mode):
+    if _link_text(fd, aside) == text:
         os.unlink(aside, dir_fd=fd)
         return 1
-    # A file took the link's place in between. link() refuses a name that exists, rename() would not.
-    os.link(aside, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
-    os.unlink(aside, dir_fd=fd)
+    # Something else took the link's place in between: back it goes, never over what may have come meanwhile.
+    if not rename_new(aside, fd, name, fd):
+        os.link(aside, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+        os.unlink(aside, dir_fd=fd)
     return 0
 
 
-def _clean_up(top: int) -> None:
-    """Removes links that a killed run had put aside."""
-    for name in os.listdir(top):
-        if name.startswith(_OURS):
-            with contextlib.suppress(OSError):
-                if stat.S_ISLNK(os.lstat(name, dir_fd=top).st_mode):
-                    os.unlink(name, dir_fd=top)
+def _link_text(fd: int, name: str) -> Optional[str]:
+    """What a link says; None where the name is gone or no link."""
+    try:
+        return os.readlink(name, dir_fd=fd)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL):
+            return None
+        raise
 
 
 @contextlib.contextmanager
@@ -169,13 +166,19 @@ def _make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
         return False
     except FileNotFoundError:
         pass
-    draft = _OURS + secrets.token_hex(8)
-    os.mkdir(draft, 0o700, dir_fd=parent)
+    # One fixed name, so that the next run finishes what a killed one began. Somebody else's is left alone.
+    draft = OURS + name
+    try:
+        os.mkdir(draft, 0o700, dir_fd=parent)
+    except FileExistsError:
+        if not _is_draft(parent, draft, uid):
+            draft = OURS + secrets.token_hex(8)
+            os.mkdir(draft, 0o700, dir_fd=parent)
     try:
         fd = os.open(draft, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
             info = os.fstat(fd)
-            if info.st_uid != os.geteuid() or os.listdir(fd):
+            if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):
                 raise OSError(errno.EBUSY, "somebody exchanged it while it was made")
             if (info.st_uid, info.st_gid) != (uid, gid):
                 os.fchown(fd, uid, gid)
@@ -190,11 +193,32 @@ def _make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
     return True
 
 
+def _is_draft(parent: int, name: str, uid: int) -> bool:
+    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    return stat.S_ISDIR(info.st_mode) and info.st_uid in (os.geteuid(), uid)
+
+
+def _make_above(directory: str) -> None:
+    """Makes the directories above a target that are not there: 0755 whatever the umask, and as root, the owner's above."""
+    if os.path.isdir(directory):
+        return
+    above, name = os.path.split(directory)
+    _make_above(above)
+    _check_trust(above)
+    fd = os.open(above, _DIRECTORY)
+    try:
+        info = os.fstat(fd)
+        owner = (info.st_uid, info.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        _make_directory(fd, name, *owner)
+    finally:
+        os.close(fd)
+
+
 def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) -> Tuple[int, bool]:
     created = False
     if expected is None:
         parent = os.path.dirname(target)
-        os.makedirs(parent, mode=0o755, exist_ok=True)
+        _make_above(parent)
         _check_trust(parent)
         fd = os.open(parent, _DIRECTORY)
         try:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .paths import display, is_below
-from .scan import DANGLING, FILE, LINK, Entry
+from .scan import DANGLING, FOLDER, LINK, SPECIAL, Entry
 
 SAMPLES = 10
+
+# How the names begin under which link_apply works; what a killed run left under them is removed by the next one.
+OURS = ".trainprep-"
 
 
 @dataclass
@@ -37,7 +40,8 @@ class SetInput:
 
     target_entries: each name in the target, by its path below it. legacy: in order of preference, one for each real
     directory. declared: the text of every declared legacy directory of this set, other names of one directory included,
-    and whether it is available. uploads: this run will upload the set.
+    and whether it is available. uploads: nothing is there and this run will upload the set, unless links of the target
+    dangle into a legacy directory. tops_up: this run will upload what the set lacks.
     """
 
     name: str
@@ -47,6 +51,7 @@ class SetInput:
     legacy: List[LegacyInput]
     declared: Dict[str, bool]
     uploads: bool = False
+    tops_up: bool = False
 
 
 @dataclass
@@ -63,7 +68,7 @@ class SetPlan:
     conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that want it
     taken: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
     differing: List[str] = field(default_factory=list)  # names where the target's feature is another one
-    held_by_stray: int = 0
+    held_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
 
     @property
     def to_link(self) -> int:
@@ -99,9 +104,11 @@ def plan_links(
     legacy_keys: inode keys of all files seen in legacy directories. on_conflict, prune: as the role's variables.
     """
     wishes = [_Wishes(one) for one in sets]
-    lead_in = [_leads_into_legacy(one, sets, legacy_keys) for one in sets]
-    owners = _owners(sets, wishes, lead_in)
-    plans = [_judge_target(index, one, wishes[index], owners, lead_in[index], prune) for index, one in enumerate(sets)]
+    into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
+    owners = _owners(sets, wishes, into_legacy)
+    plans = [
+        _judge_target(index, one, wishes[index], owners, into_legacy[index], prune) for index, one in enumerate(sets)
+    ]
     staying = {
         identity
         for one, plan in zip(sets, plans)
@@ -113,25 +120,16 @@ def plan_links(
 
 
 def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPlan]:
-    """Removes exactly the links that plan_links would make in targets without any."""
-    bare = [
-        SetInput(
-            one.name,
-            one.target,
-            one.tree,
-            {name: entry for name, entry in one.target_entries.items() if entry.kind not in (LINK, DANGLING)},
-            one.legacy,
-            one.declared,
-        )
-        for one in sets
-    ]
+    """Removes exactly the links that plan_links makes: at the wanted place, with the very text."""
+    wishes = [_Wishes(one) for one in sets]
+    owners = _owners(sets, wishes, [_links_into_legacy(one, sets, legacy_keys) for one in sets])
     plans = []
-    for one, wanted in zip(sets, plan_links(bare, legacy_keys, on_conflict="first")):
+    for index, (one, wish) in enumerate(zip(sets, wishes)):
         plan = SetPlan()
-        for name, text in wanted.link:
-            entry = one.target_entries.get(name)
-            if entry is not None and entry.kind in (LINK, DANGLING) and entry.text == text:
-                plan.remove.append((name, text))
+        for name, entry in one.target_entries.items():
+            made = any(known.path == entry.text for known in wish.candidates(name))
+            if (made and owners.get(entry.verdict.identity) == (index, name)) or _is_leftover(entry):
+                plan.remove.append((name, entry.text or ""))
         plans.append(plan)
     return plans
 
@@ -151,20 +149,34 @@ class _Wishes:
                 elif known.entry.verdict.identity != entry.verdict.identity:
                     self.others.setdefault(name, []).append(Candidate(legacy.path, entry))
 
+    def candidates(self, name: str) -> List[Candidate]:
+        """All features that want a name, the first listed first."""
+        return [self.first[name]] + self.others.get(name, []) if name in self.first else []
+
 
 def _path(entry: Entry) -> str:
     return entry.path
 
 
-def _leads_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Callable[[Entry], bool]:
-    """A test whether a link of this target leads into a legacy directory of any set: by its text, or by where it ends."""
+def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
+    """The names of links into a legacy directory of any set: by what the link says, or by where it ends."""
     prefixes = tuple(path.rstrip("/") + "/" for other in sets for path in other.declared)
+    return {
+        name
+        for name, entry in one.target_entries.items()
+        if entry.text is not None
+        and (entry.key in legacy_keys or _plain(entry.text).startswith(prefixes) or _absolute(one, entry).startswith(prefixes))
+    }
 
-    def test(entry: Entry) -> bool:
-        text = entry.text or ""
-        return text.startswith(prefixes) or _absolute(one, entry).startswith(prefixes) or entry.key in legacy_keys
 
-    return test
+def _plain(text: str) -> str:
+    """What a link says, where that is its end without another look."""
+    return "" if "/../" in text else text
+
+
+def _is_leftover(entry: Entry) -> bool:
+    """Whether a killed run had put this link aside."""
+    return entry.kind in (LINK, DANGLING) and entry.name.startswith(OURS)
 
 
 def _absolute(one: SetInput, entry: Entry) -> str:
@@ -173,23 +185,30 @@ def _absolute(one: SetInput, entry: Entry) -> str:
 
 
 def _owners(
-    sets: Sequence[SetInput], wishes: Sequence[_Wishes], lead_in: Sequence[Callable[[Entry], bool]]
+    sets: Sequence[SetInput], wishes: Sequence[_Wishes], into_legacy: Sequence[Set[str]]
 ) -> Dict[Optional[bytes], Owner]:
-    """The one place where each feature belongs: where it lies already, else where it is first wanted."""
+    """The one place where each feature belongs: where it lies already, else where it is first wanted and can be."""
     owners: Dict[Optional[bytes], Owner] = {}
     for index, one in enumerate(sets):
+        into = into_legacy[index]
         for name, entry in one.target_entries.items():
-            if entry.is_feature and (entry.kind == FILE or not lead_in[index](entry)):
+            if entry.is_feature and name not in into:
                 owners.setdefault(entry.verdict.identity, (index, name))
     for index, one in enumerate(sets):
-        first = wishes[index].first
+        wish = wishes[index]
         for name, entry in one.target_entries.items():
-            if entry.kind == LINK and entry.is_feature and name in first:
-                if first[name].entry.verdict.identity == entry.verdict.identity:
-                    owners.setdefault(entry.verdict.identity, (index, name))
-    for index, wish in enumerate(wishes):
-        for name, candidate in wish.first.items():
-            owners.setdefault(candidate.entry.verdict.identity, (index, name))
+            identity = entry.verdict.identity
+            if entry.is_feature and identity not in owners:
+                if any(known.entry.verdict.identity == identity for known in wish.candidates(name)):
+                    owners[identity] = (index, name)
+    for only_free in (True, False):
+        for index, wish in enumerate(wishes):
+            entries = sets[index].target_entries
+            for name, candidate in wish.first.items():
+                identity = candidate.entry.verdict.identity
+                if identity not in owners:
+                    if not only_free or name not in entries or entries[name].kind == DANGLING:
+                        owners[identity] = (index, name)
     return owners
 
 
@@ -198,13 +217,17 @@ def _judge_target(
     one: SetInput,
     wishes: _Wishes,
     owners: Dict[Optional[bytes], Owner],
-    leads_in: Callable[[Entry], bool],
+    into_legacy: Set[str],
     prune: str,
 ) -> SetPlan:
     """What the target holds already: links that stay, stray ones, dangling ones."""
     plan = SetPlan()
+    removable: List[Tuple[str, str]] = []
     for name, entry in one.target_entries.items():
-        if entry.kind not in (LINK, DANGLING):
+        if entry.text is None or (entry.kind == SPECIAL and name not in into_legacy):
+            continue
+        if _is_leftover(entry):
+            plan.remove.append((name, entry.text))
             continue
         candidate = wishes.first.get(name)
         wanted = candidate is not None and owners[candidate.entry.verdict.identity] == (index, name)
@@ -212,14 +235,16 @@ def _judge_target(
             if wanted and candidate is not None and candidate.path != entry.text:
                 continue  # it is replaced
             plan.dangling.append(name)
-            if leads_in(entry):
+            if name in into_legacy:
                 plan.dangling_into_legacy.append(name)
-                if prune != "none" and not one.uploads and _directory_is_there(one, entry):
-                    plan.remove.append((name, entry.text or ""))
-        elif leads_in(entry) and not (wanted and entry.is_feature):
+                if prune != "none" and _directory_is_there(one, entry):
+                    removable.append((name, entry.text))
+        elif name in into_legacy and not (entry.is_feature and owners.get(entry.verdict.identity) == (index, name)):
             plan.stray.append(name)
-            if prune == "stray" and not one.uploads:
-                plan.remove.append((name, entry.text or ""))
+            if prune == "stray":
+                removable.append((name, entry.text))
+    if not one.tops_up and not (one.uploads and not plan.dangling_into_legacy):
+        plan.remove += removable
     return plan
 
 
@@ -246,6 +271,7 @@ def _fill(
 ) -> None:
     """Adds to the plan each wanted name that the target lacks."""
     removed = {name for name, _text in plan.remove}
+    stray = set(plan.stray)
     for name, candidate in wishes.first.items():
         identity = candidate.entry.verdict.identity
         others = wishes.others.get(name)
@@ -256,11 +282,13 @@ def _fill(
             entry = None
         dangles = entry is not None and entry.kind == DANGLING
         if entry is not None and not dangles:
-            if entry.is_feature:
+            if name in stray:
+                plan.held_by_stray += 1
+            elif entry.is_feature:
                 plan.kept += 1
                 if entry.verdict.identity != identity:
                     plan.differing.append(name)
-            elif name not in plan.stray:
+            else:
                 plan.taken.append((name, describe(entry)))
         elif others and on_conflict == "fail":
             plan.conflicts.append((name, [candidate.path] + [other.path for other in others]))
@@ -269,20 +297,21 @@ def _fill(
         elif entry is not None:
             if candidate.path != entry.text:
                 plan.replace.append((name, candidate.path, entry.text or ""))
-        elif one.tree and _blocked_folder(one, name):
-            plan.taken.append((_blocked_folder(one, name), "no folder of the target"))
+        elif one.tree and _blocked_folder(one, wishes, name):
+            plan.taken.append((_blocked_folder(one, wishes, name), "what is no folder of the target"))
         else:
             plan.link.append((name, candidate.path))
             if others:
                 plan.differing.append(name)
 
 
-def _blocked_folder(one: SetInput, name: str) -> str:
-    """The first folder on the way to a name that something else than a folder takes up."""
+def _blocked_folder(one: SetInput, wishes: _Wishes, name: str) -> str:
+    """The first folder on the way to a name that something else than a folder takes up, or is to take up."""
     parts = name.split("/")
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth])
-        if folder in one.target_entries:
+        entry = one.target_entries.get(folder)
+        if folder in wishes.first if entry is None else entry.kind != FOLDER:
             return folder
     return ""
 
@@ -291,7 +320,7 @@ def describe(entry: Entry) -> str:
     """What takes up a name, in words."""
     what = "a link to " + display(entry.text) if entry.text is not None else "a file"
     if not entry.verdict.kind:
-        return what if entry.text is not None else "no regular file"
+        return what if entry.text is not None else "what is no regular file"
     if entry.verdict.kind == "damaged":
         return f"{what} that is damaged ({entry.verdict.reason})"
     return f"{what} of another kind ({entry.verdict.reason})"

@@ -29,7 +29,8 @@ class Place:
     """A directory as declared and expanded, looked up once.
 
     C(state) is C(absent), C(present) (its content not yet looked at) or C(unreadable); C(reason) says
-    what stands in the way; C(key) is (st_dev, st_ino) of the directory behind all links.
+    what stands in the way; C(key) is (st_dev, st_ino) of the directory behind all links; C(in_the_way): something that
+    is no directory has the name, or that of a directory above it.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Place:
     reason: str = ""
     key: Optional[InodeKey] = None
     is_link: bool = False
+    in_the_way: bool = False
 
 
 def display(path: str) -> str:
@@ -86,7 +88,7 @@ def look_up(path: str) -> Place:
     except OSError as error:
         return _not_there(path, error)
     if not stat.S_ISDIR(info.st_mode):
-        return Place(path, UNREADABLE, f"{display(path)} is not a directory")
+        return Place(path, UNREADABLE, f"{display(path)} is not a directory", in_the_way=True)
     return Place(path, PRESENT, "", (info.st_dev, info.st_ino), os.path.islink(path))
 
 
@@ -97,7 +99,7 @@ def _not_there(path: str, error: OSError) -> Place:
             return Place(path, ABSENT)
         return Place(path, UNREADABLE, f"{display(link)} is a dangling link to {display(os.readlink(link))}")
     if error.errno == errno.ENOTDIR:
-        return Place(path, UNREADABLE, f"a part of {display(path)} is a file, not a directory")
+        return Place(path, UNREADABLE, f"a part of {display(path)} is a file, not a directory", in_the_way=True)
     if error.errno == errno.ELOOP:
         return Place(path, UNREADABLE, f"{display(path)} is a loop of links")
     return Place(path, UNREADABLE, f"{display(path)} cannot be reached ({error.strerror})")
@@ -119,7 +121,9 @@ def _expand_globs(pattern: str) -> List[Place]:
     if os.path.lexists(pattern):
         return [look_up(pattern)]
     found = [""]
-    for part in pattern.strip("/").split("/"):
+    closed: List[Place] = []
+    parts = pattern.strip("/").split("/")
+    for part in parts:
         if not _MAGIC.search(part):
             found = [base + "/" + part for base in found]
             continue
@@ -130,7 +134,10 @@ def _expand_globs(pattern: str) -> List[Place]:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                return [Place(pattern, UNREADABLE, f"{display(base or '/')} cannot be listed ({error.strerror})")]
+                reason = f"{display(base or '/')} cannot be listed ({error.strerror})"
+                rest = parts[base.count("/") :]
+                closed.append(Place("/".join([base] + rest), UNREADABLE, reason))
+                continue
             matched += [
                 base + "/" + name
                 for name in sorted(names)
@@ -139,8 +146,8 @@ def _expand_globs(pattern: str) -> List[Place]:
         found = matched
     places = [look_up(path) for path in found]
     # A file beside the directories that a glob means is no obstacle.
-    places = [place for place in places if place.state != ABSENT and not os.path.isfile(place.path)]
-    return places or [Place(pattern, ABSENT)]
+    places = [place for place in places if place.state != ABSENT and not place.in_the_way]
+    return places + closed or [Place(pattern, ABSENT)]
 
 
 def ancestry(path: str) -> List[InodeKey]:
@@ -155,6 +162,20 @@ def ancestry(path: str) -> List[InodeKey]:
             pass  # not there yet, or out of reach: what lies above it still counts
         if current == "/":
             return keys
+        current = os.path.dirname(current)
+
+
+def whereabouts(path: str) -> Tuple[Optional[InodeKey], str]:
+    """The same for all paths to one place: (st_dev, st_ino) of the nearest existing directory, and the path below it."""
+    real = os.path.realpath(path)
+    current = real
+    while True:
+        try:
+            info = os.stat(current)
+            return (info.st_dev, info.st_ino), real[len(current) :].strip("/")
+        except OSError:
+            if current == "/":
+                return None, real
         current = os.path.dirname(current)
 
 

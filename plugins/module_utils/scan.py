@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .overlap import judge_all
 from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place, display
@@ -17,8 +17,9 @@ from .signatures import DAMAGED, FEATURE, ArraySpec, Verdict, judge
 
 Question = Tuple[ArraySpec, bool]
 
-# What an entry is: a file, a link to a file, a link to nothing, or anything else that takes up the name.
-FILE, LINK, DANGLING, SPECIAL = "file", "link", "dangling", "special"
+# What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
+# the name.
+FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "special"
 
 # A shared verdict of all that was not judged.
 UNJUDGED = Verdict("", "", None)
@@ -33,29 +34,33 @@ _VANISHED = (errno.ENOENT, errno.ENOTDIR)
 class Entry:
     """One name in a scanned directory; millions of them may be in memory at once.
 
-    path: below the directory, "/" between; key: (st_dev, st_ino) behind links as one number;
-    verdict: what the file is; text: what a link says.
+    path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
+    verdict: what the file is, is_feature whether its content has the arrays that were asked for; text: what a link says.
     """
 
-    __slots__ = ("path", "kind", "key", "size", "verdict", "text")
+    __slots__ = ("is_feature", "key", "kind", "name", "path", "size", "text", "verdict")
 
-    def __init__(self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None) -> None:
+    def __init__(
+        self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None, name: str = ""
+    ) -> None:
         self.path = path
+        self.name = name or path.rpartition("/")[2]
         self.kind = kind
         self.key = key
         self.size = size
-        self.verdict = verdict
         self.text = text
+        self.verdict = verdict
+        self.is_feature = verdict.kind == FEATURE
 
-    @property
-    def name(self) -> str:
-        """The base name."""
-        return self.path.rpartition("/")[2]
 
-    @property
-    def is_feature(self) -> bool:
-        """Whether its content has the arrays that were asked for."""
-        return self.verdict.kind == FEATURE
+class DirectoryInfo(NamedTuple):
+    """What is kept of a directory's stat: plain numbers, which another process can hand over."""
+
+    st_dev: int
+    st_ino: int
+    st_uid: int
+    st_gid: int
+    st_mode: int
 
 
 class DirectoryScan:
@@ -69,7 +74,7 @@ class DirectoryScan:
         # One sentence each: parts that could not be looked at, so that "none" cannot be said of the whole.
         self.doubts: List[str] = []
         self.doubt_count = 0
-        self.info: Optional[os.stat_result] = None
+        self.info: Optional[DirectoryInfo] = None
 
     def doubt(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""
@@ -136,7 +141,8 @@ def scan_directory(
             _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
         return scan
     try:
-        scan.info = os.fstat(top.fd)
+        info = os.fstat(top.fd)
+        scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid)
         for pending, result in judge_all(walk.pending(top), _Judge(question)):
             _settle(scan, known, pending[2], result)
@@ -183,8 +189,9 @@ def _settle(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> Non
     elif result is None:
         entry.kind = SPECIAL
     else:
-        entry.size, entry.key, entry.verdict = result
-        known[entry.key] = entry.verdict
+        entry.size, entry.key, verdict = result
+        known[entry.key] = entry.verdict = verdict
+        entry.is_feature = verdict.kind == FEATURE
     scan.entries.append(entry)
 
 
@@ -208,45 +215,52 @@ class _Walk:
         self.follow = follow
         self.keep_names = keep_names
         self.visited = set(avoid)
+        self.linked: List[str] = []
         self.saw_anything = False
 
     def pending(self, top: _Directory) -> Iterator[Pending]:
         info = os.fstat(top.fd)
         self.visited.add((info.st_dev, info.st_ino))
         yield from self._directory(top, "")
+        # Links to directories last: what lies here also by itself goes by its own path. The list grows meanwhile.
+        for path in self.linked:
+            yield from self._folder(top, path, path, True)
 
     def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
         accept, keep_names = self.accept, self.keep_names
-        folders: List[Tuple[str, bool]] = []
+        folders: List[str] = []
+        linked: List[str] = []
         with os.scandir(directory.fd) as listing:
             for item in listing:
                 self.saw_anything = True
                 name = item.name
                 if item.is_file(follow_symlinks=False):
                     if accept(name):
-                        yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED)
+                        yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED, None, name)
                     elif keep_names:
                         self._keep(prefix + name, None)
                 elif item.is_symlink():
-                    entry = self._link(directory.fd, name, prefix + name, folders)
+                    entry = self._link(directory.fd, name, prefix + name, linked)
                     if entry is not None:
                         yield directory, name, entry
                 elif item.is_dir(follow_symlinks=False):
                     if self.recursive:
-                        folders.append((name, False))
+                        folders.append(name)
+                        if keep_names:
+                            self._keep(prefix + name, None, FOLDER)
                     elif keep_names:
                         self._keep(prefix + name, None)
                 elif keep_names or accept(name):
                     # A socket, a FIFO or a device: never opened.
                     self._keep(prefix + name, None)
-        folders.sort()
-        for name, is_link in folders:
-            yield from self._folder(directory, name, prefix + name, is_link)
+        self.linked += sorted(linked)
+        for name in sorted(folders):
+            yield from self._folder(directory, name, prefix + name, False)
 
     def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
         self.scan.entries.append(Entry(path, kind, key, size, UNJUDGED, text))
 
-    def _link(self, fd: int, name: str, path: str, folders: List[Tuple[str, bool]]) -> Optional[Entry]:
+    def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[Entry]:
         """Keeps what can be said of a link at once; returns the entry where its file has to be judged."""
         accepted = self.accept(name)
         wanted = accepted or self.keep_names
@@ -259,12 +273,11 @@ class _Walk:
         try:
             info = os.stat(name, dir_fd=fd)
         except OSError as error:
-            if wanted:
-                self._broken_link(path, text, error)
+            self._broken_link(path, text, error, wanted)
             return None
         if stat.S_ISDIR(info.st_mode):
             if self.recursive and self.follow:
-                folders.append((name, True))
+                linked.append(path)
             elif wanted:
                 self._keep(path, text)
             return None
@@ -283,14 +296,16 @@ class _Walk:
         self.scan.entries.append(entry)
         return None
 
-    def _broken_link(self, path: str, text: str, error: OSError) -> None:
+    def _broken_link(self, path: str, text: str, error: OSError, wanted: bool) -> None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            self._keep(path, text, DANGLING)
+            if wanted:
+                self._keep(path, text, DANGLING)
             return
         where = display(self.scan.path) + "/" + display(path)
         self.scan.doubt(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
-        verdict = Verdict(DAMAGED, f"cannot be reached ({error.strerror})", None)
-        self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
+        if wanted:
+            verdict = Verdict(DAMAGED, f"cannot be reached ({error.strerror})", None)
+            self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feature files of every sort, small, and what lies in a directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import struct
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+from ansible_collections.trainprep.features.plugins.module_utils.account import Account
+from ansible_collections.trainprep.features.plugins.module_utils.host import look
+from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
+from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.views import HostView, Options
+from ansible_collections.trainprep.features.tests.support.layout import (
+    Array,
+    write_facenet,
+    write_npz,
+    write_wav2vec,
+)
+
+WAV2VEC = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
+
+ME = Account("me", os.geteuid(), os.getegid(), tuple(sorted({os.getegid(), *os.getgroups()})), "/nowhere")
+
+# Changing these bits of a message leaves its CRC-32 as it is: they are the polynomial itself.
+_CRC_NEUTRAL = bytes.fromhex("410671db01")
+
+
+def feature(path: Path, seed: str = "") -> Path:
+    """A feature; the seed, by default the file's name, decides its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_wav2vec(path, seed or path.name, frames=2)
+    return path
+
+
+def features(directory: Path, *names: str) -> Path:
+    for name in names:
+        feature(directory / name)
+    return directory
+
+
+def other(path: Path) -> Path:
+    """An intact file of another model."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_facenet(path)
+    return path
+
+
+def damaged(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"PK\3\4 and no more")
+    return path
+
+
+def crc_twins(one: Path, two: Path) -> None:
+    """Two features that agree in names, sizes and checksums and differ in their bytes."""
+    changed = bytes(a ^ b for a, b in zip(bytes(8), _CRC_NEUTRAL.ljust(8, b"\0")))
+    for path, tail in ((one, bytes(8)), (two, changed)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_npz(path, [Array("wav2vec_features", "<f4", (2, 768), 2 * 768 * 4 - 8, tail)])
+
+
+def npy(path: Path, number: float) -> Path:
+    """A single array of the shape that the sets here ask for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 768), }"
+    text += " " * (-(10 + len(text) + 1) % 64) + "\n"
+    data = struct.pack("<768f", *([number] * 768))
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data)
+    return path
+
+
+def copy(source: Path, destination: Path) -> Path:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, destination)
+    return destination
+
+
+def link(path: Path, text: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(text)
+    return path
+
+
+def a_set(target: Path, *legacy: Any, **keys: Any) -> Dict[str, Any]:
+    """A set as a user writes it."""
+    return {"name": target.name, "target": str(target), "legacy": [str(path) for path in legacy], "arrays": WAV2VEC, **keys}
+
+
+def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False, **options: Any) -> HostView:
+    return look(parse_sets(sets), account, Options(**options), with_access)
+
+
+def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:
+    return run_links(parse_sets(sets), ME, Options(**options), state, check)
+
+
+def links(directory: Path) -> Dict[str, str]:
+    """The links below a directory, by path below it, and what they say."""
+    return {name: text for name, (kind, text) in tree(directory).items() if kind == "link"}
+
+
+def tree(directory: Path) -> Dict[str, Tuple[str, str]]:
+    """All below a directory: (kind, and what would show a change of it)."""
+    found: Dict[str, Tuple[str, str]] = {}
+    for parent, folders, files in os.walk(directory):
+        for name in folders + files:
+            path = os.path.join(parent, name)
+            info = os.lstat(path)
+            below = os.path.relpath(path, directory)
+            if stat.S_ISLNK(info.st_mode):
+                found[below] = ("link", os.readlink(path))
+            elif stat.S_ISDIR(info.st_mode):
+                found[below] = ("directory", f"{info.st_mode:o} {info.st_uid}:{info.st_gid}")
+            else:
+                found[below] = ("file", f"{info.st_mode:o} {info.st_ino} {info.st_size} {info.st_mtime_ns}")
+    return found
