@@ -19,6 +19,7 @@ from .mounts import network_file_system
 from .paths import display
 from .readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
 from .scan import DANGLING, LINK, Entry
+from .signatures import DAMAGED
 from .views import HostView, LegacyView, SetView
 
 
@@ -102,6 +103,7 @@ def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
         "dangling": sum(entry.kind == DANGLING for entry in view.scan.entries),
         "stray": len(view.plan.stray),
         "rejected": sum(not entry.is_feature and bool(entry.verdict.kind) for entry in view.read),
+        "damaged": sum(entry.verdict.kind == DAMAGED for entry in view.read),
         "bytes": sum(entry.size for entry in features),
         "owner": _account_name(info.st_uid) if info else None,
         "group": _group_name(info.st_gid) if info else None,
@@ -116,6 +118,7 @@ def _legacy(one: LegacyView) -> Dict[str, Any]:
         "state": one.state,
         "features": len(one.features),
         "rejected": len(one.rejected),
+        "damaged": sum(entry.verdict.kind == DAMAGED for entry in one.rejected),
         "bytes": sum(entry.size for entry in one.features),
         "same_as": display(one.same_as) if one.same_as else None,
     }

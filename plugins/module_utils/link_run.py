@@ -58,7 +58,7 @@ def _refuse(host: HostView) -> None:
 
 def _predicted(view: SetView, plan: SetPlan) -> LinkCounts:
     return LinkCounts(
-        linked=len(plan.link),
+        linked=plan.to_link,
         replaced=len(plan.replace),
         removed=len(plan.remove),
         kept=plan.kept,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import List, NamedTuple, Sequence, Tuple
 
 from .link_plan import SAMPLES
-from .paths import ABSENT, UNREADABLE, display
-from .scan import DANGLING
-from .views import HostView, SetView
+from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, display, is_below
+from .scan import DANGLING, SPECIAL
+from .views import HostView, LegacyView, SetView
 
 
 class Problem(NamedTuple):
@@ -105,39 +105,73 @@ def _problems(view: SetView, host: HostView) -> List[Problem]:
 
 
 def _unknown(view: SetView, user: str) -> List[Problem]:
+    """Why the status cannot be told: each sentence names the directory and the training user."""
     if view.unmounted:
         mount = display(view.feature_set.mount or "")
-        return [Problem(f"{mount} is not a mount point: mount the volume that should be there")]
-    reasons: List[str] = []
-    if view.scan.state == UNREADABLE:
-        reasons.append(view.scan.reason)
-    reasons += view.scan.doubts[:SAMPLES]
-    if view.dangling_blocks:
-        first = view.plan.dangling_into_legacy[0]
-        text = next((entry.text for entry in view.scan.entries if entry.path == first), "") or ""
         return [
             Problem(
-                f"{len(view.plan.dangling_into_legacy)} links in {display(view.target)} dangle into a legacy directory"
-                f" (as {display(first)} to {display(text)}): features were here; mount the volume,"
-                " or set prepare_features_prune to dangling where they are really gone"
+                f"{mount} is not a mount point: mount the volume that should be there, with the features for user {user}"
             )
         ]
-    for legacy in view.legacy:
-        if legacy.state == UNREADABLE:
-            reasons.append(legacy.reason)
-        elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
-            reasons += legacy.scan.doubts[:SAMPLES]
-            if legacy.dangling:
-                reasons.append(
-                    f"{len(legacy.dangling)} links in {display(legacy.place.path)} dangle"
-                    f" (as {display(legacy.dangling[0].path)}): bring back what they lead to, or remove them"
-                )
-    return [
-        Problem(
-            f"{reason}: make it readable for user {user}, or take it out of the set '{view.name}', since features may lie there"
-        )
-        for reason in reasons[:SAMPLES]
+    target = display(view.target)
+    reasons = [view.scan.reason] if view.scan.state == UNREADABLE else []
+    said = [
+        f"{reason}: make it readable for user {user}, since features may lie there"
+        for reason in reasons + view.scan.doubts[:SAMPLES]
     ]
+    if view.dangling_blocks:
+        return [Problem(_dangling_into_legacy(view, target, user))]
+    for legacy in view.legacy:
+        reasons = []
+        if legacy.state == UNREADABLE:
+            reasons = [legacy.reason]
+        elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
+            reasons = legacy.scan.doubts[:SAMPLES]
+            if legacy.dangling:
+                said.append(
+                    f"{_dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
+                )
+        said += [
+            f"{reason}: make it a directory that user {user} can read, or take it out of the set '{view.name}',"
+            " since features may lie there"
+            for reason in reasons
+        ]
+    return [Problem(sentence) for sentence in said[:SAMPLES]]
+
+
+def _dangling_into_legacy(view: SetView, target: str, user: str) -> str:
+    """Features were here once: a volume that is not mounted looks like that."""
+    names = view.plan.dangling_into_legacy
+    text = next((entry.text for entry in view.scan.entries if entry.path == names[0]), "") or ""
+    gone = [
+        one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
+    ]
+    if gone:
+        # Nothing is pruned while the directory itself is missing.
+        advice = f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
+    else:
+        advice = "bring them back, or set prepare_features_prune to dangling where they are really gone"
+    return (
+        f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
+        f" (as {display(names[0])} to {display(text)}), so features for user {user} were here: {advice}"
+    )
+
+
+def _dangling_inside(legacy: LegacyView) -> str:
+    number = len(legacy.dangling)
+    return (
+        f"{_count(number, 'link')} in {display(legacy.place.path)} {_verb(number, 'dangle')}"
+        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].text or '')})"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _verb(number: int, verb: str) -> str:
+    """A verb after a count: 1 link dangles, 2 links dangle."""
+    return {"be": ("is", "are")}.get(verb, (verb + "s", verb))[number != 1]
 
 
 def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
@@ -147,8 +181,8 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
         stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
         problems.append(
             Problem(
-                f"{view.leak_count} features stand twice where the trainer reads, so that it would see them in training"
-                f" and in validation: {view.leaks[0]}{stray}",
+                f"{_count(view.leak_count, 'feature')} {_verb(view.leak_count, 'stand')} twice where the trainer reads, so that"
+                f" it would see the same in training and in validation: {view.leaks[0]}{stray}",
                 planned=any(one.plan.remove for one in host.sets),
             )
         )
@@ -157,7 +191,7 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
         name, what = plan.taken[0]
         problems.append(
             Problem(
-                f"{len(plan.taken)} wanted names in {target} are taken, as {display(name)} by {what}:"
+                f"{_count(len(plan.taken), 'wanted name')} in {target} {_verb(len(plan.taken), 'be')} taken, as {display(name)} by {what}:"
                 " move that away, it is never replaced"
             )
         )
@@ -165,8 +199,8 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
     if damaged:
         problems.append(
             Problem(
-                f"{len(damaged)} files in {target} are damaged, as {display(damaged[0].path)} ({damaged[0].verdict.reason}):"
-                " move them away"
+                f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
+                f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away"
             )
         )
     dangling = [entry for entry in view.read if entry.kind == DANGLING]
@@ -176,19 +210,26 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
         left = left[len(plan.replace) :]
         problems.append(
             Problem(
-                f"{len(dangling)} links in {target} dangle, as {display(dangling[0].path)} to {display(dangling[0].text or '')}"
-                + (": set prepare_features_prune to dangling to remove those into legacy directories" if left else ""),
+                f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
+                f" to {display(dangling[0].text or '')}" + (f": {_advice_on_dangling(view)}" if left else ""),
                 planned=not left,
             )
         )
     if plan.held_by_stray:
         problems.append(
             Problem(
-                f"{plan.held_by_stray} features are not linked into {target} since stray links in a target lead to them"
+                f"{_count(plan.held_by_stray, 'feature')} {_verb(plan.held_by_stray, 'be')} not linked into {target} since"
+                " stray links in a target lead there"
                 " already: set prepare_features_prune to stray"
             )
         )
     return problems
+
+
+def _advice_on_dangling(view: SetView) -> str:
+    if view.plan.dangling_into_legacy:
+        return "set prepare_features_prune to dangling to remove those into legacy directories"
+    return "remove them, they lead to nothing that is listed"
 
 
 def _conflicts(view: SetView) -> List[Problem]:
@@ -198,7 +239,7 @@ def _conflicts(view: SetView) -> List[Problem]:
     name, paths = conflicts[0]
     return [
         Problem(
-            f"{len(conflicts)} names are wanted by different features, as {display(name)} by"
+            f"{_count(len(conflicts), 'name')} {_verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
             f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
             " or set prepare_features_on_conflict to first to take the directories in their order"
         )
@@ -208,7 +249,9 @@ def _conflicts(view: SetView) -> List[Problem]:
 def _nothing(view: SetView, host: HostView) -> List[Problem]:
     target = display(view.target)
     if view.plan.to_link:
-        return [Problem(f"{target} lacks {view.plan.to_link} features that legacy directories hold", planned=True)]
+        return [
+            Problem(f"{target} lacks {_count(view.plan.to_link, 'feature')} that legacy directories hold", planned=True)
+        ]
     if view.status == 0 and view.discovery.directories:
         found = ", ".join(f"{display(path)} ({count})" for path, count in view.discovery.directories[:SAMPLES])
         if host.options.on_discovery != "upload":
@@ -250,16 +293,24 @@ def _warnings(view: SetView) -> List[str]:
     if others:
         first = others[0]
         warnings.append(
-            f"{len(others)} files in {target} are of another kind, as {display(first.path)} ({first.verdict.reason})"
+            f"{_count(len(others), 'file')} in {target} {_verb(len(others), 'be')} of another kind,"
+            f" as {display(first.path)} ({first.verdict.reason})"
+        )
+    specials = [entry for entry in view.read if entry.kind == SPECIAL]
+    if specials:
+        warnings.append(
+            f"{_count(len(specials), 'name')} in {target} that the trainer reads {_verb(len(specials), 'be')} no file,"
+            f" as {display(specials[0].path)}: move that away"
         )
     if plan.stray:
         warnings.append(
-            f"{len(plan.stray)} links in {target} lead into legacy directories and do not belong there,"
-            f" as {display(plan.stray[0])}: set prepare_features_prune to stray to remove them"
+            f"{_count(len(plan.stray), 'stray link')} in {target} into legacy directories that should not be there,"
+            f" as {display(plan.stray[0])}: set prepare_features_prune to stray to remove what is stray"
         )
     if plan.differing:
         warnings.append(
-            f"{len(plan.differing)} names stand for different features in {target} or the legacy directories,"
+            f"{_count(len(plan.differing), 'name')} {_verb(len(plan.differing), 'stand')} for different features in {target} or"
+            " the legacy directories,"
             f" as {display(plan.differing[0])}: the one in the target, or the first listed, is used"
         )
     if view.status is not None:
@@ -268,9 +319,11 @@ def _warnings(view: SetView) -> List[str]:
                 warnings.append(f"{legacy.reason}: features there are not seen")
             elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
                 warnings += legacy.scan.doubts[:1]
+                if legacy.dangling:
+                    warnings.append(f"{_dangling_inside(legacy)}: features that were there are not seen")
     if view.incoming.state not in (ABSENT, "empty") and not view.incoming.complete and view.status not in (0, None):
         warnings.append(
-            f"an upload into {target} was left incomplete ({view.incoming.features} features): it is stale,"
+            f"an upload into {target} was left incomplete ({_count(view.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
     if view.discovery.cut_short:

@@ -100,10 +100,10 @@ sets:
       type: dict
       contains:
         linked:
-          description: Links made.
+          description: Links made, those in place of dangling ones included.
           type: int
         replaced:
-          description: Dangling links that were replaced.
+          description: How many of them replaced a dangling link.
           type: int
         removed:
           description: Links removed.
