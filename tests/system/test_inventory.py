@@ -1,0 +1,137 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The EC2 inventory, unmodified: the real plugin and boto3 against an EC2 that answers on loopback; its instances are containers."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INVENTORY = "inventory/ec2"
+PLAYBOOK = "prepare_features.yml"
+REGION = "eu-west-1"
+NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
+@pytest.fixture(scope="module")
+def ec2(tmp_path_factory):
+    """A moto server, and the environment in which AWS's tools use it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
+    program = Path(sys.executable).with_name("moto_server")
+    server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
+    for _attempt in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert server.poll() is None, Path(log.name).read_text()
+        time.sleep(0.1)
+    yield {
+        **NOWHERE,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": REGION,
+    }
+    server.terminate()
+    server.wait()
+
+
+def launch(client, **tags) -> str:
+    """Starts one instance and returns the name that the inventory gives it."""
+    image = client.describe_images()["Images"][0]["ImageId"]
+    tagged = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
+    started = client.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="g5.xlarge", TagSpecifications=tagged)
+    number = started["Instances"][0]["InstanceId"]
+    return f"{tags['Name']}_{number}" if "Name" in tags else number
+
+
+@pytest.fixture(scope="module")
+def instances(ec2):
+    """Two instances of one name, one without a name, and one that is none of ours."""
+    client = boto3.client(
+        "ec2", region_name=REGION, endpoint_url=ec2["AWS_ENDPOINT_URL"], aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+    names = [
+        launch(client, Name="gpu", Role="training", Environment="staging"),
+        launch(client, Name="gpu", Role="training"),
+        launch(client, Role="training", Environment="staging"),
+    ]
+    launch(client, Name="web", Role="web")
+    return names
+
+
+def test_main_job_on_the_instances(ec2, instances, start_host, play):
+    machine = start_host("ec2", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+    # The instances' addresses lead nowhere here: only the address and port are replaced, all else is the inventory's.
+    reach = {
+        "ansible_host": machine.address,
+        "ansible_port": machine.port,
+        "ansible_ssh_common_args": " ".join(machine.ssh_options),
+        "ec2_private_key_file": str(machine.key),
+    }
+    result = play(INVENTORY, PLAYBOOK, {**reach, "training_hosts": f"env_staging:!{instances[2]}"}, env=ec2)
+    assert result.rc == 0, result.stdout
+    assert list(result.recap) == [instances[0]]
+    assert result.facts(instances[0])["feature_sets"]["wav2vec"]["features"] == 8
+    assert machine.run("find -L /data -name '*.npz' | wc -l").stdout.strip() == "32"
+
+
+def groups(play, env, *args) -> dict[str, list[str]]:
+    tasks = [{"ansible.builtin.debug": {"msg": {"groups": "{{ groups }}", "address": "{{ ansible_host }}"}}}]
+    result = play(INVENTORY, [{"hosts": "all", "gather_facts": False, "tasks": tasks}], env=env, args=args)
+    assert result.rc == 0, result.stdout
+    return {event["host"]: event["result"]["msg"] for event in result.events if event["event"] == "ok"}
+
+
+def test_groups_names_and_addresses(ec2, instances, play):
+    public = groups(play, ec2)
+    assert sorted(public) == sorted(instances)
+    known = next(iter(public.values()))["groups"]
+    assert sorted(known["training"]) == sorted(known["role_training"]) == sorted(known["type_g5_xlarge"]) == sorted(instances)
+    assert sorted(known["env_staging"]) == sorted([instances[0], instances[2]])
+    assert known["env_none"] == [instances[1]] and sorted(known["region_eu_west_1"]) == sorted(instances)
+    private = groups(play, ec2, "-e", "ec2_address=private")
+    for name in instances:
+        assert private[name]["address"].startswith("10.")
+        assert not public[name]["address"].startswith("10.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra_vars", "said"),
+    [
+        ({"TRAINING_ROLE": "nobody"}, {}, "no host of the inventory matches 'all'"),
+        ({"AWS_REGION": "us-west-2"}, {}, "no host of the inventory matches 'all'"),
+        ({}, {"training_hosts": "env_production"}, "no host of the inventory matches 'env_production'"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, {}, "Unable to locate credentials"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, {}, "Could not connect to the endpoint URL"),
+    ],
+)
+def test_no_host_is_an_error(ec2, instances, play, changes, extra_vars, said):
+    result = play(INVENTORY, PLAYBOOK, extra_vars, env={**ec2, "AWS_MAX_ATTEMPTS": "1", **changes})
+    assert result.rc not in (0, 2), result.stdout
+    assert said in " ".join(result.stdout.split())
+    assert result.recap == {}
+
+
+def test_without_boto3_it_says_so(ec2, play, tmp_path):
+    (tmp_path / "boto3.py").write_text("raise ImportError('not installed')\n")
+    result = play(INVENTORY, PLAYBOOK, env={**ec2, "PYTHONPATH": str(tmp_path)})
+    assert result.rc not in (0, 2), result.stdout
+    assert "Failed to import the required Python library (botocore and boto3)" in " ".join(result.stdout.split())
+
+
+def test_static_inventory_without_hosts_is_an_error(play):
+    result = play("inventory/static", PLAYBOOK)
+    assert result.rc not in (0, 2)
+    assert "name hosts in the inventory (-i)" in " ".join(result.stdout.split())
