@@ -17,15 +17,16 @@ FILTERS = (ALL, TRAINING, VALIDATION)
 MAX_METRICS = 24
 MAX_ERRORS = 5
 MAX_LINE = 400  # characters of one line that can stand in a result
+_MAX_READ = 2000  # and that are looked at: whoever prints a whole array on one line prints no metric there
 
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00\x07\x0e\x0f]")
 # "Epoch 3/30" says where the training is, "best val_loss in epoch 2" does not.
 _EPOCH = re.compile(
-    r"(?<!in )(?<!at )(?<!of )(?<!from )(?<!best )(?<!since )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
+    r"(?<!\bin )(?<!\bat )(?<!\bof )(?<!\bfrom )(?<!\bbest )(?<!\bsince )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
     re.IGNORECASE,
 )
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
-_PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_./@-]*)\s*[:=]\s*(" + _NUMBER + r")(%)?(?![\w.:/])", re.IGNORECASE)
+_PAIR = re.compile(r"(?<![A-Za-z0-9_./@-])([A-Za-z][A-Za-z0-9_./@-]*)\s*[:=]\s*(" + _NUMBER + r")(%)?(?![\w.:/])", re.IGNORECASE)
 _METRIC = re.compile(
     r"(^|[_./-])(loss|acc|accuracy|f1|f1_score|precision|recall|auc|uar|wer|mae|mse|rmse|perplexity|ppl)(?=$|[_./@-])",
     re.IGNORECASE,
@@ -39,7 +40,7 @@ _NOTABLE = re.compile(
     r"\bepoch\b|loss|acc(?:uracy)?\b|\bval_|checkpoint|early stopping|\btraining (?:complete|finished|done|ended)|\bMODEL\b",
     re.IGNORECASE,
 )
-_VALIDATED = re.compile(r"\bval(?:id(?:ation)?)?[_ /.-]?\w*\s*[:=]|\bval_|\bvalidation\b", re.IGNORECASE)
+_VALIDATED = re.compile(r"\bval[_/.-]|\bval\s*[:=]|\b(?:val|valid|validation) \w+\s*[:=]|\bvalidation\b", re.IGNORECASE)
 
 
 def visible(line: str) -> str:
@@ -57,6 +58,7 @@ def wanted(line: str, which: str) -> bool:
     """Whether a visible line passes the filter: V(all), V(training) or V(validation)."""
     if which == ALL:
         return True
+    line = line[:_MAX_READ]
     if which == VALIDATION:
         return bool(_VALIDATED.search(line))
     return bool(_NOTABLE.search(line) or _ERROR.search(line))
@@ -96,7 +98,7 @@ def read_progress(lines: Iterable[str]) -> Progress:
     """The state after these lines (raw ones, oldest first)."""
     progress = Progress()
     for raw in lines:
-        line = visible(raw)
+        line = visible(raw)[:_MAX_READ]
         if not line:
             continue
         progress.last_line = line[:MAX_LINE]
