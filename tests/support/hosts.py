@@ -268,7 +268,7 @@ class Hosts:
         result.ssh_commands = {host.name: [] for host in members}
         log = scratch / "ssh.log"
         for line in log.read_text().splitlines() if log.exists() else ():
-            port, _, command = line.split("\t", 2)
+            port, command = line.split("\t")[::2]
             if port in names:
                 result.ssh_commands[names[port]].append(command)
         result.ssh_executions = {name: len(commands) for name, commands in result.ssh_commands.items()}

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -107,7 +106,7 @@ def write_npz(path: os.PathLike[str] | str, arrays: Sequence[Array]) -> None:
 
 def _floats(seed: str, count: int) -> bytes:
     chooser = random.Random(seed)
-    return struct.pack("<%df" % count, *(chooser.random() for _ in range(count)))  # noqa: UP031
+    return struct.pack("<%df" % count, *(chooser.random() for index in range(count)))  # noqa: UP031
 
 
 def _float32(name: str, shape: Tuple[int, int], seed: str, dense: bool) -> Array:
