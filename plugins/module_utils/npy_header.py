@@ -141,7 +141,7 @@ _cache: Dict[bytes, ArrayHeader] = {}
 _CACHE_LIMIT = 4096
 
 _AS_WRITTEN = re.compile(
-    r"\{'descr': ('[^'\\]*'|\[[^\n]*\]), 'fortran_order': (?:True|False), 'shape': (\((?:\d+, )*\d*,?\)), \} *\n\Z"
+    r"\{'descr': '[^'\\]*', 'fortran_order': (?:True|False), 'shape': \((?:|\d+,|\d+(?:, \d+)+)\), \} *\n\Z"
 )
 
 
@@ -182,7 +182,8 @@ def _parse_header(raw: bytes) -> ArrayHeader:
         span *= max(dimension, 1)
     if span > _MAX_BYTES:
         raise Damaged("has an array header with an absurd size")
-    as_written = raw[6:8] == b"\x01\x00" and _AS_WRITTEN.match(text) is not None
+    # Of a structured type only some of the text is understood, so that it never counts as known in full.
+    as_written = raw[6:8] == b"\x01\x00" and literal["descr"] == dtype.text and _AS_WRITTEN.match(text) is not None
     return ArrayHeader(dtype, shape, len(raw), length, as_written)
 
 
