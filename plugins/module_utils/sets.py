@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -198,6 +199,10 @@ def _check_path(path: str, where: str, key: str) -> None:
         raise FeatureError(f"{where}: {key} '{path}' contains '..': write the path without it")
     if "\0" in path:
         raise FeatureError(f"{where}: {key} {path!r} contains a NUL character: no path can; remove it")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise FeatureError(f"{where}: {key} {path!r} cannot be a path of this host: write it in UTF-8") from None
 
 
 def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
