@@ -122,7 +122,10 @@ class _Explainer:
         """The number of the reason why C(path) cannot be opened; C(wanted) is what is wanted of it: list or read."""
         denied = error.errno in _DENIED
         if denied:
-            text, file = self._leaf(path, wanted, 0)
+            try:
+                text, file = self._leaf(path, wanted, 0)
+            except OSError:  # a link that was one a moment ago
+                text, file = f"{display(path)}: changed while it was looked at", wanted == "read"
         else:
             text, file = f"{display(path)}: {error.strerror}", wanted == "read"
         reason = Reason(text, denied, file)

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from .account import Account, find_account
 from .errors import FeatureError
+from .paths import display
 from .sets import FeatureSet, parse_sets
 from .views import Options
 
@@ -45,8 +46,16 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
 
 @contextlib.contextmanager
 def failing(module: Any) -> Iterator[None]:
-    """Turns a FeatureError into the module's failure, at the edge and nowhere else."""
+    """Turns a FeatureError into the module's failure, at the edge and nowhere else.
+
+    So too what the system refuses where nobody expects it, such as a link that is none any more when it is read.
+    """
     try:
         yield
     except FeatureError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        place = display(str(error.filename)) if error.filename is not None else "a file system call"
+        module.fail_json(
+            msg=f"{place}: {error.strerror}: it may have changed during the look, so run again, and look at it if this stays"
+        )
