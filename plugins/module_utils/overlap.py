@@ -11,10 +11,11 @@ files can be waited for at once. Which of the two it is, is measured while the w
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Iterable, Iterator, List, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Tuple, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 
@@ -46,12 +47,15 @@ def judge_all(
         if len(sample) < SAMPLE:
             return
         # The median: on a busy machine single items wait for the processor, and threads would not help.
-        if statistics.median(seconds) > slow:
+        if sorted(seconds)[SAMPLE // 2] > slow:
             break
     yield from _overlapped(source, judge_one, threads)
 
 
 def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], threads: int) -> Iterator[Tuple[Item, Any]]:
+    # Imported where it is used: fast storage, the usual case, should not pay for it at every start.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=threads) as pool:
         pending = _submit(pool, judge_one, source, threads)
         while pending:
