@@ -69,7 +69,7 @@ class Array:
 
 @lru_cache(maxsize=4096)
 def _npy_header(descr: str, shape: Tuple[int, ...]) -> bytes:
-    text = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, shape)  # noqa: UP031
+    text = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, shape)
     text += " " * (-(10 + len(text) + 1) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")
 
@@ -106,7 +106,7 @@ def write_npz(path: os.PathLike[str] | str, arrays: Sequence[Array]) -> None:
 
 def _floats(seed: str, count: int) -> bytes:
     chooser = random.Random(seed)
-    return struct.pack("<%df" % count, *(chooser.random() for index in range(count)))  # noqa: UP031
+    return struct.pack("<%df" % count, *(chooser.random() for index in range(count)))
 
 
 def _float32(name: str, shape: Tuple[int, int], seed: str, dense: bool) -> Array:

@@ -15,7 +15,7 @@ from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.support.hosts import Hosts  # noqa: E402
+from tests.support.hosts import Hosts
 
 
 def main(run: Path, prefix: str, owner: str, names: List[str]) -> None:
