@@ -143,17 +143,10 @@ def _dangling_into_legacy(view: SetView, target: str, user: str) -> str:
     """Features were here once: a volume that is not mounted looks like that."""
     names = view.plan.dangling_into_legacy
     text = next((entry.text for entry in view.scan.entries if entry.path == names[0]), "") or ""
-    gone = [
-        one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
-    ]
-    if gone:
-        # Nothing is pruned while the directory itself is missing.
-        advice = f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
-    else:
-        advice = "bring them back, or set prepare_features_prune to dangling where they are really gone"
     return (
         f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
-        f" (as {display(names[0])} to {display(text)}), so features for user {user} were here: {advice}"
+        f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
+        f" {_advice_on_dangling(view, text)}"
     )
 
 
@@ -211,7 +204,8 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
         problems.append(
             Problem(
                 f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
-                f" to {display(dangling[0].text or '')}" + (f": {_advice_on_dangling(view)}" if left else ""),
+                f" to {display(dangling[0].text or '')}"
+                + (f": {_advice_on_dangling(view, left[0].text or '')}" if left else ""),
                 planned=not left,
             )
         )
@@ -226,10 +220,17 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
     return problems
 
 
-def _advice_on_dangling(view: SetView) -> str:
-    if view.plan.dangling_into_legacy:
-        return "set prepare_features_prune to dangling to remove those into legacy directories"
-    return "remove them, they lead to nothing that is listed"
+def _advice_on_dangling(view: SetView, text: str) -> str:
+    """What to do about dangling links, one of which says text."""
+    if not view.plan.dangling_into_legacy:
+        return "remove what leads to nothing"
+    gone = [
+        one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
+    ]
+    if gone:
+        # Nothing is pruned while the directory itself is missing.
+        return f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
+    return "bring back what they lead to, or set prepare_features_prune to dangling where it is really gone"
 
 
 def _conflicts(view: SetView) -> List[Problem]:
