@@ -1,0 +1,374 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pass over real directories, also unfriendly ones."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils import scan as scan_module
+from ansible_collections.trainprep.features.plugins.module_utils.account import run_as
+from ansible_collections.trainprep.features.plugins.module_utils.legacy import places_as_needed, scan_as_needed
+from ansible_collections.trainprep.features.plugins.module_utils.paths import (
+    ABSENT,
+    EMPTY,
+    PRESENT,
+    UNREADABLE,
+    look_up,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.scan import (
+    DANGLING,
+    FILE,
+    FOLDER,
+    LINK,
+    SPECIAL,
+    scan_directory,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.sets import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils.signatures import parse_arrays
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
+    NOBODY,
+    WAV2VEC,
+    damaged,
+    feature,
+    features,
+    link,
+    other,
+    unprivileged,
+)
+
+QUESTION = (parse_arrays(WAV2VEC), False)
+NPZ = name_filter(["*.npz"])
+
+
+def scan(directory, accept=NPZ, **options):
+    return scan_directory(look_up(str(directory)), accept, QUESTION, {}, **options)
+
+
+def target(directory, **options):
+    """As a target is scanned."""
+    return scan(directory, recursive=False, follow=False, keep_names=True, **options)
+
+
+def seen(result):
+    """By path: the kind of the entry, and of its verdict where there is one."""
+    return {entry.path: (entry.kind, entry.verdict.kind) for entry in result.entries}
+
+
+def found(result):
+    return sorted(entry.path for entry in result.entries if entry.is_feature)
+
+
+def test_states(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/readme").touch()
+    features(tmp_path / "full", "a.npz")
+    assert scan(tmp_path / "gone").state == ABSENT
+    assert scan(tmp_path / "empty").state == EMPTY
+    assert scan(tmp_path / "foreign").state == PRESENT
+    assert scan(tmp_path / "full").state == PRESENT
+    link(tmp_path / "dangling", "gone")
+    refused = scan(tmp_path / "dangling")
+    assert (refused.state, "dangling" in refused.reason) == (UNREADABLE, True)
+
+
+def test_every_file_has_its_verdict_once(tmp_path):
+    feature(tmp_path / "a.npz")
+    feature(tmp_path / "x/y/b.npz")
+    other(tmp_path / "c.npz")
+    damaged(tmp_path / "d.npz")
+    (tmp_path / "e.npz").touch()
+    (tmp_path / "readme.txt").touch()
+    assert seen(scan(tmp_path)) == {
+        "a.npz": (FILE, "feature"),
+        "x/y/b.npz": (FILE, "feature"),
+        "c.npz": (FILE, "other"),
+        "d.npz": (FILE, "damaged"),
+        "e.npz": (FILE, "damaged"),
+    }
+
+
+def test_size_and_inode_are_those_of_the_file_behind_the_links(tmp_path):
+    path = feature(tmp_path / "a.npz")
+    link(tmp_path / "b.npz", "a.npz")
+    info = path.stat()
+    for entry in scan(tmp_path).entries:
+        assert (entry.size, entry.key) == (info.st_size, scan_module.inode_key(info.st_dev, info.st_ino))
+    assert len(scan(tmp_path).entries) == 2
+
+
+def test_many_files_in_many_folders(tmp_path):
+    for folder in range(20):
+        for number in range(20):
+            feature(tmp_path / str(folder) / f"{number}.npz")
+    assert len(found(scan(tmp_path))) == 400
+
+
+def test_a_link_to_a_directory_counts_its_files_once_and_by_their_own_path(tmp_path):
+    features(tmp_path / "z/real", "a.npz")
+    link(tmp_path / "alias", "z/real")
+    link(tmp_path / "again", "z")
+    link(tmp_path / "b/deep", "../z/real")
+    assert found(scan(tmp_path)) == ["z/real/a.npz"]
+
+
+def test_links_out_of_the_directory_are_followed_once(tmp_path):
+    features(tmp_path / "elsewhere", "a.npz")
+    link(tmp_path / "old/one", "../elsewhere")
+    link(tmp_path / "old/two", "../elsewhere")
+    assert found(scan(tmp_path / "old")) == ["one/a.npz"]
+
+
+def test_a_directory_that_is_itself_a_link_is_scanned(tmp_path):
+    features(tmp_path / "real", "a.npz")
+    link(tmp_path / "alias", "real")
+    assert found(scan(tmp_path / "alias")) == ["a.npz"]
+
+
+@pytest.mark.parametrize("text", [".", "..", "../../old"])
+def test_loops_end(tmp_path, text):
+    features(tmp_path / "old/x", "a.npz")
+    link(tmp_path / "old/x/loop", text)
+    link(tmp_path / "old/self", "self")
+    link(tmp_path / "old/ping.npz", "pong.npz")
+    link(tmp_path / "old/pong.npz", "ping.npz")
+    result = scan(tmp_path / "old")
+    assert found(result) == ["x/a.npz"]
+    assert seen(result)["ping.npz"] == (DANGLING, "")
+
+
+def test_directories_to_avoid_are_not_entered_through_links_either(tmp_path):
+    features(tmp_path / "target", "a.npz")
+    features(tmp_path / "old", "b.npz")
+    link(tmp_path / "old/t", "../target")
+    info = os.stat(tmp_path / "target")
+    assert found(scan(tmp_path / "old", avoid=((info.st_dev, info.st_ino),))) == ["b.npz"]
+
+
+def test_a_target_keeps_each_name_and_enters_nothing(tmp_path):
+    feature(tmp_path / "a.npz")
+    feature(tmp_path / "folder/b.npz")
+    (tmp_path / "notes.txt").touch()
+    link(tmp_path / "c.npz", "a.npz")
+    link(tmp_path / "gone.npz", "nowhere")
+    link(tmp_path / "gone.txt", "nowhere")
+    link(tmp_path / "directory.npz", "folder")
+    link(tmp_path / "link.txt", "notes.txt")
+    assert seen(target(tmp_path)) == {
+        "a.npz": (FILE, "feature"),
+        "c.npz": (LINK, "feature"),
+        "folder": (SPECIAL, ""),
+        "notes.txt": (SPECIAL, ""),
+        "gone.npz": (DANGLING, ""),
+        "gone.txt": (DANGLING, ""),
+        "directory.npz": (SPECIAL, ""),
+        "link.txt": (LINK, ""),
+    }
+    texts = {entry.path: entry.text for entry in target(tmp_path).entries}
+    assert (texts["a.npz"], texts["c.npz"], texts["gone.npz"]) == (None, "a.npz", "nowhere")
+
+
+def test_a_target_that_is_a_tree_names_its_folders(tmp_path):
+    feature(tmp_path / "x/y/b.npz")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    link(tmp_path / "alias", "other")
+    assert seen(scan(tmp_path, recursive=True, follow=False, keep_names=True)) == {
+        "x": (FOLDER, ""),
+        "x/y": (FOLDER, ""),
+        "x/y/b.npz": (FILE, "feature"),
+        "empty": (FOLDER, ""),
+        "other": (FOLDER, ""),
+        "alias": (SPECIAL, ""),
+    }
+
+
+def test_what_is_no_file_is_never_opened(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo.npz")
+    link(tmp_path / "fifo-link.npz", "fifo.npz")
+    link(tmp_path / "null.npz", "/dev/null")
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.npz")
+    (tmp_path / "directory.npz").mkdir()
+    feature(tmp_path / "a.npz")
+
+    opened, really = [], os.open
+
+    def watched(path, *arguments, **options):
+        opened.append(path)
+        return really(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", watched)
+    for result in (scan(tmp_path), target(tmp_path)):
+        assert found(result) == ["a.npz"]
+        assert seen(result)["fifo.npz"] == seen(result)["socket.npz"] == seen(result)["null.npz"] == (SPECIAL, "")
+        assert result.doubt_count == 0
+    assert {name for name in opened if str(name).endswith(".npz")} == {"a.npz", "directory.npz"}
+
+
+NAMES = [
+    b"with space.npz",
+    b"quote'\".npz",
+    b"new\nline.npz",
+    b"-rf.npz",
+    b"$(reboot).npz",
+    "größe.npz".encode(),
+    b"no utf-8 \xff\xfe.npz",
+    b"tab\t\x1b[31m.npz",
+    b"\\.npz",
+]
+
+
+def test_names_of_every_sort(tmp_path):
+    for name in NAMES:
+        feature(tmp_path / os.fsdecode(b"dir " + name) / os.fsdecode(name), seed=repr(name))
+    result = scan(tmp_path)
+    assert found(result) == sorted(os.fsdecode(b"dir " + name + b"/" + name) for name in NAMES)
+    assert result.doubt_count == 0
+
+
+def test_a_file_that_vanishes_between_listing_and_reading_is_no_error(tmp_path, monkeypatch):
+    features(tmp_path, "a.npz", "b.npz", "c.npz")
+    features(tmp_path / "x", "d.npz")
+    really = os.open
+
+    def vanishing(path, flags, *arguments, **options):
+        if path in ("b.npz", "x"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return really(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", vanishing)
+    result = scan(tmp_path)
+    assert sorted(seen(result)) == ["a.npz", "c.npz"]
+    assert (result.state, result.doubt_count) == (PRESENT, 0)
+
+
+def test_a_file_that_became_a_link_is_not_followed(tmp_path, monkeypatch):
+    feature(tmp_path / "secret")
+    features(tmp_path / "old", "a.npz")
+    really = os.scandir
+
+    class Exchanging:
+        """Lists the directory as it was a moment ago."""
+
+        def __init__(self, listing):
+            self.listing = listing
+
+        def __enter__(self):
+            with self.listing as listing:
+                self.items = [item for item in listing if item.is_file(follow_symlinks=False)]
+            os.unlink(tmp_path / "old/a.npz")
+            link(tmp_path / "old/a.npz", "../secret")
+            return iter(self.items)
+
+        def __exit__(self, *_error):
+            return None
+
+    monkeypatch.setattr(os, "scandir", lambda fd: Exchanging(really(fd)))
+    result = scan(tmp_path / "old")
+    assert found(result) == []
+    assert result.doubt_count == 1
+
+
+def test_a_directory_that_cannot_be_listed_is_unreadable(tmp_path):
+    features(tmp_path / "old", "a.npz")
+    with unprivileged(tmp_path) as account:
+        os.chmod(tmp_path / "old", 0o311)
+        try:
+            result = run_as(account, scan, tmp_path / "old")
+        finally:
+            os.chmod(tmp_path / "old", 0o755)
+    assert (result.state, result.entries) == (UNREADABLE, [])
+    assert f"{tmp_path}/old" in result.reason and "Permission denied" in result.reason
+
+
+def test_a_sub_folder_or_file_that_cannot_be_read_leaves_a_doubt(tmp_path):
+    features(tmp_path / "old", "a.npz", "b.npz")
+    features(tmp_path / "old/x", "c.npz")
+    link(tmp_path / "old/alias", "x/c.npz")
+    with unprivileged(tmp_path) as account:
+        os.chmod(tmp_path / "old/x", 0)
+        os.chmod(tmp_path / "old/a.npz", 0)
+        os.chmod(tmp_path / "old/b.npz", 0o444)
+        try:
+            result = run_as(account, scan, tmp_path / "old")
+        finally:
+            os.chmod(tmp_path / "old/x", 0o755)
+    assert (result.state, found(result)) == (PRESENT, ["b.npz"])
+    said = sorted(result.doubts)
+    assert result.doubt_count == len(said) == 3
+    assert all("Permission denied" in sentence for sentence in said)
+    assert [sentence.split(" ")[0] for sentence in said] == [f"{tmp_path}/old/{n}" for n in ("a.npz", "alias", "x")]
+
+
+def test_doubts_do_not_grow_with_the_files(tmp_path, monkeypatch):
+    features(tmp_path, *[f"{number}.npz" for number in range(30)])
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(scan_module._Judge, "__call__", refuse)
+    result = scan(tmp_path)
+    assert (result.doubt_count, len(result.doubts)) == (30, 10)
+
+
+def test_no_descriptor_stays_open(tmp_path):
+    features(tmp_path / "x/y", "a.npz")
+    features(tmp_path / "z", "b.npz")
+    link(tmp_path / "alias", "x")
+    scan(tmp_path)
+    before = sorted(os.listdir("/proc/self/fd"))
+    scan(tmp_path)
+    scan(tmp_path / "gone")
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a training user to ask")
+class TestAskedAsTheTrainingUser:
+    """What is refused to a squashed root on a network file system; the refusal is put in, the rest is real."""
+
+    @pytest.fixture(autouse=True)
+    def refuse_root(self, tmp_path, monkeypatch):
+        features(tmp_path / "home/old", "a.npz")
+        really_open, really_stat = os.open, os.stat
+
+        def refused(path, name):
+            return os.geteuid() == 0 and str(path).endswith(name) and self.closed == name
+
+        def open_(path, *arguments, **options):
+            if refused(path, "/old"):
+                raise PermissionError(13, "Permission denied", path)
+            return really_open(path, *arguments, **options)
+
+        def stat_(path, *arguments, **options):
+            if refused(path, "home/old"):
+                raise PermissionError(13, "Permission denied", path)
+            return really_stat(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "stat", stat_)
+
+    @pytest.mark.parametrize("closed", ["/old", "home/old"])
+    def test_a_directory_is_looked_at_again(self, tmp_path, closed):
+        self.closed = closed
+        with unprivileged(tmp_path) as account:
+            (place,) = places_as_needed(account, [str(tmp_path / "home/old")])
+            result = scan_as_needed(account, place, NPZ, QUESTION, {})
+            assert scan_directory(look_up(place.path), NPZ, QUESTION, {}).state == UNREADABLE
+        assert (place.state, result.state, found(result)) == (PRESENT, PRESENT, ["a.npz"])
+        assert stat.S_ISDIR(result.info.st_mode) and result.info.st_uid == 0
+
+    def test_but_not_where_the_user_may_not_either(self, tmp_path):
+        self.closed = "/old"
+        with unprivileged(tmp_path) as account:
+            os.chmod(tmp_path / "home", 0o700)
+            result = scan_as_needed(account, look_up(str(tmp_path / "home/old")), NPZ, QUESTION, {})
+            os.chmod(tmp_path / "home", 0o755)
+        assert result.state == UNREADABLE
+        assert account == NOBODY
