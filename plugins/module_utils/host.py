@@ -122,11 +122,15 @@ def _refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], decla
 
 
 def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[InodeKey]) -> str:
-    if place.path == target.path or whereabouts(place.path) == whereabouts(target.path):
+    (key, below), (target_key, target_below) = whereabouts(place.path), whereabouts(target.path)
+    # What is there is compared by what it is, what is not there yet by where it would be.
+    here = "/" + below if key == target_key else place.path
+    there = "/" + target_below if key == target_key else target.path
+    if here == there:
         return "is"
-    if (place.key and place.key in chain) or is_below(target.path, place.path):
+    if (place.key and place.key in chain) or is_below(there, here) or is_below(target.path, place.path):
         return "contains"
-    if (target.key and target.key in above) or is_below(place.path, target.path):
+    if (target.key and target.key in above) or is_below(here, there) or is_below(place.path, target.path):
         return "lies in"
     return ""
 

@@ -196,10 +196,6 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     return Member(name, raw_name, flags, method, crc, packed, size, offset), after
 
 
-# A codec is a module, imported at its first use: now, since a child that became another user may be unable to.
-codecs.lookup("cp437")
-
-
 def _name(raw_name: bytes, flags: int) -> str:
     try:
         name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")

@@ -41,7 +41,7 @@ def unprivileged(directory: Path) -> Iterator[Account]:
     if os.geteuid() != 0:
         yield ME
         return
-    closed = [path for path in (directory, *directory.parents) if not os.stat(path).st_mode & 0o005 == 0o005]
+    closed = [path for path in (directory, *directory.parents) if os.stat(path).st_mode & 0o005 != 0o005]
     modes = [(path, stat.S_IMODE(os.stat(path).st_mode)) for path in closed]
     for path, mode in modes:
         os.chmod(path, mode | 0o055)
