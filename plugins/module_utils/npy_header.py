@@ -227,8 +227,6 @@ def _structure(fields: List[Any], depth: int) -> DType:
             if not isinstance(name, str) or name == "" or name in names:
                 raise Damaged("has a broken array header (unknown dtype)")
             names.add(name)
-    if not names:
-        raise Damaged("has a broken array header (unknown dtype)")
     return DType("structured " + shorten(repr(fields)), itemsize, objects)
 
 
