@@ -6,16 +6,18 @@
 
 On a local disk threads only add cost. On a network file system nearly all of the time is spent waiting, and many
 files can be waited for at once. Which of the two it is, is measured while the work is done.
+
+Plain threads instead of concurrent.futures, which takes longer to load than a small directory to judge, and could
+not be loaded later by a process that has become another user.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Tuple, TypeVar
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, Callable, Generic, Iterable, Iterator, List, Optional, Tuple, TypeVar
 
 Item = TypeVar("Item")
 
@@ -52,30 +54,64 @@ def judge_all(
     yield from _overlapped(source, judge_one, threads)
 
 
+class _Batch(Generic[Item]):
+    """Items that one thread takes at once, and what became of them."""
+
+    def __init__(self, items: List[Item]) -> None:
+        self.items = items
+        self.results: List[Any] = []
+        self.done = threading.Event()
+
+    def work(self, judge_one: Callable[[Item], Any]) -> None:
+        self.results = [_attempt(judge_one, item) for item in self.items]
+        self.done.set()
+
+
 def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], threads: int) -> Iterator[Tuple[Item, Any]]:
-    # Imported where it is used: fast storage, the usual case, should not pay for it at every start.
-    from concurrent.futures import ThreadPoolExecutor
+    waiting: SimpleQueue[Optional[_Batch[Item]]] = SimpleQueue()
 
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        pending = _submit(pool, judge_one, source, threads)
+    def work() -> None:
+        for batch in iter(waiting.get, None):
+            batch.work(judge_one)
+
+    workers = _start(work, threads)
+    try:
+        pending = _submit(waiting, source, threads)
         while pending:
-            # The next chunk is under way before the last one is handed out, so that no thread waits for its end.
-            following = _submit(pool, judge_one, source, threads)
-            for batch, results in pending:
-                yield from zip(batch, results.result())
+            # The next round is under way before the last one is handed out, so that no thread waits for its end.
+            following = _submit(waiting, source, threads)
+            for batch in pending:
+                if not workers:
+                    batch.work(judge_one)
+                batch.done.wait()
+                yield from zip(batch.items, batch.results)
             pending = following
+    finally:
+        for _worker in workers:
+            waiting.put(None)
+        for worker in workers:
+            worker.join()
 
 
-def _submit(
-    pool: ThreadPoolExecutor, judge_one: Callable[[Item], Any], source: Iterator[Item], threads: int
-) -> List[Tuple[List[Item], Future[List[Any]]]]:
-    chunk = list(itertools.islice(source, threads * BATCH))
-    batches = [chunk[start : start + BATCH] for start in range(0, len(chunk), BATCH)]
-    return [(batch, pool.submit(_judge_batch, judge_one, batch)) for batch in batches]
+def _start(work: Callable[[], None], threads: int) -> List[threading.Thread]:
+    """As many threads as the host allows, which may be none."""
+    workers: List[threading.Thread] = []
+    for _ in range(threads):
+        worker = threading.Thread(target=work, daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:
+            break
+        workers.append(worker)
+    return workers
 
 
-def _judge_batch(judge_one: Callable[[Item], Any], batch: List[Item]) -> List[Any]:
-    return [_attempt(judge_one, item) for item in batch]
+def _submit(waiting: SimpleQueue[Optional[_Batch[Item]]], source: Iterator[Item], threads: int) -> List[_Batch[Item]]:
+    items = list(itertools.islice(source, max(1, threads) * BATCH))
+    batches = [_Batch(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
+    for batch in batches:
+        waiting.put(batch)
+    return batches
 
 
 def _attempt(judge_one: Callable[[Item], Any], item: Item) -> Any:

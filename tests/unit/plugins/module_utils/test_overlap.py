@@ -45,6 +45,11 @@ def test_overlaps_where_storage_is_slow():
     assert [result for _item, result in judge_all(range(count), judge_one, threads=4, slow=-1)] == list(range(count))
 
 
+def test_works_where_no_thread_can_be_started():
+    count = SAMPLE + 100
+    assert list(judge_all(range(count), abs, threads=0, slow=-1)) == [(item, item) for item in range(count)]
+
+
 def test_stays_in_one_thread_where_storage_is_fast():
     threads = {result for _item, result in judge_all(range(500), lambda item: threading.get_ident(), slow=float("inf"))}
     assert threads == {threading.get_ident()}
