@@ -143,14 +143,14 @@ class ActionModule(ActionBase):
             busy = [found["shown"] for found in answer["sets"].values() if found["busy"]]
             if not busy:
                 return dict(answer)
+            if not told:
+                Display().display(f"{self._host}: another upload is writing into {busy[0]}, waiting for it")
+                told = True
             if time.monotonic() >= end:
                 raise FeatureError(
                     f"{self._host}: {busy[0]} is still being written by another upload (waited {wait:.0f} s for it): it may"
                     " be one whose controller has gone; wait until it ends, then run again"
                 )
-            if not told:
-                Display().display(f"{self._host}: another upload is writing into {busy[0]}, waiting for it")
-                told = True
             time.sleep(min(3.0, wait))
 
     def _sudo_user(self) -> str | None:

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Uploads that run in the background, so that a test can kill parts of them by process id."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.hosts import REPOSITORY, Host, Hosts
+
+ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
+ROLE = [{"hosts": "all", "gather_facts": False, "roles": ["trainprep.features.prepare_features"]}]
+
+
+def feature_set(source: Path | str, target: str = "/data/wav", **more: Any) -> dict[str, Any]:
+    """A set that has to be uploaded."""
+    return {"name": "wav", "target": target, "source": str(source), "arrays": ARRAYS, **more}
+
+
+def role_variables(*sets: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"prepare_features_sets": list(sets), "prepare_features_search_roots": [], **more}
+
+
+def upload_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """One upload without the role; its failure does not end the play."""
+    return {"trainprep.features.feature_upload": {"sets": [one], **more}, "become": True, "ignore_errors": True}
+
+
+def publish_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"trainprep.features.feature_publish": {"sets": [one], **more}, "become": True, "ignore_errors": True}
+
+
+class Background:
+    """The role, running against a host."""
+
+    _count = 0
+
+    def __init__(self, hosts: Hosts, host: Host, variables: Mapping[str, Any], plays: Sequence[Any] = ()) -> None:
+        Background._count += 1
+        scratch = hosts.scratch / f"background{Background._count}"
+        scratch.mkdir()
+        (scratch / "inventory.ini").write_text(host.inventory_line + "\n")
+        (scratch / "playbook.yml").write_text(json.dumps(list(plays) or ROLE))
+        self.local_tmp = scratch / "tmp"
+        self.output = scratch / "output"
+        environment = {**hosts.environment(scratch), "ANSIBLE_LOCAL_TEMP": str(self.local_tmp)}
+        command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", str(scratch / "inventory.ini"),
+                   str(scratch / "playbook.yml"), "-e", json.dumps(dict(variables))]  # fmt: skip
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL,
+                                            stdout=output, stderr=subprocess.STDOUT)  # fmt: skip
+
+    @property
+    def sent(self) -> int:
+        """Files that rsync has sent so far."""
+        logs = self.local_tmp.glob("**/rsync-*/log")
+        return sum(log.read_bytes().count(b"] sent <f") for log in logs)
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> bool:
+        """Whether it came true before the run ended."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return True
+            if self.process.poll() is not None:
+                return False
+            time.sleep(0.01)
+        raise AssertionError(f"{what} did not happen within {seconds} s:\n{self.output.read_text()}")
+
+    def descendants(self) -> dict[int, str]:
+        """Process ids below this run, with their command lines."""
+        parents: dict[int, int] = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+        found: dict[int, str] = {}
+        pending = [self.process.pid]
+        while pending:
+            above = pending.pop()
+            for pid, parent in parents.items():
+                if parent == above and pid not in found:
+                    pending.append(pid)
+                    try:
+                        found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    except OSError:
+                        found[pid] = ""
+        return found
+
+    def kill(self, *programs: str) -> int:
+        """SIGKILL for the upload's own processes of these programs (rsync, ssh); how many there were."""
+        killed = 0
+        for pid, command in self.descendants().items():
+            name = os.path.basename(command.split(" ", 1)[0])
+            if name in programs and ("--files-from=" in command or "feature_upload" in command):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+        return killed
+
+    def kill_everything(self) -> None:
+        """SIGKILL for every process of the run on the controller."""
+        for pid in [self.process.pid, *self.descendants()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> tuple[int, str]:
+        """(return code, output)."""
+        code = self.process.wait(timeout=300)
+        return code, self.output.read_text()
+
+
+def inodes(host: Host, directory: str) -> dict[str, int]:
+    """Features in a directory of the host, by name."""
+    listing = host.run(f"find {directory} -maxdepth 1 -type f -name '[!.]*' -printf '%i %f\\n' 2>/dev/null || true").stdout
+    return {name: int(inode) for inode, name in (line.split(" ", 1) for line in listing.splitlines())}
+
+
+def received(host: Host) -> int:
+    """Bytes that came in over the host's network so far."""
+    return int(host.run("cat /sys/class/net/eth0/statistics/rx_bytes").stdout)
