@@ -1,0 +1,132 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A user who can write a legacy directory or a target gains nothing by it, even while the role runs as root.
+
+The canaries are other accounts' private features: real ones, under the same names, so that only whose they are and
+how they are reached can keep them closed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.hosts import REPOSITORY
+
+ATTACKS = Path(__file__).parent / "attacks"
+PLAYBOOK = "playbooks/prepare_features.yml"
+LEGACY = "/home/ubuntu/models/features"
+CANARIES = "/home/other /root/private /srv/private /home/ubuntu/diary /home/ubuntu/models/roots"
+SET = {
+    "name": "clips",
+    "target": "/home/ubuntu/target",
+    "legacy": [LEGACY],
+    "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}},
+}
+KINDS = ["legacy", "own", "foreign", "parent", "folder", "file", "hard", "fifo", "target", "entry"]
+NAME = "cremad_1001_IEO_ANG_HI.npz"
+RUNS = 20  # of each kind: 200 in all
+
+
+PRIVATE = [
+    "/home/other/private",
+    "/root/private",
+    "/srv/private",
+    "/srv/private/features",
+    "/home/ubuntu/diary",
+    "/home/ubuntu/models/roots",  # what root left in the user's folder, and the user can rename
+]
+
+
+def lay_out(host):
+    """The user's own features, and the canaries."""
+    host.lay_out("--features", LEGACY, "--crema-d", "6", "--dense")
+    host.run(
+        f"for place in {' '.join(PRIVATE)}; do mkdir -p $place && cp {LEGACY}/*.npz $place; done"
+        f" && mkdir {LEGACY}/folder /home/ubuntu/aside /home/ubuntu/target && cp {LEGACY}/{NAME} {LEGACY}/folder/below.npz"
+        " && chown -R ubuntu: /home/ubuntu && chown -R other: /home/other && chown -R root: /home/ubuntu/models/roots"
+        " && chmod -R go= /home/other/private /root/private /srv/private /home/ubuntu/diary /home/ubuntu/models"
+        # protected_hardlinks keeps users from doing this on most systems, not on all
+        " && for file in /root/private/*; do ln $file /home/ubuntu/aside/hard_$(basename $file); done"
+    )
+
+
+def canaries(host, changed="%C@"):
+    """All about them: owners, modes, link counts, sizes, times of change, ACLs, checksums."""
+    stats = host.run(rf"find {CANARIES} -printf '%p|%y|%m|%U|%G|%n|%s|%T@|{changed}|%l\n' | sort").stdout
+    acls = host.run(f"getfacl -R -P -p -n {CANARIES}").stdout
+    sums = host.run(f"find {CANARIES} -type f -exec sha256sum {{}} + | sort").stdout
+    assert stats.count("\n") > 30
+    assert sums.count(".npz") >= 36
+    return stats + acls + sums
+
+
+@pytest.fixture(scope="module")
+def attacked(start_host):
+    host = start_host("attack")
+    lay_out(host)
+    host.run("mkdir -p /opt/collections/ansible_collections/trainprep/features/plugins /opt/attacks")
+    host.put(
+        REPOSITORY / "plugins" / "module_utils",
+        "/opt/collections/ansible_collections/trainprep/features/plugins/module_utils",
+    )
+    for script in ATTACKS.glob("*.py"):
+        host.put(script, f"/opt/attacks/{script.name}")
+    return host
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_racing_names_open_move_or_own_nothing_elsewhere(attacked, kind):
+    # To rename an object sets its time of change, and here it is the user who does.
+    changed = "" if kind in ("hard", "foreign") else "%C@"
+    before = canaries(attacked, changed)
+    done = json.loads(attacked.run(["python3", "/opt/attacks/driver.py", kind, str(RUNS)], timeout=300).stdout)
+    assert canaries(attacked, changed) == before, done
+    for user in ("trainer", "ubuntu"):
+        for directory in ("/home/other/private", "/root/private", "/srv/private", "/home/ubuntu/models/roots"):
+            assert attacked.run(f"cksum {directory}/*.npz", user=user, check=False).returncode != 0
+    # The race was one: names were exchanged many times in each run, and the user's own files were opened or linked.
+    totals = done["totals"]
+    assert totals["runs"] == RUNS
+    assert totals["exchanges"] > 10 * RUNS, done
+    assert totals.get("granted", 0) + totals.get("directories", 0) + totals.get("linked", 0) > 0, done
+
+
+def test_a_file_that_stands_still_is_opened_or_refused_by_whose_it_is(start_host, play):
+    """Over SSH, without a race: what lies in the legacy directory that is not simply the user's own feature."""
+    host = start_host("still")
+    lay_out(host)
+    host.lay_out("--features", "/srv/more", "--ravdess", "3", "--dense")
+    host.run(
+        f"set -- /srv/more/*; mv $1 /root/private && ln /root/private/$(basename $1) {LEGACY}/hard.npz"
+        f" && mv $2 {LEGACY}/$'new\\nline.npz' && mv $3 {LEGACY}/...npz"
+        f" && ln -s /home/other/private/{NAME} {LEGACY}/link.npz && mkfifo {LEGACY}/pipe.npz"
+        f" && chown -h ubuntu: {LEGACY}/* {LEGACY}/...npz && chown root: {LEGACY}/hard.npz && chmod 0600 {LEGACY}/*.npz"
+    )
+    before = canaries(host)
+    result = play(host, PLAYBOOK, {"prepare_features_sets": [SET], "prepare_features_user": "trainer"})
+    assert canaries(host) == before
+    message = " ".join(result.stdout.split())
+    assert result.rc != 0, result.stdout
+    assert "Traceback" not in result.stdout
+    assert f"{LEGACY}/hard.npz belongs to root but lies below /home/ubuntu" in message, result.stdout
+    for own in (NAME, "new\nline.npz"):
+        host.run(["cksum", f"{LEGACY}/{own}"], user="trainer")
+    assert host.run(f"cksum {LEGACY}/hard.npz", user="trainer", check=False).returncode != 0
+    assert host.run(f"test -p {LEGACY}/pipe.npz")
+
+
+@pytest.mark.parametrize("place", ["/home/other/private", "/root/private", "/home/ubuntu/diary"])
+def test_a_legacy_directory_that_is_a_link_of_its_user_opens_nothing(start_host, play, place):
+    host = start_host("link")
+    lay_out(host)
+    host.run(f"mv {LEGACY} {LEGACY}.old && ln -s {place} {LEGACY} && chown -h ubuntu: {LEGACY}")
+    before = canaries(host)
+    result = play(host, PLAYBOOK, {"prepare_features_sets": [SET], "prepare_features_user": "trainer"})
+    assert result.rc != 0
+    assert canaries(host) == before
+    assert f"{LEGACY} is a link that others than root can change" in " ".join(result.stdout.split()), result.stdout
