@@ -15,12 +15,12 @@ import signal
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Dict, List, Sequence
+from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / ".build"
@@ -65,7 +65,7 @@ def checks() -> List[Check]:
         Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
         Check("mypy", "MYPYPATH=.venv/collections mypy --namespace-packages --explicit-package-bases"
                       " -p ansible_collections.trainprep.features.plugins.module_utils"),
-        Check("ansible-lint", "ansible-lint --offline"),
+        Check("ansible-lint", "ANSIBLE_INVENTORY=molecule/inventory/hosts.yml ansible-lint --offline"),
         Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
         Check("galaxy", "scripts/check_galaxy"),
         Check("demo", "scripts/check_demo"),

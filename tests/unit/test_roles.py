@@ -1,0 +1,41 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each role's defaults and argument_specs say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLES = sorted((Path(__file__).resolve().parents[2] / "roles").iterdir())
+
+
+def _read(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_and_argument_specs_are_in_step(role):
+    defaults = _read(role / "defaults" / "main.yml")
+    options = _read(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert set(defaults) - set(options) == set(), "defaults that argument_specs do not know"
+    without_default = {name for name in set(options) - set(defaults) if not options[name].get("required")}
+    # A role may leave a value to another role's variable; then its description says so.
+    undefined = {name for name in without_default if "default" in options[name]}
+    assert undefined == set(), "defaults of argument_specs that defaults/main.yml does not set"
+    stated = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert stated == {name: defaults[name] for name in stated}
+    for name, option in options.items():
+        assert name.startswith(role.name + "_"), name
+        assert option.get("description"), name
+        assert "type" in option, name
+        if name in defaults and not isinstance(defaults[name], str):
+            kinds = {"bool": bool, "int": int, "list": list, "dict": dict, "raw": object, "str": str, "path": str, "float": float}
+            assert isinstance(defaults[name], kinds[option["type"]]), name
+
+
+def test_there_are_roles():
+    assert [role.name for role in ROLES] == ["deploy_training", "monitor_training", "prepare_features"]
