@@ -80,10 +80,16 @@ def _diff(name: str, changes: Sequence[Change]) -> Dict[str, str]:
     shown = _shown(changes)
     files = sum(not change.node.is_directory for change in changes)
     after = [f"{display(change.node.path)}: {change.new}" for change in shown]
-    after.append(f"{len(changes) - files} directories and {files} files opened")
+    after.append(
+        f"{_counted(len(changes) - files, 'directory', 'directories')} and {_counted(files, 'file', 'files')} opened"
+    )
     return {
         "before_header": f"access to {name}",
         "after_header": f"access to {name}",
         "before": "".join(f"{display(change.node.path)}: {change.old}\n" for change in shown),
         "after": "".join(line + "\n" for line in after),
     }
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

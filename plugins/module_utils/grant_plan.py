@@ -84,7 +84,11 @@ class _Planner:
         found: List[_Goal] = []
         index: Optional[Dict[str, Source]] = None
         for refused in answer.refused:
-            names = [name for name, reason in zip(refused.names, refused.reasons) if answer.reasons[reason].denied]
+            names = [
+                name
+                for name, reason in zip(refused.names, refused.reasons)
+                if answer.reasons[reason].denied and ".." not in name.split("/")
+            ]
             if not names and not (refused.closed and answer.reasons[refused.reasons[0]].denied):
                 continue
             try:
