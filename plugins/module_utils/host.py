@@ -150,17 +150,23 @@ def _features(views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]
 
 def _find_leaks(views: Sequence[SetView]) -> None:
     """One feature in two targets, or twice in one: the trainer would see it in training and in validation."""
+    for other, twin, view, entry in _leaks(views, [set()] * len(views)):
+        sentence = f"{display(other.target)}/{display(twin.path)} and {display(view.target)}/{display(entry.path)}"
+        for one in {id(other): other, id(view): view}.values():
+            one.leak_count += 1
+            if len(one.leaks) < 10:
+                one.leaks.append(sentence)
+
+
+def _leaks(views: Sequence[SetView], removed: Sequence[Set[str]]) -> Iterable[Tuple[SetView, Entry, SetView, Entry]]:
+    """Each feature that stands twice, without the names that go from each target: where it stands first, and where again."""
     first: Dict[Optional[bytes], Tuple[SetView, Entry]] = {}
-    for view in views:
+    for view, names in zip(views, removed):
         for entry in view.features:
-            other, twin = first.setdefault(entry.verdict.identity, (view, entry))
-            if twin is entry:
-                continue
-            sentence = f"{display(other.target)}/{display(twin.path)} and {display(view.target)}/{display(entry.path)}"
-            for one in {id(other): other, id(view): view}.values():
-                one.leak_count += 1
-                if len(one.leaks) < 10:
-                    one.leaks.append(sentence)
+            if entry.path not in names:
+                other, twin = first.setdefault(entry.verdict.identity, (view, entry))
+                if twin is not entry:
+                    yield other, twin, view, entry
 
 
 def _plan(views: Sequence[SetView], options: Options, legacy_keys: Set[int]) -> None:
@@ -173,6 +179,9 @@ def _plan(views: Sequence[SetView], options: Options, legacy_keys: Set[int]) -> 
         removed = {name for name, _text in plan.remove}
         if view.status == 0 and not removed.issuperset(plan.dangling_into_legacy):
             view.dangling_blocks, view.status = True, None
+    for other, _twin, view, _entry in _leaks(views, [{name for name, _text in view.plan.remove} for view in views]):
+        other.leaks_left += 1
+        view.leaks_left += 1
 
 
 def _set_input(view: SetView) -> SetInput:

@@ -89,7 +89,7 @@ def may_stay_empty(view: SetView, host: HostView) -> bool:
 
 def _problems(view: SetView, host: HostView) -> List[Problem]:
     problems = _unknown(view, host.account.name) if view.status is None else []
-    problems += _in_the_way(view, host)
+    problems += _in_the_way(view)
     if view.status is None:
         return problems
     if not view.features:
@@ -167,8 +167,9 @@ def _verb(number: int, verb: str) -> str:
     return {"be": ("is", "are")}.get(verb, (verb + "s", verb))[number != 1]
 
 
-def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
+def _in_the_way(view: SetView) -> List[Problem]:
     plan, target = view.plan, display(view.target)
+    removed = {name for name, _text in plan.remove}
     problems: List[Problem] = []
     if view.leak_count:
         stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
@@ -176,7 +177,7 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
             Problem(
                 f"{_count(view.leak_count, 'feature')} {_verb(view.leak_count, 'stand')} twice where the trainer reads, so that"
                 f" it would see the same in training and in validation: {view.leaks[0]}{stray}",
-                planned=any(one.plan.remove for one in host.sets),
+                planned=not view.leaks_left,
             )
         )
     problems += _conflicts(view)
@@ -193,12 +194,12 @@ def _in_the_way(view: SetView, host: HostView) -> List[Problem]:
         problems.append(
             Problem(
                 f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
-                f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away"
+                f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away",
+                planned=all(entry.path in removed for entry in damaged),
             )
         )
     dangling = [entry for entry in view.read if entry.kind == DANGLING]
     if dangling and not view.dangling_blocks:
-        removed = {name for name, _text in plan.remove}
         left = [entry for entry in dangling if entry.path not in removed]
         left = left[len(plan.replace) :]
         problems.append(

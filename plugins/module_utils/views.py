@@ -79,6 +79,7 @@ class SetView:
     access: Optional[AccessReport] = None
     leaks: List[str] = field(default_factory=list)
     leak_count: int = 0
+    leaks_left: int = 0  # once the plan is carried out
 
     @property
     def name(self) -> str:

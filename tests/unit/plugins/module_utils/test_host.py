@@ -186,6 +186,19 @@ def refused(*sets, **options):
     return said
 
 
+OVERLAPS = [
+    ("data/t", "is"),
+    ("data", "contains"),
+    ("data/t/sub", "lies in"),
+    ("alias", "is"),
+    ("data-alias", "contains"),
+    ("data-alias/t", "is"),
+    ("data-alias/t/sub", "lies in"),
+    ("sub-alias", "lies in"),
+    ("d*", "contains"),
+]
+
+
 class TestBadInput:
     def test_a_target_that_is_a_file(self, host):
         (host / "data/t").touch()
@@ -199,18 +212,6 @@ class TestBadInput:
         (host / "file").touch()
         link(host / "data/t", "../file")
         assert f"set 't': target {host}/data/t" in refused(a_set(host / "data/t"))
-
-    OVERLAPS = [
-        ("data/t", "is"),
-        ("data", "contains"),
-        ("data/t/sub", "lies in"),
-        ("alias", "is"),
-        ("data-alias", "contains"),
-        ("data-alias/t", "is"),
-        ("data-alias/t/sub", "lies in"),
-        ("sub-alias", "lies in"),
-        ("d*", "contains"),
-    ]
 
     @pytest.mark.parametrize("exists", [True, False])
     @pytest.mark.parametrize(("legacy", "word"), OVERLAPS)

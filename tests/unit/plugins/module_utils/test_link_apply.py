@@ -106,7 +106,8 @@ def test_a_created_target_belongs_to_the_training_user(tmp_path):
     (tmp_path / "home").mkdir()
     os.chown(tmp_path / "home", 1234, 2345)
     apply(tmp_path / "home/new/t", SetPlan(link=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
-    owners = {name: (os.stat(tmp_path / name).st_uid, os.stat(tmp_path / name).st_gid) for name in ("home/new", "home/new/t", "home/new/t/x")}
+    made = {name: os.stat(tmp_path / name) for name in ("home/new", "home/new/t", "home/new/t/x")}
+    owners = {name: (info.st_uid, info.st_gid) for name, info in made.items()}
     # A directory above the target belongs to whom the place belongs.
     assert owners == {"home/new": (1234, 2345), "home/new/t": (1235, 2346), "home/new/t/x": (1235, 2346)}
 
@@ -317,7 +318,7 @@ def test_another_run_that_holds_the_lock_is_named(target):
 CHANGES = ("symlink", "rename", "unlink", "mkdir", "rmdir", "fchown", "fchmod", "link")
 
 
-def killed(number, work, *arguments):
+def killed(number, work, *arguments, **options):
     """Runs work in a child that is killed before its change to the disk of that number; whether it was."""
     child = os.fork()
     if child == 0:
@@ -335,7 +336,7 @@ def killed(number, work, *arguments):
         try:
             for name in CHANGES:
                 setattr(link_apply.os, name, deadly(getattr(os, name)))
-            work(*arguments)
+            work(*arguments, **options)
         finally:
             os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -373,7 +374,7 @@ def test_the_next_run_finishes_what_a_killed_one_began(tmp_path, layout, fresh):
         root = tmp_path / str(number)
         raw = lay_out(root, layout, fresh)
         real = {name: entry for name, entry in tree(root).items() if entry[0] == "file"}
-        if not killed(number, lambda: run(raw, prune="stray")):
+        if not killed(number, run, raw, prune="stray"):
             break
         run(raw, prune="stray")
         assert outcome(root) == expected, f"killed before change {number}"
@@ -391,7 +392,7 @@ def test_state_absent_finishes_after_a_kill(tmp_path):
         features(root / "old", "a.npz", "x/b.npz")
         raw = a_set(root / "t", root / "old", layout="tree")
         run(raw)
-        if not killed(number, lambda: run(raw, state="absent")):
+        if not killed(number, run, raw, state="absent"):
             break
         run(raw, state="absent")
         assert sorted(tree(root / "t")) == ["x"]
