@@ -35,61 +35,66 @@ _ZIP64_SIZES = struct.pack("<HH", 1, 16)
 Found = Tuple[str, bytes]
 
 
-class _Part:
-    """The bytes before, or after, the large array's data, with what may differ in them.
+class _Outcome(NamedTuple):
+    """What one header of the large array leads to, in archives of one layout."""
 
-    Parts are described in rising order of their positions.
-    """
+    length: int
+    mismatch: str
+    pieces: Tuple[Any, ...]
+    described: bytes
+
+
+class _Frame:
+    """An archive without the large array's data, with what may differ in it described in rising order of positions."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.checksums: List[int] = []
-        self._form, self._end = "<", 0
+        self._checksums: List[Tuple[int, int]] = []
+        self._contents: List[Tuple[int, int]] = []
+        self._holes: List[Tuple[int, int]] = []
         self._growing: List[Tuple[int, str]] = []
 
     def hole(self, start: int, length: int) -> None:
         """Bytes that are not compared."""
-        self._form += f"{start - self._end}s{length}x"
-        self._end = start + length
+        self._holes.append((start, length))
 
     def date_and_checksum(self, start: int) -> None:
         """A date of four bytes, which means nothing, and a checksum."""
         self.hole(start, 8)
-        self.checksums.append(start + 4)
+        self._checksums.append((start + 4, 4))
+
+    def content(self, start: int, length: int) -> None:
+        """All bytes of a small member."""
+        self._contents.append((start, length))
 
     def grows(self, position: int, form: str = "<L") -> None:
         """The number at this position is a constant plus the length of the large array's data."""
         self._growing.append((position, form))
 
-    def cutter(self) -> Callable[[bytes], Tuple[Any, ...]]:
-        """Reads the bytes between the holes."""
-        return struct.Struct(f"{self._form}{len(self.raw) - self._end}s").unpack_from
+    def readers(self) -> List[Callable[[bytes], Tuple[Any, ...]]]:
+        """Of a frame: the bytes between the holes, the checksums, the small members."""
+        between, end = [], 0
+        for start, length in self._holes:
+            between.append((end, start - end))
+            end = start + length
+        between.append((end, len(self.raw) - end))
+        return [_reader(between, "{}s"), _reader(self._checksums, "L"), _reader(self._contents, "{}s")]
 
     def grown(self, length: int) -> bytes:
-        """The part for data that are longer by C(length)."""
+        """The frame for data that are longer by C(length)."""
         raw = bytearray(self.raw)
         for position, form in self._growing:
             struct.pack_into(form, raw, position, struct.unpack_from(form, raw, position)[0] + length)
         return bytes(raw)
 
 
-class _Outcome(NamedTuple):
-    """What one header of the large array leads to, in archives of one layout."""
-
-    length: int
-    mismatch: str
-    head: Tuple[Any, ...]
-    tail: Tuple[Any, ...]
-    described: bytes
-
-
-def _picker(positions: Sequence[int]) -> Callable[..., Tuple[Any, ...]]:
-    """Reads the four-byte numbers at these positions, given in rising order."""
-    form, end = "<", 0
-    for position in positions:
-        form += f"{position - end}xL"
-        end = position + 4
-    return struct.Struct(form).unpack_from
+def _reader(spans: Sequence[Tuple[int, int]], form: str) -> Callable[..., Tuple[Any, ...]]:
+    """Reads what lies at these (start, length), given in rising order."""
+    forms, end = "<", 0
+    for start, length in spans:
+        forms += f"{start - end}x" + form.format(length)
+        end = start + length
+    return struct.Struct(forms).unpack_from
 
 
 class _Layout:
@@ -103,63 +108,51 @@ class _Layout:
         headers: Sequence[ArrayHeader],
         large: int,
     ) -> None:
-        header = headers[large]
-        data_end = starts[large] + members[large].size
+        data = headers[large].length
         self.members, self.headers, self.large = list(members), list(headers), large
-        self.fixed = reader.size - header.length
-        self.least = SMALL - header.start
-        self.head_length = starts[large] + header.start
-        self.tail_length = reader.size - data_end
         self.header_at = starts[large]
-        self.head = head = _Part(reader.read(0, self.head_length))
-        self.tail = tail = _Part(reader.read(data_end, self.tail_length))
-        self.head_contents: List[Tuple[int, int, int]] = []
-        self.tail_contents: List[Tuple[int, int, int]] = []
+        self.data_at = starts[large] + headers[large].start
+        self.fixed = reader.size - data
+        self.after_data = self.data_at - self.fixed
+        frame = _Frame(reader.read(0, self.data_at) + reader.read(self.data_at + data, self.fixed - self.data_at))
         for index, member in enumerate(members):
-            part, base, contents = (
-                (head, 0, self.head_contents) if index <= large else (tail, data_end, self.tail_contents)
-            )
-            start = starts[index] - base
-            part.date_and_checksum(member.offset - base + 10)
+            shift = data if index > large else 0
+            start = starts[index] - shift
+            frame.date_and_checksum(member.offset - shift + 10)
             if index == large:
-                _growing_sizes(part, member)
-                part.hole(start, header.start)
+                _growing_sizes(frame, member)
+                frame.hole(start, headers[index].start)
             else:
-                part.hole(start + headers[index].start, headers[index].length)
-                contents.append((start, start + member.size, index))
-        position = self.tail_length - END.size - sum(_entry_length(member) for member in members)
+                frame.hole(start + headers[index].start, headers[index].length)
+                frame.content(start, member.size)
+        position = self.fixed - END.size - sum(_entry_length(member) for member in members)
         for index, member in enumerate(members):
-            tail.date_and_checksum(position + 12)
+            frame.date_and_checksum(position + 12)
             if index == large:
-                tail.grows(position + 20)
-                tail.grows(position + 24)
+                frame.grows(position + 20)
+                frame.grows(position + 24)
             elif index > large:
-                tail.grows(position + 42)
+                frame.grows(position + 42)
             position += _entry_length(member)
-        tail.grows(position + 16)
-        self.cut_head, self.cut_tail = head.cutter(), tail.cutter()
-        self.head_checksums, self.tail_checksums = _picker(head.checksums), _picker(tail.checksums)
-        self.after = len(members) - large - 1
-        order = sorted(range(len(members)), key=lambda index: members[index].raw_name)
-        self.sort = operator.itemgetter(*order) if len(order) > 1 else tuple
-        self.pack = struct.Struct(f"<{len(members)}L").pack
+        frame.grows(position + 16)
+        self.frame = frame
+        self.pieces, self.checksums, self.contents = frame.readers()
+        self.count = len(members)
+        order = sorted(range(self.count), key=lambda index: members[index].raw_name)
+        self.sort = operator.itemgetter(*order) if self.count > 1 else tuple
+        self.pack = struct.Struct(f"<{self.count}L").pack
         self.outcomes: Dict[ArraySpec, Dict[bytes, Optional[_Outcome]]] = {}
 
     def match(self, head: bytes, tail: bytes, outcome: _Outcome) -> Optional[Found]:
         """What the archive is, if it has this layout with data as long as the outcome says."""
-        tail = tail[-self.tail_length :]
-        if self.cut_tail(tail) != outcome.tail or self.cut_head(head) != outcome.head:
+        frame = head[: self.data_at] + tail[self.after_data :]
+        if self.pieces(frame) != outcome.pieces:
             return None
-        checksums = self.tail_checksums(tail)
-        crcs = checksums[self.after :]
-        if self.head_checksums(head) + checksums[: self.after] != crcs:
+        checksums, count, large = self.checksums(frame), self.count, self.large
+        # Those before the members, then those in the directory.
+        crcs = checksums[count:]
+        if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
             return None
-        for start, end, index in self.tail_contents:
-            if crc32(tail[start:end]) != crcs[index]:
-                return None
-        for start, end, index in self.head_contents:
-            if crc32(head[start:end]) != crcs[index]:
-                return None
         return outcome.mismatch, blake2b(outcome.described + self.pack(*self.sort(crcs)), digest_size=16).digest()
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
@@ -169,19 +162,18 @@ class _Layout:
         except Damaged:
             return None
         known = self.headers[self.large]
-        if not header.as_written or header.dtype.objects or header.start != known.start or header.length <= self.least:
-            return None
         size = header.start + header.length
+        if not header.as_written or header.dtype.objects or header.start != known.start or size <= SMALL:
+            return None
         headers = {array_name(member.name): one for member, one in zip(self.members, self.headers)}
         headers[array_name(self.members[self.large].name)] = header
         sizes = [(member.raw_name, member.size) for member in self.members]
         sizes[self.large] = (self.members[self.large].raw_name, size)
-        more = header.length - known.length
         try:
-            head, tail = self.cut_head(self.head.grown(more)), self.cut_tail(self.tail.grown(more))
+            pieces = self.pieces(self.frame.grown(header.length - known.length))
         except struct.error:  # more than the numbers hold: the archive would look different
             return None
-        return _Outcome(header.length, arrays.mismatch(headers), head, tail, describe(sizes))
+        return _Outcome(header.length, arrays.mismatch(headers), pieces, describe(sizes))
 
 
 def array_name(member_name: str) -> str:
@@ -201,14 +193,14 @@ def _entry_length(member: Member) -> int:
     return CENTRAL.size + len(member.raw_name)
 
 
-def _growing_sizes(part: _Part, member: Member) -> None:
-    if part.raw[member.offset + 18 : member.offset + 26] == b"\xff" * 8:
+def _growing_sizes(frame: _Frame, member: Member) -> None:
+    if frame.raw[member.offset + 18 : member.offset + 26] == b"\xff" * 8:
         at = member.offset + LOCAL.size + len(member.raw_name) + 4
-        part.grows(at, "<Q")
-        part.grows(at + 8, "<Q")
+        frame.grows(at, "<Q")
+        frame.grows(at + 8, "<Q")
     else:
-        part.grows(member.offset + 18)
-        part.grows(member.offset + 22)
+        frame.grows(member.offset + 18)
+        frame.grows(member.offset + 22)
 
 
 class _Family:
@@ -216,7 +208,7 @@ class _Family:
 
     def __init__(self, positions: Sequence[int], span: int) -> None:
         self.positions = tuple(positions)
-        self.sizes = _picker(positions)
+        self.sizes = _reader([(position, 4) for position in positions], "L")
         self.span = span
         self.layouts: Dict[Tuple[Any, ...], _Layout] = {}
 
@@ -239,7 +231,7 @@ class Layouts:
             )
             if layout is None:
                 continue
-            raw = head[layout.header_at : layout.head_length]
+            raw = head[layout.header_at : layout.data_at]
             try:
                 outcome = layout.outcomes[arrays][raw]
             except KeyError:
