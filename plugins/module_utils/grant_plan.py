@@ -14,7 +14,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from .access_look import Answer
 from .account import Account
 from .grant_rules import Change, Means, Refusal, decide
-from .handles import Blocked, Node, Walker, Way, open_child, reopened
+from .handles import Blocked, Node, Walker, Way, not_seen, open_child, reopened
 from .paths import InodeKey, display
 from .posix_acl import PASS, READ
 
@@ -130,6 +130,8 @@ class _Planner:
                     goal = self._file(way, needs, directory, name, path, index, result)
                     if goal is not None:
                         found.append(goal)
+        except OSError as error:
+            _refuse_all(result, path, files, not_seen(path, error))
         except Blocked as error:
             _refuse_all(result, path, files, str(error))
         return found
@@ -148,6 +150,9 @@ class _Planner:
         try:
             descriptor = open_child(directory, name)
         except FileNotFoundError:
+            return None
+        except OSError as error:
+            _refuse(result, place, not_seen(place, error))
             return None
         try:
             mode = os.fstat(descriptor).st_mode
@@ -180,9 +185,11 @@ class _Planner:
                 return None
             with reopened(way.end) as directory:
                 return self._file(way, self._passing(way, PASS | READ), directory, base, path, {}, result)
+        except OSError as error:
+            _refuse(result, os.path.join(declared, name), not_seen(path, error))
         except Blocked as error:
             _refuse(result, os.path.join(declared, name), str(error))
-            return None
+        return None
 
     def _passing(self, way: Way, at_end: int) -> List[Tuple[Node, int]]:
         return [(self._known(node), at_end if node is way.end else PASS) for node in way.passed]

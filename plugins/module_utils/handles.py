@@ -90,6 +90,16 @@ class Way(NamedTuple):
     complete: bool
 
 
+def not_seen(path: str, error: OSError) -> str:
+    """The sentence for what we ourselves cannot look at."""
+    advice = (
+        "set prepare_features_become to true"
+        if error.errno in (errno.EACCES, errno.EPERM)
+        else "see to its file system"
+    )
+    return f"{display(path)} cannot be looked at ({error.strerror}): {advice}"
+
+
 def magic(descriptor: int) -> str:
     """A path that is the opened object itself, whatever its name now leads to; O_PATH descriptors need it."""
     return f"/proc/self/fd/{descriptor}"
@@ -173,7 +183,7 @@ class Walker:
         except FileNotFoundError:
             return way._replace(complete=False)
         except OSError as error:
-            raise Blocked(f"{display(path)} cannot be looked at ({error.strerror})") from None
+            raise Blocked(not_seen(path, error)) from None
         if not node.is_directory:
             raise Blocked(f"{display(path)} is no directory any more: run again")
         return Way(node, (*way.passed, node), True)

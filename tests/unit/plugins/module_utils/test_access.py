@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.account import 
 
 @pytest.fixture
 def user() -> Account:
-    return find_account("nobody") if os.geteuid() == 0 else find_account(str(os.geteuid()))
+    return find_account("nobody") if os.geteuid() == 0 else find_account(None)
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def place(user):
     path = Path(os.path.realpath(tempfile.mkdtemp(prefix="features-")))
     path.chmod(0o755)
     yield path
-    for directory, _names, _files in os.walk(path):
-        os.chmod(directory, 0o755)
+    subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
     shutil.rmtree(path)
 
 
@@ -40,6 +40,11 @@ def make(directory: Path, *names: str, mode: int = 0o644) -> Path:
         (directory / name).write_bytes(b"x")
         (directory / name).chmod(mode)
     return directory
+
+
+def first_reason(sample: dict) -> str:
+    """Without the part that says why it is not granted: as another user than root we cannot look behind what blocks us."""
+    return sample["reason"].partition("; not granted")[0]
 
 
 def label(path: Path) -> str:
@@ -63,12 +68,12 @@ def test_the_first_directory_that_blocks_is_named_once(place, user):
     blocking = label(home)
     report = prove(user, [(str(legacy), ["a.npz", "b.npz"], False)])
     assert report.unreadable == 2
-    assert report.samples == [
-        {"path": str(legacy / "a.npz"), "reason": f"{blocking}: user {user.name} may not pass"},
+    assert [(sample["path"], first_reason(sample)) for sample in report.samples] == [
+        (str(legacy / "a.npz"), f"{blocking}: user {user.name} may not pass"),
     ]
     home.chmod(0o755)
     report = prove(user, [(str(legacy), ["a.npz", "b.npz"], False)])
-    assert [sample["reason"] for sample in report.samples] == [
+    assert [first_reason(sample) for sample in report.samples] == [
         f"{label(home / 'private')}: user {user.name} may not pass"
     ]
 
@@ -79,7 +84,7 @@ def test_a_directory_that_the_trainer_globs_must_be_listed_a_legacy_one_only_pas
     assert prove(user, [(str(target), ["a.npz", "b.npz"], False)]).unreadable == 0
     report = prove(user, [(str(target), ["a.npz", "b.npz"], True)])
     assert report.unreadable == 2
-    assert [sample["reason"] for sample in report.samples] == [f"{label(target)}: user {user.name} may not list"]
+    assert [first_reason(sample) for sample in report.samples] == [f"{label(target)}: user {user.name} may not list"]
 
 
 def test_an_empty_target_that_cannot_be_listed_counts_itself(place, user):
@@ -95,7 +100,7 @@ def test_a_directory_that_may_be_listed_but_not_passed(place, user):
     reason = f"{label(legacy)}: user {user.name} may not pass"
     for must_list in (False, True):
         report = prove(user, [(str(legacy), ["a.npz"], must_list)])
-        assert [sample["reason"] for sample in report.samples] == [reason]
+        assert [first_reason(sample) for sample in report.samples] == [reason]
 
 
 def test_a_closed_file_is_named_and_directories_come_before_files(place, user):
@@ -107,7 +112,7 @@ def test_a_closed_file_is_named_and_directories_come_before_files(place, user):
     report = prove(user, [(str(legacy), names, True)])
     assert report.unreadable == 21
     assert len(report.samples) == 10
-    assert report.samples[0]["reason"] == f"{closed}: user {user.name} may not pass"
+    assert first_reason(report.samples[0]) == f"{closed}: user {user.name} may not pass"
     assert report.samples[1] == {
         "path": str(legacy / "00.npz"),
         "reason": f"{label(legacy / '00.npz')}: user {user.name} may not read",
@@ -159,7 +164,7 @@ def test_a_directory_still_to_be_made_below_one_that_blocks(place, user):
     data = make(place / "data")
     data.chmod(0o600)
     report = prove(user, [(str(data / "target"), [], True)])
-    assert [sample["reason"] for sample in report.samples] == [f"{label(data)}: user {user.name} may not pass"]
+    assert [first_reason(sample) for sample in report.samples] == [f"{label(data)}: user {user.name} may not pass"]
 
 
 def test_a_pipe_does_not_block(place, user):

@@ -114,7 +114,7 @@ def test_a_user_who_is_not_root_is_told_to_become_root():
         if os.geteuid() == 0:
             os.setresuid(4242, 4242, 4242)
         try:
-            run_as(NOBODY, identity)
+            run_as(somebody_else(), identity)
         except FeatureError as error:
             return str(error)
         return "no error"
