@@ -130,19 +130,28 @@ def block(uploads: Sequence[Progress], width: int, height: int) -> list[str]:
     hidden = shown[height:] if height > 0 else []
     shown = shown[: len(shown) - len(hidden)]
     columns = [_columns(one) for one in shown]
-    widths = [max((len(row[index]) for row in columns), default=0) for index in range(7)]
+    widths = [max((len(row[index]) for row in columns), default=0) for index in range(len(_LEFT_OUT_FIRST))]
+    kept = set(range(len(widths)))
+    for index in _LEFT_OUT_FIRST:
+        if sum(widths[one] + 2 for one in kept) < width:
+            break
+        kept.discard(index)
+    room = width - 3 - sum(widths[index] + 2 for index in kept)
     lines = []
     for one, row in zip(shown, columns, strict=True):
-        host, name, percent, done, files, rate, left = (
-            text.ljust(w) if index < 2 else text.rjust(w)
-            for index, (text, w) in enumerate(zip(row, widths, strict=True))
-        )
-        text = f"  {host}  {name}  {{bar}} {percent}  {done}  {files}  {rate}  {left}"
-        bar_width = min(30, width - len(text) + len("{bar}") - 1)
-        lines.append(text.replace("{bar}", _bar(one, bar_width)).rstrip()[: width - 1])
+        cells = [text.ljust(w) if index < 2 else text.rjust(w) for index, (text, w) in enumerate(zip(row, widths, strict=True))]
+        texts = [cell for index, cell in enumerate(cells) if index in kept]
+        if room >= _SMALLEST_BAR:
+            texts.insert(2, _bar(one, min(30, room)))
+        lines.append(("  " + "  ".join(texts)).rstrip()[: width - 1])
     if hidden:
         lines.append(f"  and {len(hidden)} more hosts"[: width - 1])
     return lines
+
+
+# Which columns a narrow terminal goes without: files, rate, bytes, the set's name, ...
+_LEFT_OUT_FIRST = (4, 5, 3, 1, 6, 2, 0)
+_SMALLEST_BAR = 8
 
 
 def _columns(one: Progress) -> tuple[str, ...]:
@@ -159,8 +168,6 @@ def _columns(one: Progress) -> tuple[str, ...]:
 
 
 def _bar(one: Progress, width: int) -> str:
-    if width < 6:
-        return ""
     filled = (width - 2) * one.percent // 100
     return "[" + "#" * filled + "." * (width - 2 - filled) + "]"
 

@@ -207,6 +207,8 @@ def test_the_block_fits_the_terminal(width):
     lines = block(uploads, width, 10)
     assert len(lines) == 11 and lines[-1] == "  and 20 more hosts"[: width - 1]
     assert all(len(line) < width for line in lines)
+    if width >= 60:
+        assert all(line.endswith(" left") and "%" in line for line in lines[:-1]), "the time left is the last to go"
     if width >= 120:
         assert "[" in lines[0] and lines[0].endswith("1:51 left")
         assert len({line.index("files") for line in lines[:-1]}) == 1, "columns stand below each other"
