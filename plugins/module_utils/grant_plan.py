@@ -21,6 +21,8 @@ from .posix_acl import PASS, READ
 # (a declared legacy directory, the features in it by their paths below it): what links in a target may lead to
 Source = Tuple[str, Sequence[str]]
 
+_MAX_LINKS = 8
+
 
 @dataclass
 class SetPlan:
@@ -82,7 +84,7 @@ class _Planner:
     def goals(self, answer: Answer, sources: Sequence[Source], result: SetPlan) -> List[_Goal]:
         """What one set's user was refused and may be granted; the rest goes to the result as refused."""
         found: List[_Goal] = []
-        index: Optional[Dict[str, Source]] = None
+        index = _Index(sources)
         for refused in answer.refused:
             names = [
                 name
@@ -101,9 +103,7 @@ class _Planner:
             if not names:
                 found.append(_Goal(way.end.key, needs))
             for below, files in _by_directory(names).items():
-                if index is None and sources:
-                    index = _index(sources)
-                found += self._files(refused.path, way, needs, below, files, index or {}, result)
+                found += self._files(refused.path, way, needs, below, files, index, result)
         return found
 
     def _files(
@@ -113,7 +113,7 @@ class _Planner:
         needs: List[Tuple[Node, int]],
         below: str,
         files: List[str],
-        index: Dict[str, Source],
+        index: _Index,
         result: SetPlan,
     ) -> List[_Goal]:
         """The goals for files of one directory; links are goals where they lead to a feature of a declared one."""
@@ -143,8 +143,9 @@ class _Planner:
         directory: int,
         name: str,
         path: str,
-        index: Dict[str, Source],
+        index: _Index,
         result: SetPlan,
+        links: int = 0,
     ) -> Optional[_Goal]:
         place = os.path.join(path, name)
         try:
@@ -165,18 +166,18 @@ class _Planner:
         if text is None:
             _refuse(result, place, f"{display(place)} is no regular file any more: run again")
             return None
-        source = index.get(os.path.normpath(os.path.join(path, text)))
+        source = index.find(path, text) if links < _MAX_LINKS else None
         if source is None:
             _refuse(
                 result, place, f"{display(path)} has links into directories that are not declared: add them to 'legacy'"
             )
             return None
-        goal = self._source(source, result)
+        goal = self._source(source, index, result, links + 1)
         return goal and _Goal(goal.key, needs + goal.needs)
 
-    def _source(self, source: Source, result: SetPlan) -> Optional[_Goal]:
+    def _source(self, source: Tuple[str, str], index: _Index, result: SetPlan, links: int) -> Optional[_Goal]:
         """The goal for a legacy feature that a link leads to."""
-        declared, (name,) = source
+        declared, name = source
         below, base = os.path.split(name)
         path = os.path.join(declared, below) if below else declared
         try:
@@ -184,7 +185,7 @@ class _Planner:
             if not way.complete:
                 return None
             with reopened(way.end) as directory:
-                return self._file(way, self._passing(way, PASS | READ), directory, base, path, {}, result)
+                return self._file(way, self._passing(way, PASS | READ), directory, base, path, index, result, links)
         except OSError as error:
             _refuse(result, os.path.join(declared, name), not_seen(path, error))
         except Blocked as error:
@@ -243,8 +244,26 @@ def _by_directory(names: Sequence[str]) -> Dict[str, List[str]]:
     return found
 
 
-def _index(sources: Sequence[Source]) -> Dict[str, Source]:
-    return {os.path.join(directory, name): (directory, (name,)) for directory, names in sources for name in names}
+class _Index:
+    """Which declared feature a link's text means, also by another way to the same directory (an alias of it)."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._real: Dict[str, str] = {}
+        self._known: Dict[str, Tuple[str, str]] = {}
+        for directory, names in sources:
+            for way in {directory, os.path.realpath(directory)}:
+                self._known.update((os.path.join(way, name), (directory, name)) for name in names)
+
+    def find(self, directory: str, text: str) -> Optional[Tuple[str, str]]:
+        """(declared legacy directory, path below it) that a link in a directory leads to; None if to none of them."""
+        path = os.path.normpath(os.path.join(directory, text))
+        if path in self._known:
+            return self._known[path]
+        above, name = os.path.split(path)
+        if above not in self._real:
+            # Names only: what stands there is opened from the declared directory, and judged there.
+            self._real[above] = os.path.realpath(above)
+        return self._known.get(os.path.join(self._real[above], name))
 
 
 def _refuse_all(result: SetPlan, path: str, names: Sequence[str], reason: str) -> None:

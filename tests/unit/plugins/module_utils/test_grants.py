@@ -139,6 +139,22 @@ def test_a_link_in_a_target_counts_as_the_declared_feature_that_it_leads_to(plac
     assert len(found.opens) == 1
 
 
+def test_a_link_by_another_way_to_a_declared_directory_counts_too(place):
+    legacy = make(place / "legacy", "a.npz")
+    (place / "alias").symlink_to("legacy")
+    (legacy / "again.npz").symlink_to("a.npz")
+    target = make(place / "target")
+    (target / "x.npz").symlink_to(place / "alias" / "again.npz")
+    found = plan(target, "x.npz", sources=[(str(legacy), ["a.npz", "again.npz"])])
+    assert [change.node.path for change in found.changes] == [str(legacy / "a.npz")]
+
+
+def test_links_in_a_circle_end(place):
+    target = make(place / "target")
+    (target / "x.npz").symlink_to("x.npz")
+    assert plan(target, "x.npz", sources=[(str(target), ["x.npz"])]).opens == set()
+
+
 def test_a_link_into_a_directory_that_is_not_declared_is_refused(place):
     private = make(place / "private", "a.npz")
     target = make(place / "target")
