@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .paths import display, is_below
-from .scan import DANGLING, FOLDER, LINK, SPECIAL, Entry
+from .scan import DANGLING, FOLDER, LINK, SPECIAL, UNREAD, Entry
 
 SAMPLES = 10
 
@@ -226,6 +226,8 @@ def _judge_target(
     for name, entry in one.target_entries.items():
         if entry.text is None or (entry.kind == SPECIAL and name not in into_legacy):
             continue
+        if entry.verdict.kind == UNREAD:
+            continue  # it may be right as it is
         if _is_leftover(entry):
             plan.remove.append((name, entry.text))
             continue
@@ -321,6 +323,8 @@ def describe(entry: Entry) -> str:
     what = "a link to " + display(entry.text) if entry.text is not None else "a file"
     if not entry.verdict.kind:
         return what if entry.text is not None else "what is no regular file"
+    if entry.verdict.kind == UNREAD:
+        return f"{what} that {entry.verdict.reason}"
     if entry.verdict.kind == "damaged":
         return f"{what} that is damaged ({entry.verdict.reason})"
     return f"{what} of another kind ({entry.verdict.reason})"

@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 from .link_plan import SAMPLES
 from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, display, is_below
-from .scan import DANGLING, SPECIAL
+from .scan import DANGLING, SPECIAL, UNREAD
 from .views import HostView, LegacyView, SetView
 
 
@@ -196,6 +196,14 @@ def _in_the_way(view: SetView) -> List[Problem]:
                 f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
                 f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away",
                 planned=all(entry.path in removed for entry in damaged),
+            )
+        )
+    unread = [entry for entry in view.read if entry.verdict.kind == UNREAD]
+    if unread:
+        problems.append(
+            Problem(
+                f"{_count(len(unread), 'file')} in {target} cannot be judged, as {target}/{display(unread[0].path)},"
+                f" which {unread[0].verdict.reason}: make that readable"
             )
         )
     dangling = [entry for entry in view.read if entry.kind == DANGLING]

@@ -13,13 +13,16 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 
 from .overlap import judge_all
 from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place, display
-from .signatures import DAMAGED, FEATURE, ArraySpec, Verdict, judge
+from .signatures import FEATURE, ArraySpec, Verdict, judge
 
 Question = Tuple[ArraySpec, bool]
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
 # the name.
 FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "special"
+
+# A verdict's kind where the file could not be read, so that nothing is known of it.
+UNREAD = "unread"
 
 # A shared verdict of all that was not judged.
 UNJUDGED = Verdict("", "", None)
@@ -183,7 +186,7 @@ def _settle(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> Non
         if result.errno in _VANISHED:
             return
         scan.doubt(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
-        entry.verdict = Verdict(DAMAGED, f"cannot be read ({result.strerror})", None)
+        entry.verdict = Verdict(UNREAD, f"cannot be read ({result.strerror})", None)
     elif isinstance(result, BaseException):
         raise result
     elif result is None:
@@ -304,7 +307,7 @@ class _Walk:
         where = display(self.scan.path) + "/" + display(path)
         self.scan.doubt(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
         if wanted:
-            verdict = Verdict(DAMAGED, f"cannot be reached ({error.strerror})", None)
+            verdict = Verdict(UNREAD, f"cannot be reached ({error.strerror})", None)
             self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:

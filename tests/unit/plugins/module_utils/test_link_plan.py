@@ -19,6 +19,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.scan import (
     LINK,
     SPECIAL,
     UNJUDGED,
+    UNREAD,
     Entry,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.signatures import DAMAGED, FEATURE, OTHER, Verdict
@@ -38,6 +39,8 @@ def _entry(name, word):
     if word in ("special", "folder"):
         return Entry(name, SPECIAL if word == "special" else FOLDER, 0, 0, UNJUDGED, text)
     kind = FILE if text is None else LINK
+    if word == "unread":
+        return Entry(name, kind, 0, 0, Verdict(UNREAD, "cannot be read (Permission denied)", None), text)
     if word in ("other", "damaged"):
         return Entry(name, kind, _key(word + name), 1, Verdict(OTHER if word == "other" else DAMAGED, "is bad", None), text)
     content, _space, inode = word.partition(" ")
@@ -154,6 +157,10 @@ ONE_SET = [
      ["held by stray", "held by stray", "stray a"]),
     ("the same, prune stray", {"a": "B -> /old/b"}, {"/old": {"a": "A", "b": "B"}}, {"prune": "stray"},
      ["link a -> /old/a", "link b -> /old/b", "remove a -> /old/b", "stray a"]),
+    ("a link to what cannot be read is not stray", {"z": "unread -> /old/z"}, {"/old": {"a": "A"}}, {"prune": "stray"},
+     ["link a -> /old/a"]),
+    ("nor under a wanted name", {"a": "unread -> /old/z"}, {"/old": {"a": "A"}}, {"prune": "stray"},
+     ["taken a by a link to /old/z that cannot be read (Permission denied)"]),
     # --- conflicts
     ("one name, two features", {}, {"/one": {"a": "A"}, "/two": {"a": "B"}}, {}, ["conflict a: /one/a /two/a"]),
     ("one name, two features in one directory", {}, {"/one": {"x/a": "A", "y/a": "B"}}, {}, ["conflict a: /one/x/a /one/y/a"]),
