@@ -19,7 +19,10 @@ MAX_ERRORS = 5
 MAX_LINE = 400  # characters of one line that can stand in a result
 _MAX_READ = 2000  # and that are looked at: whoever prints a whole array on one line prints no metric there
 
-_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00\x07\x0e\x0f]")
+# What moves a cursor, sets a title or colours: nothing of a log may drive the terminal of whoever watches it.
+_TERMINAL = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
 # "Epoch 3/30" says where the training is, "best val_loss in epoch 2" does not.
 _EPOCH = re.compile(
     r"(?<!\bin )(?<!\bat )(?<!\bof )(?<!\bfrom )(?<!\bbest )(?<!\bsince )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
@@ -43,9 +46,14 @@ _NOTABLE = re.compile(
 _VALIDATED = re.compile(r"\bval[_/.-]|\bval\s*[:=]|\b(?:val|valid|validation) \w+\s*[:=]|\bvalidation\b", re.IGNORECASE)
 
 
+def harmless(line: str) -> str:
+    """The line without its end and without what would drive a terminal."""
+    return _TERMINAL.sub("", line.rstrip("\r\n"))
+
+
 def visible(line: str) -> str:
     """The line as a terminal leaves it: what a progress bar wrote over is gone, colours too."""
-    text = _TERMINAL.sub("", line.rstrip("\r\n"))
+    text = harmless(line)
     if "\r" in text:
         text = next((part for part in reversed(text.split("\r")) if part.strip("\b ")), "")
     if "\b" in text:

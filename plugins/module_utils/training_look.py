@@ -70,13 +70,18 @@ def look(
 def _process(scene: Scene) -> Dict[str, Any]:
     process = scene.process
     if process is None:
-        return {"running": False, "pid": None, "in_session": False, "command": []}
+        return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(scene)}
     return {
         "running": True,
         "pid": process.pid,
         "in_session": scene.in_session or process in scene.others,
         "command": [display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
+        "others": _others(scene),
     }
+
+
+def _others(scene: Scene) -> List[Dict[str, Any]]:
+    return [{"pid": one.pid, "name": display(one.name)} for one in scene.others if one != scene.process][:10]
 
 
 def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:

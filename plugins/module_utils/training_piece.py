@@ -11,7 +11,7 @@ from typing import Any, Dict
 
 from .account import Account
 from .training_command import check_session
-from .training_log import ALL, FILTERS, TRAINING, read_progress, visible, wanted
+from .training_log import ALL, FILTERS, TRAINING, harmless, read_progress, visible, wanted
 from .training_run import as_seen, last_lines, log_age, read_piece, see, working_directory
 from .training_verdict import judge
 
@@ -57,7 +57,7 @@ def read_on(
     if lines and not lines[-1]:
         lines.pop()
     # As it stands, or as it looks.
-    shown = lines if which == ALL else [line for line in map(visible, lines) if wanted(line, which)]
+    shown = list(map(harmless, lines)) if which == ALL else [line for line in map(visible, lines) if wanted(line, which)]
     if judgement.over and not more:
         errors = read_progress(last_lines(run, _TAIL)).errors
         judgement = judge(as_seen(scene, age, errors[-1] if errors else None), stale_after)

@@ -55,7 +55,8 @@ class Run:
 class Scene:
     """The last run, its session and its processes, all looked at once.
 
-    C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell.
+    C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell: an editor, or a
+    training that was started by hand.
     """
 
     session: Session
@@ -72,8 +73,13 @@ class Scene:
 
     @property
     def process(self) -> Optional[Process]:
-        """The process to show: the training, else what else works in the session."""
-        return self.trainer or self.launcher or (self.others[0] if self.others else None)
+        """The process of the training. Where no run is on record, what else works in the session is taken for it."""
+        return self.trainer or self.launcher or (self.others[0] if self.others and not self.run else None)
+
+    @property
+    def first(self) -> Optional[Process]:
+        """The process to name where anything lives."""
+        return self.process or (self.others[0] if self.others else None)
 
 
 def working_directory(path: str, account: Account) -> str:
@@ -169,7 +175,7 @@ def as_seen(scene: Scene, log_age: Optional[float], error: Optional[str] = None)
     state = scene.run.state if scene.run else {}
     return Seen(
         recorded=scene.run is not None,
-        alive=scene.alive,
+        alive=scene.process is not None,
         session=scene.session.active,
         ended="ended" in state,
         exit_code=state.get("exit_code"),

@@ -28,7 +28,7 @@ from .training_command import check_script, check_session, show_command
 from .training_run import LAUNCHER, RECORD, STATE, Scene, read_json, runs_of, see, working_directory
 from .training_session import Process, all_processes, below, find_session, find_tmux, is_same, read_process, tmux
 
-_LAUNCH_PATIENCE = 20.0  # seconds until the launcher has to have recorded its start
+_LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Order:
     virtualenv: str = ""
     restart: bool = False
     grace: float = 30.0
+    ready_for: str = ""
     facts: Dict[str, Any] = field(default_factory=dict)
 
 
@@ -51,6 +52,11 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
     """Start the training, unless one is live. Returns the module's result."""
     check_session(order.session)
     check_script(order.script_name)
+    if order.ready_for and order.ready_for != account.name:
+        raise FeatureError(
+            f"the features were made ready for user {order.ready_for}, but {account.name} is to train:"
+            " set prepare_features_user and deploy_training_user to one account"
+        )
     directory = working_directory(order.directory, account)
     python, activate = find_python(order.virtualenv, account)
     find_tmux()
@@ -93,7 +99,7 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
 
 def _answer(scene: Scene, order: Order, directory: str, command: Sequence[str], account: Account) -> Dict[str, Any]:
     """What is to be done, decided before anything is; in check mode this is the whole result."""
-    live = scene.process
+    live = scene.first
     answer: Dict[str, Any] = {
         "changed": True,
         "live": scene.alive,
@@ -106,8 +112,8 @@ def _answer(scene: Scene, order: Order, directory: str, command: Sequence[str], 
     if scene.alive and not order.restart:
         answer["changed"] = False
         answer["message"] = (
-            f"a training is live in tmux session '{order.session}' (process {live.pid if live else '?'}) and was left alone:"
-            " set deploy_training_restart=true to replace it"
+            f"{'a training' if scene.process else 'something'} is live in tmux session '{order.session}'"
+            f" (process {live.pid if live else '?'}) and was left alone: set deploy_training_restart=true to replace it"
         )
         return answer
     if scene.session.active and not scene.alive and not order.restart and _has_shell(scene):

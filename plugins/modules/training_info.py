@@ -113,10 +113,12 @@ session:
   type: dict
   sample: {name: attn_crnn_v2, active: true}
 process:
-  description: The training's process, found by the run's record and the session, not by its command line.
+  description:
+    - The training's process, found by the run's record and the session, not by its command line.
+    - C(others) is what else works in the session, at most ten.
   returned: success
   type: dict
-  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py]}
+  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py], others: []}
 run:
   description: The last run, times in seconds since the epoch; null where none is on record.
   returned: success

@@ -60,6 +60,10 @@ options:
     description: Seconds that a live training has to end by itself, once asked, before it is killed.
     type: int
     default: 30
+  ready_for:
+    description: The user for whom the features were made ready. It is an error where another one is to train.
+    type: str
+    default: ""
   record:
     description: What else to write into the run's record, as C(sets) and C(feature_status).
     type: dict
@@ -153,6 +157,7 @@ def main() -> None:
             "virtualenv": {"type": "str", "default": ""},
             "restart": {"type": "bool", "default": False},
             "grace": {"type": "int", "default": 30},
+            "ready_for": {"type": "str", "default": ""},
             "record": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -170,6 +175,7 @@ def main() -> None:
             virtualenv=params["virtualenv"],
             restart=params["restart"],
             grace=params["grace"],
+            ready_for=params["ready_for"],
             facts=params["record"],
         )
         module.exit_json(**run_as(account, start, account, order, module.check_mode))

@@ -15,7 +15,7 @@ OK, BAD = "✓", "✗ WARNING:"
 
 def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> list[str]:
     """The whole check, the title first."""
-    return [
+    lines = [
         f"=== {title} ===",
         f"Host: {host} (user {info['user']}, {info['directory']})",
         *_session(info),
@@ -25,6 +25,8 @@ def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> lis
         *_machine(info),
         *_recent(info["log"]),
     ]
+    # Records and logs belong to the training user: nothing in them may drive the terminal of whoever looks.
+    return ["".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line) for line in lines]
 
 
 def _session(info: dict[str, Any]) -> list[str]:
@@ -35,7 +37,7 @@ def _session(info: dict[str, Any]) -> list[str]:
         lines.append(f"{OK} training process is running (process {process['pid']})")
     else:
         lines.append(f"{BAD} training process not running")
-    return lines
+    return lines + [f"  also in the session: {one['name']} (process {one['pid']})" for one in process["others"]]
 
 
 def _features(features: dict[str, Any], label: str) -> list[str]:

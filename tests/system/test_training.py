@@ -22,7 +22,7 @@ WORK = "/home/ubuntu/emotion_recognition"
 
 # What trainings do to be told apart. Each says first that it lives.
 TRAININGS = {
-    "fails": "import sys\nprint('ValueError: no good', file=sys.stderr)\nsys.exit(3)\n",
+    "fails": "import sys\n# {{ undefined }}\nprint('ValueError: no good', file=sys.stderr)\nsys.exit(3)\n",
     "killed": "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n",
     "hangs": "import time\nprint('Epoch 1/9\\nloss: 2.0 - val_loss: nan')\ntime.sleep(900)\n",
     "lives": "import time\nfor i in range(900):\n    print('Epoch %d/900' % i)\n    time.sleep(1)\n",
@@ -57,7 +57,7 @@ def state(host, session, user="ubuntu", directory=WORK):
     return json.loads(host.run(["cat", path], user=user).stdout)
 
 
-def wait_for(probe, what, seconds=60):
+def wait_for(probe, what, seconds=120):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = probe()
@@ -143,7 +143,8 @@ def sessions(host, play, tmp_path_factory):
         tasks.append({
             "ansible.builtin.include_role": {"name": "trainprep.features.deploy_training"},
             "vars": {"deploy_training_script": str(scripts / f"{name}.py"), "deploy_training_session": name,
-                     "deploy_training_virtualenv": "", "deploy_training_args": ["two words", "$(reboot)", 3]},
+                     "deploy_training_virtualenv": "", "deploy_training_args": ["two words", "$(reboot)", 3],
+                     "deploy_training_environment": {"NOTE": "it's \"ü\" \\ $HOME"}},
         })
     book = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     result = play(host, book)
@@ -186,6 +187,9 @@ def test_a_training_that_hangs_is_stuck(host, play, sessions):
 def test_the_arguments_reach_the_training_unchanged(host, sessions):
     command = host.run(["cat", f"/proc/{sessions['pids']['lives']}/cmdline"]).stdout.split("\0")
     assert command[1:-1] == ["-u", "scripts/lives.py", "two words", "$(reboot)", "3"]
+    environment = host.run(["cat", f"/proc/{sessions['pids']['lives']}/environ"]).stdout.split("\0")
+    assert {"NOTE=it's \"ü\" \\ $HOME", "PYTHONUNBUFFERED=1", "HOME=/home/ubuntu"} <= set(environment)
+    assert host.run(["cat", f"{WORK}/scripts/fails.py"]).stdout == TRAININGS["fails"]
 
 
 def test_a_second_deploy_leaves_a_live_run_alone(host, play, sessions):
@@ -272,6 +276,14 @@ def test_a_host_that_is_not_ready_starts_nothing_whatever_a_cache_says(host, pla
     assert host.run(f"ls {WORK}/runs/unready", check=False).returncode != 0
 
 
+def test_features_made_ready_for_another_user_start_nothing(host, play):
+    variables = {"deploy_training_script": EXAMPLE, "deploy_training_user": "trainer", "deploy_training_virtualenv": ""}
+    result = play(host, "deploy_training.yml", variables)
+    assert result.rc == 2
+    assert "the features were made ready for user ubuntu, but trainer is to train" in result.stdout
+    assert host.run("ls /home/trainer/emotion_recognition", check=False).returncode != 0
+
+
 def test_another_training_user_owns_and_runs_all_of_it(host, play):
     host.lay_out("--features", "/srv/old", "--crema-d", "6", "--owner", "other")
     host.run("chmod -R a+rX /srv/old")
@@ -317,9 +329,9 @@ def test_following_shows_each_line_once_in_order_across_dropped_connections(host
         return lost() > before or process.poll() is not None
 
     for _drop in range(2):
-        size = output.stat().st_size
+        size, before = output.stat().st_size, lost()
         wait_for(lambda size=size: output.stat().st_size > size + 100_000 or process.poll() is not None, "more lines")
-        wait_for(lambda before=lost(): cut(before), "the loss to be seen")
+        wait_for(lambda before=before: cut(before), "the loss to be seen")
     assert process.wait(timeout=180) == 0, output.read_text()[-3000:]
     assert lost()
     text = output.read_text()

@@ -26,6 +26,8 @@ from ansible_collections.trainprep.features.plugins.module_utils.training_log im
 from ansible_collections.trainprep.features.plugins.module_utils.training_look import newest_checkpoint, parse_gpus
 from ansible_collections.trainprep.features.plugins.module_utils.training_run import (
     Run,
+    Scene,
+    as_seen,
     find_run,
     last_lines,
     log_age,
@@ -34,6 +36,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.training_run im
 )
 from ansible_collections.trainprep.features.plugins.module_utils.training_session import (
     Process,
+    Session,
     all_processes,
     below,
     is_same,
@@ -95,7 +98,8 @@ def test_errors_are_the_last_ones_and_bounded():
         ("50%\r100%\n", "100%"),
         ("100%\r\n", "100%"),
         ("a\b\b\bb", "b"),
-        ("\x1b[32mgreen\x1b[0m \x1b]", "green "[:-1]),
+        ("\x1b[32mgreen\x1b[0m \x1b]", "green"),
+        ("\x1b]0;title\x07a\x1bc\x1b[2J\x9b2Jb\x00\x1b", "a2Jb"),
         ("", ""),
     ],
 )
@@ -329,6 +333,29 @@ def test_descendants():
     table = {pid: Process(pid, parent, 1, "S", "x") for pid, parent in ((1, 0), (5, 1), (7, 5), (8, 8))}
     assert [process.pid for process in below(table, [5])] == [5, 7]
     assert [process.pid for process in below(table, [8, 99])] == [8]
+
+
+EDITOR = Process(77, 1, 1, "S", "vim")
+PYTHON = Process(78, 1, 1, "S", "python")
+
+
+@pytest.mark.parametrize(
+    ("run", "trainer", "others", "state", "process"),
+    [
+        # What else somebody does in the session says nothing about a run that is on record ...
+        (Run("/r", {}, {"started": 1.0}), None, (EDITOR,), "vanished", None),
+        (Run("/r", {}, {"started": 1.0, "ended": 2.0, "exit_code": 0}), None, (EDITOR,), "succeeded", None),
+        (Run("/r", {}, {"started": 1.0}), PYTHON, (EDITOR,), "running", PYTHON),
+        # ... and is all there is to tell where none is.
+        (None, None, (EDITOR,), "running", EDITOR),
+        (None, None, (), "never started", None),
+    ],
+)
+def test_what_else_lives_in_the_session(run, trainer, others, state, process):
+    scene = Scene(Session("s", True, (5,)), run, trainer, None, bool(trainer), others)
+    assert scene.process == process
+    assert scene.alive == bool(trainer or others)  # in any case a second start would disturb it
+    assert judge(as_seen(scene, 1.0), 900).state == state
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------

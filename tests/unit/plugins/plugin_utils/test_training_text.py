@@ -12,7 +12,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.training_text i
 RUNNING = {
     "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/home/ubuntu/w",
     "session": {"name": "attn_crnn_v2", "active": True},
-    "process": {"running": True, "pid": 4711, "in_session": True, "command": ["python"]},
+    "process": {"running": True, "pid": 4711, "in_session": True, "command": ["python"], "others": []},
     "run": {"path": "/home/ubuntu/w/runs/s/1", "started": 100.0, "ended": None, "command_line": "python -u x.py",
             "feature_status": 2, "exit_code": None, "signal": None, "sets": ["a"]},
     "log": {"path": "x", "bytes": 1, "age": 3.0, "lines": ["Epoch 3/30"]},
@@ -28,7 +28,7 @@ ENDED = copy.deepcopy(RUNNING)
 ENDED.update(
     state="failed", healthy=False, outcome="exit code 3", sentence="failed (exit code 3)",
     session={"name": "attn_crnn_v2", "active": False},
-    process={"running": False, "pid": None, "in_session": False, "command": []},
+    process={"running": False, "pid": None, "in_session": False, "command": [], "others": [{"pid": 5, "name": "htop"}]},
     checkpoint=None, gpus=[], features={"count": None, "problem": "/data/a cannot be read by user ubuntu", "sets": {}},
 )
 ENDED["run"]["ended"] = 400.0
@@ -64,6 +64,7 @@ def test_the_lines_of_a_run_that_has_failed():
     for line in (
         "✗ WARNING: tmux session 'attn_crnn_v2' not found",
         "✗ WARNING: training process not running",
+        "  also in the session: htop (process 5)",
         "✗ WARNING: L feature files not counted: /data/a cannot be read by user ubuntu",
         "✗ WARNING: last run: failed (exit code 3)",
         "  run: /home/ubuntu/w/runs/s/1 (5 min), feature status 2 at the start",
@@ -71,6 +72,14 @@ def test_the_lines_of_a_run_that_has_failed():
     ):
         assert line in lines
     assert not any("found:" in line for line in lines)
+
+
+def test_nothing_in_a_record_or_log_drives_the_terminal():
+    info = copy.deepcopy(RUNNING)
+    info["run"]["command_line"] = "python \x1b]0;title\x07\r\x1b[2J\n=== fake ==="
+    lines = health_lines("gpu-1", info, "T", "L")
+    assert all(line.isprintable() for line in lines)
+    assert "=== fake ===" not in lines
 
 
 @pytest.mark.parametrize(
