@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import subprocess
+import time
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -325,9 +326,10 @@ def test_a_zombie_is_not_alive():
 def test_descendants():
     with subprocess.Popen(["sh", "-c", "sleep 100 & wait"], start_new_session=True) as shell:
         try:
-            while len(below(all_processes(), [shell.pid])) < 2:
-                pass
-            assert [process.name for process in below(all_processes(), [shell.pid])] == ["sh", "sleep"]
+            names, deadline = [], time.monotonic() + 60
+            while names != ["sh", "sleep"] and time.monotonic() < deadline:  # until the shell's child has become sleep
+                names = [process.name for process in below(all_processes(), [shell.pid])]
+            assert names == ["sh", "sleep"]
         finally:
             os.killpg(shell.pid, 9)
     table = {pid: Process(pid, parent, 1, "S", "x") for pid, parent in ((1, 0), (5, 1), (7, 5), (8, 8))}
@@ -363,10 +365,10 @@ def test_what_else_lives_in_the_session(run, trainer, others, state, process):
 
 def test_the_newest_checkpoint_is_found_in_any_folder_and_no_link_followed(tmp_path):
     assert newest_checkpoint(str(tmp_path / "none")) is None
-    for name, time in (("a_1/best.keras", 100), ("a_2/deep/best.keras", 200), ("a_2/history.txt", 300)):
+    for name, moment in (("a_1/best.keras", 100), ("a_2/deep/best.keras", 200), ("a_2/history.txt", 300)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("12345")
-        os.utime(tmp_path / name, (time, time))
+        os.utime(tmp_path / name, (moment, moment))
     (tmp_path / "link.keras").symlink_to("/etc/passwd")
     found = newest_checkpoint(str(tmp_path))
     assert (found["path"], found["bytes"]) == (str(tmp_path / "a_2/deep/best.keras"), 5)
