@@ -31,6 +31,7 @@ class Node:
     """A file or directory as it was found: its place, owner, permissions, and whose objects may be opened up there."""
 
     __slots__ = (
+        "_files_trust",
         "acl",
         "gid",
         "has_acls",
@@ -56,18 +57,25 @@ class Node:
         self.uid, self.gid, self.mode, self.nlink = info.st_uid, info.st_gid, info.st_mode, info.st_nlink
         self.acl, self.has_acls = read_acl(descriptor, info.st_mode)
         self.read_only = read_only
+        self._files_trust: Optional[trust.Trust] = None
         self.trust = trust.Trust()
         if parent is not None:
-            self.trust = trust.below(parent.trust, parent.as_directory(), self.uid, self.is_directory, groups)
+            self.trust = parent.trust_below(self, groups)
 
     @property
     def is_directory(self) -> bool:
         """Whether it is a directory."""
         return stat.S_ISDIR(self.mode)
 
-    def as_directory(self) -> trust.Directory:
-        """What of it counts for what lies below."""
-        return trust.Directory(display(self.path), self.mode, self.uid, self.gid, self.acl)
+    def trust_below(self, child: Node, groups: trust.Groups) -> trust.Trust:
+        """Whose objects may be opened up in this directory: one answer for all files in it."""
+        if not child.is_directory and self._files_trust is not None:
+            return self._files_trust
+        directory = trust.Directory(display(self.path), self.mode, self.uid, self.gid, self.acl)
+        found = trust.below(self.trust, directory, child.uid, child.is_directory, groups)
+        if not child.is_directory:
+            self._files_trust = found
+        return found
 
     def same_as(self, other: Node) -> bool:
         """Whether nothing that a grant depends on has changed between two looks."""

@@ -44,6 +44,8 @@ class Place:
 def display(path: str) -> str:
     """A path as it can stand in a fact: no surrogates, no control characters."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
