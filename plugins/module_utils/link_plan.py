@@ -105,7 +105,7 @@ def plan_links(
     """
     wishes = [_Wishes(one) for one in sets]
     into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
-    owners = _owners(sets, wishes, into_legacy)
+    owners = _owners(sets, wishes, into_legacy, prune)
     plans = [
         _judge_target(index, one, wishes[index], owners, into_legacy[index], prune) for index, one in enumerate(sets)
     ]
@@ -122,7 +122,7 @@ def plan_links(
 def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPlan]:
     """Removes exactly the links that plan_links makes: at the wanted place, with the very text."""
     wishes = [_Wishes(one) for one in sets]
-    owners = _owners(sets, wishes, [_links_into_legacy(one, sets, legacy_keys) for one in sets])
+    owners = _owners(sets, wishes, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
     plans = []
     for index, (one, wish) in enumerate(zip(sets, wishes)):
         plan = SetPlan()
@@ -185,7 +185,7 @@ def _absolute(one: SetInput, entry: Entry) -> str:
 
 
 def _owners(
-    sets: Sequence[SetInput], wishes: Sequence[_Wishes], into_legacy: Sequence[Set[str]]
+    sets: Sequence[SetInput], wishes: Sequence[_Wishes], into_legacy: Sequence[Set[str]], prune: str
 ) -> Dict[Optional[bytes], Owner]:
     """The one place where each feature belongs: where it lies already, else where it is first wanted and can be."""
     owners: Dict[Optional[bytes], Owner] = {}
@@ -201,15 +201,52 @@ def _owners(
             if entry.is_feature and identity not in owners:
                 if any(known.entry.verdict.identity == identity for known in wish.candidates(name)):
                     owners[identity] = (index, name)
-    for only_free in (True, False):
-        for index, wish in enumerate(wishes):
-            entries = sets[index].target_entries
-            for name, candidate in wish.first.items():
-                identity = candidate.entry.verdict.identity
-                if identity not in owners:
-                    if not only_free or name not in entries or entries[name].kind == DANGLING:
-                        owners[identity] = (index, name)
+    for index, (one, wish) in enumerate(zip(sets, wishes)):
+        going = _going(index, one, owners, into_legacy[index], prune)
+        for name in wish.first:
+            there = one.target_entries.get(name)
+            if (there is None or there.kind == DANGLING or name in going) and not _blocked_folder(one, wish, name, going):
+                for candidate in wish.candidates(name):
+                    if candidate.entry.verdict.identity not in owners:
+                        owners[candidate.entry.verdict.identity] = (index, name)
+                        break
+    for index, wish in enumerate(wishes):
+        for name in wish.first:
+            for candidate in wish.candidates(name):
+                owners.setdefault(candidate.entry.verdict.identity, (index, name))
     return owners
+
+
+def _going(
+    index: int, one: SetInput, owners: Dict[Optional[bytes], Owner], into_legacy: Set[str], prune: str
+) -> Set[str]:
+    """The names of links that pruning removes, once it is known which links are where their feature belongs."""
+    going = {name for name, entry in one.target_entries.items() if _is_leftover(entry)}
+    if prune == "none" or one.tops_up:
+        return going
+    for name in into_legacy:
+        entry = one.target_entries[name]
+        if entry.kind == DANGLING:
+            if _directory_is_there(one, entry):
+                going.add(name)
+        elif prune == "stray" and _is_stray(index, entry, owners):
+            going.add(name)
+    return going
+
+
+def _is_stray(index: int, entry: Entry, owners: Dict[Optional[bytes], Owner]) -> bool:
+    """Whether a link into a legacy directory is not where its feature belongs; of one that cannot be read nobody knows."""
+    if entry.is_feature:
+        return owners.get(entry.verdict.identity) != (index, entry.path)
+    return entry.verdict.kind != UNREAD
+
+
+def _winner(index: int, name: str, wishes: _Wishes, owners: Dict[Optional[bytes], Owner]) -> Optional[Candidate]:
+    """The legacy feature that belongs under a name; None where each that wants it has its place elsewhere."""
+    for candidate in wishes.candidates(name):
+        if owners[candidate.entry.verdict.identity] == (index, name):
+            return candidate
+    return None
 
 
 def _judge_target(
@@ -226,22 +263,19 @@ def _judge_target(
     for name, entry in one.target_entries.items():
         if entry.text is None or (entry.kind == SPECIAL and name not in into_legacy):
             continue
-        if entry.verdict.kind == UNREAD:
-            continue  # it may be right as it is
         if _is_leftover(entry):
             plan.remove.append((name, entry.text))
             continue
-        candidate = wishes.first.get(name)
-        wanted = candidate is not None and owners[candidate.entry.verdict.identity] == (index, name)
         if entry.kind == DANGLING:
-            if wanted and candidate is not None and candidate.path != entry.text:
+            candidate = _winner(index, name, wishes, owners)
+            if candidate is not None and candidate.path != entry.text:
                 continue  # it is replaced
             plan.dangling.append(name)
             if name in into_legacy:
                 plan.dangling_into_legacy.append(name)
                 if prune != "none" and _directory_is_there(one, entry):
                     removable.append((name, entry.text))
-        elif name in into_legacy and not (entry.is_feature and owners.get(entry.verdict.identity) == (index, name)):
+        elif name in into_legacy and _is_stray(index, entry, owners):
             plan.stray.append(name)
             if prune == "stray":
                 removable.append((name, entry.text))
@@ -274,11 +308,12 @@ def _fill(
     """Adds to the plan each wanted name that the target lacks."""
     removed = {name for name, _text in plan.remove}
     stray = set(plan.stray)
-    for name, candidate in wishes.first.items():
+    for name in wishes.first:
+        candidate = _winner(index, name, wishes, owners)
+        if candidate is None:
+            continue
         identity = candidate.entry.verdict.identity
         others = wishes.others.get(name)
-        if owners[identity] != (index, name):
-            continue
         entry = one.target_entries.get(name)
         if name in removed:
             entry = None
@@ -293,26 +328,28 @@ def _fill(
             else:
                 plan.taken.append((name, describe(entry)))
         elif others and on_conflict == "fail":
-            plan.conflicts.append((name, [candidate.path] + [other.path for other in others]))
+            plan.conflicts.append((name, [one.path for one in wishes.candidates(name)]))
         elif identity in held:
             plan.held_by_stray += 1
         elif entry is not None:
             if candidate.path != entry.text:
                 plan.replace.append((name, candidate.path, entry.text or ""))
-        elif one.tree and _blocked_folder(one, wishes, name):
-            plan.taken.append((_blocked_folder(one, wishes, name), "what is no folder of the target"))
+        elif _blocked_folder(one, wishes, name, removed):
+            plan.taken.append((_blocked_folder(one, wishes, name, removed), "what is no folder of the target"))
         else:
             plan.link.append((name, candidate.path))
             if others:
                 plan.differing.append(name)
 
 
-def _blocked_folder(one: SetInput, wishes: _Wishes, name: str) -> str:
+def _blocked_folder(one: SetInput, wishes: _Wishes, name: str, going: Set[str]) -> str:
     """The first folder on the way to a name that something else than a folder takes up, or is to take up."""
+    if "/" not in name:
+        return ""
     parts = name.split("/")
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth])
-        entry = one.target_entries.get(folder)
+        entry = None if folder in going else one.target_entries.get(folder)
         if folder in wishes.first if entry is None else entry.kind != FOLDER:
             return folder
     return ""
