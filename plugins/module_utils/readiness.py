@@ -208,8 +208,8 @@ def _in_the_way(view: SetView) -> List[Problem]:
         )
     dangling = [entry for entry in view.read if entry.kind == DANGLING]
     if dangling and not view.dangling_blocks:
-        left = [entry for entry in dangling if entry.path not in removed]
-        left = left[len(plan.replace) :]
+        cleared = removed.union(name for name, _text, _old in plan.replace)
+        left = [entry for entry in dangling if entry.path not in cleared]
         problems.append(
             Problem(
                 f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
@@ -231,8 +231,8 @@ def _in_the_way(view: SetView) -> List[Problem]:
 
 def _advice_on_dangling(view: SetView, text: str) -> str:
     """What to do about dangling links, one of which says text."""
-    if not view.plan.dangling_into_legacy:
-        return "remove what leads to nothing"
+    if not any(is_below(text, one.place.path) for one in view.legacy):
+        return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
     gone = [
         one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
     ]

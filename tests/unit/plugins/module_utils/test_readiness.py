@@ -118,6 +118,16 @@ class TestNotReady:
         found = told(raw, prune="dangling")
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
 
+    def test_of_several_dangling_links_the_one_that_stays_is_advised_on(self, host):
+        features(host / "old", "a.npz")
+        for name, text in (("a.npz", "/nowhere/a.npz"), ("b.npz", host / "old/b.npz"), ("c.npz", "/nowhere/c.npz")):
+            link(host / "data/t" / name, text)
+        raw = a_set(host / "data/t", host / "old")
+        (problem,) = [text for text in told(raw, prune="dangling")["feature_sets"]["t"]["problems"] if "dangle" in text]
+        assert "3 links" in problem and "prepare_features_prune" not in problem
+        os.unlink(host / "data/t/c.npz")
+        assert told(raw, prune="dangling")["features_will_be_ready"] is True
+
     def test_one_feature_twice_in_a_target(self, host):
         features(host / "data/t", "a.npz")
         copy(host / "data/t/a.npz", host / "data/t/b.npz")
@@ -267,6 +277,14 @@ class TestCannotBeTold:
         self.check(raw, host / "data/t", "a.npz", host / "old/a.npz", "mount")
         (host / "old").mkdir()
         self.check(raw, host / "data/t", "a.npz", "prepare_features_prune")
+
+    def test_links_into_another_sets_directory(self, host):
+        """Pruning would not remove these, and must not be offered."""
+        link(host / "data/t/a.npz", host / "old/a.npz")
+        raw = [a_set(host / "data/t", source="/laptop"), a_set(host / "data/u", host / "old", required="false")]
+        one = told(*raw)["feature_sets"]["t"]
+        assert one["status"] is None
+        assert says(one["problems"], "a.npz", host / "old/a.npz", "me") and not says(one["problems"], "prepare_features_prune")
 
     def test_dangling_links_in_a_legacy_directory(self, host):
         link(host / "old/a.npz", "/nowhere/a.npz")
