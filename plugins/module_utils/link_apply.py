@@ -25,6 +25,7 @@ from .errors import FeatureError
 from .link_plan import OURS, SetPlan
 from .paths import InodeKey, display
 from .rename import rename_new
+from .trusted import open_directory
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 LOCK_SECONDS = 60.0
@@ -55,7 +56,9 @@ def apply_links(
     try:
         top, counts.created_target = _open_target(target, uid, gid, expected)
     except OSError as error:
-        raise FeatureError(f"target {display(target)} cannot be opened or created ({error.strerror}): {_advice(error)}") from None
+        raise FeatureError(
+            f"target {display(target)} cannot be opened or created ({error.strerror}): {_advice(error)}"
+        ) from None
     try:
         with locked(top, target, lock_seconds):
             _apply(top, plan, uid, gid, counts)
@@ -204,8 +207,7 @@ def _make_above(directory: str) -> None:
         return
     above, name = os.path.split(directory)
     _make_above(above)
-    _check_trust(above)
-    fd = os.open(above, _DIRECTORY)
+    fd = open_directory(above)
     try:
         info = os.fstat(fd)
         owner = (info.st_uid, info.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
@@ -219,39 +221,20 @@ def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) 
     if expected is None:
         parent = os.path.dirname(target)
         _make_above(parent)
-        _check_trust(parent)
-        fd = os.open(parent, _DIRECTORY)
+        fd = open_directory(parent)
         try:
             created = _make_directory(fd, os.path.basename(target), uid, gid)
             return os.open(os.path.basename(target), _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd), created
         finally:
             os.close(fd)
-    _check_trust(target)
-    top = os.open(target, _DIRECTORY)
+    top = open_directory(target)
     info = os.fstat(top)
     if (info.st_dev, info.st_ino) != expected:
         os.close(top)
-        raise FeatureError(f"target {display(target)} was exchanged for another directory while it was looked at: run again")
+        raise FeatureError(
+            f"target {display(target)} was exchanged for another directory while it was looked at: run again"
+        )
     return top, created
-
-
-def _check_trust(path: str) -> None:
-    """Root does not follow a user's link to what is not that user's."""
-    if os.geteuid() != 0:
-        return
-    current, owners = "", set()
-    for part in path.strip("/").split("/"):
-        current += "/" + part
-        info = os.lstat(current)
-        if stat.S_ISLNK(info.st_mode) and info.st_uid != 0:
-            owners.add((current, info.st_uid))
-    end = os.stat(path).st_uid
-    for link, owner in owners:
-        if owner != end:
-            raise FeatureError(
-                f"{display(link)} is a link of user id {owner} to a directory that belongs to user id {end}:"
-                " name the real directory as target, or let root own the link"
-            )
 
 
 @contextlib.contextmanager
