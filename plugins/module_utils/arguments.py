@@ -41,6 +41,11 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
     )
+    for root in options.search_roots:
+        if not root.startswith(("/", "~")):
+            raise FeatureError(
+                f"prepare_features_search_roots: '{display(root)}' is a relative path: write it from / on, or with ~"
+            )
     return sets, account, options
 
 
