@@ -23,6 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.paths import di
 from ansible_collections.trainprep.features.plugins.module_utils.receive import LOCK_SECONDS, is_remote
 from ansible_collections.trainprep.features.plugins.module_utils.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
+from ansible_collections.trainprep.features.plugins.plugin_utils import upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
     Board,
     Meter,
@@ -85,15 +86,42 @@ class ActionModule(ActionBase):
         sets = parse_sets(raw)
         self._host = str(task_vars.get("inventory_hostname", ""))
         self._run_directory = Path(C.DEFAULT_LOCAL_TMP) / "feature_upload"
-        self._check_transport()
-        sources = {one.name: self._judge(one) for one in sets}
-        prepared = self._prepare(raw, sources, task_vars)
-        result["changed"] = bool(prepared.get("changed"))
-        self._check_sudo()
-        for one in sets:
-            done = self._upload_set(one, sources[one.name], prepared, more, task_vars)
+        self._run_directory.mkdir(mode=0o700, exist_ok=True)
+        names = {one.name for one in sets if one.source and is_remote(one.source)}
+        sources = {one.name: self._judge(one) for one in sets if one.name not in names}
+        if sources:
+            self._check_transport()
+            prepared = self._prepare([item for item in raw if item["name"] in sources], sources, task_vars)
+            result["changed"] = bool(prepared.get("changed"))
+            self._check_sudo()
+        for one, item in zip(sets, raw, strict=True):
+            if one.name in sources:
+                done = self._upload_set(one, sources[one.name], prepared, more, task_vars)
+            else:
+                done = self._fetch_set(one, item, task_vars)
             result["sets"][one.name] = done
             result["changed"] = result["changed"] or done["sent"] > 0
+
+    def _fetch_set(self, one: FeatureSet, raw: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Has the host fetch a set from an object store itself."""
+        secrets = upload_fetch.credentials(str(one.source), os.environ)
+
+        def ask(state: str) -> dict[str, Any]:
+            arguments = {"set": raw, "user": self._task.args.get("user"), "environment": secrets, "state": state}
+            answer = self._execute_module(
+                module_name="trainprep.features.feature_fetch", module_args=arguments, task_vars=task_vars
+            )
+            if "fetch" not in answer:
+                raise FeatureError(f"{self._host}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
+            return dict(answer["fetch"])
+
+        started = upload_fetch.start(ask, self._host, float(self._task.args.get("wait", LOCK_SECONDS)), _show)
+        if self._task.check_mode:
+            count, volume = started["send_count"], size(started["send_bytes"])
+            Display().display(f"{self._host}: {one.name}: would fetch {count:,} files, {volume}, to {one.target}")
+            return {"sent": count, "sent_bytes": started["send_bytes"], "resumed": started["staged"], "present": 0,
+                    "left_out": 0, "seconds": 0.0, "samples": [], "warnings": []}  # fmt: skip
+        return upload_fetch.watch(ask, self._host, one.name, started, self._run_directory / "progress", _show)
 
     def _check_transport(self) -> None:
         transport = self._connection.transport
@@ -113,11 +141,6 @@ class ActionModule(ActionBase):
     def _judge(self, one: FeatureSet) -> Source:
         if not one.source:
             raise FeatureError(f"feature set '{one.name}' has no 'source': name a directory on the controller")
-        if is_remote(one.source):
-            raise FeatureError(
-                f"feature set '{one.name}': source '{one.source}' is an rclone remote, which is not supported yet:"
-                " name a directory on the controller"
-            )
         path = os.path.expanduser(one.source)
         path = os.path.join(self._loader.get_basedir(), path)
         return judge_once(one, os.path.normpath(path), self._run_directory)

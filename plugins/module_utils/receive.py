@@ -52,7 +52,8 @@ class Receiving:
     """What an upload has to send, and where to.
 
     C(send): names of the manifest that are neither in the target nor whole in the staging directory.
-    C(staged), C(staged_bytes): what an earlier upload has already brought. C(key): (st_dev, st_ino) of
+    C(send_bytes): its size, where no
+    manifest tells. C(staged), C(staged_bytes): what an earlier upload has already brought. C(key): (st_dev, st_ino) of
     the staging directory, None in check mode where it is not there yet. C(busy): another upload or
     publication holds the staging directory; nothing was changed.
     """
@@ -62,6 +63,7 @@ class Receiving:
     staged: int = 0
     staged_bytes: int = 0
     present: int = 0
+    send_bytes: int = 0
     key: Optional[InodeKey] = None
     busy: bool = False
     changed: bool = False
@@ -81,21 +83,21 @@ def prepare_receiving(
     manifest: all features of the source. reserved: by device, what the sets before this one will take, extended
     by what this one will. Raises FeatureError with what stands in the way.
     """
-    for command, package in () if feature_set.source and is_remote(feature_set.source) else TOOLS:
+    for command, package in TOOLS:
         if shutil.which(command, path=search_path()) is None:
             raise FeatureError(f"{command} is missing on the host: install the package {package} there")
-    _check_mount(feature_set)
+    check_mount(feature_set)
     result = Receiving(staging_path(target))
-    wanted = _lacking(feature_set, target, manifest, result)
+    wanted = lacking(feature_set, target, manifest, result)
     result.send = sorted(wanted)
-    fd = _open_existing(result.staging, account)
+    fd = open_existing(result.staging, account)
     try:
         if fd is not None:
             if not try_lock(fd):
                 result.busy = True
                 return result
             _sort_out(feature_set, target, fd, wanted, result, check)
-        _check_room(result.staging, [wanted[name].size for name in result.send], reserved)
+        check_room(result.staging, [wanted[name].size for name in result.send], reserved)
         if not check and wanted:
             fd = _make_ready(target, account, fd, wanted, result)
         if fd is not None:
@@ -150,7 +152,8 @@ def _someone_works_in(key: InodeKey) -> bool:
     return False
 
 
-def _check_mount(feature_set: FeatureSet) -> None:
+def check_mount(feature_set: FeatureSet) -> None:
+    """FeatureError where the set's mount point is none."""
     if feature_set.mount and not os.path.ismount(feature_set.mount):
         raise FeatureError(
             f"feature set '{feature_set.name}': {display(feature_set.mount)} is not mounted on the host:"
@@ -158,7 +161,7 @@ def _check_mount(feature_set: FeatureSet) -> None:
         )
 
 
-def _lacking(feature_set: FeatureSet, target: str, manifest: Manifest, result: Receiving) -> Manifest:
+def lacking(feature_set: FeatureSet, target: str, manifest: Manifest, result: Receiving) -> Manifest:
     """The features of the source that the target does not hold; FeatureError where a name is taken."""
     place = look_up(target)
     if place.state == "absent":
@@ -217,7 +220,8 @@ def _held(target: str, scan: DirectoryScan, asked: Set[str]) -> Tuple[Set[str], 
     return tokens, taken
 
 
-def _open_existing(staging: str, account: Account) -> Optional[int]:
+def open_existing(staging: str, account: Account) -> Optional[int]:
+    """A descriptor of the staging directory, None where there is none; FeatureError where it cannot be trusted."""
     try:
         fd = open_staging(staging, account.uid)
     except FileNotFoundError:
@@ -258,7 +262,7 @@ def _sort_out(
         result.changed = True
 
 
-def _check_room(staging: str, sizes: List[int], reserved: Dict[int, Reserved]) -> None:
+def check_room(staging: str, sizes: List[int], reserved: Dict[int, Reserved]) -> None:
     """Whether files of these sizes fit on the file system of the staging directory."""
     if not sizes:
         return

@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host's side of feature_upload where the source is an rclone remote."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: feature_fetch
+short_description: Fetch features from an object store into a staging directory
+version_added: 1.0.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - The part of P(trainprep.features.feature_upload#module) that runs on the host where a set's C(source) is an rclone
+    remote. It starts rclone, tells how far it is, and judges what has arrived.
+  - Not meant to be called by itself.
+options:
+  set:
+    description: The feature set, as in the role variable C(prepare_features_sets).
+    type: dict
+    required: true
+  state:
+    description: Whether to start rclone, to look how far it is, or to judge what it has brought.
+    type: str
+    choices: [start, look, finish]
+    required: true
+  environment:
+    description: Variables for rclone, among them the credentials.
+    type: dict
+    default: {}
+  user:
+    description: The training user. Without it the connecting user, found on the host.
+    type: str
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row, outside check mode, with the same arguments, the second changes nothing.
+    support: none
+  platform:
+    description: Target OS that can be operated against.
+    support: full
+    platforms: posix
+seealso:
+  - module: trainprep.features.feature_upload
+"""
+
+EXAMPLES = r"""
+- name: Called by feature_upload only
+  trainprep.features.feature_fetch:
+    set: "{{ prepare_features_sets[0] }}"
+    state: look
+"""
+
+RETURN = r"""
+fetch:
+  description: What there is to fetch, how far rclone is, or what has arrived, by O(state).
+  returned: success
+  type: dict
+  sample: {files: 12, bytes: 4800000, running: true, error: ""}
+"""
+
+import os
+from dataclasses import asdict
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.fetch import finish_fetch, look_at_fetch, start_fetch
+from ansible_collections.trainprep.features.plugins.module_utils.paths import display, expand_home
+from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
+
+
+def main() -> None:
+    """Arguments in, one step of a fetch, its figures out."""
+    module = AnsibleModule(
+        argument_spec={
+            "set": {"type": "dict", "required": True, "options": SET_OPTIONS},
+            "state": {"type": "str", "choices": ["start", "look", "finish"], "required": True},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+            "user": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    try:
+        fetch = _step(module)
+    except FeatureError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
+
+
+def _step(module: AnsibleModule) -> Dict[str, Any]:
+    account = find_account(module.params["user"])
+    one = parse_sets([module.params["set"]])[0]
+    target = expand_home(one.target, account.home)
+    environment = dict(os.environ)
+    environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
+    secrets = {str(name): str(value) for name, value in module.params["environment"].items()}
+    if module.params["state"] == "look":
+        return asdict(look_at_fetch(one, target, account, secrets))
+    if module.params["state"] == "finish":
+        return asdict(finish_fetch(one, target, account))
+    started = start_fetch(one, target, account, environment, secrets, module.check_mode, {})
+    return {
+        "changed": started.changed,
+        "shown": display(started.staging),
+        "busy": started.busy,
+        "send_count": len(started.send),
+        "send_bytes": started.send_bytes,
+        "staged": started.staged,
+        "staged_bytes": started.staged_bytes,
+    }
+
+
+if __name__ == "__main__":
+    main()
