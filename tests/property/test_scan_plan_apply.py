@@ -1,0 +1,286 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random hosts against a simple oracle: after a run every feature is in the target once, no real file was touched,
+and a second plan is empty."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.trainprep.features.plugins.module_utils.account import Account
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
+from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.views import Options
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from tests.support.layout import write_facenet, write_wav2vec
+
+ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
+LEGACY = ("old/one", "old/two", "old/alias")
+TARGETS = ("data/ravdess", "data/cremad")
+ME = Account("me", os.geteuid(), os.getegid(), tuple(sorted({os.getegid(), *os.getgroups()})), "/nowhere")
+
+CONTENTS = st.sampled_from(["red", "green", "blue", "grey"])
+NAMES = st.sampled_from(["a.npz", "b.npz", "cremad_1.npz", "cremad_2.npz"])
+FOLDERS = st.sampled_from(["", "s1/", "s1/deep/", "s2/"])
+LEGACY_DIRECTORIES = st.sampled_from(LEGACY)
+TARGET_DIRECTORIES = st.sampled_from(TARGETS)
+
+
+@functools.cache
+def raw(content: str) -> bytes:
+    """The bytes of a file: a feature, or what is none."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "x.npz")
+        if content == "other":
+            write_facenet(path)
+        elif content == "damaged":
+            path.write_bytes(b"PK\3\4 and no more")
+        else:
+            write_wav2vec(path, content, frames=1)
+        return path.read_bytes()
+
+
+FEATURES = {raw(content): content for content in ("red", "green", "blue", "grey")}
+
+
+def content_of(path: Path) -> str | None:
+    """The feature behind a path, as the trainer would find it."""
+    return FEATURES.get(path.read_bytes()) if path.is_file() else None
+
+
+class Hosts(RuleBasedStateMachine):
+    """Lays out a host, lets the collection work, and compares."""
+
+    outcomes: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="trainprep-"))
+        (self.root / "data").mkdir()
+        (self.root / "old").mkdir()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.root)
+
+    # What makes a host
+
+    @initialize(alias=st.booleans(), first=CONTENTS)
+    def begin(self, alias: bool, first: str) -> None:
+        self.put(self.root / "old/one/a.npz", raw(first))
+        if alias:
+            (self.root / "old/alias").symlink_to("one")
+
+    @rule(directory=LEGACY_DIRECTORIES, folder=FOLDERS, name=NAMES, content=CONTENTS)
+    def feature(self, directory: str, folder: str, name: str, content: str) -> None:
+        self.put(self.root / directory / (folder + name), raw(content))
+
+    @rule(directory=LEGACY_DIRECTORIES, name=NAMES, content=st.sampled_from(["other", "damaged"]))
+    def no_feature(self, directory: str, name: str, content: str) -> None:
+        self.put(self.root / directory / name, raw(content))
+
+    @rule(directory=TARGET_DIRECTORIES, name=NAMES, content=st.one_of(CONTENTS, st.sampled_from(["other", "damaged"])))
+    def in_target(self, directory: str, name: str, content: str) -> None:
+        self.put(self.root / directory / name, raw(content))
+
+    @rule(
+        directory=TARGET_DIRECTORIES,
+        name=NAMES,
+        legacy=LEGACY_DIRECTORIES,
+        folder=FOLDERS,
+        wanted=NAMES,
+        absolute=st.booleans(),
+    )
+    def link_into_legacy(
+        self, directory: str, name: str, legacy: str, folder: str, wanted: str, absolute: bool
+    ) -> None:
+        """As an old script left it: to a file or to nothing, under its name or another one, absolute or not."""
+        start = str(self.root) if absolute else "../.."
+        self.link(self.root / directory / name, f"{start}/{legacy}/{folder}{wanted}")
+
+    @rule(directory=TARGET_DIRECTORIES, name=NAMES, content=st.one_of(CONTENTS, st.just("other"), st.none()))
+    def link_elsewhere(self, directory: str, name: str, content: str | None) -> None:
+        away = self.root / "away" / f"{content}.npz"
+        if content:
+            self.put(away, raw(content))
+        self.link(self.root / directory / name, str(away))
+
+    @rule(source=NAMES, directory=LEGACY_DIRECTORIES, name=NAMES)
+    def hard_link(self, source: str, directory: str, name: str) -> None:
+        one, other = self.root / "old/one" / source, self.root / directory / name
+        if one.is_file() and not os.path.lexists(other) and not (self.root / directory).is_symlink():
+            other.parent.mkdir(parents=True, exist_ok=True)
+            os.link(one, other)
+
+    @rule(directory=LEGACY_DIRECTORIES, name=NAMES)
+    def loop(self, directory: str, name: str) -> None:
+        folder = self.root / directory / "s1"
+        if folder.is_dir() and not os.path.lexists(folder / "up"):
+            (folder / "up").symlink_to("..")
+
+    @rule(directory=LEGACY_DIRECTORIES, folder=FOLDERS, name=NAMES)
+    def remove(self, directory: str, folder: str, name: str) -> None:
+        path = self.root / directory / (folder + name)
+        if os.path.lexists(path):
+            path.unlink()
+
+    # What is shown of it
+
+    @rule(on_conflict=st.sampled_from(["fail", "first"]), prune=st.sampled_from(["none", "dangling", "stray"]))
+    def run(self, on_conflict: str, prune: str) -> None:
+        before = self.snapshot()
+        counts = self.in_targets()
+        predicted = self.attempt(on_conflict, prune, check=True)
+        assert self.snapshot() == before, "check mode changes nothing"
+        result = self.attempt(on_conflict, prune)
+        after = self.snapshot()
+        self.outcomes["refused" if result is None else "changed" if result["changed"] else "nothing to do"] += 1
+        if result is None:
+            assert predicted is None
+            assert after == before, "what is refused changes nothing"
+            return
+        assert predicted is not None
+        assert predicted == result, "check mode predicts the run"
+        self.only_links_in_targets_changed(before, after)
+        again = self.attempt(on_conflict, prune)
+        assert again is not None
+        assert not again["changed"], "a second plan is empty"
+        assert self.snapshot() == after
+        # Links that are stray may hold a name, or a feature twice, unless they are cleared.
+        self.each_feature_once(counts, strict=prune == "stray")
+        if prune == "stray":
+            self.nothing_is_lacking()
+
+    @rule()
+    def remove_links(self) -> None:
+        before = self.snapshot()
+        if self.attempt("first", "none", state="absent") is not None:
+            after = self.snapshot()
+            assert all(text is not None for path, (text, _info) in before.items() if path not in after), "only links go"
+            assert all(before[path] == value for path, value in after.items())
+
+    @invariant()
+    def targets_are_no_links(self) -> None:
+        assert not any((self.root / target).is_symlink() for target in TARGETS)
+
+    def only_links_in_targets_changed(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        for path, value in before.items():
+            inside = path.startswith(tuple(target + "/" for target in TARGETS))
+            if not (inside and value[0] is not None):
+                assert after.get(path) == value or (path in TARGETS and path in after), f"{path} was touched"
+        for path, (text, _info) in after.items():
+            if path not in before:
+                assert path in TARGETS or text is not None, f"{path} is new and no link"
+
+    def each_feature_once(self, counts: Counter[str], strict: bool) -> None:
+        for content, number in self.in_targets().items():
+            assert number <= max(1, counts[content]), f"{content} stands {number} times"
+            if strict and number > 1:
+                assert self.fixed(content) == number, f"{content} stands {number} times, in links that could go"
+
+    def nothing_is_lacking(self) -> None:
+        """Each wanted name's first feature is in a target, unless what is none and must stay has the name."""
+        present = self.in_targets()
+        for target, names in self.wishes().items():
+            for name, content in names.items():
+                holder = self.root / target / name
+                if not present[content]:
+                    assert os.path.lexists(holder), f"{content} is lacking, though {target}/{name} is free"
+                    assert content_of(holder) != content
+
+    def wishes(self) -> dict[str, dict[str, str]]:
+        """By target and name, the feature that comes first in the order of the legacy directories."""
+        found: dict[str, dict[str, str]] = {target: {} for target in TARGETS}
+        for directory in LEGACY:
+            top = self.root / directory
+            if directory == "old/alias" and top.is_symlink():
+                continue
+            files = sorted(str(path.relative_to(top)) for path in top.rglob("*.npz") if "/up/" not in str(path))
+            for path in files:
+                content, name = content_of(top / path), os.path.basename(path)
+                if content:
+                    found[TARGETS[name.startswith("cremad_")]].setdefault(name, content)
+        return found
+
+    def in_targets(self) -> Counter[str]:
+        """How often each feature is read from the targets."""
+        paths = [path for target in TARGETS for path in sorted((self.root / target).glob("*.npz"))]
+        return Counter(content for path in paths for content in [content_of(path)] if content)
+
+    def fixed(self, content: str) -> int:
+        """How often a feature stands in the targets as what is never removed: files, links to elsewhere, one link that is right."""
+        number, right = 0, 0
+        for target in TARGETS:
+            for path in (self.root / target).glob("*.npz"):
+                if content_of(path) != content:
+                    continue
+                if path.is_symlink() and str(path.resolve()).startswith(f"{self.root}/old/"):
+                    right = 1
+                else:
+                    number += 1
+        return number + right
+
+    # Means
+
+    def put(self, path: Path, content: bytes) -> None:
+        if not os.path.lexists(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def link(self, path: Path, text: str) -> None:
+        if not os.path.lexists(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(text)
+
+    def attempt(
+        self, on_conflict: str, prune: str, check: bool = False, state: str = "present"
+    ) -> dict[str, Any] | None:
+        """The result, None where the run was refused."""
+        legacy = [str(self.root / directory) for directory in LEGACY]
+        sets = [
+            {"name": "ravdess", "target": str(self.root / TARGETS[0]), "legacy": legacy, "exclude": ["cremad_*"], "arrays": ARRAYS},
+            {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"], "arrays": ARRAYS},
+        ]  # fmt: skip
+        try:
+            return run_links(parse_sets(sets), ME, Options(on_conflict=on_conflict, prune=prune), state, check)
+        except FeatureError:
+            return None
+
+    def snapshot(self) -> dict[str, tuple[str | None, Any]]:
+        """All that lies there: a link's text, or what would show a change of a file or directory."""
+        found: dict[str, tuple[str | None, Any]] = {}
+        for parent, folders, files in os.walk(self.root):
+            for name in folders + files:
+                path = os.path.join(parent, name)
+                info = os.lstat(path)
+                text = os.readlink(path) if os.path.islink(path) else None
+                seen = (info.st_ino, info.st_mode, info.st_uid, info.st_gid)
+                found[os.path.relpath(path, self.root)] = (
+                    text,
+                    seen if os.path.isdir(path) and text is None else (*seen, info.st_size, info.st_mtime_ns),
+                )
+        return found
+
+
+def test_random_hosts(runs: int) -> None:
+    Hosts.outcomes.clear()
+    run_state_machine_as_test(
+        Hosts,
+        settings=settings(
+            max_examples=runs, stateful_step_count=30, deadline=None, derandomize=True,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        ),
+    )  # fmt: skip
+    print(f"runs of the collection: {dict(Hosts.outcomes)}")
+    # Hosts on which nothing happens, or all is refused, would show nothing.
+    assert min(Hosts.outcomes[kind] for kind in ("refused", "changed", "nothing to do")) >= runs // 30 + 1
