@@ -62,16 +62,18 @@ def is_ready(view: SetView, assessment: Assessment) -> bool:
 
 
 def host_is_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
-    """Whether every required set is ready; a set that may stay empty counts once it holds something."""
-    if any(assessment.problems for assessment in assessments):
-        return False
+    """Whether every required set is ready; one of those marked any counts as required once it holds something."""
+    for view, assessment in zip(host.sets, assessments):
+        if assessment.problems and view.feature_set.required != "false":
+            return False
     return all(view.features for view in host.sets if view.feature_set.required == "true")
 
 
 def host_will_be_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
     """Whether the host is ready once this run has done what is planned."""
-    if any(assessment.blocks for assessment in assessments):
-        return False
+    for view, assessment in zip(host.sets, assessments):
+        if assessment.obstacles or (assessment.blocks and view.feature_set.required != "false"):
+            return False
     return all(
         view.features or view.plan.to_link or view.uploads for view in host.sets if view.feature_set.required == "true"
     )

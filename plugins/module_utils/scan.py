@@ -12,7 +12,7 @@ import stat
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .overlap import judge_all
-from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place, display
+from .paths import ABSENT, EMPTY, PRESENT, UNREADABLE, InodeKey, Place, ancestry, display
 from .signatures import FEATURE, ArraySpec, Verdict, judge
 
 Question = Tuple[ArraySpec, bool]
@@ -217,7 +217,8 @@ class _Walk:
         self.recursive = recursive
         self.follow = follow
         self.keep_names = keep_names
-        self.visited = set(avoid)
+        # A link upwards would lead through half the host, and back here.
+        self.visited = set(avoid) | set(ancestry(scan.path))
         self.linked: List[str] = []
         self.saw_anything = False
 

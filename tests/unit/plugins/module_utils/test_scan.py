@@ -372,3 +372,18 @@ class TestAskedAsTheTrainingUser:
             os.chmod(tmp_path / "home", 0o755)
         assert result.state == UNREADABLE
         assert account == NOBODY
+
+
+def test_a_link_upwards_does_not_lead_through_half_the_host(tmp_path):
+    legacy = tmp_path / "home" / "legacy"
+    beside = tmp_path / "home" / "beside"
+    legacy.mkdir(parents=True)
+    beside.mkdir()
+    (beside / "x.npz").write_bytes(b"")
+    (legacy / "up").symlink_to(tmp_path)
+    (legacy / "root").symlink_to("/")
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    assert [entry.path for entry in scan.entries] == []
+    (legacy / "across").symlink_to(beside)
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    assert [entry.path for entry in scan.entries] == ["across/x.npz"]
