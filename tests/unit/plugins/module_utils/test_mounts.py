@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 
 import pytest
-
 from ansible_collections.trainprep.features.plugins.module_utils.mounts import network_file_system, read_mountinfo
 
 MOUNTS = """\

@@ -10,7 +10,13 @@ import copy
 import pytest
 from ansible_collections.trainprep.features.plugins.plugin_utils.report_model import counts_of, view_of
 from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import host_report
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_words import count, listed, plain, sentence, size
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_words import (
+    count,
+    listed,
+    plain,
+    sentence,
+    size,
+)
 
 OLD = "/home/ubuntu/audio_emotion/models/wav2vec"
 
@@ -128,7 +134,9 @@ LOCKED = one_set(
                                                        {"path": "/x/3.npz", "reason": "truncated"}]}), {}, {},
             ["/x/1.npz: other", "/x/3.npz: truncated", "and 18 more files"], ["/x/2.npz"], id="one-example-for-each-reason",
         ),
-        pytest.param(one_set(target={"filesystem": {"type": "nfs4", "source": "10.0.0.5:/f"}}), {}, {}, ["on nfs4 10.0.0.5:/f"], [], id="nfs"),
+        pytest.param(
+            one_set(target={"filesystem": {"type": "nfs4", "source": "10.0.0.5:/f"}}), {}, {}, ["on nfs4 10.0.0.5:/f"], [], id="nfs"
+        ),
         pytest.param(LACKING, {}, {"state": "absent"}, ["links taken away"], ["NOT READY", "TO DO"], id="taken-away"),
     ],
 )  # fmt: skip

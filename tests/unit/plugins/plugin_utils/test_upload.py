@@ -120,7 +120,8 @@ class TestReceiver:
     def test_a_held_lock_is_told_by_code_and_word(self, tmp_path):
         staging = tmp_path / "staging"
         staging.mkdir()
-        holder = subprocess.Popen(["flock", str(staging), "sh", "-c", "echo ready; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = ["flock", str(staging), "sh", "-c", "echo ready; exec cat"]
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             assert holder.stdout.readline() == b"ready\n"
             done = self.run(staging)
@@ -185,7 +186,10 @@ def test_the_meter_reads_a_log_that_grows_in_the_middle_of_a_line(tmp_path):
     meter.update(100.0)
     assert (progress.files, progress.rate, progress.seconds_left) == (2, 0.0, None)
     with open(tmp_path / "log", "w") as log:
-        log.write("2026/11/22 20:00:00 [7] building file list\n2026/11/22 20:00:00 [7] sent <f+++++++++ 400100 400000\n2026/11/22 20:00:01 [7] sent <f+++++++++ 4001")
+        log.write(
+            "2026/11/22 20:00:00 [7] building file list\n2026/11/22 20:00:00 [7] sent <f+++++++++ 400100 400000\n"
+            "2026/11/22 20:00:01 [7] sent <f+++++++++ 4001"
+        )
         log.flush()
         meter.update(101.0)
         assert (progress.files, progress.bytes, meter.wire) == (3, 1_200_000, 400_100)
