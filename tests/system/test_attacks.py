@@ -27,9 +27,9 @@ SET = {
     "legacy": [LEGACY],
     "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}},
 }
-KINDS = ["legacy", "own", "foreign", "parent", "folder", "file", "hard", "fifo", "target", "entry"]
+KINDS = ["legacy", "own", "foreign", "parent", "folder", "file", "hard", "fifo", "target", "above", "entry"]
 NAME = "cremad_1001_IEO_ANG_HI.npz"
-RUNS = 20  # of each kind: 200 in all
+RUNS = 20  # of each kind: more than 200 in all
 
 
 PRIVATE = [
@@ -47,7 +47,7 @@ def lay_out(host):
     host.lay_out("--features", LEGACY, "--crema-d", "6", "--dense")
     host.run(
         f"for place in {' '.join(PRIVATE)}; do mkdir -p $place && cp {LEGACY}/*.npz $place; done"
-        f" && mkdir {LEGACY}/folder /home/ubuntu/aside /home/ubuntu/target && cp {LEGACY}/{NAME} {LEGACY}/folder/below.npz"
+        f" && mkdir {LEGACY}/folder /home/ubuntu/{{aside,place,target}} && cp {LEGACY}/{NAME} {LEGACY}/folder/below.npz"
         " && chown -R ubuntu: /home/ubuntu && chown -R other: /home/other && chown -R root: /home/ubuntu/models/roots"
         " && chmod -R go= /home/other/private /root/private /srv/private /home/ubuntu/diary /home/ubuntu/models"
         # protected_hardlinks keeps users from doing this on most systems, not on all
@@ -120,11 +120,10 @@ def test_a_file_that_stands_still_is_opened_or_refused_by_whose_it_is(start_host
     assert host.run(f"test -p {LEGACY}/pipe.npz")
 
 
-@pytest.mark.parametrize("place", ["/home/other/private", "/root/private", "/home/ubuntu/diary"])
-def test_a_legacy_directory_that_is_a_link_of_its_user_opens_nothing(start_host, play, place):
+def test_a_legacy_directory_that_is_a_link_of_its_user_opens_nothing(start_host, play):
     host = start_host("link")
     lay_out(host)
-    host.run(f"mv {LEGACY} {LEGACY}.old && ln -s {place} {LEGACY} && chown -h ubuntu: {LEGACY}")
+    host.run(f"mv {LEGACY} {LEGACY}.old && ln -s /home/other/private {LEGACY} && chown -h ubuntu: {LEGACY}")
     before = canaries(host)
     result = play(host, PLAYBOOK, {"prepare_features_sets": [SET], "prepare_features_user": "trainer"})
     assert result.rc != 0

@@ -11,11 +11,13 @@ Each KIND lets a name of ours stand, in turn, for our own object and for a link 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
 import select
 import sys
+import time
 
 HOME = "/home/ubuntu"
 LEGACY = f"{HOME}/models/features"
@@ -58,6 +60,13 @@ def close_again(directory: str) -> None:
             os.close(descriptor)
 
 
+def take_away(target: str) -> None:
+    """So that the next run has a target to make."""
+    if not os.path.islink(f"{HOME}/place"):
+        with contextlib.suppress(OSError):
+            os.rename(target, f"{target}-{time.monotonic_ns()}")
+
+
 def pairs(kind: str) -> list[tuple[str, str]]:
     names = sorted(name for name in os.listdir(LEGACY) if name.startswith("cremad_"))
     if kind == "legacy":
@@ -81,6 +90,8 @@ def pairs(kind: str) -> list[tuple[str, str]]:
         return [(f"{LEGACY}/{names[0]}", path)]
     if kind == "target":
         return [(TARGET, link("target", "/srv/private"))]
+    if kind == "above":
+        return [(f"{HOME}/place", link("above", "/srv/private"))]
     if kind == "entry":
         return [(f"{TARGET}/{name}", link("entry_" + name, f"/root/private/{name}")) for name in names]
     raise SystemExit(f"unknown kind {kind}")
@@ -97,6 +108,8 @@ def main() -> None:
             done += 1
             exchanged[pair] = not exchanged[pair]
         if random.random() < 0.02:
+            if sys.argv[1] == "above":
+                take_away(f"{HOME}/place/target")
             for directory in (LEGACY, f"{LEGACY}/folder"):
                 if os.path.isdir(directory) and not os.path.islink(directory):
                     close_again(directory)

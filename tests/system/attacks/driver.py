@@ -48,7 +48,8 @@ class Edge:
 
 def main() -> None:
     kind, runs = sys.argv[1], int(sys.argv[2])
-    sets, trainer = parse_sets([complete(SET)]), find_account("trainer")
+    target = "/home/ubuntu/place/target" if kind == "above" else SET["target"]
+    sets, trainer = parse_sets([complete({**SET, "target": target})]), find_account("trainer")
     totals: collections.Counter[str] = collections.Counter()
     sentences: collections.Counter[str] = collections.Counter()
     command = [
