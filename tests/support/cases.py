@@ -83,8 +83,11 @@ class Outcome:
 
     @property
     def report(self) -> str:
-        reports = self.result.results(self.name, "trainprep.features.feature_report")
-        return "\n".join(reports[-1]["result"]["report"])
+        """The block that was printed for this case, its lines joined again."""
+        rule = "-" * 80 + "\n"
+        blocks = [block for block in self.result.stdout.split(rule) if block.startswith(f"{self.name}: ")]
+        assert len(blocks) == 1, (self.name, len(blocks))
+        return " ".join(blocks[0].split())
 
     @property
     def status(self) -> Optional[int]:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.cases import Case, Cases, one_set
+from tests.support.layout import write_facenet
 
 OLD = "features('old', 'a', 'b')"
 
@@ -97,10 +100,36 @@ TABLE = {
 }
 
 
+# A source is on the controller: it is looked at where something is to be uploaded, before any set is changed.
+NOWHERE, OTHERS = "/nowhere/features", "OTHERS"
+SOURCES = {
+    "source_missing": (bad("", source=NOWHERE), [f"source {NOWHERE} does not exist"]),
+    "source_without_features": (bad("", source=OTHERS), ["OTHERS", "holds no feature of set 'clips'"]),
+    "source_of_one_set": (
+        bad_sets({"name": "a", "target": "D/a", "legacy": ["D/old"]}, {"name": "b", "target": "D/b", "source": NOWHERE}),
+        [f"source {NOWHERE} does not exist"],
+    ),
+}
+
+
 @pytest.fixture(scope="module")
-def outcomes(start_host, play, tmp_path_factory):
+def others(tmp_path_factory):
+    """A directory on the controller that holds another model's files only."""
+    directory = tmp_path_factory.mktemp("others")
+    write_facenet(directory / "a.npz")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def outcomes(start_host, play, tmp_path_factory, others):
     cases = Cases(start_host("input"), play, tmp_path_factory.mktemp("input"))
-    return cases.run({"good": bad(), **{name: case for name, (case, _words) in TABLE.items()}})
+    rows = {**TABLE, **SOURCES}
+    table = {"good": bad(), **{name: row[0] for name, row in rows.items()}}
+    for name in SOURCES:
+        case = table[name]
+        table[name] = Case(
+            case.setup, lambda d, case=case: json.loads(json.dumps(case.variables(d)).replace("OTHERS", str(others))))
+    return cases.run(table)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -118,6 +147,16 @@ def test_bad_input_is_one_sentence_and_no_change(outcomes, name):
     assert not any("module_stderr" in event["result"] for event in results)
     # Refused before anything else runs: by the check of the variables, or by the first look.
     assert len([event for event in results if event["event"] != "skipped"]) <= 2
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_bad_source_is_one_sentence_and_no_change(outcomes, others, name):
+    outcome = outcomes[name]
+    assert outcome.failed
+    assert outcome.after == outcome.before
+    missing = [word for word in SOURCES[name][1] if word.replace("OTHERS", str(others)) not in outcome.message]
+    assert not missing, outcome.message
+    assert "\n" not in outcome.message
 
 
 def test_what_the_bad_ones_are_variations_of_is_good(outcomes):
