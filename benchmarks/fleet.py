@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it costs to ask prepared hosts "all ready?", against a play that only pings them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from pathlib import Path
+
+from measure import (
+    REPOSITORY,
+    Row,
+    book_of,
+    environment,
+    in_turns,
+    inventory_of,
+    peak_memory,
+    playbook_command,
+    run,
+    save,
+    seconds,
+)
+
+from tests.support.hosts import Host, Hosts
+
+LAYOUT = ["--root", "/", "--scale", "full", "--owner", "ubuntu"]
+PREPARE = REPOSITORY / "prepare_features.yml"
+PING = {"ansible.builtin.ping": {}}
+
+
+class Setting:
+    """Prepared hosts, their inventory, and the two commands to compare."""
+
+    def __init__(self, hosts: Hosts, members: list[Host], name: str) -> None:
+        self.inventory = inventory_of(hosts.scratch / f"{name}.json", members)
+        ping = book_of(hosts.scratch / "ping.yml", PING)
+        self.ping = playbook_command(self.inventory, ping)
+        self.prepare = playbook_command(self.inventory, PREPARE)
+        run(self.prepare)
+
+
+def one_host(hosts: Hosts, times: int) -> list[Row]:
+    host = hosts.start("bench", layout=LAYOUT)
+    setting = Setting(hosts, [host], "one")
+    ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
+    counted = hosts.play(host, str(PREPARE))
+    return [
+        Row("nothing to do, one host at full size, against a ping play", prepare / ping, "<=", 1.35,
+            f"{prepare:.2f} s against {ping:.2f} s"),
+        Row("remote executions per host with nothing to do", max(counted.ssh_executions.values()), "<=", 1, "counted by a wrapper of ssh"),
+    ]  # fmt: skip
+
+
+def many_hosts(hosts: Hosts, number: int, times: int) -> tuple[list[Row], Setting]:
+    members = [hosts.start(f"fleet{index}", layout=LAYOUT) for index in range(number)]
+    setting = Setting(hosts, members, "many")
+    ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
+    # All "hosts" share this machine's processors, which real ones do not: what the looks take of them is said beside it.
+    look = host_seconds(members[0])
+    usage = [(peak_memory(setting.ping), peak_memory(setting.prepare)) for _ in range(3)]
+    ping_memory, prepare_memory = (statistics.median(values) for values in zip(*usage, strict=True))
+    cores = os.cpu_count() or 1
+    return [
+        Row(f"nothing to do, {number} hosts (containers) at full size, against a ping play", prepare / ping, "<=", 1.35,
+            f"{prepare:.2f} s against {ping:.2f} s; the {number} looks alone keep this machine's {cores} cores busy for"
+            f" {number * look / cores:.2f} s"),
+        Row(f"controller memory against the ping play, {number} hosts", prepare_memory / ping_memory, "<=", 1.2,
+            f"{prepare_memory / 1e6:.0f} MB against {ping_memory / 1e6:.0f} MB, proportional set size of all processes"),
+    ], setting  # fmt: skip
+
+
+def host_seconds(host: Host) -> float:
+    """Processor seconds that one look takes on the host, Python's start and Ansible's packaging included."""
+
+    def used() -> float:
+        usage = host.run("cat /sys/fs/cgroup/cpu.stat 2>/dev/null || cat /sys/fs/cgroup/cpuacct/cpuacct.usage").stdout
+        words = usage.split()
+        return int(words[1]) / 1e6 if words[0] == "usage_usec" else int(words[0]) / 1e9
+
+    idle = used()
+    idle = used() - idle
+    folder = Path(f"/tmp/{host.name}")
+    folder.mkdir(exist_ok=True)
+    command = playbook_command(inventory_of(folder / "hosts.json", [host]), PREPARE)
+    before = used()
+    run(command)
+    return max(0.0, used() - before - idle)
+
+
+def tune(setting: Setting, number: int) -> None:
+    """The settings of ansible.cfg, each against the others, on the prepared fleet."""
+    plans: list[tuple[str, list[str], dict[str, str]]] = [
+        ("as in ansible.cfg", [], {}),
+        ("forks 5", ["--forks", "5"], {}),
+        ("forks 10", ["--forks", "10"], {}),
+        ("forks 50", ["--forks", "50"], {}),
+        ("no pipelining", [], {"ANSIBLE_PIPELINING": "0"}),
+        ("strategy free", [], {"ANSIBLE_STRATEGY": "free"}),
+        ("strategy host_pinned", [], {"ANSIBLE_STRATEGY": "host_pinned"}),
+        ("no connection reuse", [], {"ANSIBLE_SSH_ARGS": "-o ControlMaster=no"}),
+        ("compression", [], {"ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=60s"}),
+    ]
+    taken: dict[str, list[float]] = {name: [] for name, *_ in plans}
+    for turn in range(4):
+        for name, args, env in plans:
+            value = seconds(lambda args=args, env=env: run([*setting.prepare, *args], environment(**env)))
+            if turn:
+                taken[name].append(value)
+    base = statistics.median(taken[plans[0][0]])
+    print(f"| setting, {number} hosts with nothing to do | seconds | against ansible.cfg |\n|---|---|---|")
+    for name, values in taken.items():
+        print(f"| {name} | {statistics.median(values):.2f} | {statistics.median(values) / base:.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hosts", type=int, default=20)
+    parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--tune", action="store_true", help="compare the settings of ansible.cfg as well")
+    options = parser.parse_args()
+    hosts = Hosts("tp-bench")
+    try:
+        rows = one_host(hosts, options.times)
+        more, setting = many_hosts(hosts, options.hosts, max(3, options.times // 2))
+        save("fleet", rows + more)
+        if options.tune:
+            tune(setting, options.hosts)
+    finally:
+        time.sleep(0.1)
+        hosts.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a first link of 8,690 features costs: its loop, the whole module, and the whole command. Fresh containers throughout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+from pathlib import Path
+
+from measure import REPOSITORY, Row, environment, inventory_of, playbook_command, run, save, seconds
+
+from tests.support.hosts import Host, Hosts
+
+LAYOUT = ["--root", "/", "--scale", "full", "--owner", "ubuntu"]
+OLD = "/home/ubuntu/audio_emotion/models/wav2vec"
+FEATURES = 8690
+
+# Runs on the host, as root: the loop alone, between its plan and its lock, for the sets of the module's own arguments.
+LOOP = """
+import json, sys, time
+sys.path.insert(0, "/opt/bench")
+from ansible_collections.trainprep.features.plugins.module_utils import account, host, link_apply, sets, views
+wanted = sets.parse_sets(json.load(sys.stdin))
+user = account.find_account("ubuntu")
+view = host.look(wanted, user, views.Options(), with_access=False)
+start = time.perf_counter()
+made = [link_apply.apply_links(one.target, one.plan, user.uid, user.gid, one.target_key).linked for one in view.sets]
+print(json.dumps({"seconds": time.perf_counter() - start, "linked": sum(made)}))
+"""
+
+# The approach of the scripts that this collection replaces: one ssh per question, one ln per file. Only the directory that
+# holds features is linked here (the scripts linked the others too), and find starts ln itself, without a shell for each.
+SHELL = """
+set -eu
+ask() { ssh %(ssh)s "$@" </dev/null; }
+for directory in /data/wav2vec_features /data/wav2vec_crema_d /home/ubuntu/audio_emotion/models/wav2vec \
+    /home/ubuntu/emotion_project/wav2vec_features /home/ubuntu/emotion-recognition/crema_d_features_audio \
+    /home/ubuntu/emotion-recognition/crema_d_features /home/ubuntu/emotion-recognition/npz_files/CREMA-D; do
+  ask "find '$directory' -name '*.npz' 2>/dev/null | wc -l"
+done
+for target in /data/wav2vec_features /data/wav2vec_crema_d; do
+  ask "sudo mkdir -p $target"
+  ask "sudo chown ubuntu:ubuntu $target"
+  ask "sudo chmod 755 $target"
+done
+ask "find %(old)s -name 'ravdess_*.npz' -exec ln -sf {} /data/wav2vec_features/ ';'"
+ask "find %(old)s -name 'cremad_*.npz' -exec ln -sf {} /data/wav2vec_crema_d/ ';'"
+for target in /data/wav2vec_features /data/wav2vec_crema_d; do
+  ask "find $target -type l -name '*.npz' | wc -l"
+  ask "ls -ld $target"
+  ask "find $target -maxdepth 1 -xtype l | wc -l"
+  ask "du -sL $target"
+done
+"""
+
+
+def default_sets() -> list[dict]:
+    """The role's own sets, from the one place where they are written down."""
+    import yaml
+
+    return yaml.safe_load((REPOSITORY / "roles/prepare_features/defaults/main.yml").read_text())["prepare_features_sets"]
+
+
+def linked(host: Host) -> int:
+    return int(host.run("find -L /data -name '*.npz' | wc -l").stdout)
+
+
+def timed(host: Host, command: str) -> float:
+    """Seconds that a command takes on the host, by the host's own clock and shell; docker's part is left out."""
+    program = f"""
+import subprocess, time
+start = time.perf_counter()
+subprocess.run({command!r}, shell=True, check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start)
+"""
+    return float(host.python(program).stdout)
+
+
+def module_payload(hosts: Hosts) -> bytes:
+    """feature_links for the role's sets, as Ansible sends it to a host."""
+    host = hosts.start("payload", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+    inventory = inventory_of(hosts.scratch / "payload.json", [host])
+    arguments = json.dumps({"sets": default_sets(), "user": "ubuntu"})
+    ansible = str(REPOSITORY / ".venv/bin/ansible")
+    run(
+        [ansible, "all", "-i", str(inventory), "-b", "-m", "trainprep.features.feature_links", "-a", arguments],
+        environment(ANSIBLE_KEEP_REMOTE_FILES="1", ANSIBLE_PIPELINING="0"),
+    )
+    found = host.run("find / -xdev -name AnsiballZ_feature_links.py -path '*ansible*' 2>/dev/null | head -1").stdout.strip()
+    return subprocess.run(["docker", "exec", host.name, "cat", found], check=True, capture_output=True).stdout
+
+
+def fresh(hosts: Hosts, name: str) -> Host:
+    return hosts.start(name, layout=LAYOUT)
+
+
+def steps(hosts: Hosts, payload: Path, turn: int) -> tuple[float, float, float]:
+    """(cp -rs, loop, module) in seconds, each in a container whose file system nobody wrote to before."""
+    copier, looper, runner = (fresh(hosts, f"{name}{turn}") for name in ("cp", "loop", "module"))
+    for host in (copier, looper, runner):
+        host.run("mkdir -p /data")
+    copied = timed(copier, f"cp -rs {OLD} /data/copy")
+    assert linked(copier) == FEATURES
+    package = "/opt/bench/ansible_collections/trainprep/features/plugins"
+    looper.run(f"mkdir -p {package}")
+    looper.put(REPOSITORY / "plugins/module_utils", f"{package}/module_utils")
+    answer = json.loads(looper.run(["python3", "-c", LOOP], input=json.dumps(default_sets())).stdout)
+    assert answer["linked"] == FEATURES
+    runner.put(payload, "/opt/module.py")
+    whole = timed(runner, "/usr/bin/python3 /opt/module.py")
+    assert linked(runner) == FEATURES
+    for host in (copier, looper, runner):
+        host.remove()
+        hosts.started.remove(host)
+    return copied, answer["seconds"], whole
+
+
+def commands(hosts: Hosts, turn: int) -> tuple[float, float]:
+    """(shell approach, whole command) in seconds."""
+    old, new = fresh(hosts, f"shell{turn}"), fresh(hosts, f"first{turn}")
+    ssh = " ".join([*old.ssh_options, "-i", str(old.key), "-p", str(old.port), f"{old.user}@{old.address}"])
+    shell = seconds(lambda: run(["bash", "-c", SHELL % {"ssh": ssh, "old": OLD}]))
+    assert linked(old) == FEATURES
+    inventory = inventory_of(hosts.scratch / f"first{turn}.json", [new])
+    # The connection is made in the measured time on both sides.
+    command = seconds(lambda: run(playbook_command(inventory, REPOSITORY / "prepare_features.yml")))
+    assert linked(new) == FEATURES
+    for host in (old, new):
+        host.remove()
+        hosts.started.remove(host)
+    return shell, command
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5)
+    options = parser.parse_args()
+    hosts = Hosts("tp-bench")
+    try:
+        payload = hosts.scratch / "module.py"
+        payload.write_bytes(module_payload(hosts))
+        taken = [steps(hosts, payload, turn) for turn in range(options.times)]
+        copied, loop, module = (statistics.median(values) for values in zip(*taken, strict=True))
+        taken_by_commands = [commands(hosts, turn) for turn in range(max(1, options.times // 2))]
+        shell, command = (statistics.median(values) for values in zip(*taken_by_commands, strict=True))
+    finally:
+        hosts.close()
+    save("links", [
+        Row("the loop of a first link of 8,690 against `cp -rs`", loop / copied, "<=", 1.5, f"{loop:.3f} s against {copied:.3f} s"),
+        Row("the whole module run of that first link against `cp -rs`", module / copied, "<=", 4,
+            f"{module:.2f} s against {copied:.3f} s, {copied * 4:.2f} s allowed"),
+        Row("first link, shell approach against the whole command", shell / command, ">=", 10, f"{shell:.1f} s against {command:.1f} s"),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
