@@ -183,9 +183,13 @@ class ActionModule(ActionBase):
         return str((become.get_option("become_user") if become else None) or "root")
 
     def _check_sudo(self) -> None:
-        """rsync cannot give sudo a password, so this is asked before gigabytes move."""
+        """rsync cannot give sudo a password, so this is asked before gigabytes move.
+
+        Where Ansible has none to give either, sudo has just shown that it needs none.
+        """
         user = self._sudo_user()
-        if user is None:
+        become = self._connection.become
+        if user is None or become is None or not become.get_option("become_pass"):
             return
         command = f"sudo -n -H -u {shlex.quote(user)} -- /bin/sh -c true"
         answer = self._low_level_execute_command(command, sudoable=False)

@@ -131,14 +131,16 @@ def receiver_command(rsync: str, staging: str, key: str, sudo_user: str | None) 
     nobody who may rename it can lead a privileged rsync elsewhere; then it takes the lock on a descriptor that rsync
     inherits and holds as long as it lives, also when its connection has gone.
     """
+    # On its way here the module expands what looks like a variable: the path travels with its dollars in disguise.
+    disguised = staging.replace("\\", "\\\\").replace("$", "\\0044")
     script = (
-        f'cd -- "$1" && [ "$(stat -c %d:%i .)" = "$2" ] || {{ echo "{_REPLACED_WORD}" >&2; exit {REPLACED}; }}; '
+        f'cd -- "$(printf %b "$1")" && [ "$(stat -c %d:%i .)" = "$2" ] || {{ echo "{_REPLACED_WORD}" >&2; exit {REPLACED}; }}; '
         f"shift 2; exec 9<.; flock -n -E {BUSY} 9; "
         f'[ $? -ne {BUSY} ] || {{ echo "{_BUSY_WORD}" >&2; exit {BUSY}; }}; '
         f'umask 022; exec {shlex.quote(rsync)} "$@"'
     )
     words = ["sudo", "-n", "-H", "-u", sudo_user, "--"] if sudo_user else []
-    words += ["/bin/sh", "-c", script, "feature_upload", staging, key]
+    words += ["/bin/sh", "-c", script, "feature_upload", disguised, key]
     return " ".join(shlex.quote(word) for word in words)
 
 

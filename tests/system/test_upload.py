@@ -180,8 +180,17 @@ def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, 
     assert host.tree("/data", "/small", "/few", "/fixed") == before
 
 
+def test_the_controller_itself_without_becoming_anybody(play, source, tmp_path):
+    (tmp_path / "inventory.ini").write_text("here ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n")
+    target = tmp_path / "a $HOME:place" / "features"
+    variables = role_variables(feature_set(source, str(target)), prepare_features_become=False)
+    result = play(tmp_path / "inventory.ini", ROLE, variables)
+    assert result.rc == 0, result.stdout
+    assert len(list(target.iterdir())) == 30 and [path.name for path in target.parent.iterdir()] == ["features"]
+
+
 def test_a_source_that_changes_meanwhile_is_never_published(start_host, play, tmp_path):
-    host = start_host("moving")
+    host = start_host("moving", args=["--tmpfs", "/mounted:size=200m"])
     write_features(tmp_path / "source", crema_d_names(10))
     one = feature_set(tmp_path / "source")
     victim = tmp_path / "source" / crema_d_names(10)[4]
@@ -201,6 +210,11 @@ def test_a_source_that_changes_meanwhile_is_never_published(start_host, play, tm
     result = play(host, ROLE, role_variables(one))
     assert result.rc == 0, result.stdout
     assert host.run("ls /data/wav | wc -l").stdout == "10\n"
+    # Where the target is a mount point everything happens inside it.
+    host.run("touch /mounted/lost+found")
+    result = play(host, ROLE, role_variables(feature_set(tmp_path / "source", "/mounted", mount="/mounted")))
+    assert result.rc == 0, result.stdout
+    assert sorted(host.run("ls -A /mounted").stdout.split()) == sorted(["lost+found", *crema_d_names(10)])
 
 
 def test_missing_tools_and_a_sudo_that_asks_are_told_before_anything_moves(start_host, play, tmp_path):

@@ -103,10 +103,11 @@ class TestReceiver:
         program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; pwd; flock -n . true && echo free || echo locked\n')
         program.chmod(0o755)
         command = receiver_command(str(program), str(staging), key or f"{info.st_dev}:{info.st_ino}", None)
+        assert os.path.expandvars(command) == command, "synchronize expands variables on the controller"
         return subprocess.run(["/bin/sh", "-c", f"{command} --server -e.x . ./"], text=True, capture_output=True, check=False)
 
     def test_it_works_in_the_directory_and_holds_its_lock(self, tmp_path):
-        staging = tmp_path / "it's a \"place\" $HOME"
+        staging = tmp_path / "it's a \"place\" $HOME ${HOME} \\0044 \\"
         staging.mkdir()
         done = self.run(staging)
         assert done.stdout.splitlines() == ["--server", "-e.x", ".", "./", str(staging), "locked"], done.stderr
