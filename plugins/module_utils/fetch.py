@@ -26,7 +26,7 @@ from .receive import (
     check_mount,
     check_room,
     lacking,
-    make_parents,
+    make_staging,
     open_existing,
     search_path,
     try_lock,
@@ -96,7 +96,9 @@ def start_fetch(
     """
     rclone = shutil.which("rclone", path=search_path())
     if rclone is None:
-        raise FeatureError("rclone is missing on the host, which has to fetch its features: install the package rclone there")
+        raise FeatureError(
+            "rclone is missing on the host, which has to fetch its features: install the package rclone there"
+        )
     check_mount(feature_set)
     sizes = _listing(rclone, feature_set, environment, secrets)
     result = Receiving(staging_path(target))
@@ -113,8 +115,7 @@ def start_fetch(
         if check:
             return result
         if fd is None:
-            make_parents(os.path.dirname(result.staging))
-            os.mkdir(result.staging, 0o700)
+            make_staging(result.staging)
             fd = open_staging(result.staging, account.uid)
             try_lock(fd)
         os.fchmod(fd, 0o700)
@@ -138,7 +139,12 @@ def _listing(
     command = [rclone, "lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype", *_PATIENCE, source]
     try:
         done = subprocess.run(
-            command, env=dict(environment), capture_output=True, check=False, timeout=_LISTING_SECONDS, stdin=subprocess.DEVNULL
+            command,
+            env=dict(environment),
+            capture_output=True,
+            check=False,
+            timeout=_LISTING_SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store") from None
@@ -151,7 +157,9 @@ def _listing(
         if accept(item["Path"].rpartition("/")[2])
     }
     if not sizes:
-        raise FeatureError(f"source '{source}' holds no file of set '{feature_set.name}': correct 'source' or 'patterns'")
+        raise FeatureError(
+            f"source '{source}' holds no file of set '{feature_set.name}': correct 'source' or 'patterns'"
+        )
     for name in sizes:
         if not is_plain_path(name) or "\n" in name:
             raise FeatureError(f"source '{source}' has the name {display(name)}, which cannot be fetched: rename it")
@@ -170,7 +178,9 @@ def explain_rclone(source: str, message: str, secrets: Mapping[str, str]) -> str
             f"source '{source}': the host's rclone knows no such remote: set its RCLONE_CONFIG_… variables in the"
             " environment of ansible-playbook"
         )
-    if any(word in message for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "403")):
+    if any(
+        word in message for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "403")
+    ):
         return f"source '{source}': the store refuses the credentials ({why}): correct the RCLONE_CONFIG_… variables"
     if any(word in message for word in ("NoSuchBucket", "directory not found", "404")):
         return f"source '{source}' does not exist in the store: correct 'source'"
@@ -195,7 +205,9 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
         if path in sizes:
             continue
         if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL):
-            raise FeatureError(f"{display(os.path.join(staging, path))} is not from an upload: move it away and run again")
+            raise FeatureError(
+                f"{display(os.path.join(staging, path))} is not from an upload: move it away and run again"
+            )
         os.unlink(path, dir_fd=fd)
     remove_manifest(target)
 
@@ -280,7 +292,9 @@ def finish_fetch(feature_set: FeatureSet, target: str, account: Account) -> Judg
         for name in set(manifest) - set(wanted):
             os.unlink(name, dir_fd=fd)
         if not wanted:
-            raise FeatureError(f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks")
+            raise FeatureError(
+                f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks"
+            )
         write_manifest(target, wanted)
         shutil.rmtree(work_path(target), ignore_errors=True)
         return judged
@@ -304,7 +318,9 @@ def _judge_staged(feature_set: FeatureSet, fd: int, staging: str, judged: Judged
         if kind != FEATURE or twice is not None:
             judged.left_out += 1
             if len(judged.samples) < 10:
-                judged.samples.append({"path": shown, "reason": reason if twice is None else f"the same feature as {twice}"})
+                judged.samples.append(
+                    {"path": shown, "reason": reason if twice is None else f"the same feature as {twice}"}
+                )
             os.unlink(path, dir_fd=fd)
             continue
         if name in manifest:

@@ -16,16 +16,15 @@ import errno
 import fcntl
 import os
 import secrets
-import stat
 import time
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 from .errors import FeatureError
-from .link_plan import OURS, SetPlan
-from .paths import InodeKey, display
+from .link_plan import SetPlan
+from .paths import OURS, InodeKey, display
 from .rename import rename_new
-from .trusted import open_directory
+from .trusted import make_above, make_directory, open_directory
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 LOCK_SECONDS = 60.0
@@ -153,7 +152,7 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
     try:
         for folder in folders:
             if create_for is not None:
-                _make_directory(fd, folder, *create_for)
+                make_directory(fd, folder, *create_for)
             inner = os.open(folder, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
             os.close(fd)
             fd = inner
@@ -162,68 +161,14 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
         os.close(fd)
 
 
-def _make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
-    """Makes a directory that belongs to uid and gid, mode 0755, whole or not at all. False where the name exists."""
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-        return False
-    except FileNotFoundError:
-        pass
-    # One fixed name, so that the next run finishes what a killed one began. Somebody else's is left alone.
-    draft = OURS + name
-    try:
-        os.mkdir(draft, 0o700, dir_fd=parent)
-    except FileExistsError:
-        if not _is_draft(parent, draft, uid):
-            draft = OURS + secrets.token_hex(8)
-            os.mkdir(draft, 0o700, dir_fd=parent)
-    try:
-        fd = os.open(draft, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-        try:
-            info = os.fstat(fd)
-            if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):
-                raise OSError(errno.EBUSY, "somebody exchanged it while it was made")
-            if (info.st_uid, info.st_gid) != (uid, gid):
-                os.fchown(fd, uid, gid)
-            os.fchmod(fd, 0o755)
-        finally:
-            os.close(fd)
-        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.rmdir(draft, dir_fd=parent)
-        raise
-    return True
-
-
-def _is_draft(parent: int, name: str, uid: int) -> bool:
-    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    return stat.S_ISDIR(info.st_mode) and info.st_uid in (os.geteuid(), uid)
-
-
-def _make_above(directory: str) -> None:
-    """Makes the directories above a target that are not there: 0755 whatever the umask, and as root, the owner's above."""
-    if os.path.isdir(directory):
-        return
-    above, name = os.path.split(directory)
-    _make_above(above)
-    fd = open_directory(above)
-    try:
-        info = os.fstat(fd)
-        owner = (info.st_uid, info.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-        _make_directory(fd, name, *owner)
-    finally:
-        os.close(fd)
-
-
 def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) -> Tuple[int, bool]:
     created = False
     if expected is None:
         parent = os.path.dirname(target)
-        _make_above(parent)
+        make_above(parent)
         fd = open_directory(parent)
         try:
-            created = _make_directory(fd, os.path.basename(target), uid, gid)
+            created = make_directory(fd, os.path.basename(target), uid, gid)
             return os.open(os.path.basename(target), _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd), created
         finally:
             os.close(fd)

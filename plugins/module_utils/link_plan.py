@@ -13,13 +13,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .paths import display, is_below
+from .paths import OURS, display, is_below
 from .scan import DANGLING, FOLDER, LINK, SPECIAL, UNREAD, Entry
 
 SAMPLES = 10
-
-# How the names begin under which link_apply works; what a killed run left under them is removed by the next one.
-OURS = ".trainprep-"
 
 
 @dataclass
@@ -165,7 +162,11 @@ def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set
         name
         for name, entry in one.target_entries.items()
         if entry.text is not None
-        and (entry.key in legacy_keys or _plain(entry.text).startswith(prefixes) or _absolute(one, entry).startswith(prefixes))
+        and (
+            entry.key in legacy_keys
+            or _plain(entry.text).startswith(prefixes)
+            or _absolute(one, entry).startswith(prefixes)
+        )
     }
 
 
@@ -205,7 +206,9 @@ def _owners(
         going = _going(index, one, owners, into_legacy[index], prune)
         for name in wish.first:
             there = one.target_entries.get(name)
-            if (there is None or there.kind == DANGLING or name in going) and not _blocked_folder(one, wish, name, going):
+            if (there is None or there.kind == DANGLING or name in going) and not _blocked_folder(
+                one, wish, name, going
+            ):
                 for candidate in wish.candidates(name):
                     if candidate.entry.verdict.identity not in owners:
                         owners[candidate.entry.verdict.identity] = (index, name)

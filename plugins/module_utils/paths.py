@@ -17,6 +17,9 @@ from typing import List, Optional, Sequence, Tuple
 
 from .errors import FeatureError
 
+# How the names begin under which we work; what a killed run left under them is removed by the next one.
+OURS = ".trainprep-"
+
 ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
 
 _MAGIC = re.compile(r"[*?\[]")

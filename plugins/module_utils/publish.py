@@ -19,7 +19,7 @@ from typing import List, Optional, Tuple
 from .account import Account
 from .errors import FeatureError
 from .paths import display
-from .receive import LOCK_SECONDS, make_parents, try_lock
+from .receive import LOCK_SECONDS, try_lock
 from .rename import copy_attributes, move_directory, move_file, sync_file_system
 from .sets import FeatureSet
 from .staging import (
@@ -39,6 +39,7 @@ from .staging import (
     staging_path,
     what_is_wrong,
 )
+from .trusted import make_above, make_directory, open_directory
 
 
 @dataclass
@@ -280,7 +281,7 @@ class _Publication:
             os.fchmod(fd, mode)
 
     def _replace_target(self, folders: List[str]) -> None:
-        parent = os.open(os.path.dirname(self.staging), FOLLOW_DIRECTORY)
+        parent = open_directory(os.path.dirname(self.staging))
         try:
             if os.path.lexists(self.target):
                 old = os.open(self.target, OPEN_DIRECTORY)
@@ -297,14 +298,8 @@ class _Publication:
 
     def _fill_target(self, names: List[str], staged: Staged) -> None:
         if not os.path.lexists(self.target):
-            make_parents(os.path.dirname(self.target))
-            os.mkdir(self.target, 0o700)
-            made = os.open(self.target, OPEN_DIRECTORY)
-            try:
-                self._own(made, 0o755)
-            finally:
-                os.close(made)
-        target = os.open(self.target, FOLLOW_DIRECTORY)
+            self._make_target()
+        target = open_directory(self.target)
         try:
             for folder in sorted(staged.folders):
                 self._make_folder(target, folder)
@@ -317,6 +312,15 @@ class _Publication:
             _unlink_if_there(path, self.fd)  # copies of what the target already holds
         self._remove_folders(sorted(staged.folders, reverse=True), "")
         os.rmdir(self.staging)
+
+    def _make_target(self) -> None:
+        above, name = os.path.split(self.target.rstrip("/"))
+        make_above(above)
+        parent = open_directory(above)
+        try:
+            make_directory(parent, name, self.account.uid, self.account.gid)
+        finally:
+            os.close(parent)
 
     def _make_folder(self, target: int, folder: str) -> None:
         try:

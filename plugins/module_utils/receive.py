@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -31,6 +32,7 @@ from .staging import (
     what_is_wrong,
     write_manifest,
 )
+from .trusted import make_above, open_directory
 
 # What the receiving side needs beside Python: (command, Debian's and Red Hat's package).
 TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
@@ -237,9 +239,7 @@ def open_existing(staging: str, account: Account) -> Optional[int]:
     return int(fd)
 
 
-def _sort_out(
-    feature_set: FeatureSet, target: str, fd: int, wanted: Manifest, result: Receiving, check: bool
-) -> None:
+def _sort_out(feature_set: FeatureSet, target: str, fd: int, wanted: Manifest, result: Receiving, check: bool) -> None:
     """Keeps what is whole in the staging directory, clears what an earlier upload left and nobody wants."""
     staged = list_staged(fd)
     ours = set(wanted) | set(read_manifest(target) or ())
@@ -299,9 +299,7 @@ def _make_ready(target: str, account: Account, fd: Optional[int], wanted: Manife
     """Makes the staging directory and writes the manifest. Returns the locked directory's descriptor."""
     try:
         if fd is None:
-            make_parents(os.path.dirname(result.staging))
-            # Nobody else looks into an upload that gathers; publishing gives the files their mode.
-            os.mkdir(result.staging, 0o700)
+            make_staging(result.staging)
             result.changed = True
             fd = open_staging(result.staging, account.uid)
             if not try_lock(fd):
@@ -311,7 +309,7 @@ def _make_ready(target: str, account: Account, fd: Optional[int], wanted: Manife
         if os.fstat(fd).st_uid != os.geteuid():
             os.fchown(fd, os.geteuid(), os.getegid())
         for folder in sorted({os.path.dirname(name) for name in wanted} - {""}):
-            os.makedirs(os.path.join(result.staging, folder), 0o755, exist_ok=True)
+            make_folders(fd, folder)
         result.changed = write_manifest(target, wanted) or result.changed
     except OSError as error:
         if fd is not None:
@@ -324,19 +322,27 @@ def _make_ready(target: str, account: Account, fd: Optional[int], wanted: Manife
     return fd
 
 
-def make_parents(directory: str) -> None:
-    """Makes the missing directories of a path, 0755, owned like the nearest one that was there."""
-    missing = []
-    while not os.path.isdir(directory):
-        missing.append(directory)
-        directory = os.path.dirname(directory)
-    owner = os.stat(directory)
-    for path in reversed(missing):
-        os.mkdir(path, 0o755)
-        fd = os.open(path, OPEN_DIRECTORY)
-        try:
-            os.fchmod(fd, 0o755)
-            if os.geteuid() == 0:
-                os.fchown(fd, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(fd)
+def make_staging(staging: str) -> None:
+    """Makes a staging directory, and what is missing above it; never where a user's link leads root."""
+    above, name = os.path.split(staging)
+    make_above(above)
+    parent = open_directory(above)
+    try:
+        # Nobody else looks into an upload that gathers; publishing gives the files their mode.
+        os.mkdir(name, 0o700, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def make_folders(directory: int, path: str) -> None:
+    """Makes the folders of a path below an open directory, 0755, through no link."""
+    current = os.dup(directory)
+    try:
+        for name in path.split("/"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=current)
+            inner = os.open(name, OPEN_DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = inner
+    finally:
+        os.close(current)

@@ -2,17 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A directory opened for root to work in, so that no user's link can lead root somewhere else, even while it looks."""
+"""Directories opened and made for root to work in: no user's link can lead root somewhere else, even while it looks."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 import stat
 from typing import Dict
 
 from .errors import FeatureError
-from .paths import display
+from .paths import OURS, display
 
 _MAX_LINKS = 40
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -83,3 +85,57 @@ def _text(link: int) -> str:
         return os.readlink("", dir_fd=link)
     finally:
         os.close(link)
+
+
+def make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
+    """Makes a directory that belongs to uid and gid, mode 0755, whole or not at all. False where the name exists."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+        return False
+    except FileNotFoundError:
+        pass
+    # One fixed name, so that the next run finishes what a killed one began. Somebody else's is left alone.
+    draft = OURS + name
+    try:
+        os.mkdir(draft, 0o700, dir_fd=parent)
+    except FileExistsError:
+        if not _is_draft(parent, draft, uid):
+            draft = OURS + secrets.token_hex(8)
+            os.mkdir(draft, 0o700, dir_fd=parent)
+    try:
+        fd = os.open(draft, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            info = os.fstat(fd)
+            if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):
+                raise OSError(errno.EBUSY, "somebody exchanged it while it was made")
+            if (info.st_uid, info.st_gid) != (uid, gid):
+                os.fchown(fd, uid, gid)
+            os.fchmod(fd, 0o755)
+        finally:
+            os.close(fd)
+        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.rmdir(draft, dir_fd=parent)
+        raise
+    return True
+
+
+def _is_draft(parent: int, name: str, uid: int) -> bool:
+    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    return stat.S_ISDIR(info.st_mode) and info.st_uid in (os.geteuid(), uid)
+
+
+def make_above(directory: str) -> None:
+    """Makes the directories above a target that are not there: 0755 whatever the umask, and as root, the owner's above."""
+    if os.path.isdir(directory):
+        return
+    above, name = os.path.split(directory)
+    make_above(above)
+    fd = open_directory(above)
+    try:
+        info = os.fstat(fd)
+        owner = (info.st_uid, info.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        make_directory(fd, name, *owner)
+    finally:
+        os.close(fd)
