@@ -120,7 +120,8 @@ class _Layout:
             start = starts[index] - shift
             frame.date_and_checksum(member.offset - shift + 10)
             if index == large:
-                _growing_sizes(frame, member)
+                for field, form in _size_fields(reader, member):
+                    frame.grows(field, form)
                 frame.hole(start, headers[index].start)
             else:
                 frame.hole(start + headers[index].start, headers[index].length)
@@ -193,14 +194,18 @@ def _entry_length(member: Member) -> int:
     return CENTRAL.size + len(member.raw_name)
 
 
-def _growing_sizes(frame: _Frame, member: Member) -> None:
-    if frame.raw[member.offset + 18 : member.offset + 26] == b"\xff" * 8:
-        at = member.offset + LOCAL.size + len(member.raw_name) + 4
-        frame.grows(at, "<Q")
-        frame.grows(at + 8, "<Q")
-    else:
-        frame.grows(member.offset + 18)
-        frame.grows(member.offset + 22)
+def _size_fields(reader: Reader, member: Member) -> List[Tuple[int, str]]:
+    """Where the header before a member gives its sizes, as (position, form); none where it gives others.
+
+    zipfile has written them in the header, in its zip64 field, and in both.
+    """
+    narrow = reader.read(member.offset + 18, 8)
+    extra_at = member.offset + LOCAL.size + len(member.raw_name)
+    wide = reader.read(extra_at, 20) == _ZIP64_SIZES + struct.pack("<QQ", member.size, member.size)
+    fields = [(extra_at + 4, "<Q"), (extra_at + 12, "<Q")] if wide else []
+    if narrow == struct.pack("<LL", member.size, member.size):
+        return [(member.offset + 18, "<L"), (member.offset + 22, "<L"), *fields]
+    return fields if narrow == b"\xff" * 8 else []
 
 
 class _Family:
@@ -293,9 +298,4 @@ def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], 
     # Extra fields, comments and zip64 records would make the directory longer than its names.
     if directory_start + sum(_entry_length(member) for member in members) + END.size != reader.size:
         return False
-    one = members[large]
-    sizes = reader.read(one.offset + 18, 8)
-    if sizes == b"\xff" * 8:
-        extra = one.offset + LOCAL.size + len(one.raw_name)
-        return starts[large] >= extra + 20 and reader.read(extra, 4) == _ZIP64_SIZES
-    return sizes == struct.pack("<LL", one.size, one.size)
+    return bool(_size_fields(reader, members[large]))

@@ -17,7 +17,7 @@ if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runs", type=int, default=60, metavar="N", help="number of random hosts to try (default: 60)")
+    parser.addoption("--runs", type=int, default=100, metavar="N", help="number of random hosts to try (default: 100)")
 
 
 @pytest.fixture
