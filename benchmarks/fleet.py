@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -62,7 +61,7 @@ def many_hosts(hosts: Hosts, number: int, times: int) -> tuple[list[Row], Settin
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
     # All "hosts" share this machine's processors, which real ones do not: what the looks take of them is said beside it.
     look = host_seconds(members[0])
-    usage = [(peak_memory(setting.ping), peak_memory(setting.prepare)) for _ in range(3)]
+    usage = [(peak_memory(setting.ping), peak_memory(setting.prepare)) for _turn in range(3)]
     ping_memory, prepare_memory = (statistics.median(values) for values in zip(*usage, strict=True))
     cores = os.cpu_count() or 1
     return [
@@ -105,7 +104,7 @@ def tune(setting: Setting, number: int) -> None:
         ("no connection reuse", [], {"ANSIBLE_SSH_ARGS": "-o ControlMaster=no"}),
         ("compression", [], {"ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=60s"}),
     ]
-    taken: dict[str, list[float]] = {name: [] for name, *_ in plans}
+    taken: dict[str, list[float]] = {name: [] for name, *_rest in plans}
     for turn in range(4):
         for name, args, env in plans:
             value = seconds(lambda args=args, env=env: run([*setting.prepare, *args], environment(**env)))

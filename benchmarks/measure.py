@@ -57,7 +57,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 def in_turns(times: int, *functions: Callable[[], object]) -> list[float]:
     """The median seconds of each, measured in turns: what else the machine does hits all alike. One round goes uncounted."""
-    taken: list[list[float]] = [[] for _ in functions]
+    taken: list[list[float]] = [[] for _turn in functions]
     for turn in range(times + 1):
         for index, function in enumerate(functions):
             value = seconds(function)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -109,7 +108,7 @@ def rows(directory: Path) -> Iterator[Row]:
 
 def processor(times: int, *functions: Callable[[], object]) -> list[float]:
     """As in_turns, but processor seconds: files that are in memory cost nothing else, and a busy machine blurs it less."""
-    taken: list[list[float]] = [[] for _ in functions]
+    taken: list[list[float]] = [[] for _turn in functions]
     for turn in range(times + 1):
         for index, function in enumerate(functions):
             start = time.process_time()

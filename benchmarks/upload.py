@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -39,7 +38,8 @@ def archive(host: Host, source: Path, ssh: str) -> None:
     """As the shell scripts did it: packed, copied, unpacked into the live directory."""
     packed = source.parent / "features.tar.gz"
     subprocess.run(["tar", "-czf", str(packed), "-C", str(source), "."], check=True)
-    command = [*shlex.split(ssh.replace("ssh ", "scp ", 1).replace(" -p ", " -P ")), str(packed), f"{host.user}@{host.address}:/data/up.tgz"]
+    scp = shlex.split(ssh.replace("ssh ", "scp ", 1).replace(" -p ", " -P "))
+    command = [*scp, str(packed), f"{host.user}@{host.address}:/data/up.tgz"]
     subprocess.run(command, check=True)
     host.ssh(f"mkdir -p {TARGET} && tar -xzf /data/up.tgz -C {TARGET} && rm /data/up.tgz")
     packed.unlink()

@@ -107,7 +107,7 @@ class ActionModule(ActionBase):
         secrets = upload_fetch.credentials(str(one.source), os.environ)
 
         def ask(state: str) -> dict[str, Any]:
-            arguments = {"set": raw, "user": self._task.args.get("user"), "environment": secrets, "state": state}
+            arguments = {"sets": [raw], "user": self._task.args.get("user"), "environment": secrets, "state": state}
             answer = self._execute_module(
                 module_name="trainprep.features.feature_fetch", module_args=arguments, task_vars=task_vars
             )

@@ -5,19 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
-from ansible import constants as C
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
-
 DOCUMENTATION = r"""
 name: feature_report
 type: aggregate
@@ -57,6 +44,19 @@ EXAMPLES = r"""
 # [callback_feature_report]
 # report_dir = reports
 """
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
 
 VARIABLE = "prepare_features_report_dir"
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .account import Account
 from .errors import FeatureError
@@ -187,7 +187,7 @@ def explain_rclone(source: str, message: str, secrets: Mapping[str, str]) -> str
     return f"source '{source}' cannot be fetched ({why}): put that right and run again, it goes on from there"
 
 
-def _staged(fd: Optional[int], sizes: Mapping[str, int]) -> "set[str]":
+def _staged(fd: Optional[int], sizes: Mapping[str, int]) -> Set[str]:
     if fd is None:
         return set()
     found = set()

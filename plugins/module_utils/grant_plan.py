@@ -251,7 +251,7 @@ class _Index:
         self._real: Dict[str, str] = {}
         self._known: Dict[str, Tuple[str, str]] = {}
         for directory, names in sources:
-            for way in {directory, os.path.realpath(directory)}:
+            for way in sorted({directory, os.path.realpath(directory)}):
                 self._known.update((os.path.join(way, name), (directory, name)) for name in names)
 
     def find(self, directory: str, text: str) -> Optional[Tuple[str, str]]:

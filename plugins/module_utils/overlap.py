@@ -96,7 +96,7 @@ def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], thread
 def _start(work: Callable[[], None], threads: int) -> List[threading.Thread]:
     """As many threads as the host allows, which may be none."""
     workers: List[threading.Thread] = []
-    for _ in range(threads):
+    for _turn in range(threads):
         worker = threading.Thread(target=work, daemon=True)
         try:
             worker.start()

@@ -129,7 +129,7 @@ def _find_directory(reader: Reader) -> Tuple[int, int, int]:
     end, tail = reader.size - END.size, reader.tail
     if end < 0:
         raise Damaged("is truncated")
-    if tail[-END.size : -END.size + 4] != END_SIGNATURE or tail[-2:] != b"\0\0":
+    if tail[len(tail) - END.size :][:4] != END_SIGNATURE or tail[-2:] != b"\0\0":
         # A comment may follow, of at most 64 KiB.
         span = min(reader.size, END.size + _FULL2)
         found = reader.read(reader.size - span, span).rfind(END_SIGNATURE)

@@ -16,11 +16,9 @@ description:
   - The part of P(trainprep.features.feature_upload#module) that runs on the host where a set's C(source) is an rclone
     remote. It starts rclone, tells how far it is, and judges what has arrived.
   - Not meant to be called by itself.
+extends_documentation_fragment:
+  - trainprep.features.sets
 options:
-  set:
-    description: The feature set, as in the role variable C(prepare_features_sets).
-    type: dict
-    required: true
   state:
     description: Whether to start rclone, to look how far it is, or to judge what it has brought.
     type: str
@@ -30,9 +28,6 @@ options:
     description: Variables for rclone, among them the credentials.
     type: dict
     default: {}
-  user:
-    description: The training user. Without it the connecting user, found on the host.
-    type: str
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying the target.
@@ -54,7 +49,7 @@ seealso:
 EXAMPLES = r"""
 - name: Called by feature_upload only
   trainprep.features.feature_fetch:
-    set: "{{ prepare_features_sets[0] }}"
+    sets: "{{ prepare_features_sets[:1] }}"
     state: look
 """
 
@@ -82,7 +77,7 @@ def main() -> None:
     """Arguments in, one step of a fetch, its figures out."""
     module = AnsibleModule(
         argument_spec={
-            "set": {"type": "dict", "required": True, "options": SET_OPTIONS},
+            "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
             "state": {"type": "str", "choices": ["start", "look", "finish"], "required": True},
             "environment": {"type": "dict", "default": {}, "no_log": True},
             "user": {"type": "str"},
@@ -99,7 +94,7 @@ def main() -> None:
 
 def _step(module: AnsibleModule) -> Dict[str, Any]:
     account = find_account(module.params["user"])
-    one = parse_sets([module.params["set"]])[0]
+    one = parse_sets(module.params["sets"][:1])[0]
     target = expand_home(one.target, account.home)
     environment = dict(os.environ)
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})

@@ -16,19 +16,13 @@ description:
   - The part of P(trainprep.features.feature_upload#module) that runs on the host. It finds out which features the host
     lacks, whether they fit, makes the staging directory, and leaves there the list of what the source holds.
   - Not meant to be called by itself.
+extends_documentation_fragment:
+  - trainprep.features.sets
 options:
-  sets:
-    description: The feature sets that are to be uploaded, as in the role variable C(prepare_features_sets).
-    type: list
-    elements: dict
-    required: true
   manifests:
     description: By name of the set, what its source holds, packed.
     type: dict
     required: true
-  user:
-    description: The training user. Without it the connecting user, found on the host.
-    type: str
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying the target.

@@ -37,6 +37,7 @@ class Entry:
     flags: int = 0
     later: bool = False  # sizes in a record behind the data
     wide: bool = True  # zip64 sizes in the local header, as numpy writes them
+    both: bool = False  # there and in the usual place, as older Pythons wrote them
     wide_central: bool = False
     date: int = 33 << 16
     extra: bytes = b""
@@ -79,7 +80,8 @@ class Archive:
             extra = entry.extra
             if entry.wide and not entry.later:
                 extra = struct.pack("<HHQQ", 1, 16, local["size"] & 2**64 - 1, local["packed"] & 2**64 - 1) + extra
-                local["size"] = local["packed"] = 2**32 - 1
+                if not entry.both:
+                    local["size"] = local["packed"] = 2**32 - 1
             out += struct.pack(
                 "<4s3HL3L2H", local.get("signature", b"PK\3\4"), *_u16(local, "version", "flags", "method"),
                 local["date"], *_u32(local, "crc", "packed", "size"),
@@ -183,7 +185,7 @@ def variant(chooser: random.Random) -> Archive:
     archive = feature(chooser, long=chooser.random() < 0.9)
     for entry in archive.entries:
         entry.date = chooser.choice([33 << 16, chooser.getrandbits(32)])
-    form = chooser.randrange(10)
+    form = chooser.randrange(12)
     if form == 0:
         for entry in archive.entries:
             entry.method = 8
@@ -203,6 +205,9 @@ def variant(chooser: random.Random) -> Archive:
         for entry in archive.entries:
             entry.wide = False
             entry.extra = struct.pack("<HH", 0xCAFE, 2) + b"zz"
+    elif form == 8:
+        for entry in archive.entries:
+            entry.both = True
     elif form == 7:
         archive.order = chooser.sample(range(4), 4)
     return archive
@@ -268,7 +273,7 @@ def mutate(chooser: random.Random, archive: Archive) -> tuple[str, bytes]:
     entry = entries[victim]
     if kind == "lie":
         archive.build()
-        for _ in range(chooser.randint(1, 2)):
+        for _turn in range(chooser.randint(1, 2)):
             name = chooser.choice(_FIELDS)
             right = {"crc": zlib.crc32(entry.content), "packed": len(entry.content), "size": len(entry.content),
                      "name_length": len(entry.name), "offset": 0}.get(name, 0)  # fmt: skip
@@ -308,7 +313,7 @@ def mutate(chooser: random.Random, archive: Archive) -> tuple[str, bytes]:
         entry.content = npy(shown, chooser.choice([(1, 0), (1, 0), (2, 0), (3, 0), (1, 1), (4, 0)]), text, chooser.choice([16, 64]))
     elif kind == "end":
         archive.zip64 = archive.zip64 or chooser.random() < 0.3
-        for _ in range(chooser.randint(1, 2)):
+        for _turn in range(chooser.randint(1, 2)):
             key = chooser.choice(["disk", "start_disk", "here", "count", "size", "start", "comment", "record_at"])
             archive.end[key] = _lie(chooser, {"here": 4, "count": 4}.get(key, 300)) & (2**16 - 1 if "k" in key else 2**64 - 1)
     elif kind == "encrypt":
@@ -323,7 +328,7 @@ def _mutate_bytes(chooser: random.Random, archive: Archive, raw: bytes, kind: st
         changed = bytearray(raw)
         weights = {"local": 3, "header": 3, "data": 1, "central": 6, "end": 3}
         spans = [span for span in archive.spans if span[2] > span[1]]
-        for _ in range(chooser.choice([1, 1, 1, 2, 3])):
+        for _turn in range(chooser.choice([1, 1, 1, 2, 3])):
             _kind, start, end = chooser.choices(spans, [weights[span[0]] for span in spans])[0]
             at = chooser.randrange(start, end)
             changed[at] = chooser.choice([changed[at] ^ 1 << chooser.randrange(8), chooser.randrange(256), 0, 0x20, 0x39])

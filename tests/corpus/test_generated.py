@@ -182,7 +182,7 @@ def header_texts(draw: st.DrawFn) -> str:
     shown = draw(st.one_of(st.just(repr(descr)), st.just(repr(fields))))
     shape = draw(st.one_of(SHAPES.map(repr), st.sampled_from(["(3)", "(3,)", "(,)", "()", "[3]", "(3, )", "(3,,)", "(-3,)", "3"])))
     text = f"{{'descr': {shown}, 'fortran_order': {draw(st.booleans())}, 'shape': {shape}, }}"
-    for _ in range(draw(st.integers(0, 2))):
+    for _turn in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(text)))
         text = text[:at] + draw(TOKENS) + text[at + draw(st.integers(0, 2)) :]
     return text

@@ -58,7 +58,7 @@ def of(report, name):
 
 
 def test_the_run_fails_and_the_others_go_on(fleet):
-    result, report, *_ = fleet
+    result, report, *_rest = fleet
     assert result.rc != 0
     assert {name: (recap["failures"], recap["unreachable"]) for name, recap in result.recap.items()} == {
         "gpu-1": (1, 0), "gpu-2": (0, 0), "gpu-3": (1, 0), "gpu-4": (1, 0), "gpu-5": (1, 0), "gpu-10": (0, 1),
@@ -75,7 +75,7 @@ def test_the_run_fails_and_the_others_go_on(fleet):
 
 
 def test_json_tells_what_was_found_and_done(fleet):
-    _result, report, *_ = fleet
+    _result, report, *_rest = fleet
     linked = {one["name"]: (one["found"], one["linked"], one["readable"]) for one in of(report, "gpu-2")["sets"]}
     assert linked == {"wav2vec": (8, 8, "yes"), "wav2vec_crema_d": (24, 24, "yes")}
     places = {place["path"]: place for place in of(report, "gpu-2")["sets"][0]["directories"]}

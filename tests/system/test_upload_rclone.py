@@ -43,7 +43,8 @@ def serve(host, arguments=""):
     host.run("pkill -f 'rclone [s]erve' || true; sleep 0.2")
     command = f"rclone serve s3 --addr 127.0.0.1:9000 --auth-key {KEY},{SECRET} {arguments} /store"
     host.run(f"setsid {command} </dev/null >/tmp/serve.log 2>&1 & for i in $(seq 100); do"
-             " python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9000))' 2>/dev/null && break; sleep 0.1; done")  # fmt: skip
+             " python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9000))' 2>/dev/null && break;"
+             " sleep 0.1; done")
 
 
 def test_a_wrong_key_and_an_unknown_bucket_are_told_and_nothing_is_made(store, play):

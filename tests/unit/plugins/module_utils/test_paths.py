@@ -72,7 +72,8 @@ def test_a_directory_and_a_link_to_it_are_one_place(tmp_path):
     (tmp_path / "alias").symlink_to("there")
     there, alias = look_up(str(tmp_path / "there")), look_up(str(tmp_path / "alias"))
     assert (there.state, there.is_link, alias.state, alias.is_link) == (PRESENT, False, PRESENT, True)
-    assert there.key == alias.key is not None
+    assert there.key is not None
+    assert there.key == alias.key
 
 
 @pytest.mark.parametrize("name", ["gone", "gone/and/more", "there/gone"])

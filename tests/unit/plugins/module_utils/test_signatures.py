@@ -112,7 +112,7 @@ def patched(content, at, value):
 def central(content, number=0):
     """Where an entry of the directory begins."""
     at = -1
-    for _ in range(number + 1):
+    for _turn in range(number + 1):
         at = content.index(b"PK\1\2", at + 1)
     return at
 
@@ -271,7 +271,7 @@ def test_two_entries_of_one_name(look):
     with pytest.warns(UserWarning):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as zipped:
-            for _ in range(2):
+            for _turn in range(2):
                 zipped.writestr("wav2vec_features.npy", wav2vec())
     assert look(buffer.getvalue()).reason == "has a broken directory (two entries have one name)"
 
@@ -402,15 +402,27 @@ def recognised(layouts, content, tmp_path):
         os.close(fd)
 
 
+def sizes_twice(content):
+    """As older Pythons wrote it: the sizes in the zip64 field, and in the usual place too."""
+    at = -1
+    while True:
+        at = content.find(b"PK\3\4", at + 1)
+        if at < 0:
+            return content
+        extra = at + 30 + struct.unpack_from("<H", content, at + 26)[0]
+        content = patched(content, at + 18, struct.pack("<LL", *struct.unpack_from("<QQ", content, extra + 4)))
+
+
 @pytest.mark.parametrize("order", [1, -1])
-def test_archives_of_one_extractor_are_recognised(look, tmp_path, order):
+@pytest.mark.parametrize("form", [bytes, sizes_twice])
+def test_archives_of_one_extractor_are_recognised(look, tmp_path, order, form):
     def build(rows, seed, class_number):
         arrays = members(
             wav2vec_features=wav2vec(rows, seed),
             label=LABEL,
             emotion_class=npy("<i8", (), struct.pack("<q", class_number)),
         )
-        return archive(dict(list(arrays.items())[::order]))
+        return form(archive(dict(list(arrays.items())[::order])))
 
     layouts = learned(build(2, b"\x01", 1), tmp_path)
     for rows, seed, number in ((2, b"\x02", 3), (260, b"\x07", 5), (1, b"\x00", 0)):
@@ -426,7 +438,7 @@ def test_archives_of_one_extractor_are_recognised(look, tmp_path, order):
 
 def test_layouts_forget_rather_than_grow(tmp_path, monkeypatch):
     layouts = learned(PLAIN, tmp_path)
-    for _ in range(5000):
+    for _turn in range(5000):
         layouts._make_room()
     assert recognised(layouts, PLAIN, tmp_path) is None
 

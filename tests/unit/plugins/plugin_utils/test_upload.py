@@ -285,7 +285,7 @@ def test_only_features_of_a_source_are_sent_each_once(tmp_path):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda base: shutil.rmtree(base), "does not exist on the controller"),
+        (shutil.rmtree, "does not exist on the controller"),
         (lambda base: (base / "a.npz").unlink(), "holds no feature of set 'wav'"),
         (lambda base: (base / "z.npz").write_bytes((base / "a.npz").read_bytes()[:50]), "z.npz in the source is damaged"),
         (lambda base: (base / "z.npz").write_bytes(b""), "z.npz in the source is damaged"),
