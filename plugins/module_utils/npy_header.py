@@ -188,8 +188,11 @@ def _parse_header(raw: bytes) -> ArrayHeader:
 
 
 def _shape(value: Any) -> Tuple[int, ...]:
-    lengths = isinstance(value, tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    if not lengths or len(value) > MAX_DIMENSIONS:
+    if (
+        not isinstance(value, tuple)
+        or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+        or len(value) > MAX_DIMENSIONS
+    ):
         raise Damaged("has a broken array header (its shape is no tuple of lengths)")
     return value
 
