@@ -166,7 +166,8 @@ def test_a_training_that_exits_3_has_failed(host, play, sessions):
 def test_a_training_that_is_killed_shows_the_signal(host, play, sessions):
     host.run(["kill", "-9", str(sessions["pids"]["killed"])])
     wait_for(lambda: "ended" in state(host, "killed"), "the end")
-    result = monitor(play, host, "killed")
+    # Whoever connects as the training user needs no root to look.
+    result = monitor(play, host, "killed", become=False)
     assert result.rc == 2
     assert "✗ WARNING: last run: killed (signal 9, SIGKILL)" in result.stdout
 
@@ -187,7 +188,7 @@ def test_a_training_that_hangs_is_stuck(host, play, sessions):
 def test_the_arguments_reach_the_training_unchanged(host, sessions):
     command = host.run(["cat", f"/proc/{sessions['pids']['lives']}/cmdline"]).stdout.split("\0")
     assert command[1:-1] == ["-u", "scripts/lives.py", "two words", "$(reboot)", "3"]
-    environment = host.run(["cat", f"/proc/{sessions['pids']['lives']}/environ"]).stdout.split("\0")
+    environment = host.run(["cat", f"/proc/{sessions['pids']['lives']}/environ"], user="ubuntu").stdout.split("\0")
     assert {"NOTE=it's \"ü\" \\ $HOME", "PYTHONUNBUFFERED=1", "HOME=/home/ubuntu"} <= set(environment)
     assert host.run(["cat", f"{WORK}/scripts/fails.py"]).stdout == TRAININGS["fails"]
 
@@ -235,7 +236,7 @@ def test_ctrl_c_ends_following_and_leaves_the_training_alone(host, hosts, sessio
             break
     # As a terminal does it: to all of the foreground.
     os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
+    rest = process.communicate(timeout=120)[0]
     assert process.returncode not in (0, -signal.SIGINT), "".join(seen) + rest
     assert "Traceback" not in rest
     assert host.run(["test", "-d", f"/proc/{sessions['pids']['lives']}"]).returncode == 0
@@ -332,7 +333,7 @@ def test_following_shows_each_line_once_in_order_across_dropped_connections(host
         size, before = output.stat().st_size, lost()
         wait_for(lambda size=size: output.stat().st_size > size + 100_000 or process.poll() is not None, "more lines")
         wait_for(lambda before=before: cut(before), "the loss to be seen")
-    assert process.wait(timeout=180) == 0, output.read_text()[-3000:]
+    assert process.wait(timeout=600) == 0, output.read_text()[-3000:]
     assert lost()
     text = output.read_text()
     lines = re.findall(r"^line (\d{6}):", text, re.MULTILINE)
@@ -341,7 +342,7 @@ def test_following_shows_each_line_once_in_order_across_dropped_connections(host
 
     # The filter is applied on the host; nothing that passes it is lost either.
     filtered = monitor(play, host, "long", follow=True, filter="training", lines=0)
-    assert filtered.rc == 0
+    assert filtered.rc == 0, filtered.stdout
     epochs = re.findall(r"^Epoch (\d+)/200 - loss", filtered.stdout, re.MULTILINE)
     assert epochs == [str(number) for number in range(LINES // 500)]
     assert "nothing of note" not in filtered.stdout
