@@ -30,7 +30,7 @@ test: setup-dev
 	@scripts/test
 
 bench: setup-dev
-	@benchmarks/run
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" benchmarks/run
 
 clean:
 	rm -rf .venv .build

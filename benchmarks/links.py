@@ -113,6 +113,7 @@ def steps(hosts: Hosts, payload: Path, turn: int) -> tuple[float, float, float]:
     runner.put(payload, "/opt/module.py")
     whole = timed(runner, "/usr/bin/python3 /opt/module.py")
     assert linked(runner) == FEATURES
+    print(f"  cp -rs {copied:.2f} s, loop {answer['seconds']:.2f} s, module {whole:.2f} s", flush=True)
     for host in (copier, looper, runner):
         host.remove()
         hosts.started.remove(host)
@@ -129,6 +130,7 @@ def commands(hosts: Hosts, turn: int) -> tuple[float, float]:
     # The connection is made in the measured time on both sides.
     command = seconds(lambda: run(playbook_command(inventory, REPOSITORY / "prepare_features.yml")))
     assert linked(new) == FEATURES
+    print(f"  shell approach {shell:.1f} s, whole command {command:.1f} s", flush=True)
     for host in (old, new):
         host.remove()
         hosts.started.remove(host)

@@ -30,7 +30,8 @@ def apply_changes(changes: Sequence[Change]) -> Applied:
     groups = trust.Groups()
     for parent_changes in _by_parent(changes):
         parent = parent_changes[0].node.parent
-        assert parent is not None  # the root directory is never changed
+        if parent is None:
+            raise AssertionError("the root directory is never changed")
         try:
             with reopened(parent) as directory:
                 for change in parent_changes:
