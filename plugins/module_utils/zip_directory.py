@@ -52,6 +52,8 @@ _CHUNK = 1 << 20
 codecs.lookup("cp437")
 # The most that deflate can make of one byte, with room for its headers.
 _MAX_RATIO = 1040
+# And the most that packing can add, generously: blocks without content could fill the file.
+_MAX_OVERHEAD = 1 << 16
 _MAX_PREFIX_INPUT = 1 << 16
 
 
@@ -191,7 +193,8 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     # Without this a size could be as large as it likes: nothing else bounds the unpacked one.
     if offset + LOCAL.size + name_length + packed > limit:
         raise Damaged(f"has a directory entry that points outside the file ({shorten(name)})")
-    if size != packed if method == STORED else size > packed * _MAX_RATIO:
+    absurd = size != packed if method == STORED else size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD
+    if absurd:
         raise Damaged(f"has a directory entry with an absurd size ({shorten(name)}: {size} bytes out of {packed})")
     return Member(name, raw_name, flags, method, crc, packed, size, offset), after
 

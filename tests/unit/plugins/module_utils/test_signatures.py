@@ -522,16 +522,51 @@ def test_memory_is_bounded_whatever_is_unpacked(look, full):
         tracemalloc.stop()
 
 
-def test_packed_data_that_unpack_to_nothing_are_given_up(look):
-    nothing = b"\0\0\0\xff\xff" * 40000  # empty blocks of deflate
+def of_nothing(blocks, size):
+    """An archive with a member of empty blocks, announced as this many bytes."""
+    nothing = b"\0\0\0\xff\xff" * blocks
     content = archive(members(a=b"x"), zipfile.ZIP_DEFLATED, wide=False)
     start = central(content)
-    local = patched(content[:35], 18, struct.pack("<LL", len(nothing), 100000))
-    entry = patched(content[start:-22], 20, struct.pack("<LL", len(nothing), 100000))
-    at = len(local) + len(nothing)
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), at, 0)
-    verdict = look(local + nothing + entry + end, ANY)
+    local = patched(content[:35], 18, struct.pack("<LL", len(nothing), size))
+    entry = patched(content[start:-22], 20, struct.pack("<LL", len(nothing), size))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(local) + len(nothing), 0)
+    return local + nothing + entry + end
+
+
+def test_packed_data_that_unpack_to_nothing_are_given_up(look):
+    verdict = look(of_nothing(40000, 100000), ANY)
     assert verdict[:2] == (DAMAGED, "has packed data that end early (a.npy)")
+    verdict = look(of_nothing(40000, 100), ANY)
+    assert verdict[:2] == (DAMAGED, "has a directory entry with an absurd size (a.npy: 100 bytes out of 200000)")
+
+
+def test_a_quick_look_reads_a_bounded_part(tmp_path):
+    # 256 GiB of nothing under a header that numpy did not write: to read them would take minutes.
+    rows = (256 << 30) // 3072
+    header = npy(text=f"{{'descr':'<f4','fortran_order':False,'shape':({rows},768)}}", data=b"")
+    size, name = len(header) + rows * 3072, b"wav2vec_features.npy"
+    extra = struct.pack("<HHQQ", 1, 16, size, size)
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 0, 0, 33, 0, 2**32 - 1, 2**32 - 1, len(name), len(extra))
+    start = len(local + name + extra) + size
+    entry = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 0, 0, 0, 33, 0, 2**32 - 1, 2**32 - 1, len(name), len(extra), *[0] * 5
+    )
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(entry + name + extra), start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + len(entry + name + extra), 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry + name + extra), 2**32 - 1, 0)
+    path = tmp_path / "x.npz"
+    try:
+        with open(str(path), "wb") as file:
+            file.write(local + name + extra + header)
+            file.seek(start)
+            file.write(entry + name + extra + record + locator + end)
+        fd = os.open(str(path), os.O_RDONLY)
+        try:
+            assert judge(fd, os.fstat(fd).st_size, "x.npz", ASKED).kind == FEATURE
+        finally:
+            os.close(fd)
+    finally:
+        path.unlink()
 
 
 def test_a_directory_of_absurd_length(look):
