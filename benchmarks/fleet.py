@@ -13,6 +13,7 @@ from pathlib import Path
 
 from measure import (
     REPOSITORY,
+    RESULTS,
     Row,
     book_of,
     environment,
@@ -111,23 +112,26 @@ def tune(setting: Setting, number: int) -> None:
             if turn:
                 taken[name].append(value)
     base = statistics.median(taken[plans[0][0]])
-    print(f"| setting, {number} hosts with nothing to do | seconds | against ansible.cfg |\n|---|---|---|")
+    lines = [f"| setting, {number} hosts with nothing to do | seconds | against `ansible.cfg` |", "|---|---|---|"]
     for name, values in taken.items():
-        print(f"| {name} | {statistics.median(values):.2f} | {statistics.median(values) / base:.2f} |")
+        middle = statistics.median(values)
+        lines.append(f"| {name} | {middle:.2f} | {middle / base:.2f} |")
+    (RESULTS / "settings.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=20)
     parser.add_argument("--times", type=int, default=7)
-    parser.add_argument("--tune", action="store_true", help="compare the settings of ansible.cfg as well")
+    parser.add_argument("--no-tune", action="store_true", help="do not compare the settings of ansible.cfg")
     options = parser.parse_args()
     hosts = Hosts("tp-bench")
     try:
         rows = one_host(hosts, options.times)
         more, setting = many_hosts(hosts, options.hosts, max(3, options.times // 2))
         save("fleet", rows + more)
-        if options.tune:
+        if not options.no_tune:
             tune(setting, options.hosts)
     finally:
         time.sleep(0.1)
