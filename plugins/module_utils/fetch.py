@@ -4,8 +4,8 @@
 
 """A host fetches features from an object store by itself, with rclone, into the staging directory.
 
-rclone runs detached and holds the staging directory's lock. Its log, beside the staging directory in a folder that
-only its owner may enter, tells how far it is. What has arrived is judged, and only then gets a manifest.
+rclone runs detached and holds the staging directory's lock. Its log, in a folder of the staging directory, tells how
+far it is. What has arrived is judged, and only then gets a manifest.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .receive import (
 from .sets import FeatureSet, name_filter
 from .signatures import DAMAGED, FEATURE, judge
 from .staging import (
+    FETCH_DIR,
     OPEN_FILE,
     Manifest,
     Wanted,
@@ -42,6 +43,7 @@ from .staging import (
     list_staged,
     open_staging,
     read_manifest,
+    remove_fetch_work,
     remove_manifest,
     staging_path,
     token_of,
@@ -74,11 +76,6 @@ class Judged:
     left_out: int = 0
     present: int = 0
     samples: List[Dict[str, str]] = field(default_factory=list)
-
-
-def work_path(target: str) -> str:
-    """Where a fetch keeps its list, its log and its exit code."""
-    return staging_path(target) + ".fetch"
 
 
 def start_fetch(
@@ -122,7 +119,7 @@ def start_fetch(
         if os.fstat(fd).st_uid != os.geteuid():
             os.fchown(fd, os.geteuid(), os.getegid())
         _clear_away(target, fd, sizes, result.staging)
-        _start(rclone, feature_set, target, fd, sorted(sizes), environment)
+        _start(rclone, feature_set, fd, sorted(sizes), environment)
         result.changed = True
         result.key = key_of(os.fstat(fd))
     finally:
@@ -213,21 +210,22 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
 
 
 def _start(
-    rclone: str, feature_set: FeatureSet, target: str, fd: int, names: List[str], environment: Mapping[str, str]
+    rclone: str, feature_set: FeatureSet, fd: int, names: List[str], environment: Mapping[str, str]
 ) -> None:
-    work = work_path(target)
-    shutil.rmtree(work, ignore_errors=True)
-    os.mkdir(work, 0o700)
-    with open(os.path.join(work, "list"), "wb") as file:
+    remove_fetch_work(fd)
+    os.mkdir(FETCH_DIR, 0o700, dir_fd=fd)
+    listing = os.open(FETCH_DIR + "/list", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
+    with os.fdopen(listing, "wb") as file:
         file.write(b"".join(os.fsencode(name) + b"\n" for name in names))
     # Everything that rclone is told stands in its environment or in files: nothing secret in its arguments.
+    # It works in the staging directory, wherever somebody may have moved that.
     script = (
-        'rclone=$1 source=$2 work=$3; shift 3; "$rclone" copy "$source" . --files-from-raw "$work/list" --transfers 8'
-        ' --stats 1s --stats-log-level NOTICE --use-json-log --log-file "$work/log" "$@" </dev/null >/dev/null 2>&1;'
-        ' echo $? >"$work/exit.new"; mv "$work/exit.new" "$work/exit"'
+        f'"$1" copy "$2" . --files-from-raw {FETCH_DIR}/list --transfers 8 --stats 1s --stats-log-level NOTICE'
+        f' --use-json-log --log-file {FETCH_DIR}/log {" ".join(_PATIENCE)} </dev/null >/dev/null 2>&1;'
+        f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
     )
     subprocess.Popen(
-        ["/bin/sh", "-c", script, "feature_fetch", rclone, str(feature_set.source), work, *_PATIENCE],
+        ["/bin/sh", "-c", script, "feature_fetch", rclone, str(feature_set.source)],
         env=dict(environment),
         cwd=f"/proc/self/fd/{fd}",
         pass_fds=(fd,),
@@ -240,34 +238,39 @@ def _start(
 
 def look_at_fetch(feature_set: FeatureSet, target: str, account: Account, secrets: Mapping[str, str]) -> Fetched:
     """How far the fetch is, from rclone's own log."""
-    work = work_path(target)
     found = Fetched()
-    try:
-        with open(os.path.join(work, "exit"), encoding="ascii") as file:
-            found.exit = int(file.read() or "1")
-    except OSError:
-        fd = open_existing(staging_path(target), account)
-        if fd is not None:
+    fd = open_existing(staging_path(target), account)
+    if fd is None:
+        found.exit = -9
+    else:
+        try:
+            # In this order: it may end between the two questions.
             found.running = not try_lock(fd)
+            code = _read_work(fd, "exit")
+            found.exit = int(code or b"1") if code is not None else None if found.running else -9
+            found.running = found.exit is None
+            _read_log(_read_work(fd, "log") or b"", found)
+        finally:
             os.close(fd)
-        # It may have ended between the two questions.
-        if not found.running and not os.path.exists(os.path.join(work, "exit")):
-            found.exit = -9
-    _read_log(os.path.join(work, "log"), found)
     if found.exit:
         found.error = explain_rclone(str(feature_set.source), found.error or "rclone was killed", secrets)
     return found
 
 
-def _read_log(path: str, found: Fetched) -> None:
+def _read_work(fd: int, name: str) -> Optional[bytes]:
+    """The end of a file of a fetch; None where there is none."""
     try:
-        with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 65536))
-            lines = file.read().splitlines()
+        file = os.open(FETCH_DIR + "/" + name, OPEN_FILE, dir_fd=fd)
     except OSError:
-        return
-    for line in lines:
+        return None
+    try:
+        return os.pread(file, 65536, max(0, os.fstat(file).st_size - 65536))
+    finally:
+        os.close(file)
+
+
+def _read_log(log: bytes, found: Fetched) -> None:
+    for line in log.splitlines():
         try:
             entry: Dict[str, Any] = json.loads(line)
         except ValueError:
@@ -296,7 +299,7 @@ def finish_fetch(feature_set: FeatureSet, target: str, account: Account) -> Judg
                 f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks"
             )
         write_manifest(target, wanted)
-        shutil.rmtree(work_path(target), ignore_errors=True)
+        remove_fetch_work(fd)
         return judged
     finally:
         os.close(fd)

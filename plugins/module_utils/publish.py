@@ -35,6 +35,7 @@ from .staging import (
     manifest_path,
     open_staging,
     read_manifest,
+    remove_fetch_work,
     remove_manifest,
     staging_path,
     what_is_wrong,
@@ -167,6 +168,7 @@ class _Publication:
             return
         for path in extra:
             os.unlink(path, dir_fd=self.fd)
+        remove_fetch_work(self.fd)
         self._remove_folders(["", *staged.folders], PARTIAL_DIR)
         self._give_to_account(there, staged.folders)
         sync_file_system(self.fd)

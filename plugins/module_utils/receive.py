@@ -28,6 +28,7 @@ from .staging import (
     list_staged,
     open_staging,
     read_manifest,
+    remove_fetch_work,
     staging_path,
     what_is_wrong,
     write_manifest,
@@ -257,6 +258,8 @@ def _sort_out(feature_set: FeatureSet, target: str, fd: int, wanted: Manifest, r
     result.staged = len(whole)
     result.staged_bytes = sum(wanted[name].size for name in whole)
     result.send = [name for name in result.send if name not in whole]
+    if not check:
+        remove_fetch_work(fd)
     for path in () if check else unwanted:
         os.unlink(path, dir_fd=fd)
         result.changed = True

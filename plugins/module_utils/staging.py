@@ -28,6 +28,8 @@ from .signatures import FEATURE, Verdict, content_digest, judge
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
 PARTIAL_DIR = ".rsync-partial"
+# Where a fetch keeps its list, its log and its exit code, at the top of the staging directory.
+FETCH_DIR = ".fetch"
 
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLLOW_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -252,6 +254,8 @@ def list_staged(directory: int) -> Staged:
         for name, is_folder in _list_folder(directory, folder):
             if not is_folder:
                 staged.files.append(prefix + name)
+            elif prefix + name == FETCH_DIR:
+                continue
             elif name != PARTIAL_DIR:
                 staged.folders.append(prefix + name)
                 pending.append(prefix + name)
@@ -268,6 +272,20 @@ def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
             return [(item.name, item.is_dir(follow_symlinks=False)) for item in listing]
     finally:
         os.close(fd)
+
+
+def remove_fetch_work(fd: int) -> None:
+    """Removes what a fetch kept for itself in an open staging directory."""
+    try:
+        work = os.open(FETCH_DIR, OPEN_DIRECTORY, dir_fd=fd)
+    except FileNotFoundError:
+        return
+    try:
+        for name in os.listdir(work):
+            os.unlink(name, dir_fd=work)
+    finally:
+        os.close(work)
+    os.rmdir(FETCH_DIR, dir_fd=fd)
 
 
 def is_temporary(path: str, names: Iterable[str]) -> bool:

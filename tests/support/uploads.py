@@ -65,7 +65,7 @@ class Background:
         logs = self.local_tmp.glob("**/rsync-*/log")
         return sum(log.read_bytes().count(b"] sent <f") for log in logs)
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> bool:
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> bool:
         """Whether it came true before the run ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -87,7 +87,7 @@ def test_a_store_that_goes_in_the_middle_is_told_and_the_next_run_goes_on(store,
     code, output = run.end()
     assert code == 2 and "cannot be fetched" in output and "run again, it goes on from there" in output, output
     assert SECRET not in output and KEY not in output
-    assert SECRET not in store.run("cat /data/.wav.incoming.fetch/*").stdout
+    assert SECRET not in store.run("cat /data/.wav.incoming/.fetch/*").stdout
     assert store.run("test -e /data/wav", check=False).returncode == 1
     kept = inodes(store, "/data/.wav.incoming")
     kept = {name: inode for name, inode in kept.items() if not name.endswith(".partial")}

@@ -196,6 +196,8 @@ def test_rsync_leftovers_are_cleared_and_never_published(tmp_path):
     (upload.staging / PARTIAL_DIR).mkdir()
     (upload.staging / PARTIAL_DIR / "b.npz").write_bytes(b"begin")
     (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"begin")
+    (upload.staging / ".fetch").mkdir()
+    (upload.staging / ".fetch" / "log").write_bytes(b"{}")
     upload.publish()
     upload.assert_done()
     assert sorted(path.name for path in upload.target.iterdir()) == ["a.npz", "b.npz", "c.npz"]
