@@ -4,13 +4,14 @@
 #
 # Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean test bench clean
+.PHONY: help setup setup-dev demo demo-clean test corpus bench clean
 
 help:
 	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
 	@echo "make demo        the main job on a sample host in a folder of this machine"
 	@echo "make demo-clean  remove the sample host"
 	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
+	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
 	@echo "make bench       the benchmarks"
 	@echo "make clean       remove .venv and .build"
 
@@ -28,6 +29,9 @@ demo-clean:
 
 test: setup-dev
 	@scripts/test
+
+corpus: setup-dev
+	@.venv/bin/pytest tests/corpus tests/property --corpus 20000 --runs 1000
 
 bench: setup-dev
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" benchmarks/run
