@@ -28,7 +28,7 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "fail": {"type": "bool", "default": True},
     "run": {"type": "str", "default": ""},
     "offset": {"type": "int", "default": 0},
-    "limit": {"type": "int", "default": 1 << 20},
+    "limit": {"type": "int", "default": 2 << 20},
 }
 
 _TAIL = 64 << 10  # bytes of the log that are searched for the error that ended it

@@ -22,7 +22,7 @@ from .errors import FeatureError
 
 _SEARCH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
 _SHELLS = {"ash", "bash", "csh", "dash", "fish", "ksh", "login", "mksh", "sh", "tcsh", "tmux", "tmux: server", "zsh"}
-_PATIENCE = 20  # seconds for one answer of tmux
+_PATIENCE = 60  # seconds for one answer of tmux: a host that trains may be busy
 
 
 @dataclass(frozen=True)

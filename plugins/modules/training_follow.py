@@ -70,7 +70,7 @@ options:
   limit:
     description: How many bytes of the log to take at a time.
     type: int
-    default: 1048576
+    default: 2097152
 attributes:
   action:
     description: Has an action plugin that runs on the controller.

@@ -159,7 +159,7 @@ def test_a_training_that_exits_3_has_failed(host, play, sessions):
     assert "✗ WARNING: last run: failed (exit code 3: ValueError: no good)" in result.stdout
     assert "✗ WARNING: training process not running" in result.stdout
     followed = monitor(play, host, "fails", follow=True)
-    assert followed.rc == 2
+    assert followed.rc == 2, followed.stdout
     assert followed.stdout.count("\nValueError: no good\n") == 1
 
 
