@@ -221,12 +221,16 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
     A directory stands for those in it where it holds features itself, or where each directory in it does; so that
     a folder for each speaker is one find, and a home directory is none.
     """
-    found: Dict[str, int] = {}
+    below: Dict[str, List[Tuple[str, int]]] = {}
+    whole: Set[str] = set()
     # Directories were entered from the top down, so that backwards each one comes after those in it.
     for path in reversed(list(search.children)):
         own = search.counts.get(path, {}).get(name, 0)
         inner = search.children[path]
-        if own or (len(inner) > 1 and path not in search.roots and all(child in found for child in inner)):
-            below = [item for item in found if item.startswith(path.rstrip("/") + "/")]
-            found[path] = own + sum(found.pop(item) for item in below)
-    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        found = [item for child in inner for item in below.pop(child, ())]
+        if own or (len(inner) > 1 and path not in search.roots and all(child in whole for child in inner)):
+            whole.add(path)
+            found = [(path, own + sum(count for _path, count in found))]
+        if found:
+            below[path] = found
+    return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))

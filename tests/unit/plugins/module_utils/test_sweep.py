@@ -118,6 +118,13 @@ def test_nested_and_missing_roots(tree):
     assert found(sweep(roots, SETS, []), root) == [("a/b", 1)]
 
 
+def test_a_root_in_a_root_in_either_order(tree):
+    root = tree({"1.npz": FEATURE, "a/b/2.npz": FEATURE})
+    inner, outer = str(root / "a"), str(root)
+    assert found(sweep([outer, inner], SETS, []), root) == [(".", 2)]
+    assert sorted(found(sweep([inner, outer], SETS, []), root)) == [(".", 1), ("a/b", 1)]
+
+
 def test_says_when_the_depth_cuts_it_short(tree):
     root = tree({"a/1.npz": FEATURE, "b/c/d/2.npz": FEATURE})
     result = sweep([str(root)], SETS, [], Bounds(depth=2))
