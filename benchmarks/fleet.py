@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from measure import (
 
 from tests.support.hosts import Host, Hosts
 
-LAYOUT = ["--root", "/", "--scale", "full", "--owner", "ubuntu"]
+LAYOUT = ["--root", "/", "--owner", "ubuntu", "--scale"]
 PREPARE = REPOSITORY / "prepare_features.yml"
 PING = {"ansible.builtin.ping": {}}
 
@@ -44,8 +46,8 @@ class Setting:
         run(self.prepare)
 
 
-def one_host(hosts: Hosts, times: int) -> list[Row]:
-    host = hosts.start("bench", layout=LAYOUT)
+def one_host(hosts: Hosts, times: int, scale: str) -> list[Row]:
+    host = hosts.start("bench", layout=[*LAYOUT, scale])
     setting = Setting(hosts, [host], "one")
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
     counted = hosts.play(host, str(PREPARE))
@@ -56,8 +58,8 @@ def one_host(hosts: Hosts, times: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def many_hosts(hosts: Hosts, number: int, times: int) -> tuple[list[Row], Setting]:
-    members = [hosts.start(f"fleet{index}", layout=LAYOUT) for index in range(number)]
+def many_hosts(hosts: Hosts, number: int, times: int, scale: str) -> tuple[list[Row], Setting, list[Host]]:
+    members = [hosts.start(f"fleet{index}", layout=[*LAYOUT, scale]) for index in range(number)]
     setting = Setting(hosts, members, "many")
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
     # All "hosts" share this machine's processors, which real ones do not: what the looks take of them is said beside it.
@@ -71,7 +73,7 @@ def many_hosts(hosts: Hosts, number: int, times: int) -> tuple[list[Row], Settin
             f" {number * look / cores:.2f} s"),
         Row(f"controller memory against the ping play, {number} hosts", prepare_memory / ping_memory, "<=", 1.2,
             f"{prepare_memory / 1e6:.0f} MB against {ping_memory / 1e6:.0f} MB, proportional set size of all processes"),
-    ], setting  # fmt: skip
+    ], setting, members  # fmt: skip
 
 
 def host_seconds(host: Host) -> float:
@@ -90,6 +92,48 @@ def host_seconds(host: Host) -> float:
     before = used()
     run(command)
     return max(0.0, used() - before - idle)
+
+
+# What is done to each fifth host, and how it has to come out then: outcome, status.
+KINDS = (
+    ("true", ("ready", 3)),
+    ("find /data -name '*.npz' -delete", ("ready", 3)),
+    ("rm -rf /home/ubuntu/audio_emotion", ("not_ready", None)),
+    (
+        "rm -rf /home/ubuntu/audio_emotion /home/ubuntu/emotion_project; find /data -name '*.npz' -delete",
+        ("not_ready", 0),
+    ),
+    ("printf x > /data/wav2vec_features/broken.npz", ("not_ready", 3)),
+)
+
+
+def mixed(hosts: Hosts, members: list[Host]) -> None:
+    """All statuses, one host that is gone, one that fails: whether terminal, JSON and page say of each what is true."""
+    inventory, expected = {}, {}
+    for index, host in enumerate(members):
+        command, outcome = KINDS[index % len(KINDS)]
+        host.run(command)
+        inventory[f"gpu-{index + 1}"], expected[f"gpu-{index + 1}"] = dict(host.variables), outcome
+    *_, failing, gone = inventory
+    inventory[failing]["prepare_features_user"] = "nobody-here"
+    inventory[gone]["ansible_port"] = 1
+    expected.update({failing: ("failed", None), gone: ("unreachable", None)})
+    path, folder = hosts.scratch / "mixed.json", RESULTS / "mixed"
+    path.write_text(json.dumps({"all": {"hosts": inventory}}))
+    command = [*playbook_command(path, PREPARE), "-e", json.dumps({"prepare_features_report_dir": str(folder)})]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment(COLUMNS="120"), text=True, capture_output=True, check=False
+    )
+    report = json.loads((folder / "report.json").read_text())
+    told = {host["host"]: (host["outcome"], host["status"]) for host in report["hosts"]}
+    page = (folder / "report.html").read_text()
+    table = done.stdout[done.stdout.rindex("FEATURES") :]
+    missing = [name for name in inventory if f"<h2>{name}</h2>" not in page or f"\n{name} " not in table]
+    if told != expected or missing or not done.returncode:
+        raise SystemExit(
+            f"the mixed fleet is not told right: {told} instead of {expected}; missing: {missing}\n{table}"
+        )
+    print(f"{len(inventory)} hosts of all kinds are told right; see {folder}", flush=True)
 
 
 def tune(setting: Setting, number: int) -> None:
@@ -124,15 +168,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=20)
     parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--scale", choices=["small", "full"], default="full", help="how many files a host has")
     parser.add_argument("--no-tune", action="store_true", help="do not compare the settings of ansible.cfg")
     options = parser.parse_args()
     hosts = Hosts("tp-bench")
     try:
-        rows = one_host(hosts, options.times)
-        more, setting = many_hosts(hosts, options.hosts, max(3, options.times // 2))
+        rows = one_host(hosts, options.times, options.scale)
+        more, setting, members = many_hosts(hosts, options.hosts, max(3, options.times // 2), options.scale)
         save("fleet", rows + more)
         if not options.no_tune:
             tune(setting, options.hosts)
+        mixed(hosts, members)
     finally:
         time.sleep(0.1)
         hosts.close()
