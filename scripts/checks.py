@@ -60,7 +60,7 @@ def checks() -> List[Check]:
         Check("yamllint", "yamllint --strict ."),
         Check("changelog", "antsibull-changelog lint"),
         Check("licences", "python scripts/check_licences.py"),
-        Check("unit", "pytest tests/unit", pytest=True),
+        Check("unit", "pytest tests/unit -n 2", pytest=True),
         Check("property", "pytest tests/property", pytest=True, needs="tests/property"),
         Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
         Check("mypy", "MYPYPATH=.venv/collections mypy --namespace-packages --explicit-package-bases"
@@ -70,7 +70,7 @@ def checks() -> List[Check]:
         Check("galaxy", "scripts/check_galaxy"),
         Check("demo", "scripts/check_demo"),
         # From here on minutes, most of it waiting for hosts.
-        Check("system", f"pytest tests/system -n {workers} --dist loadfile", pytest=True),
+        Check("system", f"pytest tests/system -n {workers} --dist loadfile --durations 20", pytest=True),
         Check("sanity", "scripts/check_sanity"),
         Check("molecule", f"scripts/molecule test --all --workers {workers}"),
     ]

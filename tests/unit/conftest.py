@@ -10,8 +10,12 @@ Under ``ansible-test units`` the finder is installed already.
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 
 def _collection_finder_is_there() -> bool:
@@ -22,3 +26,15 @@ if not _collection_finder_is_there():
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([str(Path(__file__).resolve().parents[2] / ".venv" / "collections")])
+
+
+@pytest.fixture
+def tmp_path():
+    """A directory of the test's own that other accounts may pass, as pytest's own may not be.
+
+    Tests become other accounts; opening pytest's directories for them would race with every other test run on the machine.
+    """
+    path = Path(tempfile.mkdtemp(prefix="tp-unit-")).resolve()
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
