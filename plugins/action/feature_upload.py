@@ -286,6 +286,8 @@ class ActionModule(ActionBase):
                 summary += f", {progress.total_files - progress.files:,} files left"
             elif found["staged"]:
                 summary += f", {found['staged']:,} files were there from before"
+            if source.left_out:
+                summary += f", {source.left_out:,} other files left out"
             board.finish(progress, summary)
         return meter.wire, message
 
