@@ -27,7 +27,7 @@ from tests.support.uploads import (
 FILES = 600
 # How often the long upload is killed: 20 times with `KILLS=20`, which `make bench` runs.
 KILLS = int(os.environ.get("KILLS", "6"))
-SLOW = {"prepare_features_rsync_opts": ["--bwlimit=40m"]}
+SLOW = {"prepare_features_rsync_opts": ["--bwlimit=25m"]}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_killed_again_and_again_it_arrives_whole_and_once(hosts, start_host, sou
     """rsync and ssh on the controller, and the receiver on the host, die by SIGKILL at random points of one upload."""
     host = start_host("killed")
     chance = random.Random(20261122)
-    points = sorted(chance.sample(range(5, FILES - 30), KILLS))
+    points = sorted(chance.sample(range(5, FILES * 4 // 5), KILLS))
     victims = [("rsync",), ("ssh",), ("receiver",), ("rsync", "ssh")]
     variables = role_variables(feature_set(source), **SLOW)
     size = sum(path.stat().st_size for path in source.iterdir())
