@@ -138,7 +138,7 @@ class _Wishes:
         self.first: Dict[str, Candidate] = {}
         self.others: Dict[str, List[Candidate]] = {}
         for legacy in one.legacy:
-            for entry in sorted(legacy.features, key=_path):
+            for entry in sorted(legacy.features, key=_preference):
                 name = entry.path if one.tree else entry.name
                 known = self.first.get(name)
                 if known is None:
@@ -146,13 +146,23 @@ class _Wishes:
                 elif known.entry.verdict.identity != entry.verdict.identity:
                     self.others.setdefault(name, []).append(Candidate(legacy.path, entry))
 
+    def wants(self, name: str, identity: Optional[bytes]) -> bool:
+        """Whether a feature wants a name."""
+        first = self.first.get(name)
+        if first is None:
+            return False
+        return first.entry.verdict.identity == identity or any(
+            other.entry.verdict.identity == identity for other in self.others.get(name, ())
+        )
+
     def candidates(self, name: str) -> List[Candidate]:
         """All features that want a name, the first listed first."""
         return [self.first[name]] + self.others.get(name, []) if name in self.first else []
 
 
-def _path(entry: Entry) -> str:
-    return entry.path
+def _preference(entry: Entry) -> Tuple[bool, str]:
+    """A file that lies here itself comes before one that is reached through a link."""
+    return entry.detour, entry.path
 
 
 def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
@@ -199,9 +209,8 @@ def _owners(
         wish = wishes[index]
         for name, entry in one.target_entries.items():
             identity = entry.verdict.identity
-            if entry.is_feature and identity not in owners:
-                if any(known.entry.verdict.identity == identity for known in wish.candidates(name)):
-                    owners[identity] = (index, name)
+            if entry.is_feature and identity not in owners and wish.wants(name, identity):
+                owners[identity] = (index, name)
     for index, (one, wish) in enumerate(zip(sets, wishes)):
         going = _going(index, one, owners, into_legacy[index], prune)
         for name in wish.first:

@@ -38,10 +38,11 @@ class Entry:
     """One name in a scanned directory; millions of them may be in memory at once.
 
     path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
-    verdict: what the file is, is_feature whether its content has the arrays that were asked for; text: what a link says.
+    verdict: what the file is, is_feature whether its content has the arrays that were asked for; text: what a link says;
+    detour: it is a link, or lies behind one.
     """
 
-    __slots__ = ("is_feature", "key", "kind", "name", "path", "size", "text", "verdict")
+    __slots__ = ("detour", "is_feature", "key", "kind", "name", "path", "size", "text", "verdict")
 
     def __init__(
         self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None, name: str = ""
@@ -52,6 +53,7 @@ class Entry:
         self.key = key
         self.size = size
         self.text = text
+        self.detour = text is not None
         self.verdict = verdict
         self.is_feature = verdict.kind == FEATURE
 
@@ -228,7 +230,9 @@ class _Walk:
         yield from self._directory(top, "")
         # Links to directories last: what lies here also by itself goes by its own path. The list grows meanwhile.
         for path in self.linked:
-            yield from self._folder(top, path, path, True)
+            for item in self._folder(top, path, path, True):
+                item[2].detour = True
+                yield item
 
     def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
         accept, keep_names = self.accept, self.keep_names

@@ -387,3 +387,15 @@ def test_a_link_upwards_does_not_lead_through_half_the_host(tmp_path):
     (legacy / "across").symlink_to(beside)
     scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
     assert [entry.path for entry in scan.entries] == ["across/x.npz"]
+
+
+def test_what_lies_behind_a_link_says_so(tmp_path):
+    legacy, away = tmp_path / "legacy", tmp_path / "away"
+    legacy.mkdir()
+    away.mkdir()
+    for place in (legacy / "z.npz", away / "z.npz"):
+        place.write_bytes(b"")
+    (legacy / "a").symlink_to(away)
+    (legacy / "l.npz").symlink_to(legacy / "z.npz")
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    assert {entry.path: entry.detour for entry in scan.entries} == {"z.npz": False, "l.npz": True, "a/z.npz": True}
