@@ -114,7 +114,7 @@ def mixed(hosts: Hosts, members: list[Host]) -> None:
         command, outcome = KINDS[index % len(KINDS)]
         host.run(command)
         inventory[f"gpu-{index + 1}"], expected[f"gpu-{index + 1}"] = dict(host.variables), outcome
-    *_, failing, gone = inventory
+    *_rest, failing, gone = inventory
     inventory[failing]["prepare_features_user"] = "nobody-here"
     inventory[gone]["ansible_port"] = 1
     expected.update({failing: ("failed", None), gone: ("unreachable", None)})
