@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set
 
 from .access_look import Answer, Directory, ask
 from .account import Account
-from .grant_plan import SetPlan, Source, key_of, plan_grants
-from .grant_rules import GRANT, Means
 from .paths import InodeKey, display
+
+if TYPE_CHECKING:
+    from .grant_plan import SetPlan, Source
 
 MAX_SAMPLES = 10
 
@@ -52,6 +53,10 @@ def prove_all(
     answers = ask(account, sets) if any(sets.values()) else {name: Answer([], []) for name in sets}
     if not any(answer.refused for answer in answers.values()):
         return {name: AccessReport(account.name) for name in answers}
+    # Imported where something is refused: on a host where all is readable nothing is to be planned.
+    from .grant_plan import plan_grants
+    from .grant_rules import GRANT, Means
+
     # As if setfacl were there: whether it is matters only once something is to be granted.
     plan = plan_grants(account, Means(os.geteuid(), GRANT, True), answers, sources or {})
     return {name: _report(account, answer, plan.sets[name]) for name, answer in answers.items()}
@@ -59,6 +64,8 @@ def prove_all(
 
 def _report(account: Account, answer: Answer, plan: SetPlan) -> AccessReport:
     """The answer in numbers and samples."""
+    from .grant_plan import key_of
+
     first: Dict[int, str] = {}
     seen: Set[InodeKey] = set()
     for refused in answer.refused:

@@ -7,11 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Sequence, Tuple
-
-from .paths import InodeKey
-from .sets import FeatureSet
-from .sweep import sweep
+from typing import List, Tuple
 
 
 @dataclass
@@ -25,9 +21,3 @@ class Discovery:
     def count(self) -> int:
         """Features found."""
         return sum(number for _path, number in self.directories)
-
-
-def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[InodeKey]) -> Dict[str, Discovery]:
-    """By set name, what lies below the roots in directories that are not known."""
-    swept = sweep(roots, sets, known)
-    return {name: Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .access import prove_all
 from .account import Account, run_as
-from .discovery import Discovery, discover
+from .discovery import Discovery
 from .errors import FeatureError
 from .identity import Located, digest_on_disk, settle_identities
 from .legacy import LegacyScans, look_up_as_needed, places_as_needed, scan_as_needed
@@ -80,6 +80,7 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
         view.top_up = options.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
+    scans.forget_verdicts()
     settle_identities(_features(views, scans), digest_on_disk)
     _find_leaks(views)
     _plan(views, options, scans.keys())
@@ -226,6 +227,9 @@ def _search(view: HostView, searching: Sequence[FeatureSet]) -> Dict[str, Discov
     known += [legacy.place.key for one in view.sets for legacy in one.legacy if legacy.place.key]
     roots = [expand_home(root, view.account.home) for root in view.options.search_roots]
     # As the training user: what that account cannot read is no find.
+    # Imported where it is needed, and before the other process starts, which may not be able to.
+    from .discover import discover
+
     found: Dict[str, Discovery] = run_as(view.account, discover, roots, list(searching), known)
     return found
 

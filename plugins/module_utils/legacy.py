@@ -36,6 +36,10 @@ class LegacyScans:
         """The verdicts so far, by inode key."""
         return self._known.setdefault(question, {})
 
+    def forget_verdicts(self) -> None:
+        """Gives back the memory of the verdicts once nothing is left to scan; the entries keep theirs."""
+        self._known.clear()
+
     def keys(self) -> Set[int]:
         """The inode keys of all files seen."""
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}

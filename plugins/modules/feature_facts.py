@@ -106,6 +106,10 @@ ansible_facts:
       description: Whether every required set is ready once the role has done what this look plans.
       type: bool
       sample: true
+    features_to_do:
+      description: Whether anything is to be published, linked, removed, uploaded or granted on this host.
+      type: bool
+      sample: true
     feature_sets:
       description: By set name, its status, readiness, problems, warnings, counts and directories.
       type: dict
