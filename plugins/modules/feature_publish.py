@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_publish
 short_description: Turn a complete staging directory into the target's content
-version_added: 1.0.0
+version_added: 0.1.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Publishes what P(trainprep.features.feature_upload#module) has gathered in a set's staging directory,
