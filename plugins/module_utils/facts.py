@@ -12,7 +12,7 @@ from __future__ import annotations
 import grp
 import pwd
 import stat
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from .link_plan import SAMPLES
 from .mounts import network_file_system
@@ -33,7 +33,7 @@ def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
         "feature_status": host.status,
         "features_ready": host_is_ready(host, assessments),
         "features_will_be_ready": host_will_be_ready(host, assessments),
-        "features_to_do": any(_to_do(view) for view in host.sets),
+        "features_to_do": _to_do(host, assessments),
         "feature_sets": {
             view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
         },
@@ -93,10 +93,16 @@ def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, 
     }
 
 
-def _to_do(view: SetView) -> bool:
-    """Whether the role has something to do for a set, so that it asks no further where it has not."""
-    to_grant = view.access is not None and view.access.to_grant > 0
-    return view.incoming.complete or not view.plan.is_empty or view.uploads or to_grant
+def _to_do(host: HostView, assessments: Sequence[Assessment]) -> bool:
+    """Whether the role has something to do, so that it asks no further where it has not."""
+    if any(view.incoming.complete for view in host.sets):
+        return True
+    if any(assessment.obstacles for assessment in assessments):
+        return False
+    return any(
+        not view.plan.is_empty or view.uploads or (view.access is not None and view.access.to_grant > 0)
+        for view in host.sets
+    )
 
 
 def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
