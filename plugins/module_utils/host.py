@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .access import prove_all
 from .account import Account, run_as
@@ -30,7 +30,7 @@ from .paths import (
     whereabouts,
 )
 from .scan import DirectoryScan, Entry
-from .sets import FeatureSet, name_filter
+from .sets import FeatureSet, any_filter, name_filter
 from .staging import look_at_staging
 from .status import any_holds, holds, set_status
 from .views import HostView, Options, SetView
@@ -73,7 +73,7 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
     legacy = [scans.views_of(one, places) for one, places in zip(sets, declared)]
     views: List[SetView] = []
     for one, place, found in zip(sets, targets, legacy):
-        scan = _scan_target(one, place, scans.known_for(one.question), account)
+        scan = _scan_target(one, place, scans, account)
         view = SetView(one, place.path, scan, found, look_at_staging(replace(one, target=place.path)))
         reads = name_filter(one.reads)
         view.read = [entry for entry in scan.entries if reads(entry.name)]
@@ -136,10 +136,10 @@ def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[Ino
     return ""
 
 
-def _scan_target(one: FeatureSet, place: Place, known: Dict[int, Any], account: Account) -> DirectoryScan:
-    reads, belongs = name_filter(one.reads), name_filter(one.patterns, one.exclude)
-    accept = reads if one.reads == one.patterns else lambda name: reads(name) or belongs(name)
-    return scan_as_needed(account, place, accept, one.question, known, one.layout == "tree", False, True)
+def _scan_target(one: FeatureSet, place: Place, scans: LegacyScans, account: Account) -> DirectoryScan:
+    accept = any_filter([(one.reads, ()), (one.patterns, one.exclude)])
+    known, find = scans.known_for(one.question), scans.finder(one.question)
+    return scan_as_needed(account, place, accept, one.question, known, one.layout == "tree", False, True, (), find)
 
 
 def _features(views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]:

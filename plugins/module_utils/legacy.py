@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .account import Account, run_as
 from .paths import UNREADABLE, InodeKey, Place, find_places, look_up
-from .scan import DANGLING, DirectoryScan, Question, scan_directory
-from .sets import FeatureSet, name_filter
+from .scan import DANGLING, DirectoryScan, Entry, Question, scan_directory
+from .sets import FeatureSet, any_filter, name_filter
 from .views import LegacyView
 
 
@@ -28,13 +28,28 @@ class LegacyScans:
         self._account = account
         self._avoid = tuple(avoid)
         self._filters = {
-            question: _union([one for one in sets if one.question == question])
+            question: any_filter([(one.patterns, one.exclude) for one in sets if one.question == question])
             for question in {one.question for one in sets}
         }
 
     def known_for(self, question: Question) -> Dict[int, Any]:
         """The verdicts so far, by inode key."""
         return self._known.setdefault(question, {})
+
+    def finder(self, question: Question) -> Callable[[str], Optional[Entry]]:
+        """Finds the judged entry that an absolute path led to in one of the scans for this question."""
+        scans = [scan for (asked, _key), scan in self._scans.items() if asked == question]
+        tables: Dict[str, Dict[str, Entry]] = {}
+
+        def find(path: str) -> Optional[Entry]:
+            for scan in scans:
+                if path.startswith(scan.path + "/"):
+                    if scan.path not in tables:
+                        tables[scan.path] = {entry.path: entry for entry in scan.entries if entry.key}
+                    return tables[scan.path].get(path[len(scan.path) + 1 :])
+            return None
+
+        return find
 
     def forget_verdicts(self) -> None:
         """Gives back the memory of the verdicts once nothing is left to scan; the entries keep theirs."""
@@ -82,7 +97,7 @@ class LegacyScans:
         return scan
 
 
-def _sort_entries(view: LegacyView, belongs: Callable[[str], bool]) -> None:
+def _sort_entries(view: LegacyView, belongs: Callable[[str], Any]) -> None:
     for entry in view.scan.entries if view.scan else []:
         if not belongs(entry.name):
             continue
@@ -92,13 +107,6 @@ def _sort_entries(view: LegacyView, belongs: Callable[[str], bool]) -> None:
             view.dangling.append(entry)
         elif entry.verdict.kind:
             view.rejected.append(entry)
-
-
-def _union(sets: Sequence[FeatureSet]) -> Callable[[str], bool]:
-    filters = [name_filter(one.patterns, one.exclude) for one in sets]
-    if len(filters) == 1:
-        return filters[0]
-    return lambda name: any(accept(name) for accept in filters)
 
 
 def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:

@@ -2,40 +2,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work on many files, one by one where storage answers at once, overlapping where it makes one wait.
+"""Work on many files: shared out to the host's processors, and waiting for many at once where storage is slow.
 
-On a local disk threads only add cost. On a network file system nearly all of the time is spent waiting, and many
-files can be waited for at once. Which of the two it is, is measured while the work is done.
+On a local disk the time goes into Python and system calls, which processes share and threads only contend for. On a
+network file system nearly all of the time is spent waiting, and many files can be waited for at once. Which of the
+two it is, is measured while the work is done.
 
-Plain threads instead of concurrent.futures, which takes longer to load than a small directory to judge, and could
-not be loaded later by a process that has become another user.
+Plain forks and threads instead of concurrent.futures, which takes longer to load than a small directory to judge, and
+could not be loaded later by a process that has become another user.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
+import pickle
 import threading
 import time
-from queue import SimpleQueue
-from typing import Any, Callable, Generic, Iterable, Iterator, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, TypeVar
 
 Item = TypeVar("Item")
+JudgeOne = Callable[[Item], Any]
 
 # How many items are measured together, and from how many seconds an item on storage counts as slow.
 SAMPLE = 16
 SLOW = 0.0004
-THREADS = 32
-# Items that one thread takes at once. Two such rounds are in memory, whatever the number of items.
-BATCH = 8
+# How many items a process waits for at once on slow storage: with more, Python's threads mostly wait for each other.
+THREADS = 16
+# Items that are in memory at once, and the least that are worth a process of their own, on fast and on slow storage.
+ROUND = 8192
+SHARE, SLOW_SHARE = 512, 64
+# More processes than this bring little, and a training may be running beside them.
+PROCESSES = 4
+# What the items of a round may hold open (directories), well below what a process may have open.
+HELD = 256
 
 
 def judge_all(
-    items: Iterable[Item], judge_one: Callable[[Item], Any], threads: int = THREADS, slow: float = SLOW
+    items: Iterable[Item],
+    judge_one: JudgeOne[Item],
+    held: Callable[[Item], Any] = lambda item: None,
+    threads: int = THREADS,
+    slow: float = SLOW,
+    processes: Optional[int] = None,
 ) -> Iterator[Tuple[Item, Any]]:
     """Each item with what C(judge_one) makes of it, in order; an Exception it raises is the result.
 
-    Only the caller's thread takes from C(items), and only two rounds ahead of what was handed out. threads: how many
-    items are waited for at once; slow: seconds for an item from which they overlap.
+    C(judge_one) may run in a forked copy of this process: only its result, of built-in types and classes of this
+    package, comes back. Only the caller's thread takes from C(items), one round ahead of what was handed out.
+    held: what an item keeps open, equal for items that keep open the same. threads: how many items a process waits for
+    at once; slow: seconds for an item from which it waits; processes: at most, by default as many as there are
+    processors, and on slow storage, where they only wait, all that are of use.
     """
     source = iter(items)
     while True:
@@ -49,48 +66,109 @@ def judge_all(
         if len(sample) < SAMPLE:
             return
         # The median: on a busy machine single items wait for the processor, and threads would not help.
-        if sorted(seconds)[SAMPLE // 2] > slow:
+        waiting = sorted(seconds)[SAMPLE // 2] > slow
+        taken = _take_round(source, held)
+        if not taken:
+            return
+        most = (PROCESSES if waiting else min(PROCESSES, _processors())) if processes is None else processes
+        shares = _shares(taken, most, SLOW_SHARE if waiting else SHARE)
+        yield from zip(taken, _share_out(shares, judge_one, threads if waiting else 0))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _take_round(source: Iterator[Item], held: Callable[[Item], Any]) -> List[Item]:
+    taken: List[Item] = []
+    holding: Set[Any] = set()
+    for item in source:
+        taken.append(item)
+        holding.add(held(item))
+        if len(taken) >= ROUND or len(holding) >= HELD:
             break
-    yield from _overlapped(source, judge_one, threads)
+    return taken
 
 
-class _Batch(Generic[Item]):
-    """Items that one thread takes at once, and what became of them."""
-
-    def __init__(self, items: List[Item]) -> None:
-        self.items = items
-        self.results: List[Any] = []
-        self.done = threading.Event()
-
-    def work(self, judge_one: Callable[[Item], Any]) -> None:
-        self.results = [_attempt(judge_one, item) for item in self.items]
-        self.done.set()
+def _shares(items: List[Item], processes: int, least: int) -> List[List[Item]]:
+    """The items, of which there are some, in as many parts of nearly one size as are worth a process each."""
+    number = max(1, min(processes, len(items) // least))
+    size = -(-len(items) // number)
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _overlapped(source: Iterator[Item], judge_one: Callable[[Item], Any], threads: int) -> Iterator[Tuple[Item, Any]]:
-    waiting: SimpleQueue[Optional[_Batch[Item]]] = SimpleQueue()
+def _share_out(shares: List[List[Item]], judge_one: JudgeOne[Item], threads: int) -> List[Any]:
+    """The results of a round: the first share is worked on here, each other one in a copy of this process."""
+    copies = [_Copy(share, judge_one, threads) for share in shares[1:]]
+    results = _work(shares[0], judge_one, threads)
+    for copy in copies:
+        results += copy.results()
+    return results
+
+
+class _Copy:
+    """A forked process that works on one share, which is done here where that fails."""
+
+    def __init__(self, share: Sequence[Item], judge_one: JudgeOne[Item], threads: int) -> None:
+        self._task = (share, judge_one, threads)
+        self._child = 0
+        try:
+            self._reader, writer = os.pipe()
+        except OSError:
+            return
+        try:
+            self._child = os.fork()
+        except OSError:
+            os.close(self._reader)
+            os.close(writer)
+            return
+        if self._child == 0:
+            _answer(self._task, writer)
+        os.close(writer)
+
+    def results(self) -> List[Any]:
+        """What the process found; called once."""
+        if not self._child:
+            return _work(*self._task)
+        try:
+            with os.fdopen(self._reader, "rb") as stream:
+                answer = stream.read()
+        finally:
+            ended = os.waitpid(self._child, 0)[1]
+        if ended:
+            return _work(*self._task)
+        found: List[Any] = pickle.loads(answer)
+        return found
+
+
+def _answer(task: Tuple[Sequence[Any], JudgeOne[Any], int], writer: int) -> None:
+    """The whole life of a copy: it never returns, and runs no handler or buffer of its parent."""
+    code = 1
+    try:
+        answer = pickle.dumps(_work(*task), protocol=4)
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(answer)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _work(share: Sequence[Item], judge_one: JudgeOne[Item], threads: int) -> List[Any]:
+    if not threads or len(share) < SAMPLE:
+        return [_attempt(judge_one, item) for item in share]
+    results: List[Any] = [None] * len(share)
+    # Shared by all threads: next() on it is a single step of the interpreter.
+    waiting = iter(range(len(share)))
 
     def work() -> None:
-        for batch in iter(waiting.get, None):
-            batch.work(judge_one)
+        for index in waiting:
+            results[index] = _attempt(judge_one, share[index])
 
-    workers = _start(work, threads)
-    try:
-        pending = _submit(waiting, source, threads)
-        while pending:
-            # The next round is under way before the last one is handed out, so that no thread waits for its end.
-            following = _submit(waiting, source, threads)
-            for batch in pending:
-                if not workers:
-                    batch.work(judge_one)
-                batch.done.wait()
-                yield from zip(batch.items, batch.results)
-            pending = following
-    finally:
-        for _worker in workers:
-            waiting.put(None)
-        for worker in workers:
-            worker.join()
+    workers = _start(work, min(threads, len(share)) - 1)
+    work()
+    for worker in workers:
+        worker.join()
+    return results
 
 
 def _start(work: Callable[[], None], threads: int) -> List[threading.Thread]:
@@ -106,15 +184,7 @@ def _start(work: Callable[[], None], threads: int) -> List[threading.Thread]:
     return workers
 
 
-def _submit(waiting: SimpleQueue[Optional[_Batch[Item]]], source: Iterator[Item], threads: int) -> List[_Batch[Item]]:
-    items = list(itertools.islice(source, max(1, threads) * BATCH))
-    batches = [_Batch(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
-    for batch in batches:
-        waiting.put(batch)
-    return batches
-
-
-def _attempt(judge_one: Callable[[Item], Any], item: Item) -> Any:
+def _attempt(judge_one: JudgeOne[Item], item: Item) -> Any:
     try:
         return judge_one(item)
     except Exception as error:

@@ -118,21 +118,31 @@ Pending = Tuple[_Directory, str, Entry]
 Known = Dict[int, Verdict]
 
 
+def _held(pending: Pending) -> int:
+    return id(pending[0])
+
+
+def _find_nothing(path: str) -> Optional[Entry]:
+    return None
+
+
 def scan_directory(
     place: Place,
-    accept: Callable[[str], bool],
+    accept: Callable[[str], Any],
     question: Question,
     known: Known,
     recursive: bool = True,
     follow: bool = True,
     keep_names: bool = False,
     avoid: Tuple[InodeKey, ...] = (),
+    find: Callable[[str], Optional[Entry]] = _find_nothing,
 ) -> DirectoryScan:
     """Lists a directory once and judges each file whose base name is accepted.
 
     known: verdicts by inode key, read and extended, so that no file is judged twice for one question.
     follow: enter links to directories (each directory once). keep_names: also keep names that were not
-    accepted, unjudged, since they are taken. avoid: directories that are never entered.
+    accepted, unjudged, since they are taken. avoid: directories that are never entered. find: the entry that an absolute
+    path led to when another directory was scanned, so that a link that says it is not followed once more.
     """
     scan = DirectoryScan(place)
     if place.state in (ABSENT, UNREADABLE):
@@ -148,8 +158,8 @@ def scan_directory(
     try:
         info = os.fstat(top.fd)
         scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
-        walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid)
-        for pending, result in judge_all(walk.pending(top), _Judge(question)):
+        walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid, find)
+        for pending, result in judge_all(walk.pending(top), _Judge(question), _held):
             _settle(scan, known, pending[2], result)
     except OSError as error:
         _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
@@ -206,12 +216,13 @@ class _Walk:
     def __init__(
         self,
         scan: DirectoryScan,
-        accept: Callable[[str], bool],
+        accept: Callable[[str], Any],
         known: Known,
         recursive: bool,
         follow: bool,
         keep_names: bool,
         avoid: Tuple[InodeKey, ...],
+        find: Callable[[str], Optional[Entry]] = _find_nothing,
     ) -> None:
         self.scan = scan
         self.accept = accept
@@ -219,6 +230,7 @@ class _Walk:
         self.recursive = recursive
         self.follow = follow
         self.keep_names = keep_names
+        self.find = find
         # A link upwards would lead through half the host, and back here.
         self.visited = set(avoid) | set(ancestry(scan.path))
         self.linked: List[str] = []
@@ -278,6 +290,10 @@ class _Walk:
             text = os.readlink(name, dir_fd=fd)
         except OSError:
             return None  # gone, or no link any more
+        same = self.find(text) if accepted else None
+        if same is not None:
+            self.scan.entries.append(Entry(path, LINK, same.key, same.size, same.verdict, text, name))
+            return None
         try:
             info = os.stat(name, dir_fd=fd)
         except OSError as error:
