@@ -50,17 +50,19 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
 
 
 @contextlib.contextmanager
-def failing(module: Any) -> Iterator[None]:
+def failing(module: Any, **so_far: Any) -> Iterator[None]:
     """Turns a FeatureError into the module's failure, at the edge and nowhere else.
 
     So too what the system refuses where nobody expects it, such as a link that is none any more when it is read.
+    so_far: results that the failure tells as well.
     """
     try:
         yield
     except FeatureError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **so_far)
     except OSError as error:
         place = display(str(error.filename)) if error.filename is not None else "a file system call"
         module.fail_json(
-            msg=f"{place}: {error.strerror}: it may have changed during the look, so run again, and look at it if this stays"
+            msg=f"{place}: {error.strerror}: it may have changed during the look, so run again, and look at it if this stays",
+            **so_far,
         )

@@ -22,6 +22,7 @@ description:
     that this same user owns.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.plan
 options:
   permissions:
     description:
@@ -32,26 +33,6 @@ options:
     type: str
     choices: [grant, widen]
     default: grant
-  on_conflict:
-    description: As for M(trainprep.features.feature_links); decides which legacy features are going to be linked.
-    type: str
-    choices: [fail, first]
-    default: fail
-  prune:
-    description: As for M(trainprep.features.feature_links).
-    type: str
-    choices: [none, dangling, stray]
-    default: none
-  search_roots:
-    description: Where to search for directories that nobody listed, used with O(on_discovery=link).
-    type: list
-    elements: str
-    default: []
-  on_discovery:
-    description: With V(link), directories that the search finds count as legacy directories.
-    type: str
-    choices: [fail, link, upload]
-    default: fail
 attributes:
   check_mode:
     description: Can run in check mode and say what it would do, without changing anything.

@@ -21,29 +21,8 @@ description:
   - It never fails because of a status.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.plan
 options:
-  on_conflict:
-    description:
-      - What to plan where one wanted name stands for different features in legacy directories.
-      - V(fail) plans nothing for that name and calls it a problem, V(first) takes the directories in their order.
-    type: str
-    choices: [fail, first]
-    default: fail
-  prune:
-    description: Which links of a target would be removed; this decides what RV(ansible_facts.feature_sets) counts as C(to_remove).
-    type: str
-    choices: [none, dangling, stray]
-    default: none
-  search_roots:
-    description: Where to search for directories that nobody listed, when a set that is wanted has nothing anywhere.
-    type: list
-    elements: str
-    default: []
-  on_discovery:
-    description: What a find of that search means. With V(link), found directories count as legacy directories.
-    type: str
-    choices: [fail, link, upload]
-    default: fail
   top_up:
     description: Whether a present but incomplete set counts as one to be uploaded.
     type: bool
@@ -84,11 +63,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sets:
-  description: The feature sets that were looked at, as given, with the defaults of their keys.
+  description: The feature sets that were looked at, as given.
   returned: success
   type: list
   elements: dict
-  sample: [{name: wav2vec, target: /data/wav2vec_features, reads: ["*.npz"]}]
+  sample: [{name: wav2vec, target: /data/wav2vec_features}]
 ansible_facts:
   description: What was found.
   returned: always

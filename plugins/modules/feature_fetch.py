@@ -67,33 +67,30 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import SETS_ARGUMENTS, failing
 from ansible_collections.trainprep.features.plugins.module_utils.fetch import finish_fetch, look_at_fetch, start_fetch
 from ansible_collections.trainprep.features.plugins.module_utils.paths import display, expand_home
-from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
 
 
 def main() -> None:
     """Arguments in, one step of a fetch, its figures out."""
     module = AnsibleModule(
         argument_spec={
-            "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
+            **SETS_ARGUMENTS,
             "state": {"type": "str", "choices": ["start", "look", "finish"], "required": True},
             "environment": {"type": "dict", "default": {}, "no_log": True},
-            "user": {"type": "str"},
         },
         supports_check_mode=True,
     )
     os.umask(0o022)
-    try:
+    with failing(module):
         fetch = _step(module)
-    except FeatureError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
+        module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
 
 
 def _step(module: AnsibleModule) -> Dict[str, Any]:
-    account = find_account(module.params["user"])
+    account = find_account(module.params["user"] or None)
     one = parse_sets(module.params["sets"][:1])[0]
     target = expand_home(one.target, account.home)
     environment = dict(os.environ)

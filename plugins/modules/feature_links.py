@@ -19,6 +19,7 @@ description:
   - A target that is absent is created, owned by the training user, with mode 0755. One that exists keeps its owner and mode.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.plan
 options:
   state:
     description:
@@ -27,31 +28,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  on_conflict:
-    description:
-      - What to do where one wanted name stands for different features in legacy directories.
-      - With V(fail) nothing at all is changed, with V(first) the directories count in their order.
-    type: str
-    choices: [fail, first]
-    default: fail
-  prune:
-    description:
-      - Which links are removed from the targets. With V(dangling), those into the set's legacy directories that lead to nothing;
-        with V(stray), also those into legacy directories that do not belong into the target.
-      - Nothing is removed while the legacy directory that a link names is itself missing.
-    type: str
-    choices: [none, dangling, stray]
-    default: none
-  search_roots:
-    description: Where to search for directories that nobody listed, used with O(on_discovery=link).
-    type: list
-    elements: str
-    default: []
-  on_discovery:
-    description: With V(link), directories that the search finds count as legacy directories.
-    type: str
-    choices: [fail, link, upload]
-    default: fail
 attributes:
   check_mode:
     description: Can run in check mode and say what it would do, without changing anything.

@@ -20,75 +20,10 @@ description:
   - The whole directory is renamed where the target is absent or empty; where it holds other files, each feature is
     moved by itself. Nothing is ever overwritten.
   - It may be killed at any time; run again, it finishes.
+  - Sets without a staging directory are passed over.
+extends_documentation_fragment:
+  - trainprep.features.sets
 options:
-  sets:
-    description:
-      - The feature sets, as in the role variable C(prepare_features_sets).
-      - Sets without a staging directory are passed over.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the set.
-        type: str
-        required: true
-      target:
-        description: The directory that the trainer reads.
-        type: str
-        required: true
-      legacy:
-        description: Directories where an earlier model left features.
-        type: list
-        elements: str
-        default: []
-      patterns:
-        description: File names that may belong to this set.
-        type: list
-        elements: str
-        default: ["*.npz"]
-      exclude:
-        description: File names that do not belong to this set.
-        type: list
-        elements: str
-        default: []
-      reads:
-        description: What the trainer globs in the target.
-        type: list
-        elements: str
-        default: ["*.npz"]
-      arrays:
-        description: Array name to C(dtype) and C(shape) that a feature must have; empty means any intact archive.
-        type: dict
-        default: {}
-      verify:
-        description: V(quick) looks at the structure of a file, V(full) at the checksum of every array too.
-        type: str
-        choices: [quick, full]
-        default: quick
-      layout:
-        description: Whether features lie at the top of the target or keep their sub-folders.
-        type: str
-        choices: [flat, tree]
-        default: flat
-      expected:
-        description: At least this many features.
-        type: int
-      required:
-        description: Whether the set must hold features; V(any) means at least one of the sets so marked.
-        type: raw
-        default: true
-      mount:
-        description: A path that must be a mount point before anything is decided.
-        type: str
-      source:
-        description: A directory on the controller, or an rclone remote.
-        type: str
-  user:
-    description:
-      - The training user, who will own what is published.
-      - Without it the connecting user, found on the host.
-    type: str
   wait:
     description: How many seconds another upload or publication of the same set is waited for.
     type: float
@@ -139,30 +74,27 @@ sets:
 """
 
 import os
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import SETS_ARGUMENTS, failing
 from ansible_collections.trainprep.features.plugins.module_utils.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
 
 
 def main() -> None:
     """Arguments in, publish each set, counts out."""
     module = AnsibleModule(
-        argument_spec={
-            "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
-            "user": {"type": "str"},
-            "wait": {"type": "float", "default": 60},
-        },
+        argument_spec={**SETS_ARGUMENTS, "wait": {"type": "float", "default": 60}},
         supports_check_mode=True,
     )
     os.umask(0o022)
-    done = {}
-    diff = []
-    try:
-        account = find_account(module.params["user"])
+    done: Dict[str, Any] = {}
+    diff: List[Dict[str, str]] = []
+    with failing(module, sets=done):
+        account = find_account(module.params["user"] or None)
         for one in parse_sets(module.params["sets"]):
             target = expand_home(one.target, account.home)
             result = publish(one, target, account, module.check_mode, module.params["wait"])
@@ -183,8 +115,6 @@ def main() -> None:
                     "before": "",
                     "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
                 })
-    except FeatureError as error:
-        module.fail_json(msg=str(error), sets=done)
     changed = any(one["changed"] for one in done.values())
     refused = [sentence for one in done.values() for sentence in one["refused"]]
     if refused:

@@ -76,7 +76,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import SETS_ARGUMENTS, failing
 from ansible_collections.trainprep.features.plugins.module_utils.paths import display, expand_home
 from ansible_collections.trainprep.features.plugins.module_utils.receive import (
     Receiving,
@@ -84,7 +84,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.receive import 
     prepare_receiving,
     search_path,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.staging import pack_choice, unpack_manifest
 
 
@@ -92,9 +92,8 @@ def main() -> None:
     """Arguments in, prepare each set, what has to be sent out."""
     module = AnsibleModule(
         argument_spec={
-            "sets": {"type": "list", "elements": "dict", "required": True, "options": SET_OPTIONS},
+            **SETS_ARGUMENTS,
             "manifests": {"type": "dict", "required": True},
-            "user": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -102,16 +101,14 @@ def main() -> None:
     found: Dict[str, Any] = {}
     changed = False
     reserved: Dict[int, Reserved] = {}
-    try:
-        account = find_account(module.params["user"])
+    with failing(module):
+        account = find_account(module.params["user"] or None)
         for one in parse_sets(module.params["sets"]):
             manifest = unpack_manifest(module.params["manifests"][one.name])
             target = expand_home(one.target, account.home)
             result = prepare_receiving(one, target, account, manifest, module.check_mode, reserved)
             found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
             changed = changed or result.changed
-    except FeatureError as error:
-        module.fail_json(msg=str(error))
     rsync = shutil.which("rsync", path=search_path())
     module.exit_json(changed=changed, sets=found, rsync=rsync)
 
