@@ -24,6 +24,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.receive import 
 from ansible_collections.trainprep.features.plugins.module_utils.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
 from ansible_collections.trainprep.features.plugins.plugin_utils import upload_fetch
+from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
     Board,
     Meter,
@@ -167,7 +168,7 @@ class ActionModule(ActionBase):
             if not busy:
                 return dict(answer)
             if not told:
-                Display().display(f"{self._host}: another upload is writing into {busy[0]}, waiting for it")
+                show(Display().display, f"{self._host}: another upload is writing into {busy[0]}, waiting for it")
                 told = True
             if time.monotonic() >= end:
                 raise FeatureError(
@@ -269,7 +270,7 @@ class ActionModule(ActionBase):
                 _let_others_read(work)
             meter = Meter(progress, work / "log")
             board = Board(self._run_directory / "progress", _show)
-            with Watch(meter, board):
+            with threads_show(), Watch(meter, board):
                 answer = self._synchronize(one, work, found, rsync, more, task_vars, local)
             seconds = max(time.monotonic() - began, 0.001)
             message = ""
@@ -369,6 +370,6 @@ def _let_others_read(directory: Path) -> None:
 def _show(text: str, raw: bool) -> None:
     """Prints from a worker. Lines of a log go to stderr, which is not held back where it is no terminal."""
     if raw:
-        Display().display(text, screen_only=True, newline=False)
+        show(Display().display, text, screen_only=True, newline=False)
     else:
-        Display().display(text, stderr=terminal_size() is None)
+        show(Display().display, text, stderr=terminal_size() is None)

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils.training_piece import ARGUMENTS
+from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 
 display = Display()
 
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):
             if "run" not in piece:
                 return {**result, **piece, "failed": True}
             if piece["text"]:
-                display.display("\n".join(prefix + line for line in piece["text"].split("\n")))
+                show(display.display, "\n".join(prefix + line for line in piece["text"].split("\n")))
             shown += int(piece.get("lines") or 0)
             # From here on this very run, also when another one starts meanwhile.
             arguments.update(run=piece["run"], offset=piece["offset"])
@@ -53,12 +54,12 @@ class ActionModule(ActionBase):
                 return {**result, "failed": True, "msg": f"{piece['sentence']}; so there is no log to follow"}
             stale = (piece["age"] or 0) > arguments["stale_after"]
             if stale and not remarked:
-                display.display(f"{prefix}✗ WARNING: {piece['sentence']}")
+                show(display.display, f"{prefix}✗ WARNING: {piece['sentence']}")
             remarked = stale
             if not piece["more"]:
                 time.sleep(arguments["interval"])
         mark = "✓" if piece["healthy"] else "✗"
-        display.display(f"{prefix}{mark} last run: {piece['sentence']}")
+        show(display.display, f"{prefix}{mark} last run: {piece['sentence']}")
         result.update({name: piece[name] for name in ("state", "healthy", "outcome", "sentence", "run")}, lines=shown, changed=False)
         if not piece["healthy"] and arguments["fail"]:
             result.update(failed=True, msg=f"the training {piece['sentence']}")
@@ -82,7 +83,7 @@ class ActionModule(ActionBase):
             now = time.monotonic()
             if not lost_at:
                 lost_at = now
-                display.display(f"{prefix}✗ WARNING: connection lost, trying again; the training is not affected")
+                show(display.display, f"{prefix}✗ WARNING: connection lost, trying again; the training is not affected")
             if now - lost_at > patience:
                 raise problem
             time.sleep(RETRY)
