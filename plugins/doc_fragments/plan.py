@@ -38,4 +38,8 @@ options:
     type: str
     choices: [fail, link, upload]
     default: fail
+  top_up:
+    description: Whether a present but incomplete set counts as one that this run uploads, from which nothing is pruned.
+    type: bool
+    default: false
 """

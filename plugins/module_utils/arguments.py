@@ -27,6 +27,7 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
     "prune": {"type": "str", "choices": ["none", "dangling", "stray"], "default": "none"},
     "search_roots": {"type": "list", "elements": "str", "default": []},
     "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
+    "top_up": {"type": "bool", "default": False},
 }
 
 

@@ -22,11 +22,6 @@ description:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
-options:
-  top_up:
-    description: Whether a present but incomplete set counts as one to be uploaded.
-    type: bool
-    default: false
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -125,14 +120,12 @@ from ansible_collections.trainprep.features.plugins.module_utils.mounts import r
 
 def main() -> None:
     """Arguments in, one look, facts out."""
-    module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, "top_up": {"type": "bool", "default": False}},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
     with failing(module):
         sets, account, options = parse_arguments(module.params)
         # The sets as they were looked at: a record of what was really prepared can be made from this result alone.
-        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=facts(look(sets, account, options), read_mountinfo()))
+        found = facts(look(sets, account, options), read_mountinfo())
+        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=found)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  look_again:
+    description:
+      - Whether to look once more when all is done, and return what is true then as RV(ansible_facts). Nothing is returned in check mode.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and say what it would do, without changing anything.
@@ -66,6 +71,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What is true now, as M(trainprep.features.feature_facts) returns it.
+  returned: with O(look_again=true), but not in check mode
+  type: dict
+  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
   description: By set name, what was done, or would be done in check mode.
   returned: success
@@ -98,13 +108,18 @@ sets:
     wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
     PLAN_ARGUMENTS,
     failing,
     parse_arguments,
 )
+from ansible_collections.trainprep.features.plugins.module_utils.facts import facts
+from ansible_collections.trainprep.features.plugins.module_utils.host import look
 from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
+from ansible_collections.trainprep.features.plugins.module_utils.mounts import read_mountinfo
 
 
 def main() -> None:
@@ -113,12 +128,17 @@ def main() -> None:
         argument_spec={
             **PLAN_ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "look_again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     with failing(module):
         sets, account, options = parse_arguments(module.params)
         result = run_links(sets, account, options, module.params["state"], module.check_mode)
+        if module.params["look_again"] and not module.check_mode:
+            # In the same execution: what a second one costs is mostly its start.
+            now = look(sets, account, replace(options, prune="none", search_roots=()))
+            result["ansible_facts"] = facts(now, read_mountinfo())
         module.exit_json(**result)
 
 

@@ -85,12 +85,12 @@ class Fleet:
         record = self.record(host)
         self.check_mode = self.check_mode or check_mode
         record.changed = record.changed or result.get("changed") is True
-        if action == LOOKS:
-            record.facts = mapping(result.get("ansible_facts")) or record.facts
-        elif action == REPORTS:
+        # The last look is what is true at the end, whichever action looked.
+        record.facts = mapping(result.get("ansible_facts")) or record.facts
+        if action == REPORTS:
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
-        else:
+        elif action in STEP_OF:
             record.done.setdefault(STEP_OF[action], []).append(result)
 
     def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
