@@ -15,6 +15,7 @@ import stat
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .account import Account, group_name, run_as, user_name
+from .overlap import judge_all
 from .paths import display
 
 _MAX_LINKS = 40
@@ -90,22 +91,21 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
         return Refused(path, must_list, True, list(names), [reason] * (len(names) or 1))
     failed: List[str] = []
     reasons: List[int] = []
-    open_, close = os.open, os.close
     try:
         if must_list:
             with os.scandir(directory) as entries:
                 next(entries, None)
-        for name in names:
-            try:
-                close(open_(name, _OPEN_FILE, dir_fd=directory))
-            except OSError as error:
-                if error.errno not in _GONE:
-                    failed.append(name)
-                    reasons.append(explain.number(os.path.join(path, name), error, "read"))
+        for name, refusal in judge_all(names, lambda name: os.close(os.open(name, _OPEN_FILE, dir_fd=directory))):
+            if refusal is None or (isinstance(refusal, OSError) and refusal.errno in _GONE):
+                continue
+            if not isinstance(refusal, OSError):
+                raise refusal
+            failed.append(name)
+            reasons.append(explain.number(os.path.join(path, name), refusal, "read"))
     except OSError as error:  # the listing: a file system that answers open() but not readdir()
         return Refused(path, must_list, True, list(names), [explain.number(path, error, "list")] * (len(names) or 1))
     finally:
-        close(directory)
+        os.close(directory)
     return Refused(path, must_list, False, failed, reasons) if failed else None
 
 
