@@ -48,7 +48,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.upload_source i
 # Seconds without a byte, after which either side gives up.
 _SILENCE = 300
 
-_ARGUMENTS = ("sets", "user", "rsync_opts", "wait")
+_ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "wait")
 _SSH_OPTIONS = (
     "ssh_executable",
     "ssh_args",
@@ -85,30 +85,41 @@ class ActionModule(ActionBase):
         raw = self._task.args.get("sets") or []
         more = check_options(self._task.args.get("rsync_opts") or [])
         sets = parse_sets(raw)
+        self._all_sets = self._task.args.get("all_sets") or raw
+        known = {one.name for one in parse_sets(self._all_sets)}
+        for one in sets:
+            if one.name not in known:
+                raise FeatureError(f"feature_upload: all_sets lacks the feature set '{one.name}': list all sets of the host in it")
         self._host = str(task_vars.get("inventory_hostname", ""))
         self._run_directory = Path(C.DEFAULT_LOCAL_TMP) / "feature_upload"
         self._run_directory.mkdir(mode=0o700, exist_ok=True)
         names = {one.name for one in sets if one.source and is_remote(one.source)}
-        sources = {one.name: self._judge(one) for one in sets if one.name not in names}
+        sources = {one.name: self._judge(one, task_vars) for one in sets if one.name not in names}
         if sources:
             self._check_transport()
-            prepared = self._prepare([item for item in raw if item["name"] in sources], sources, task_vars)
+            prepared = self._prepare(sources, task_vars)
             result["changed"] = bool(prepared.get("changed"))
             self._check_sudo()
-        for one, item in zip(sets, raw, strict=True):
+        for one in sets:
             if one.name in sources:
                 done = self._upload_set(one, sources[one.name], prepared, more, task_vars)
             else:
-                done = self._fetch_set(one, item, task_vars)
+                done = self._fetch_set(one, task_vars)
             result["sets"][one.name] = done
             result["changed"] = result["changed"] or done["sent"] > 0
 
-    def _fetch_set(self, one: FeatureSet, raw: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _fetch_set(self, one: FeatureSet, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Has the host fetch a set from an object store itself."""
         secrets = upload_fetch.credentials(str(one.source), os.environ)
 
         def ask(state: str) -> dict[str, Any]:
-            arguments = {"sets": [raw], "user": self._task.args.get("user"), "environment": secrets, "state": state}
+            arguments = {
+                "sets": self._all_sets,
+                "fetch": one.name,
+                "user": self._task.args.get("user"),
+                "environment": secrets,
+                "state": state,
+            }
             answer = self._execute_module(
                 module_name="trainprep.features.feature_fetch", module_args=arguments, task_vars=task_vars
             )
@@ -139,19 +150,19 @@ class ActionModule(ActionBase):
                 f"{self._host}: rsync becomes another user by sudo only, not by {become.name}: set ansible_become_method: sudo"
             )
 
-    def _judge(self, one: FeatureSet) -> Source:
+    def _judge(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
         if not one.source:
             raise FeatureError(f"feature set '{one.name}' has no 'source': name a directory on the controller")
-        path = os.path.expanduser(one.source)
-        path = os.path.join(self._loader.get_basedir(), path)
-        return judge_once(one, os.path.normpath(path), self._run_directory)
+        path = os.path.normpath(os.path.expanduser(one.source))
+        # As files are looked for that are named on the command line, and as those that a playbook names.
+        places = [os.getcwd(), str(task_vars.get("playbook_dir") or self._loader.get_basedir())]
+        found = [os.path.join(place, path) for place in places]
+        return judge_once(one, next(filter(os.path.lexists, found), found[0]), self._run_directory)
 
-    def _prepare(
-        self, raw: list[Any], sources: dict[str, Source], task_vars: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _prepare(self, sources: dict[str, Source], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Asks the host what it lacks, and has it make ready. Waits where another upload is busy."""
         arguments = {
-            "sets": raw,
+            "sets": self._all_sets,
             "user": self._task.args.get("user"),
             "manifests": {name: source.packed for name, source in sources.items()},
         }
@@ -213,7 +224,7 @@ class ActionModule(ActionBase):
             "sent_bytes": to_send,
             "resumed": found["staged"],
             "present": found["present"],
-            "left_out": source.left_out,
+            "left_out": source.left_out + found["elsewhere"],
             "seconds": 0.0,
             "samples": source.samples,
             "warnings": found["warnings"],
@@ -277,7 +288,7 @@ class ActionModule(ActionBase):
             if answer.get("failed"):
                 code = answer.get("rc")
                 message = explain(
-                    code if isinstance(code, int) else 1, str(answer.get("msg", "")), self._host, found["shown"]
+                    code if isinstance(code, int) else 1, str(answer.get("msg", "")), self._host, found["shown"], more
                 )
             summary = (
                 f"{self._host}: {one.name}: {meter.sent:,} files, {size(meter.wire)} in {duration(seconds)}"

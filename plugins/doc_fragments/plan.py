@@ -42,4 +42,9 @@ options:
     description: Whether a present but incomplete set counts as one that this run uploads, from which nothing is pruned.
     type: bool
     default: false
+  permissions:
+    description: With V(check), nothing is going to be granted, so that what the training user cannot read stays a problem.
+    type: str
+    choices: [grant, widen, check]
+    default: grant
 """

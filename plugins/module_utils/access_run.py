@@ -26,12 +26,14 @@ _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin
 
 
 def run_access(
-    sets: Sequence[FeatureSet], account: Account, options: Options, permissions: str, check_mode: bool
+    sets: Sequence[FeatureSet], account: Account, options: Options, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
+    if options.permissions == "check":
+        return {"changed": False, "sets": {}, "diff": []}
     host = look(sets, account, options, with_access=False)
     answers = ask(account, {view.name: view.access_items() for view in host.sets})
-    means = Means(os.geteuid(), permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
+    means = Means(os.geteuid(), options.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
     plan = plan_grants(account, means, answers, {view.name: view.link_sources() for view in host.sets})
     if plan.hopeless:
         raise FeatureError(plan.hopeless)

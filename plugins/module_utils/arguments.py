@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Tuple
+import re
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from .account import Account, find_account
 from .errors import FeatureError
@@ -28,6 +29,7 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
     "search_roots": {"type": "list", "elements": "str", "default": []},
     "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
     "top_up": {"type": "bool", "default": False},
+    "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
 }
 
 
@@ -38,29 +40,38 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
     options = Options(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
-        search_roots=tuple(params.get("search_roots") or ()),
+        search_roots=_search_roots(params.get("search_roots") or ()),
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
+        permissions=params.get("permissions") or "grant",
     )
-    for root in options.search_roots:
+    return sets, account, options
+
+
+def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:
+    """None of them also where somebody typed that on the command line, from where everything comes as text."""
+    if list(roots) in ([""], ["[]"]):
+        return ()
+    for root in roots:
         if not root.startswith(("/", "~")):
             raise FeatureError(
                 f"prepare_features_search_roots: '{display(root)}' is a relative path: write it from / on, or with ~"
             )
-    return sets, account, options
+    return tuple(roots)
 
 
 @contextlib.contextmanager
-def failing(module: Any, **so_far: Any) -> Iterator[None]:
+def failing(module: Any, role: str = "prepare_features", **so_far: Any) -> Iterator[None]:
     """Turns a FeatureError into the module's failure, at the edge and nowhere else.
 
     So too what the system refuses where nobody expects it, such as a link that is none any more when it is read.
-    so_far: results that the failure tells as well.
+    role: whose variables the user and the right to become that user come from. so_far: results that the failure tells as well.
     """
     try:
         yield
     except FeatureError as error:
-        module.fail_json(msg=str(error), **so_far)
+        text = re.sub(r"\bprepare_features_(user|become)\b", rf"{role}_\1", str(error))
+        module.fail_json(msg=text, **so_far)
     except OSError as error:
         place = display(str(error.filename)) if error.filename is not None else "a file system call"
         module.fail_json(

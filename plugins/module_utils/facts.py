@@ -99,8 +99,9 @@ def _to_do(host: HostView, assessments: Sequence[Assessment]) -> bool:
         return True
     if any(assessment.obstacles for assessment in assessments):
         return False
+    grants = host.options.permissions != "check"
     return any(
-        not view.plan.is_empty or view.uploads or (view.access is not None and view.access.to_grant > 0)
+        not view.plan.is_empty or view.uploads or (grants and view.access is not None and view.access.to_grant > 0)
         for view in host.sets
     )
 

@@ -15,10 +15,11 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .account import Account
 from .errors import FeatureError
+from .held import held_elsewhere
 from .paths import display
 from .receive import (
     Receiving,
@@ -76,6 +77,7 @@ class Judged:
     left_out: int = 0
     present: int = 0
     samples: List[Dict[str, str]] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
 
 
 def start_fetch(
@@ -147,15 +149,15 @@ def _listing(
         raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store") from None
     if done.returncode != 0:
         raise FeatureError(explain_rclone(source, done.stderr.decode("utf-8", "replace"), secrets))
-    accept = name_filter(feature_set.patterns, feature_set.exclude)
+    accept, reads = name_filter(feature_set.patterns, feature_set.exclude), name_filter(feature_set.reads)
     sizes = {
         item["Path"]: int(item["Size"])
         for item in json.loads(done.stdout.decode("utf-8", "surrogateescape"))
-        if accept(item["Path"].rpartition("/")[2])
+        if accept(item["Path"].rpartition("/")[2]) and reads(item["Path"].rpartition("/")[2])
     }
     if not sizes:
         raise FeatureError(
-            f"source '{source}' holds no file of set '{feature_set.name}': correct 'source' or 'patterns'"
+            f"source '{source}' holds no file of set '{feature_set.name}': correct 'source', 'patterns' or 'reads'"
         )
     for name in sizes:
         if not is_plain_path(name) or "\n" in name:
@@ -281,8 +283,8 @@ def _read_log(log: bytes, found: Fetched) -> None:
             found.error = str(entry.get("msg", ""))
 
 
-def finish_fetch(feature_set: FeatureSet, target: str, account: Account) -> Judged:
-    """Judges what has arrived, and writes the manifest of the features that the target lacks."""
+def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: Sequence[FeatureSet] = ()) -> Judged:
+    """Judges what has arrived, and writes the manifest of the features that no target holds. sets: all of the host."""
     staging = staging_path(target)
     fd = open_existing(staging, account)
     if fd is None or not try_lock(fd):
@@ -290,8 +292,11 @@ def finish_fetch(feature_set: FeatureSet, target: str, account: Account) -> Judg
     try:
         judged = Judged()
         manifest = _judge_staged(feature_set, fd, staging, judged)
-        wanted = lacking(feature_set, target, manifest, Receiving(staging))
-        judged.features, judged.present = len(wanted), len(manifest) - len(wanted)
+        elsewhere = held_elsewhere(feature_set, sets, account, {one.token for one in manifest.values()})
+        result = Receiving(staging)
+        wanted = lacking(feature_set, target, manifest, result, elsewhere)
+        judged.features, judged.present, judged.warnings = len(wanted), result.present, result.warnings
+        judged.left_out += result.elsewhere
         for name in set(manifest) - set(wanted):
             os.unlink(name, dir_fd=fd)
         if not wanted:

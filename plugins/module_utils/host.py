@@ -36,10 +36,19 @@ from .status import any_holds, holds, set_status
 from .views import HostView, Options, SetView
 
 
-def look(sets: Sequence[FeatureSet], account: Account, options: Options, with_access: bool = True) -> HostView:
-    """Looks at everything once and plans. FeatureError for input that cannot be meant."""
+def look(
+    sets: Sequence[FeatureSet],
+    account: Account,
+    options: Options,
+    with_access: bool = True,
+    search_for_all: bool = False,
+) -> HostView:
+    """Looks at everything once and plans. FeatureError for input that cannot be meant.
+
+    search_for_all: search for every set, not only for those that have nothing: what an earlier search found has been linked.
+    """
     view = _look_once(sets, account, options)
-    searching = [one.feature_set for one in view.sets if _is_missed(one, view.sets)]
+    searching = [one.feature_set for one in view.sets if search_for_all or _is_missed(one, view.sets)]
     if searching and options.search_roots:
         found = _search(view, searching)
         if options.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
@@ -193,7 +202,7 @@ def _set_input(view: SetView) -> SetInput:
         tree=view.feature_set.layout == "tree",
         target_entries={entry.path: entry for entry in view.scan.entries},
         legacy=[
-            LegacyInput(one.place.path, one.state in (PRESENT, EMPTY), one.features)
+            LegacyInput(one.place.path, one.state in (PRESENT, EMPTY), one.linkable)
             for one in view.legacy
             if one.same_as is None
         ],

@@ -72,7 +72,7 @@ class LegacyScans:
         for place in places:
             if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
                 used[place.key] = place
-        belongs = name_filter(one.patterns, one.exclude)
+        belongs, reads = name_filter(one.patterns, one.exclude), name_filter(one.reads)
         views: List[LegacyView] = []
         for place in places:
             if place.key is None:
@@ -80,7 +80,7 @@ class LegacyScans:
                 continue
             view = LegacyView(place, self._scan(one.question, place.key, used[place.key]))
             if used[place.key] is place:
-                _sort_entries(view, belongs)
+                _sort_entries(view, belongs, reads)
             else:
                 view.same_as = used[place.key].path
             views.append(view)
@@ -97,12 +97,14 @@ class LegacyScans:
         return scan
 
 
-def _sort_entries(view: LegacyView, belongs: Callable[[str], Any]) -> None:
+def _sort_entries(view: LegacyView, belongs: Callable[[str], Any], reads: Callable[[str], Any]) -> None:
     for entry in view.scan.entries if view.scan else []:
         if not belongs(entry.name):
             continue
         if entry.is_feature:
             view.features.append(entry)
+            if not reads(entry.name):
+                view.unseen.append(entry)
         elif entry.kind == DANGLING:
             view.dangling.append(entry)
         elif entry.verdict.kind:

@@ -23,7 +23,13 @@ def run_links(
     sets: Sequence[FeatureSet], account: Account, options: Options, state: str, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
-    host = look(sets, account, options, with_access=False)
+    host = look(
+        sets,
+        account,
+        options,
+        with_access=False,
+        search_for_all=state == "absent" and options.on_discovery == "link",
+    )
     if state == "absent":
         plans = plan_of_removal(host)
     else:
@@ -84,8 +90,8 @@ def _diff(view: SetView, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> 
     links = sum(entry.text is not None for entry in view.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
-    before = [f"{links} links"] + gone
-    after = [f"{links + len(plan.link) - len(plan.remove)} links"] + made
+    before = [_links(links)] + gone
+    after = [_links(links + len(plan.link) - len(plan.remove))] + made
     hidden = len(plan.link) + len(plan.replace) + len(plan.remove) - len(actions)
     if hidden > 0:
         after.append(f"and {hidden} more")
@@ -95,3 +101,7 @@ def _diff(view: SetView, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> 
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),
     }
+
+
+def _links(count: int) -> str:
+    return f"{count} link" if count == 1 else f"{count} links"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import List, NamedTuple, Sequence, Tuple
 
 from .link_plan import SAMPLES
@@ -103,7 +104,7 @@ def _problems(view: SetView, host: HostView) -> List[Problem]:
                 planned=view.uploads or len(view.features) + view.plan.to_link >= view.feature_set.expected,
             )
         )
-    return problems + _unreadable(view)
+    return problems + _unreadable(view, host.options.permissions != "check")
 
 
 def _unknown(view: SetView, user: str) -> List[Problem]:
@@ -166,7 +167,7 @@ def _count(number: int, noun: str) -> str:
 
 def _verb(number: int, verb: str) -> str:
     """A verb after a count: 1 link dangles, 2 links dangle."""
-    return {"be": ("is", "are")}.get(verb, (verb + "s", verb))[number != 1]
+    return {"be": ("is", "are"), "have": ("has", "have")}.get(verb, (verb + "s", verb))[number != 1]
 
 
 def _in_the_way(view: SetView) -> List[Problem]:
@@ -233,6 +234,7 @@ def _in_the_way(view: SetView) -> List[Problem]:
 
 def _advice_on_dangling(view: SetView, text: str) -> str:
     """What to do about dangling links, one of which says text."""
+    text = os.path.normpath(os.path.join(view.target, text))
     if not any(is_below(text, one.place.path) for one in view.legacy):
         return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
     gone = [
@@ -265,7 +267,9 @@ def _nothing(view: SetView, host: HostView) -> List[Problem]:
             Problem(f"{target} lacks {_count(view.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
     if view.status == 0 and view.discovery.directories:
-        found = ", ".join(f"{display(path)} ({count})" for path, count in view.discovery.directories[:SAMPLES])
+        directories = view.discovery.directories
+        found = ", ".join(f"{display(path)} ({count})" for path, count in directories[:SAMPLES])
+        found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
         if host.options.on_discovery != "upload":
             return [
                 Problem(
@@ -286,21 +290,50 @@ def _nothing(view: SetView, host: HostView) -> List[Problem]:
                 " upload from: name a source, or the directory where they lie"
             )
         ]
-    return [Problem(f"{target} holds no features")]
+    return [Problem(_unseen(view) or f"{target} holds no features{_why_not_here(view, host)}")]
 
 
-def _unreadable(view: SetView) -> List[Problem]:
+def _why_not_here(view: SetView, host: HostView) -> str:
+    """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
+    identities = {entry.verdict.identity for one in view.legacy for entry in one.features}
+    for other in host.sets:
+        if other is view or not identities:
+            continue
+        wanted = {text for _name, text in other.plan.link}
+        planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
+        if identities & {entry.verdict.identity for entry in [*other.features, *planned]}:
+            return (
+                f": those of its legacy directories belong into {display(other.target)}, of the set '{other.name}', and a trainer"
+                " that reads both would see them twice: give each set 'patterns' of its own, or take one out"
+            )
+    return ""
+
+
+def _unseen(view: SetView) -> str:
+    """Features that would be there, had they other names."""
+    unseen = [(one, entry) for one in view.legacy for entry in one.unseen]
+    if not unseen:
+        return ""
+    one, entry = unseen[0]
+    return (
+        f"{_count(len(unseen), 'feature')} of the legacy directories {_verb(len(unseen), 'have')} a name that the trainer does not read,"
+        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(view.feature_set.reads)}): correct 'reads' or"
+        " 'patterns'"
+    )
+
+
+def _unreadable(view: SetView, grants: bool) -> List[Problem]:
     access = view.access
     if access is None or not access.unreadable:
         return []
     reason = f": {access.samples[0]['reason']}" if access.samples else ""
     text = f"user {access.user} cannot read {access.unreadable} of the features{reason}"
-    return [Problem(text, planned=access.to_grant >= access.unreadable)]
+    return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
 
 
 def _warnings(view: SetView) -> List[str]:
     plan, target = view.plan, display(view.target)
-    warnings: List[str] = []
+    warnings: List[str] = [_unseen(view)] if _unseen(view) and view.features else []
     others = [entry for entry in view.read if entry.verdict.kind == "other"]
     if others:
         first = others[0]

@@ -12,14 +12,14 @@ import fcntl
 import os
 import shutil
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .account import Account
 from .errors import FeatureError
+from .held import held_elsewhere, tokens_in
 from .paths import InodeKey, display, look_up
-from .scan import DANGLING, DirectoryScan, Entry, scan_directory
+from .scan import DANGLING, scan_directory
 from .sets import FeatureSet, name_filter
-from .signatures import content_digest
 from .staging import (
     OPEN_DIRECTORY,
     Manifest,
@@ -56,9 +56,10 @@ class Receiving:
 
     C(send): names of the manifest that are neither in the target nor whole in the staging directory.
     C(send_bytes): its size, where no
-    manifest tells. C(staged), C(staged_bytes): what an earlier upload has already brought. C(key): (st_dev, st_ino) of
-    the staging directory, None in check mode where it is not there yet. C(busy): another upload or
-    publication holds the staging directory; nothing was changed.
+    manifest tells. C(staged), C(staged_bytes): what an earlier upload has already brought. C(elsewhere): features of the
+    source that another set's target holds, which are not sent. C(key): (st_dev, st_ino) of the staging directory, None in
+    check mode where it is not there yet. C(busy): another upload or publication holds the staging directory; nothing was
+    changed.
     """
 
     staging: str
@@ -66,6 +67,7 @@ class Receiving:
     staged: int = 0
     staged_bytes: int = 0
     present: int = 0
+    elsewhere: int = 0
     send_bytes: int = 0
     key: Optional[InodeKey] = None
     busy: bool = False
@@ -80,18 +82,25 @@ def prepare_receiving(
     manifest: Manifest,
     check: bool,
     reserved: Dict[int, Reserved],
+    sets: Sequence[FeatureSet] = (),
+    claimed: Optional[Dict[str, str]] = None,
 ) -> Receiving:
     """Finds out what must be sent, checks that it fits, and (unless C(check)) makes the staging directory ready.
 
     manifest: all features of the source. reserved: by device, what the sets before this one will take, extended
-    by what this one will. Raises FeatureError with what stands in the way.
+    by what this one will. sets: all sets of the host. claimed: by token, where the sets before this one will put what is sent
+    to them, extended by what this one is sent. Raises FeatureError with what stands in the way.
     """
     for command, package in TOOLS:
         if shutil.which(command, path=search_path()) is None:
             raise FeatureError(f"{command} is missing on the host: install the package {package} there")
     check_mount(feature_set)
     result = Receiving(staging_path(target))
-    wanted = lacking(feature_set, target, manifest, result)
+    claimed = {} if claimed is None else claimed
+    asked = {one.token for one in manifest.values()}
+    elsewhere = {**held_elsewhere(feature_set, sets, account, asked), **claimed}
+    wanted = lacking(feature_set, target, manifest, result, elsewhere)
+    claimed.update((one.token, display(os.path.join(target, name))) for name, one in wanted.items())
     result.send = sorted(wanted)
     fd = open_existing(result.staging, account)
     try:
@@ -164,24 +173,35 @@ def check_mount(feature_set: FeatureSet) -> None:
         )
 
 
-def lacking(feature_set: FeatureSet, target: str, manifest: Manifest, result: Receiving) -> Manifest:
-    """The features of the source that the target does not hold; FeatureError where a name is taken."""
+def lacking(
+    feature_set: FeatureSet, target: str, manifest: Manifest, result: Receiving, elsewhere: Mapping[str, str]
+) -> Manifest:
+    """The features of the source that no target holds; FeatureError where a name is taken, or the set would have none.
+
+    elsewhere: by token, the features that stand in other sets' targets.
+    """
     place = look_up(target)
-    if place.state == "absent":
-        return manifest
-    tree = feature_set.layout == "tree"
-    accept = name_filter(feature_set.reads + feature_set.patterns)
     scan = scan_directory(
-        place, accept, feature_set.question, {}, recursive=tree, keep_names=True, avoid=_avoid(result.staging)
+        place,
+        name_filter(feature_set.reads + feature_set.patterns),
+        feature_set.question,
+        {},
+        recursive=feature_set.layout == "tree",
+        keep_names=True,
+        avoid=_avoid(result.staging),
     )
     if scan.state == "unreadable":
         raise FeatureError(f"{scan.reason}: nothing can be uploaded there; make {display(target)} a readable directory")
-    tokens, taken = _held(target, scan, {wanted.token for wanted in manifest.values()})
+    tokens = tokens_in(target, scan, {wanted.token for wanted in manifest.values()})
+    taken = {entry.path: entry for entry in scan.entries}
     lacking: Manifest = {}
+    places: List[str] = []
     for name, wanted in manifest.items():
         entry = taken.get(name)
         if wanted.token in tokens:
             result.present += 1
+        elif wanted.token in elsewhere:
+            places.append(elsewhere[wanted.token])
         elif entry is None or entry.kind == DANGLING:
             lacking[name] = wanted
         elif entry.is_feature:
@@ -195,7 +215,28 @@ def lacking(feature_set: FeatureSet, target: str, manifest: Manifest, result: Re
                 f"{display(os.path.join(target, name))} takes the name of a feature to upload and is none:"
                 " move that file away and run again"
             )
+    result.elsewhere = len(places)
+    _say_elsewhere(feature_set, places, bool(lacking or tokens), result)
+    missing = (feature_set.expected or 0) - len(tokens) - len(lacking)
+    if missing > 0:
+        raise FeatureError(
+            f"feature set '{feature_set.name}': its source holds too few features, {missing} fewer than the {feature_set.expected}"
+            f" that are expected would lie in {display(target)}: complete the source, or correct 'expected'"
+        )
     return lacking
+
+
+def _say_elsewhere(feature_set: FeatureSet, places: Sequence[str], others: bool, result: Receiving) -> None:
+    """Twice in what a trainer reads, a feature would be in training and in validation."""
+    if places and not others:
+        raise FeatureError(
+            f"feature set '{feature_set.name}': all features of its source stand in another set's target already, as {places[0]}:"
+            " give the set a source, or 'patterns', of its own"
+        )
+    if places:
+        result.warnings.append(
+            f"left out of the upload: {len(places)} that stand in another set's target already, as {places[0]}"
+        )
 
 
 def _avoid(staging: str) -> Tuple[InodeKey, ...]:
@@ -203,24 +244,6 @@ def _avoid(staging: str) -> Tuple[InodeKey, ...]:
         return (key_of(os.lstat(staging)),)
     except OSError:
         return ()
-
-
-def _held(target: str, scan: DirectoryScan, asked: Set[str]) -> Tuple[Set[str], Dict[str, Entry]]:
-    """(tokens of the features in the target, its entries by path)."""
-    tokens: Set[str] = set()
-    taken: Dict[str, Entry] = {}
-    by_content = any(token.startswith("c") for token in asked)
-    for entry in scan.entries:
-        taken[entry.path] = entry
-        if entry.is_feature and entry.verdict.identity is not None:
-            tokens.add("i" + entry.verdict.identity.hex())
-        elif entry.is_feature and by_content:
-            fd = os.open(os.path.join(target, entry.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                tokens.add("c" + content_digest(fd, entry.name).hex())
-            finally:
-                os.close(fd)
-    return tokens, taken
 
 
 def open_existing(staging: str, account: Account) -> Optional[int]:

@@ -29,16 +29,21 @@ class Options:
     search_roots: Tuple[str, ...] = ()
     on_discovery: str = "fail"
     top_up: bool = False
+    permissions: str = "grant"
 
 
 @dataclass
 class LegacyView:
-    """One declared legacy directory: its scan, shared with other sets, and the set's part of it."""
+    """One declared legacy directory: its scan, shared with other sets, and the set's part of it.
+
+    unseen: those of the features whose names the trainer does not read.
+    """
 
     place: Place
     scan: Optional[DirectoryScan]
     same_as: Optional[str] = None
     features: List[Entry] = field(default_factory=list)
+    unseen: List[Entry] = field(default_factory=list)
     rejected: List[Entry] = field(default_factory=list)
     dangling: List[Entry] = field(default_factory=list)
 
@@ -51,6 +56,12 @@ class LegacyView:
     def reason(self) -> str:
         """Why it is unreadable, in words."""
         return self.scan.reason if self.scan else self.place.reason
+
+    @property
+    def linkable(self) -> List[Entry]:
+        """The features that the trainer would see under their names."""
+        unseen = set(map(id, self.unseen))
+        return [entry for entry in self.features if id(entry) not in unseen] if unseen else self.features
 
     @property
     def sure(self) -> bool:

@@ -28,10 +28,11 @@ options:
     description:
       - What to do where no ACL entry can be made, because the file system keeps no ACLs or the host has no C(setfacl).
       - With V(grant), the module fails before it changes anything.
+      - With V(check), nothing is changed anywhere.
       - With V(widen), it sets mode bits instead, those of the group where the training user belongs to it, else those of everyone,
         and warns for whom that opened what. It never makes anything writable.
     type: str
-    choices: [grant, widen]
+    choices: [grant, widen, check]
     default: grant
 attributes:
   check_mode:
@@ -115,15 +116,12 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
 def main() -> None:
     """Arguments in, look, ask, plan, apply, counts out."""
     module = AnsibleModule(
-        argument_spec={
-            **PLAN_ARGUMENTS,
-            "permissions": {"type": "str", "choices": ["grant", "widen"], "default": "grant"},
-        },
+        argument_spec=PLAN_ARGUMENTS,
         supports_check_mode=True,
     )
     with failing(module):
         sets, account, options = parse_arguments(module.params)
-        result = run_access(sets, account, options, module.params["permissions"], module.check_mode)
+        result = run_access(sets, account, options, module.check_mode)
         for one in result["sets"].values():
             for warning in one["warnings"]:
                 module.warn(warning)

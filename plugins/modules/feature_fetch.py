@@ -19,6 +19,10 @@ description:
 extends_documentation_fragment:
   - trainprep.features.sets
 options:
+  fetch:
+    description: The name of the set that is fetched. The others are only looked at, for what they hold already.
+    type: str
+    required: true
   state:
     description: Whether to start rclone, to look how far it is, or to judge what it has brought.
     type: str
@@ -49,7 +53,8 @@ seealso:
 EXAMPLES = r"""
 - name: Called by feature_upload only
   trainprep.features.feature_fetch:
-    sets: "{{ prepare_features_sets[:1] }}"
+    sets: "{{ prepare_features_sets }}"
+    fetch: wav2vec
     state: look
 """
 
@@ -78,6 +83,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **SETS_ARGUMENTS,
+            "fetch": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["start", "look", "finish"], "required": True},
             "environment": {"type": "dict", "default": {}, "no_log": True},
         },
@@ -91,7 +97,8 @@ def main() -> None:
 
 def _step(module: AnsibleModule) -> Dict[str, Any]:
     account = find_account(module.params["user"] or None)
-    one = parse_sets(module.params["sets"][:1])[0]
+    sets = parse_sets(module.params["sets"])
+    one = next(one for one in sets if one.name == module.params["fetch"])
     target = expand_home(one.target, account.home)
     environment = dict(os.environ)
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
@@ -99,7 +106,7 @@ def _step(module: AnsibleModule) -> Dict[str, Any]:
     if module.params["state"] == "look":
         return asdict(look_at_fetch(one, target, account, secrets))
     if module.params["state"] == "finish":
-        return asdict(finish_fetch(one, target, account))
+        return asdict(finish_fetch(one, target, account, sets))
     started = start_fetch(one, target, account, environment, secrets, module.check_mode, {})
     return {
         "changed": started.changed,

@@ -20,7 +20,7 @@ extends_documentation_fragment:
   - trainprep.features.sets
 options:
   manifests:
-    description: By name of the set, what its source holds, packed.
+    description: By name of the set, what its source holds, packed. Only these sets are prepared.
     type: dict
     required: true
 attributes:
@@ -63,6 +63,7 @@ sets:
       staged: 0
       staged_bytes: 0
       present: 0
+      elsewhere: 0
 rsync:
   description: Path of the rsync on the host.
   returned: success
@@ -101,12 +102,16 @@ def main() -> None:
     found: Dict[str, Any] = {}
     changed = False
     reserved: Dict[int, Reserved] = {}
+    claimed: Dict[str, str] = {}
     with failing(module):
         account = find_account(module.params["user"] or None)
-        for one in parse_sets(module.params["sets"]):
+        sets = parse_sets(module.params["sets"])
+        for one in sets:
+            if one.name not in module.params["manifests"]:
+                continue
             manifest = unpack_manifest(module.params["manifests"][one.name])
             target = expand_home(one.target, account.home)
-            result = prepare_receiving(one, target, account, manifest, module.check_mode, reserved)
+            result = prepare_receiving(one, target, account, manifest, module.check_mode, reserved, sets, claimed)
             found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
             changed = changed or result.changed
     rsync = shutil.which("rsync", path=search_path())
@@ -124,6 +129,7 @@ def _as_dict(result: Receiving, choice: str) -> Dict[str, Any]:
         "staged": result.staged,
         "staged_bytes": result.staged_bytes,
         "present": result.present,
+        "elsewhere": result.elsewhere,
         "warnings": result.warnings,
     }
 

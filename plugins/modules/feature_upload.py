@@ -26,10 +26,17 @@ options:
   sets:
     description:
       - The feature sets to upload, as in the role variable C(prepare_features_sets), each with a C(source).
-      - A relative C(source) is looked up beside the playbook.
+      - A relative C(source) is looked up in the current directory, then beside the playbook.
     type: list
     elements: dict
     required: true
+  all_sets:
+    description:
+      - All feature sets of the host, where O(sets) are only some of them. What stands in the target of one is not sent into the target
+        of another, where a trainer would meet it a second time.
+      - By default O(sets).
+    type: list
+    elements: dict
   user:
     description:
       - The training user, whose home C(~) stands for in C(target).
@@ -113,7 +120,7 @@ sets:
           description: Number of features of the source that the target already holds.
           type: int
         left_out:
-          description: Number of files of the source that are no features of this set, or second copies.
+          description: Number of files of the source that are no features of this set, second copies, or in another set's target.
           type: int
         samples:
           description: At most ten of the files left out, with C(path) and C(reason).

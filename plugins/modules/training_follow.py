@@ -144,7 +144,7 @@ def main() -> None:
     )
     params = module.params
     offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
-    with failing(module):
+    with failing(module, "monitor_training"):
         account = find_account(params["user"] or None)
         piece = run_as(
             account,

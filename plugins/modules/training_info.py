@@ -191,7 +191,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    with failing(module):
+    with failing(module, "monitor_training"):
         account = find_account(params["user"] or None)
         found = run_as(
             account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"]

@@ -163,7 +163,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    with failing(module):
+    with failing(module, "deploy_training"):
         account = find_account(params["user"] or None)
         order = Order(
             directory=params["dir"],

@@ -27,12 +27,17 @@ _showing = threading.Lock()
 
 def show(display: Callable[..., Any], *arguments: Any, **options: Any) -> None:
     """Calls C(display); a signal that would end this worker meanwhile ends it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
+    if threading.current_thread() is not threading.main_thread():
         with _showing:
             display(*arguments, **options)
+        return
+    pending: list[int] = []
+    try:
+        with _handled_by(lambda number, _handler, _frame: pending.append(number)):
+            display(*arguments, **options)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in pending:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -41,13 +46,10 @@ def threads_show() -> Iterator[None]:
 
     Python runs its handlers in the main thread, whichever thread holds the queue's lock: they wait for that here.
     """
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    handlers = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
 
-    def wait_first(number: int, frame: Any) -> None:
+    def wait_first(number: int, handler: Any, frame: Any) -> None:
         waited = _showing.acquire(timeout=_PATIENCE)
         try:
-            handler = handlers[signal.Signals(number)]
             if callable(handler):
                 handler(number, frame)
             else:
@@ -57,8 +59,18 @@ def threads_show() -> Iterator[None]:
             if waited:
                 _showing.release()
 
-    for number in handlers:
-        signal.signal(number, wait_first)
+    with _handled_by(wait_first):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(instead: Callable[[int, Any, Any], None]) -> Iterator[None]:
+    """Has the signals handled by C(instead), which is given number, former handler and frame."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Who ignores a signal goes on ignoring it, and a handler that is not Python's cannot be put back.
+    handlers = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    for number, handler in handlers.items():
+        signal.signal(number, lambda caught, frame, handler=handler: instead(caught, handler, frame))
     try:
         yield
     finally:

@@ -87,5 +87,5 @@ def watch(ask: Ask, host: str, set_name: str, started: dict[str, Any], board_dir
         "left_out": judged["left_out"],
         "seconds": round(seconds, 1),
         "samples": judged["samples"],
-        "warnings": [],
+        "warnings": judged["warnings"],
     }

@@ -165,8 +165,11 @@ _EXPLANATIONS = (
 )  # fmt: skip
 
 
-def explain(code: int, message: str, host: str, where: str) -> str:
-    """An rsync that failed, in one sentence. where: the staging directory, for people."""
+def explain(code: int, message: str, host: str, where: str, more: Sequence[str] = ()) -> str:
+    """An rsync that failed, in one sentence. where: the staging directory, for people. more: the user's own options."""
+    for option in more:
+        if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", message):
+            return f"prepare_features_rsync_opts: rsync knows no option '{option}': correct it, or leave it out"
     for text, sentence in _EXPLANATIONS:
         if text in message:
             return sentence.format(host=host, where=where)

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,15 @@ def judge_source(feature_set: FeatureSet, path: str) -> Source:
     if scan.doubts:
         raise FeatureError(f"source {scan.doubts[0]}: make all of it readable, on the controller")
     source = Source(path, {}, {}, {})
-    features = [entry for entry in sorted(scan.entries, key=lambda entry: entry.path) if _keep(source, scan, entry)]
+    reads = name_filter(feature_set.reads)
+    features = [
+        entry for entry in sorted(scan.entries, key=lambda entry: entry.path) if _keep(source, scan, entry, reads)
+    ]
     if not features:
         raise FeatureError(
-            f"source {shown} holds no feature of set '{feature_set.name}' ({source.left_out} files of another kind):"
-            " correct 'source', or the set's 'patterns' and 'arrays'"
+            f"source {shown} holds no feature of set '{feature_set.name}' (files of another kind: {source.left_out}"
+            + (f", as {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
+            + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
         )
     tokens = {entry.path: _token(path, entry) for entry in features}
     settle_identities([(path, entry) for entry in features], digest_on_disk)
@@ -106,7 +110,7 @@ def judge_source(feature_set: FeatureSet, path: str) -> Source:
     return source
 
 
-def _keep(source: Source, scan: DirectoryScan, entry: Entry) -> bool:
+def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[str], Any]) -> bool:
     where = display(os.path.join(scan.path, entry.path))
     if entry.kind == DANGLING:
         raise FeatureError(f"{where} in the source is a link to nothing: remove it, or restore what it leads to")
@@ -115,8 +119,10 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry) -> bool:
             f"{where} in the source is damaged ({entry.verdict.reason}): restore or remove it, then run again"
         )
     if not entry.is_feature:
-        _leave_out(source, entry.path, entry.verdict.reason or "not a file")
-    return bool(entry.is_feature)
+        _leave_out(source, entry.path, entry.verdict.reason or "is no file")
+    elif not reads(entry.name):
+        _leave_out(source, entry.path, "has a name that the set's 'reads' does not match, so that the trainer would not see it")
+    return bool(entry.is_feature and reads(entry.name))
 
 
 def _leave_out(source: Source, path: str, reason: str) -> None:

@@ -207,8 +207,8 @@ def test_an_unreachable_host_is_unreachable_and_the_others_go_on(host, play, sma
     assert result.facts("here")["features_ready"] is True and result.recap["here"]["changed"] == 1
 
 
-@pytest.mark.parametrize("how", ["import_role", "include_role", "roles"])
-def test_as_a_part_of_somebody_elses_play(host, play, small, how):
+@pytest.mark.parametrize(("how", "who"), [("import_role", ""), ("include_role", ""), ("roles", ""), ("import_role", "other")])
+def test_as_a_part_of_somebody_elses_play(host, play, small, how, who):
     """Without gathered facts and injected variables; what follows runs as who it ran as before, and sees the facts."""
     after = [
         {"name": "Who am I", "ansible.builtin.command": {"cmd": "id -un"}, "changed_when": False},
@@ -216,13 +216,17 @@ def test_as_a_part_of_somebody_elses_play(host, play, small, how):
             "ansible_facts['features_ready']", "ansible_facts['feature_sets']['clips']['target']['features'] == 4"]}},
     ]
     book = {"hosts": "all", "gather_facts": False, "vars": small, "tasks": after}
+    if who:
+        # Else Ansible warns that it makes it.
+        host.run("install -d -m 0700 -o other -g other /home/other/.ansible /home/other/.ansible/tmp")
+        book.update(become=True, become_user=who)
     if how == "roles":
         book["roles"] = [{"role": ROLE}]
     else:
         book["pre_tasks"] = [{"name": "Features first", f"ansible.builtin.{how}": {"name": ROLE}}]
     result = play(host, [book], env={"ANSIBLE_INJECT_FACT_VARS": "false"})
     assert result.rc == 0, result.stdout
-    assert result.results(host, "ansible.builtin.command")[0]["result"]["stdout"] == "ubuntu"
+    assert result.results(host, "ansible.builtin.command")[0]["result"]["stdout"] == (who or "ubuntu")
     assert host.run("ls /srv/small/target | wc -l").stdout.strip() == "4"
     assert "DEPRECATION" not in result.stdout and "WARNING" not in result.stdout
 

@@ -84,6 +84,18 @@ def test_check_mode_foretells_and_changes_nothing(host, play):
     assert host.tree() == before
 
 
+@pytest.mark.parametrize(("variables", "words"), [
+    ({}, "deploy_training_script '' is not there on the controller"),
+    ({"deploy_training_script": "nowhere.py"}, "deploy_training_script 'nowhere.py' is not there on the controller"),
+    ({"deploy_training_script": EXAMPLE, "deploy_training_session": "-x"}, "deploy_training_session '-x' cannot name a tmux session"),
+], ids=["none", "gone", "session"])  # fmt: skip
+def test_what_cannot_be_started_is_told_before_anything_is_prepared(host, play, variables, words):
+    before = host.tree()
+    result = play(host, "deploy_training.yml", variables)
+    assert result.rc == 2 and words in " ".join(result.stdout.split())
+    assert result.ssh_executions == {host.name: 0} and host.tree() == before
+
+
 def test_a_missing_virtual_environment_is_named_and_nothing_started(host, play):
     variables = {"deploy_training_script": EXAMPLE, "deploy_training_virtualenv": "/opt/none"}
     result = play(host, "deploy_training.yml", variables)

@@ -139,6 +139,33 @@ def test_on_a_terminal_two_hosts_share_one_block(hosts, start_host, tmp_path):
         assert re.search(rf"{host.name}: wav: 40 files, [0-9.]+ MB in 0:\d\d", text)
 
 
+def test_one_source_never_ends_in_two_targets(ssh_host, play, tmp_path):
+    """And a relative source is one of the current directory."""
+    names = crema_d_names(4)
+    write_features(tmp_path / "source", names)
+    relative = os.path.relpath(tmp_path / "source", REPOSITORY)
+    ssh_host.lay_out("--features", "/data/first", "--crema-d", "1")
+    first, second = ({**feature_set(relative, f"/data/{name}"), "name": name} for name in ("first", "second"))
+
+    def there():
+        return ssh_host.run("ls -A /data").stdout + ssh_host.tree("/data/first", "/data/second")
+
+    before = there()
+    checked = play(ssh_host, ROLE, role_variables(first, second), check=True)
+    assert "second: would send 3 files" in checked.stdout and there() == before
+    result = play(ssh_host, ROLE, role_variables(first, second))
+    assert result.rc == 0, result.stdout
+    assert ssh_host.run("ls /data/first /data/second").stdout.split() == ["/data/first:", names[0], "/data/second:", *sorted(names[1:])]
+    assert "left out of the upload: 1 that stand in another set's target already, as /data/first/" in " ".join(result.stdout.split())
+    assert play(ssh_host, ROLE, role_variables(first, second)).recap[ssh_host.name]["changed"] == 0
+
+    third = {**feature_set(relative, "/data/third"), "name": "third"}
+    before = there()
+    refused = play(ssh_host, ROLE, role_variables(first, second, third))
+    assert refused.rc == 2 and "all features of its source stand in another set's target already" in refused.stdout
+    assert there() == before
+
+
 def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, play, source, tmp_path):
     host = start_host("bad", args=["--tmpfs", "/small:size=1m", "--tmpfs", "/few:nr_inodes=20", "--tmpfs", "/fixed:ro"])
     good = tmp_path / "good"
@@ -154,7 +181,7 @@ def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, 
     cases = [
         (feature_set(tmp_path / "none"), {}, "does not exist on the controller"),
         (feature_set(damaged), {}, "torn.npz in the source is damaged"),
-        (feature_set(other), {}, "holds no feature of set 'wav' (1 files of another kind)"),
+        (feature_set(other), {}, "holds no feature of set 'wav' (files of another kind: 1, as face.npz, which has arrays"),
         ({"name": "wav", "target": "/data/wav"}, {}, "has no 'source'"),
         (feature_set(good, mount="/data"), {}, "/data is not mounted on the host"),
         (feature_set(good, "/data/taken"), {}, f"{crema_d_names(1)[0]} takes the name of a feature to upload and is none"),

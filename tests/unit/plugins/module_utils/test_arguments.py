@@ -53,3 +53,16 @@ def test_errors_become_results_with_one_sentence():
             raise error
         assert set(module.result) == {"msg"}
         assert [word for word in words if word not in module.result["msg"]] == []
+
+
+@pytest.mark.parametrize("typed", [[], [""], ["[]"]], ids=["list", "empty", "brackets"])
+def test_no_search_roots_also_as_they_are_typed_on_a_command_line(typed):
+    assert parse_arguments({**RIGHT, "search_roots": typed})[2].search_roots == ()
+
+
+def test_errors_name_the_variables_of_the_role_that_asks():
+    for role, said in ((None, "prepare_features"), ("monitor_training", "monitor_training")):
+        module = Module()
+        with failing(module, *([role] if role else [])):
+            raise FeatureError("set prepare_features_become to true or prepare_features_user to me; prepare_features_sets stays")
+        assert module.result["msg"] == f"set {said}_become to true or {said}_user to me; prepare_features_sets stays"

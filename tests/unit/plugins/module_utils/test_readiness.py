@@ -24,12 +24,6 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
 )
 
 
-@pytest.fixture
-def host(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path
-
-
 def told(*sets, **options):
     """The facts, and a check that holds for all of them: sentences are sentences."""
     found = facts(see(*sets, **options))
@@ -315,3 +309,47 @@ class TestDiscoveries:
         result = run(raw, search_roots=(str(host),), on_discovery="link")
         assert result["sets"]["t"]["linked"] == 1
         assert os.readlink(host / "data/t/a.npz") == str(host / "forgotten/a.npz")
+
+
+class TestNamesThatNobodyReads:
+    def test_features_under_such_names_are_told_and_not_linked(self, host):
+        features(host / "old", "a.npz", "b.npz")
+        found = told(a_set(host / "data/t", host / "old", reads=["c*.npz"]))
+        one = found["feature_sets"]["t"]
+        assert (one["status"], one["features"], one["to_link"]) == (2, 2, 0)
+        assert (found["features_ready"], found["features_will_be_ready"], found["features_to_do"]) == (False, False, False)
+        assert says(one["problems"], "2 features", host / "old/a.npz", "'reads': c*.npz")
+
+    def test_beside_others_they_are_a_warning(self, host):
+        features(host / "old", "a.npz", "c.npz")
+        raw = a_set(host / "data/t", host / "old", reads=["c*.npz"])
+        run(raw)
+        one = told(raw)["feature_sets"]["t"]
+        assert (one["ready"], one["target"]["features"]) == (True, 1)
+        assert says(one["warnings"], "1 feature ", host / "old/a.npz")
+
+
+class TestFeaturesThatAnotherSetHolds:
+    @pytest.mark.parametrize("linked", [False, True], ids=["planned", "linked"])
+    def test_the_set_that_gets_none_says_whose_they_are(self, host, linked):
+        features(host / "old", "a.npz")
+        raw = [a_set(host / "data/t", host / "old"), a_set(host / "data/u", host / "old")]
+        if linked:
+            run(*raw)
+        found = told(*raw)
+        assert says(found["feature_sets"]["u"]["problems"], host / "data/u", "belong into", host / "data/t", "set 't'")
+        assert found["features_will_be_ready"] is False
+
+
+class TestPermissionsOnlyChecked:
+    def test_what_nobody_is_going_to_open_stays_a_problem(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/t/a.npz").chmod(0o600)
+        with unprivileged(host) as account:
+            if account.uid == os.geteuid():
+                (host / "data/t/a.npz").chmod(0)
+            for permissions, planned in (("grant", True), ("check", False)):
+                found = told(a_set(host / "data/t"), account=account, with_access=True, permissions=permissions)
+                assert found["feature_sets"]["t"]["access"]["unreadable"] == 1
+                assert (found["features_ready"], found["features_will_be_ready"]) == (False, planned)
+                assert found["features_to_do"] is planned

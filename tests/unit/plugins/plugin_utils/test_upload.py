@@ -118,6 +118,13 @@ class TestReceiver:
         assert done.returncode == REPLACED
         assert "was removed or replaced" in explain(done.returncode, done.stderr, "web1", "/data/.x")
 
+    def test_an_option_of_the_users_that_rsync_does_not_know_is_named(self):
+        said = "rsync: --nonsense=1: unknown option\nrsync error: syntax or usage error (code 1) at main.c(1795)"
+        assert explain(1, said, "web1", "/data/.x", ["--bwlimit=5m", "--nonsense=1"]) == (
+            "prepare_features_rsync_opts: rsync knows no option '--nonsense=1': correct it, or leave it out"
+        )
+        assert "too old" in explain(1, said, "web1", "/data/.x", ["--bwlimit=5m"])
+
     def test_a_held_lock_is_told_by_code_and_word(self, tmp_path):
         staging = tmp_path / "staging"
         staging.mkdir()
