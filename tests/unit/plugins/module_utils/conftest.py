@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils.signatures import judge
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ASKED
 
 
 @pytest.fixture
@@ -12,3 +16,19 @@ def host(tmp_path):
     """A directory that stands for a host's /, under a name that no test can mistake."""
     (tmp_path / "data").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def look(tmp_path):
+    """The verdict on a file with this content."""
+
+    def look_at(content, arrays=ASKED, full=False, name="x.npz", size=None):
+        path = tmp_path / name
+        path.write_bytes(content)
+        fd = os.open(str(path), os.O_RDONLY)
+        try:
+            return judge(fd, len(content) if size is None else size, name, arrays, full)
+        finally:
+            os.close(fd)
+
+    return look_at

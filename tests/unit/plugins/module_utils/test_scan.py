@@ -391,9 +391,8 @@ def test_a_link_upwards_does_not_lead_through_half_the_host(tmp_path):
 
 def test_what_lies_behind_a_link_says_so(tmp_path):
     legacy, away = tmp_path / "legacy", tmp_path / "away"
-    legacy.mkdir()
-    away.mkdir()
     for place in (legacy / "z.npz", away / "z.npz"):
+        place.parent.mkdir()
         place.write_bytes(b"")
     (legacy / "a").symlink_to(away)
     (legacy / "l.npz").symlink_to(legacy / "z.npz")

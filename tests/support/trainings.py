@@ -1,0 +1,32 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of trainings share."""
+
+from __future__ import annotations
+
+import json
+import time
+
+EXAMPLE = "examples/train_softmax.py"
+WORK = "/home/ubuntu/emotion_recognition"
+
+
+def monitor(play, host, session="attn_crnn_v2", **variables):
+    names = {"monitor_training_" + name: value for name, value in variables.items()}
+    return play(host, "monitor_training.yml", {"monitor_training_session": session, **names})
+
+
+def state(host, session, user="ubuntu", directory=WORK):
+    path = f"{directory}/runs/{session}/latest/state.json"
+    return json.loads(host.run(["cat", path], user=user).stdout)
+
+
+def wait_for(probe, what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = probe()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited in vain: {what}")
