@@ -67,13 +67,16 @@ def main() -> None:
     try:
         for number in range(runs):
             totals["runs"] += 1
-            options = Options(prune="stray" if number % 3 else "none", on_conflict="first")
+            options = Options(
+                prune="stray" if number % 3 else "none",
+                on_conflict="first",
+                permissions="widen" if number % 5 == 4 else "grant",
+            )
             state = "absent" if number % 4 == 3 else "present"
-            permissions = "widen" if number % 5 == 4 else "grant"
-            for module, choice in ((run_links, state), (run_access, permissions)):
+            for module, more in ((run_links, [state]), (run_access, [])):
                 try:
                     with failing(Edge()):
-                        result = module(sets, trainer, options, choice, False)["sets"]["clips"]
+                        result = module(sets, trainer, options, *more, False)["sets"]["clips"]
                 except Stopped as error:
                     totals["stopped"] += 1
                     sentences[str(error)] += 1
