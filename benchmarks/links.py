@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -151,9 +150,10 @@ def main() -> None:
         payload = hosts.scratch / "module.py"
         payload.write_bytes(module_payload(hosts))
         taken = [steps(hosts, payload, turn) for turn in range(options.times)]
-        copied, loop, module = (statistics.median(values) for values in zip(*taken, strict=True))
+        # The best of each: what a file system does besides only ever adds to it.
+        copied, loop, module = (min(values) for values in zip(*taken, strict=True))
         taken_by_commands = [commands(hosts, turn) for turn in range(max(1, options.times // 2))]
-        shell, command = (statistics.median(values) for values in zip(*taken_by_commands, strict=True))
+        shell, command = (min(values) for values in zip(*taken_by_commands, strict=True))
     finally:
         hosts.close()
     save("links", [

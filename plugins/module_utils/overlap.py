@@ -14,6 +14,7 @@ could not be loaded later by a process that has become another user.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import pickle
@@ -29,8 +30,9 @@ SAMPLE = 16
 SLOW = 0.0004
 # How many items a process waits for at once on slow storage: with more, Python's threads mostly wait for each other.
 THREADS = 16
-# Items that are in memory at once, and the least that are worth a process of their own, on fast and on slow storage.
-ROUND = 8192
+# Items that are in memory at once: in the first round, and at most in a later one, since a fork costs the more the more there is
+# already in memory. The least that are worth a process of their own, on fast and on slow storage.
+ROUND, LONGEST_ROUND = 8192, 65536
 SHARE, SLOW_SHARE = 512, 64
 # More processes than this bring little, and a training may be running beside them.
 PROCESSES = 4
@@ -55,6 +57,7 @@ def judge_all(
     processors, and on slow storage, where they only wait, all that are of use.
     """
     source = iter(items)
+    length = ROUND
     while True:
         sample: List[Item] = list(itertools.islice(source, SAMPLE))
         results, seconds = [], []
@@ -67,7 +70,8 @@ def judge_all(
             return
         # The median: on a busy machine single items wait for the processor, and threads would not help.
         waiting = sorted(seconds)[SAMPLE // 2] > slow
-        taken = _take_round(source, held)
+        taken = _take_round(source, held, length)
+        length = min(2 * length, LONGEST_ROUND)
         if not taken:
             return
         most = (PROCESSES if waiting else min(PROCESSES, _processors())) if processes is None else processes
@@ -79,13 +83,13 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
-def _take_round(source: Iterator[Item], held: Callable[[Item], Any]) -> List[Item]:
+def _take_round(source: Iterator[Item], held: Callable[[Item], Any], length: int) -> List[Item]:
     taken: List[Item] = []
     holding: Set[Any] = set()
     for item in source:
         taken.append(item)
         holding.add(held(item))
-        if len(taken) >= ROUND or len(holding) >= HELD:
+        if len(taken) >= length or len(holding) >= HELD:
             break
     return taken
 
@@ -144,6 +148,8 @@ class _Copy:
 def _answer(task: Tuple[Sequence[Any], JudgeOne[Any], int], writer: int) -> None:
     """The whole life of a copy: it never returns, and runs no handler or buffer of its parent."""
     code = 1
+    # A collection would touch, and so copy, all that the parent holds.
+    gc.disable()
     try:
         answer = pickle.dumps(_work(*task), protocol=4)
         with os.fdopen(writer, "wb") as stream:
