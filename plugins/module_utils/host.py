@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 from dataclasses import replace
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .access import prove_all
 from .account import Account, run_as
@@ -47,6 +49,25 @@ def look(
 
     search_for_all: search for every set, not only for those that have nothing: what an earlier search found has been linked.
     """
+    with _no_collections():
+        return _look(sets, account, options, with_access, search_for_all)
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """A look makes an object for each file and keeps them all: looking for garbage among them takes time and finds none."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _look(
+    sets: Sequence[FeatureSet], account: Account, options: Options, with_access: bool, search_for_all: bool
+) -> HostView:
     view = _look_once(sets, account, options)
     searching = [one.feature_set for one in view.sets if search_for_all or _is_missed(one, view.sets)]
     if searching and options.search_roots:
