@@ -244,6 +244,3 @@ class TestBadInput:
         with pytest.raises(FeatureError):
             run(a_set(host / "data/t", host / "old"), a_set(host / "data/u"))
         assert tree(host) == before
-
-
-# --- from the look to the links -----------------------------------------------------------------------------------------
