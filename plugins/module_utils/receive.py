@@ -216,8 +216,10 @@ def lacking(
                 " move that file away and run again"
             )
     result.elsewhere = len(places)
-    _say_elsewhere(feature_set, places, bool(lacking or tokens), result)
-    missing = (feature_set.expected or 0) - len(tokens) - len(lacking)
+    _say_elsewhere(feature_set, places, bool(lacking) or any(entry.is_feature for entry in scan.entries), result)
+    # By entries: tokens of files without checksums are known only where the source asks for them.
+    held = sum(entry.is_feature for entry in scan.entries)
+    missing = (feature_set.expected or 0) - held - len(lacking)
     if missing > 0:
         raise FeatureError(
             f"feature set '{feature_set.name}': its source holds too few features, {missing} fewer than the {feature_set.expected}"

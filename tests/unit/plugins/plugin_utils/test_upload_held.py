@@ -92,6 +92,13 @@ def test_a_source_with_too_few_features_is_found_before_anything_is_sent(host, c
     assert found.send == ["a.npz", "b.npz"]
 
 
+def test_files_without_checksums_in_the_target_count_as_held(host):
+    npy(host / "data/t/c.npy", 1.0)
+    keys = {"patterns": ["*.npz", "*.npy"], "reads": ["*.npz", "*.npy"], "expected": 3}
+    (found,) = receive(a_set(host / "data/t", source=str(host / "source"), **keys))
+    assert found.send == ["a.npz", "b.npz"]
+
+
 def test_names_that_the_trainer_does_not_read_are_left_out(host):
     (one,) = parse_sets([a_set(host / "data/t", source=str(host / "source"), reads=["b*.npz"])])
     source = judge_source(one, one.source)
