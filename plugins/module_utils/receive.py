@@ -216,9 +216,9 @@ def lacking(
                 " move that file away and run again"
             )
     result.elsewhere = len(places)
-    _say_elsewhere(feature_set, places, bool(lacking) or any(entry.is_feature for entry in scan.entries), result)
     # By entries: tokens of files without checksums are known only where the source asks for them.
     held = sum(entry.is_feature for entry in scan.entries)
+    _say_elsewhere(feature_set, places, bool(lacking or held), result)
     missing = (feature_set.expected or 0) - held - len(lacking)
     if missing > 0:
         raise FeatureError(
