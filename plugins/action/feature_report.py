@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import CALLBACK, is_listening
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import host_report
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import failures, host_report
 
 display = Display()
 
@@ -20,7 +20,7 @@ ARGUMENT_SPEC = {
     "done": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "report_dir": {"type": "str", "default": ""},
-    "failures": {"type": "list", "elements": "str", "default": []},
+    "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
 }
 
 
@@ -40,18 +40,17 @@ class ActionModule(ActionBase):
                 f"prepare_features_report_dir is {options['report_dir']}, but the callback that writes it is not"
                 f" enabled: add {CALLBACK} to callbacks_enabled in ansible.cfg (or ANSIBLE_CALLBACKS_ENABLED)."
             )
-        if options["facts"] is not None:
-            result["report"] = host_report(
-                str((task_vars or {}).get("inventory_hostname", "host")),
-                options["facts"],
-                options["done"],
-                check_mode=bool(self._task.check_mode),
-                state=options["state"],
-            )
-            # One call, so that the blocks of hosts that run side by side do not mix.
-            display.display("\n".join(result["report"]))
-        if options["failures"]:
+        facts = options["facts"]
+        if facts is None:
+            return result
+        check_mode = bool(self._task.check_mode)
+        host = str((task_vars or {}).get("inventory_hostname", "host"))
+        result["report"] = host_report(host, facts, options["done"], check_mode=check_mode, state=options["state"])
+        # One call, so that the blocks of hosts that run side by side do not mix.
+        display.display("\n".join(result["report"]))
+        sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
+        if sentences:
             # Ansible dumps a failed result: with the lines in it, the report would be printed twice.
             result.pop("report")
-            result.update(failed=True, msg="\n".join(options["failures"]))
+            result.update(failed=True, msg="\n".join(sentences))
         return result

@@ -25,6 +25,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.sets import Fea
 from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
 from ansible_collections.trainprep.features.plugins.plugin_utils import upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import stop_collecting
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
     Board,
     Meter,
@@ -70,6 +71,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Uploads each of the sets; a FeatureError is the task's failure."""
+        stop_collecting()
         result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(changed=False, sets={})
         try:

@@ -40,12 +40,15 @@ options:
       - It is an error where that callback is not enabled.
     type: str
     default: ""
-  failures:
+  fail_on:
     description:
-      - Sentences that end the run of this host as failed, after its report was printed.
-    type: list
-    elements: str
-    default: []
+      - What ends the run of this host as failed, after its report was printed.
+      - V(obstacles) is what stopped the run before anything was changed, such as a status that cannot be told.
+      - V(unready) is that, and any required set that is not ready. In check mode readiness is predicted and not required.
+      - Where O(state) is V(absent) nothing does.
+    type: str
+    choices: [nothing, obstacles, unready]
+    default: nothing
 attributes:
   check_mode:
     support: full

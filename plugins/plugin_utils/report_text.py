@@ -52,6 +52,26 @@ def host_report(
     return lines
 
 
+def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
+    """What ends the run of a host as failed, one sentence each; fail_on: as the option of feature_report.
+
+    In check mode readiness is predicted, not required, and an obstacle counts where it would have stopped the run: an
+    upload could clear those of a set that has nothing.
+    """
+    sets = [mapping(one) for one in mapping(facts.get("feature_sets")).values()]
+    if fail_on == "nothing":
+        return []
+    standing = [one for one in sets if not check_mode or one.get("status") != 0]
+    obstacles = _distinct(standing, "obstacles")
+    if obstacles or check_mode or fail_on == "obstacles" or facts.get("features_ready"):
+        return obstacles
+    return _distinct(sets, "problems")
+
+
+def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(str(text) for one in sets for text in sequence(one.get(key))))
+
+
 def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, state: str) -> str:
     """One sentence for the host: ready or not, the status in words, and how many sets are ready."""
     words = status_words(facts.get("feature_status"))

@@ -9,7 +9,7 @@ import copy
 
 import pytest
 from ansible_collections.trainprep.features.plugins.plugin_utils.report_model import counts_of, view_of
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import host_report
+from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import failures, host_report
 from ansible_collections.trainprep.features.plugins.plugin_utils.report_words import (
     count,
     listed,
@@ -174,6 +174,34 @@ def test_hostile_names_cannot_reach_the_terminal():
 @pytest.mark.parametrize("step", [None, {}, {"skipped": True}, "", [], {"results": [None]}, {"sets": None}])
 def test_a_step_that_did_not_run_counts_nothing(step):
     assert set(counts_of({"links": step}, "wav2vec").values()) == {0}
+
+
+BLOCKED = one_set(status=None, ready=False, problems=["unknown", "x"], obstacles=["unknown"])
+EMPTY = one_set(status=0, ready=False, problems=["nothing", "no source"], obstacles=["no source"])
+
+
+@pytest.mark.parametrize(
+    ("sets", "fail_on", "check_mode", "expected"),
+    [
+        ([one_set()], "unready", False, []),
+        ([LACKING], "unready", False, LACKING["problems"]),
+        ([LACKING, LACKING], "unready", False, LACKING["problems"]),
+        ([LACKING], "unready", True, []),
+        ([LACKING], "obstacles", False, []),
+        ([LACKING, BLOCKED], "unready", False, ["unknown"]),
+        ([LACKING, BLOCKED], "obstacles", False, ["unknown"]),
+        ([BLOCKED], "unready", True, ["unknown"]),
+        ([EMPTY], "unready", False, ["no source"]),
+        ([EMPTY], "obstacles", False, ["no source"]),
+        ([EMPTY], "unready", True, []),
+        ([BLOCKED, LACKING], "nothing", False, []),
+        ([], "unready", False, []),
+    ],
+)
+def test_what_ends_a_run_as_failed(sets, fail_on, check_mode, expected):
+    ready = all(one["ready"] for one in sets)
+    found = facts(ready, None, **{f"set{index}": one for index, one in enumerate(sets)})
+    assert failures(found if sets else {}, fail_on, check_mode) == expected
 
 
 def test_input_is_left_as_it_was():
