@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from .access_look import Answer, Directory, ask
+from .access_look import Answer, Directory, ask, begin_to_ask
 from .account import Account
 from .paths import InodeKey, display
 
@@ -50,7 +50,38 @@ def prove_all(
     sources: Optional[Mapping[str, Sequence[Source]]] = None,
 ) -> Dict[str, AccessReport]:
     """The same for several sets, by one child for all of them. FeatureError without the right to become the user."""
-    answers = ask(account, sets) if any(sets.values()) else {name: Answer([], []) for name in sets}
+    return Proof(account).reports(sets, sources or {})
+
+
+class Proof:
+    """The same, begun beside other work, while it is not yet known whether more will have to be asked."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._asked: Mapping[str, Sequence[Directory]] = {}
+        self._answer: Optional[Callable[[], Dict[str, Answer]]] = None
+
+    def begin(self, sets: Mapping[str, Sequence[Directory]]) -> None:
+        """Starts to ask, where there are features to ask for."""
+        if any(names for directories in sets.values() for _path, names, _must_list in directories):
+            self._asked, self._answer = sets, begin_to_ask(self._account, sets)
+
+    def reports(
+        self, sets: Mapping[str, Sequence[Directory]], sources: Mapping[str, Sequence[Source]]
+    ) -> Dict[str, AccessReport]:
+        """What the account cannot open; asked anew where that is not what was begun with. To be called once."""
+        answers = self._answer() if self._answer is not None else {}
+        if not any(sets.values()):
+            answers = {name: Answer([], []) for name in sets}
+        elif sets != self._asked:
+            answers = ask(self._account, sets)
+        return report_all(self._account, answers, sources)
+
+
+def report_all(
+    account: Account, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+) -> Dict[str, AccessReport]:
+    """What was answered, in numbers and samples, set by set."""
     if not any(answer.refused for answer in answers.values()):
         return {name: AccessReport(account.name) for name in answers}
     # Imported where something is refused: on a host where all is readable nothing is to be planned.
@@ -58,7 +89,7 @@ def prove_all(
     from .grant_rules import GRANT, Means
 
     # As if setfacl were there: whether it is matters only once something is to be granted.
-    plan = plan_grants(account, Means(os.geteuid(), GRANT, True), answers, sources or {})
+    plan = plan_grants(account, Means(os.geteuid(), GRANT, True), answers, sources)
     return {name: _report(account, answer, plan.sets[name]) for name, answer in answers.items()}
 
 

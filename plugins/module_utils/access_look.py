@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .account import Account, group_name, run_as, user_name
+from .account import Account, begin_as, group_name, user_name
 from .overlap import judge_all
 from .paths import display
 
@@ -58,7 +58,12 @@ class Answer(NamedTuple):
 
 def ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
     """What the account is refused, per set."""
-    return dict(run_as(account, _try_all, account.name, sets))
+    return begin_to_ask(account, sets)()
+
+
+def begin_to_ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, Answer]]:
+    """The same beside what is done here until the answer is asked for, by calling what this returns."""
+    return begin_as(account, _try_all, account.name, sets)
 
 
 # --- in the child: here we are the training user ---------------------------------------------------------

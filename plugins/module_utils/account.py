@@ -18,7 +18,7 @@ import pickle
 import pwd
 import signal
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Callable, NoReturn, Optional, Tuple
 
 from .errors import FeatureError
@@ -115,9 +115,14 @@ def run_as(account: Account, function: Callable[..., Any], *args: Any) -> Any:
     exception, and the right to become that user lacking, end in FeatureError. The function must not import
     anything: the user may be unable to read this program's files, or root's Python.
     """
+    return begin_as(account, function, *args)()
+
+
+def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+    """The same beside what is done here until the result is asked for, once, by calling what this returns."""
     own = os.geteuid()
     if own == account.uid:
-        return function(*args)
+        return partial(function, *args)
     if own != 0:
         me = user_name(own)
         raise FeatureError(
@@ -131,13 +136,17 @@ def run_as(account: Account, function: Callable[..., Any], *args: Any) -> Any:
     if child == 0:
         _child(account, function, args, reader, writer)
     os.close(writer)
-    try:
-        # To the end of the pipe before waiting: a child with much to say blocks until it is read.
-        with os.fdopen(reader, "rb") as stream:
-            answer = stream.read()
-    finally:
-        status = os.waitpid(child, 0)[1]
-    return _unpack(account, answer, status)
+
+    def answer() -> Any:
+        try:
+            # To the end of the pipe before waiting: a child with much to say blocks until it is read.
+            with os.fdopen(reader, "rb") as stream:
+                said = stream.read()
+        finally:
+            status = os.waitpid(child, 0)[1]
+        return _unpack(account, said, status)
+
+    return answer
 
 
 def _unpack(account: Account, answer: bytes, status: int) -> Any:

@@ -12,7 +12,8 @@ import os
 from dataclasses import replace
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .access import prove_all
+from .access import Proof
+from .access_look import Directory
 from .account import Account, run_as
 from .discovery import Discovery
 from .errors import FeatureError
@@ -68,7 +69,8 @@ def _no_collections() -> Iterator[None]:
 def _look(
     sets: Sequence[FeatureSet], account: Account, options: Options, with_access: bool, search_for_all: bool
 ) -> HostView:
-    view = _look_once(sets, account, options)
+    proof = Proof(account) if with_access else None
+    view = _look_once(sets, account, options, proof)
     searching = [one.feature_set for one in view.sets if search_for_all or _is_missed(one, view.sets)]
     if searching and options.search_roots:
         found = _search(view, searching)
@@ -77,12 +79,8 @@ def _look(
             view = _look_once(extended, account, options)
         for one in view.sets:
             one.discovery = found.get(one.name, Discovery())
-    if with_access:
-        reports = prove_all(
-            account,
-            {one.name: one.access_items() for one in view.sets},
-            {one.name: one.link_sources() for one in view.sets},
-        )
+    if proof is not None:
+        reports = proof.reports(_access_items(view.sets), {one.name: one.link_sources() for one in view.sets})
         for one in view.sets:
             one.access = reports[one.name]
     return view
@@ -94,7 +92,13 @@ def plan_of_removal(host: HostView) -> List[SetPlan]:
     return plan_removal([_set_input(view) for view in host.sets], keys)
 
 
-def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -> HostView:
+def _access_items(views: Sequence[SetView]) -> Dict[str, Sequence[Directory]]:
+    return {one.name: one.access_items() for one in views}
+
+
+def _look_once(
+    sets: Sequence[FeatureSet], account: Account, options: Options, proof: Optional[Proof] = None
+) -> HostView:
     targets = [_target_place(one, account) for one in sets]
     declared = [places_as_needed(account, one.legacy) for one in sets]
     _refuse_overlaps(sets, targets, declared)
@@ -110,6 +114,9 @@ def _look_once(sets: Sequence[FeatureSet], account: Account, options: Options) -
         view.top_up = options.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
+    if proof is not None:
+        # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
+        proof.begin(_access_items(views))
     scans.forget_verdicts()
     settle_identities(_features(views, scans), digest_on_disk)
     _find_leaks(views)

@@ -223,9 +223,10 @@ def _owners(
                         owners[candidate.entry.verdict.identity] = (index, name)
                         break
     for index, wish in enumerate(wishes):
-        for name in wish.first:
-            for candidate in wish.candidates(name):
-                owners.setdefault(candidate.entry.verdict.identity, (index, name))
+        for name, first in wish.first.items():
+            for candidate in (first, *wish.others.get(name, ())):
+                if candidate.entry.verdict.identity not in owners:
+                    owners[candidate.entry.verdict.identity] = (index, name)
     return owners
 
 
@@ -255,10 +256,10 @@ def _is_stray(index: int, entry: Entry, owners: Dict[Optional[bytes], Owner]) ->
 
 def _winner(index: int, name: str, wishes: _Wishes, owners: Dict[Optional[bytes], Owner]) -> Optional[Candidate]:
     """The legacy feature that belongs under a name; None where each that wants it has its place elsewhere."""
-    for candidate in wishes.candidates(name):
-        if owners[candidate.entry.verdict.identity] == (index, name):
-            return candidate
-    return None
+    place, first = (index, name), wishes.first.get(name)
+    if first is None or owners[first.entry.verdict.identity] == place:
+        return first
+    return next((one for one in wishes.others.get(name, ()) if owners[one.entry.verdict.identity] == place), None)
 
 
 def _judge_target(

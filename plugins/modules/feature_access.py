@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
+  - trainprep.features.look_again
 options:
   permissions:
     description:
@@ -62,6 +63,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What is true now, as M(trainprep.features.feature_facts) returns it.
+  returned: with O(look_again=true), but not in check mode
+  type: dict
+  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
   description: By set name, what was granted, or would be in check mode. An object that two sets need counts for the first.
   returned: success
@@ -111,12 +117,13 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
     failing,
     parse_arguments,
 )
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
 
 
 def main() -> None:
     """Arguments in, look, ask, plan, apply, counts out."""
     module = AnsibleModule(
-        argument_spec=PLAN_ARGUMENTS,
+        argument_spec={**PLAN_ARGUMENTS, **LOOK_AGAIN},
         supports_check_mode=True,
     )
     with failing(module):
@@ -125,6 +132,8 @@ def main() -> None:
         for one in result["sets"].values():
             for warning in one["warnings"]:
                 module.warn(warning)
+        if module.params["look_again"] and not module.check_mode:
+            result["ansible_facts"] = facts_now(sets, account, options)
         module.exit_json(**result)
 
 

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
+  - trainprep.features.look_again
 options:
   state:
     description:
@@ -28,11 +29,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  look_again:
-    description:
-      - Whether to look once more when all is done, and return what is true then as RV(ansible_facts). Nothing is returned in check mode.
-    type: bool
-    default: false
 attributes:
   check_mode:
     description: Can run in check mode and say what it would do, without changing anything.
@@ -108,18 +104,14 @@ sets:
     wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
 """
 
-from dataclasses import replace
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
     PLAN_ARGUMENTS,
     failing,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils.host import look
 from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.mounts import read_mountinfo
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
 
 
 def main() -> None:
@@ -127,8 +119,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **PLAN_ARGUMENTS,
+            **LOOK_AGAIN,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "look_again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -136,9 +128,7 @@ def main() -> None:
         sets, account, options = parse_arguments(module.params)
         result = run_links(sets, account, options, module.params["state"], module.check_mode)
         if module.params["look_again"] and not module.check_mode:
-            # In the same execution: what a second one costs is mostly its start.
-            now = look(sets, account, replace(options, prune="none", search_roots=()))
-            result["ansible_facts"] = facts(now, read_mountinfo())
+            result["ansible_facts"] = facts_now(sets, account, options)
         module.exit_json(**result)
 
 

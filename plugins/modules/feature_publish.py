@@ -23,7 +23,13 @@ description:
   - Sets without a staging directory are passed over.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.plan
+  - trainprep.features.look_again
 options:
+  names:
+    description: Which of O(sets) to publish; by default all.
+    type: list
+    elements: str
   wait:
     description: How many seconds another upload or publication of the same set is waited for.
     type: float
@@ -60,6 +66,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What is true now, as M(trainprep.features.feature_facts) returns it.
+  returned: with O(look_again=true), but not in check mode
+  type: dict
+  sample: {feature_status: 1, features_ready: true, feature_sets: {}}
 sets:
   description: What was, or in check mode would be, published of each set that had something to publish or to refuse.
   returned: always
@@ -77,25 +88,37 @@ import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import SETS_ARGUMENTS, failing
+from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+    PLAN_ARGUMENTS,
+    failing,
+    parse_arguments,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
 from ansible_collections.trainprep.features.plugins.module_utils.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
 
 
 def main() -> None:
     """Arguments in, publish each set, counts out."""
     module = AnsibleModule(
-        argument_spec={**SETS_ARGUMENTS, "wait": {"type": "float", "default": 60}},
+        argument_spec={
+            **PLAN_ARGUMENTS,
+            **LOOK_AGAIN,
+            "names": {"type": "list", "elements": "str"},
+            "wait": {"type": "float", "default": 60},
+        },
         supports_check_mode=True,
     )
     os.umask(0o022)
     done: Dict[str, Any] = {}
     diff: List[Dict[str, str]] = []
+    more: Dict[str, Any] = {}
     with failing(module, sets=done):
-        account = find_account(module.params["user"] or None)
-        for one in parse_sets(module.params["sets"]):
+        sets, account, options = parse_arguments(module.params)
+        names = module.params["names"]
+        for one in sets:
+            if names is not None and one.name not in names:
+                continue
             target = expand_home(one.target, account.home)
             result = publish(one, target, account, module.check_mode, module.params["wait"])
             if not result.changed and not result.refused:
@@ -115,11 +138,13 @@ def main() -> None:
                     "before": "",
                     "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
                 })
-    changed = any(one["changed"] for one in done.values())
-    refused = [sentence for one in done.values() for sentence in one["refused"]]
-    if refused:
-        module.fail_json(msg=" ".join(refused), sets=done, changed=changed)
-    module.exit_json(changed=changed, sets=done, diff=diff)
+        changed = any(one["changed"] for one in done.values())
+        refused = [sentence for one in done.values() for sentence in one["refused"]]
+        if refused:
+            module.fail_json(msg=" ".join(refused), sets=done, changed=changed)
+        if module.params["look_again"] and not module.check_mode:
+            more["ansible_facts"] = facts_now(sets, account, options)
+    module.exit_json(changed=changed, sets=done, diff=diff, **more)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils import access_look
-from ansible_collections.trainprep.features.plugins.module_utils.access import prove, prove_all
+from ansible_collections.trainprep.features.plugins.module_utils.access import Proof, prove, prove_all
 from ansible_collections.trainprep.features.plugins.module_utils.account import Account, find_account, user_name
 
 
@@ -187,3 +187,37 @@ def test_several_sets_are_told_apart(place, user):
     (legacy / "b.npz").chmod(0o644)
     reports = prove_all(user, {"one": [(str(legacy), ["a.npz"], False)], "two": [(str(legacy), ["b.npz"], False)]})
     assert (reports["one"].unreadable, reports["two"].unreadable) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("begun", "asked", "unreadable"),
+    [
+        (["a.npz"], ["a.npz"], 1),
+        (["open.npz"], ["open.npz"], 0),
+        (["open.npz"], ["open.npz", "a.npz"], 1),
+        (["a.npz"], ["open.npz"], 0),
+        ([], ["a.npz"], 1),
+        (["a.npz"], None, 0),
+    ],
+)
+def test_a_proof_that_was_begun_answers_what_is_asked_in_the_end(place, user, begun, asked, unreadable):
+    legacy = make(place / "legacy", "open.npz")
+    make(legacy, "a.npz", mode=0)
+    proof = Proof(user)
+    proof.begin({"one": [(str(legacy), begun, True)]})
+    report = proof.reports({"one": [] if asked is None else [(str(legacy), asked, True)]}, {})["one"]
+    assert report.unreadable == unreadable
+    if os.geteuid() == 0:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_was_begun_is_not_asked_twice(place, user, monkeypatch):
+    legacy = make(place / "legacy", "a.npz")
+    items = {"one": [(str(legacy), ["a.npz"], True)]}
+    proof = Proof(user)
+    proof.begin(items)
+    (legacy / "a.npz").chmod(0)
+    if os.geteuid() == 0:
+        monkeypatch.setattr(access_look.os, "fork", lambda: pytest.fail("a second child"))
+    assert proof.reports({"one": [(str(legacy), ["a.npz"], True)]}, {})["one"].user == user.name

@@ -1,0 +1,24 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is true once a module has done its work, told by the same execution: what a second one costs is mostly its start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, Sequence
+
+from .account import Account
+from .facts import facts
+from .host import look
+from .mounts import read_mountinfo
+from .sets import FeatureSet
+from .views import Options
+
+LOOK_AGAIN: Dict[str, Any] = {"look_again": {"type": "bool", "default": False}}
+
+
+def facts_now(sets: Sequence[FeatureSet], account: Account, options: Options) -> Dict[str, Any]:
+    """The facts of a new look. Nothing is planned to go, and nothing searched for: that was done before."""
+    return facts(look(sets, account, replace(options, prune="none", search_roots=())), read_mountinfo())
