@@ -211,22 +211,24 @@ def _owners(
             identity = entry.verdict.identity
             if entry.is_feature and identity not in owners and wish.wants(name, identity):
                 owners[identity] = (index, name)
+    # Where a wish cannot be met it still names a place, but only for a feature that has none.
+    unmet: List[Tuple[Candidate, Owner]] = []
     for index, (one, wish) in enumerate(zip(sets, wishes)):
         going = _going(index, one, owners, into_legacy[index], prune)
-        for name in wish.first:
+        for name, first in wish.first.items():
+            candidates = (first, *wish.others.get(name, ()))
             there = one.target_entries.get(name)
             if (there is None or there.kind == DANGLING or name in going) and not _blocked_folder(
                 one, wish, name, going
             ):
-                for candidate in wish.candidates(name):
+                for candidate in candidates:
                     if candidate.entry.verdict.identity not in owners:
                         owners[candidate.entry.verdict.identity] = (index, name)
                         break
-    for index, wish in enumerate(wishes):
-        for name, first in wish.first.items():
-            for candidate in (first, *wish.others.get(name, ())):
-                if candidate.entry.verdict.identity not in owners:
-                    owners[candidate.entry.verdict.identity] = (index, name)
+            if len(candidates) > 1 or first.entry.verdict.identity not in owners:
+                unmet += [(candidate, (index, name)) for candidate in candidates]
+    for candidate, owner in unmet:
+        owners.setdefault(candidate.entry.verdict.identity, owner)
     return owners
 
 

@@ -32,7 +32,7 @@ SLOW = 0.0004
 THREADS = 16
 # Items that are in memory at once: in the first round, and at most in a later one, since a fork costs the more the more there is
 # already in memory. The least that are worth a process of their own, on fast and on slow storage.
-ROUND, LONGEST_ROUND = 8192, 65536
+ROUND, LONGEST_ROUND = 8192, 1 << 19
 SHARE, SLOW_SHARE = 512, 64
 # More processes than this bring little, and a training may be running beside them.
 PROCESSES = 4

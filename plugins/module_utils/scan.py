@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import stat
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
@@ -120,6 +121,9 @@ Known = Dict[int, Verdict]
 
 def _held(pending: Pending) -> int:
     return id(pending[0])
+
+
+_name = operator.attrgetter("name")
 
 
 def _find_nothing(path: str) -> Optional[Entry]:
@@ -250,31 +254,34 @@ class _Walk:
         accept, keep_names = self.accept, self.keep_names
         folders: List[str] = []
         linked: List[str] = []
+        # By name: what is planned goes by names, and a million entries are gone through faster in the order they lie in memory.
         with os.scandir(directory.fd) as listing:
-            for item in listing:
-                self.saw_anything = True
-                name = item.name
-                if item.is_file(follow_symlinks=False):
-                    if accept(name):
-                        yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED, None, name)
-                    elif keep_names:
-                        self._keep(prefix + name, None)
-                elif item.is_symlink():
-                    entry = self._link(directory.fd, name, prefix + name, linked)
-                    if entry is not None:
-                        yield directory, name, entry
-                elif item.is_dir(follow_symlinks=False):
-                    if self.recursive:
-                        folders.append(name)
-                        if keep_names:
-                            self._keep(prefix + name, None, FOLDER)
-                    elif keep_names:
-                        self._keep(prefix + name, None)
-                elif keep_names or accept(name):
-                    # A socket, a FIFO or a device: never opened.
+            items = sorted(listing, key=_name, reverse=True)
+        self.saw_anything = self.saw_anything or bool(items)
+        while items:
+            item = items.pop()
+            name = item.name
+            if item.is_file(follow_symlinks=False):
+                if accept(name):
+                    yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED, None, name)
+                elif keep_names:
                     self._keep(prefix + name, None)
-        self.linked += sorted(linked)
-        for name in sorted(folders):
+            elif item.is_symlink():
+                entry = self._link(directory.fd, name, prefix + name, linked)
+                if entry is not None:
+                    yield directory, name, entry
+            elif item.is_dir(follow_symlinks=False):
+                if self.recursive:
+                    folders.append(name)
+                    if keep_names:
+                        self._keep(prefix + name, None, FOLDER)
+                elif keep_names:
+                    self._keep(prefix + name, None)
+            elif keep_names or accept(name):
+                # A socket, a FIFO or a device: never opened.
+                self._keep(prefix + name, None)
+        self.linked += linked
+        for name in folders:
             yield from self._folder(directory, name, prefix + name, False)
 
     def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
