@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from measure import (
+    ON_DISK,
     REPOSITORY,
     RESULTS,
     Row,
@@ -47,7 +48,7 @@ class Setting:
 
 
 def one_host(hosts: Hosts, times: int, scale: str) -> list[Row]:
-    host = hosts.start("bench", layout=[*LAYOUT, scale])
+    host = hosts.start("bench", args=ON_DISK, layout=[*LAYOUT, scale])
     setting = Setting(hosts, [host], "one")
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
     counted = hosts.play(host, str(PREPARE))
@@ -59,7 +60,7 @@ def one_host(hosts: Hosts, times: int, scale: str) -> list[Row]:
 
 
 def many_hosts(hosts: Hosts, number: int, times: int, scale: str) -> tuple[list[Row], Setting, list[Host]]:
-    members = [hosts.start(f"fleet{index}", layout=[*LAYOUT, scale]) for index in range(number)]
+    members = [hosts.start(f"fleet{index}", args=ON_DISK, layout=[*LAYOUT, scale]) for index in range(number)]
     setting = Setting(hosts, members, "many")
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
     # All "hosts" share this machine's processors, which real ones do not: what the looks take of them is said beside it.

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from measure import REPOSITORY, Row, environment, inventory_of, playbook_command, run, save, seconds
+from measure import ON_DISK, REPOSITORY, Row, environment, inventory_of, playbook_command, run, save, seconds
 
 from tests.support.hosts import Host, Hosts
 
@@ -104,7 +104,7 @@ def module_payload(hosts: Hosts) -> bytes:
 
 def fresh(hosts: Hosts, name: str) -> Host:
     """A host whose file system nobody wrote to before. It stays until the end, see QUIET."""
-    return hosts.start(name, layout=LAYOUT)
+    return hosts.start(name, args=ON_DISK, layout=LAYOUT)
 
 
 def steps(hosts: Hosts, payload: Path, turn: int) -> tuple[float, float, float]:

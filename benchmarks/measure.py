@@ -20,6 +20,11 @@ RESULTS = REPOSITORY / ".build" / "bench"
 sys.path.insert(0, str(REPOSITORY))
 
 
+# Where hosts keep features lies on volumes: on a file system of the machine's disk, as on real hosts, and not on the container's
+# overlay of two, where each file is opened twice.
+ON_DISK = ("--volume", "/home", "--volume", "/data")
+
+
 @dataclass
 class Row:
     """One line of the table. ``figure`` is a ratio or a count; ``better`` is ``<=`` or ``>=``; ``detail`` the times behind it."""
