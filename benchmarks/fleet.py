@@ -77,6 +77,17 @@ def many_hosts(hosts: Hosts, number: int, times: int, scale: str) -> tuple[list[
     ], setting, members  # fmt: skip
 
 
+def small_hosts(hosts: Hosts, number: int, times: int) -> Row:
+    """What is left of the cost where the looks themselves cost next to nothing: the controller's, and each module's start."""
+    members = [hosts.start(f"small{index}", args=ON_DISK, layout=[*LAYOUT, "small"]) for index in range(number)]
+    setting = Setting(hosts, members, "small")
+    ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
+    for member in members:
+        member.remove()
+    return Row(f"the same with few files on each host, {number} hosts (containers)", prepare / ping, "<=", 1.35,
+               f"{prepare:.2f} s against {ping:.2f} s")  # fmt: skip
+
+
 def host_seconds(host: Host) -> float:
     """Processor seconds that one look takes on the host, Python's start and Ansible's packaging included."""
 
@@ -175,8 +186,9 @@ def main() -> None:
     hosts = Hosts("tp-bench")
     try:
         rows = one_host(hosts, options.times, options.scale)
+        few = small_hosts(hosts, options.hosts, max(3, options.times // 2))
         more, setting, members = many_hosts(hosts, options.hosts, max(3, options.times // 2), options.scale)
-        save("fleet", rows + more)
+        save("fleet", [*rows, more[0], few, *more[1:]])
         if not options.no_tune:
             tune(setting, options.hosts)
         mixed(hosts, members)

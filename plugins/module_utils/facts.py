@@ -93,17 +93,18 @@ def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, 
     }
 
 
-def _to_do(host: HostView, assessments: Sequence[Assessment]) -> bool:
-    """Whether the role has something to do, so that it asks no further where it has not."""
-    if any(view.incoming.complete for view in host.sets):
-        return True
+def _to_do(host: HostView, assessments: Sequence[Assessment]) -> List[str]:
+    """The role's steps that are due, so that it asks no further; where something has to be settled first, none but the first."""
+    steps = ["publish"] if any(view.incoming.complete for view in host.sets) else []
     if any(assessment.obstacles for assessment in assessments):
-        return False
-    grants = host.options.permissions != "check"
-    return any(
-        not view.plan.is_empty or view.uploads or (grants and view.access is not None and view.access.to_grant > 0)
-        for view in host.sets
-    )
+        return steps
+    if any(not view.plan.is_empty for view in host.sets):
+        steps.append("link")
+    if any(view.uploads for view in host.sets):
+        steps.append("upload")
+    if host.options.permissions != "check" and any(view.access and view.access.to_grant for view in host.sets):
+        steps.append("grant")
+    return steps
 
 
 def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:

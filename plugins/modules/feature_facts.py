@@ -81,9 +81,12 @@ ansible_facts:
       type: bool
       sample: true
     features_to_do:
-      description: Whether anything is to be published, linked, removed, uploaded or granted on this host.
-      type: bool
-      sample: true
+      description:
+        - What is to be done on this host, in this order, out of C(publish), C(link) (and remove), C(upload) and C(grant).
+        - Of a host where something stands in the way of the decision, only C(publish).
+      type: list
+      elements: str
+      sample: [link]
     feature_sets:
       description: By set name, its status, readiness, problems, warnings, counts and directories.
       type: dict

@@ -280,3 +280,39 @@ def test_the_layout_of_a_real_host_with_the_default_sets(host):
     assert (found["feature_status"], found["features_ready"]) == (3, True)
     assert [one["to_link"] for one in found["feature_sets"].values()] == [0, 0]
     assert found["feature_sets"]["wav2vec_crema_d"]["target"]["links"] == scale.crema_d
+
+
+def staged(host, whole):
+    """What an upload that was ended left beside the target; whole: all that its manifest names is there."""
+    from ansible_collections.trainprep.features.plugins.module_utils import signatures, staging
+
+    path = feature(host / "data/.t.incoming/a.npz")
+    path.parent.chmod(0o700)
+    with path.open("rb") as file:
+        arrays = a_set(host / "data/t")["arrays"]
+        size = path.stat().st_size
+        verdict = signatures.judge(file.fileno(), size, path.name, signatures.parse_arrays(arrays))
+        wanted = {"a.npz": staging.Wanted(size, staging.token_of(file.fileno(), path.name, verdict))}
+    if not whole:
+        wanted["b.npz"] = staging.Wanted(size, "0" * 32)
+    staging.write_manifest(str(host / "data/t"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "keys", "expected"),
+    [
+        (lambda host: features(host / "data/t", "a.npz"), {}, []),
+        (lambda host: features(host / "old", "a.npz"), {}, ["link"]),
+        (lambda host: None, {"source": "here"}, ["upload"]),
+        (lambda host: None, {"required": "false"}, []),
+        (lambda host: staged(host, True), {"source": "here"}, ["publish", "upload"]),
+        (lambda host: staged(host, False), {"source": "here"}, ["upload"]),
+        # Nothing to upload from is an obstacle: what was uploaded whole is published all the same.
+        (lambda host: staged(host, True), {}, ["publish"]),
+        (lambda host: None, {}, []),
+    ],
+    ids=["ready", "link", "upload", "nothing", "publish", "resume", "publish-only", "obstacle"],
+)
+def test_the_steps_that_are_due(host, prepare, keys, expected):
+    prepare(host)
+    assert told(a_set(host / "data/t", host / "old", **keys))["features_to_do"] == expected
