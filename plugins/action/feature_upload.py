@@ -25,7 +25,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.sets import Fea
 from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
 from ansible_collections.trainprep.features.plugins.plugin_utils import upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import stop_collecting
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
 from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
     Board,
     Meter,
@@ -71,7 +71,6 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Uploads each of the sets; a FeatureError is the task's failure."""
-        stop_collecting()
         result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(changed=False, sets={})
         try:
@@ -122,9 +121,7 @@ class ActionModule(ActionBase):
                 "environment": secrets,
                 "state": state,
             }
-            answer = self._execute_module(
-                module_name="trainprep.features.feature_fetch", module_args=arguments, task_vars=task_vars
-            )
+            answer = self._execute("feature_fetch", arguments, task_vars)
             if "fetch" not in answer:
                 raise FeatureError(f"{self._host}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
             return dict(answer["fetch"])
@@ -136,6 +133,14 @@ class ActionModule(ActionBase):
             return {"sent": count, "sent_bytes": started["send_bytes"], "resumed": started["staged"], "present": 0,
                     "left_out": 0, "seconds": 0.0, "samples": [], "warnings": []}  # fmt: skip
         return upload_fetch.watch(ask, self._host, one.name, started, self._run_directory / "progress", _show)
+
+    def _execute(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        with no_collections():
+            return dict(
+                self._execute_module(
+                    module_name=f"trainprep.features.{module}", module_args=arguments, task_vars=task_vars
+                )
+            )
 
     def _check_transport(self) -> None:
         transport = self._connection.transport
@@ -172,9 +177,7 @@ class ActionModule(ActionBase):
         end = time.monotonic() + wait
         told = False
         while True:
-            answer = self._execute_module(
-                module_name="trainprep.features.feature_staging", module_args=arguments, task_vars=task_vars
-            )
+            answer = self._execute("feature_staging", arguments, task_vars)
             if answer.get("failed") or answer.get("unreachable") or "sets" not in answer:
                 raise FeatureError(f"{self._host}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
             busy = [found["shown"] for found in answer["sets"].values() if found["busy"]]

@@ -6,21 +6,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as AnyModule
 
 
-def stop_collecting() -> None:
-    """No more searches for garbage in a worker, which ends with its task.
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """No search for garbage in a worker until the end, and none then among what there is by that time.
 
     Packing a module parses all its module_utils. So many objects set off Python's cyclic collector again and again, and in a
     forked process that touches, and so copies, what the controller holds in memory: half of the time that packing takes.
     """
-    if multiprocessing.parent_process() is not None:
-        gc.disable()
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        # It stays until the worker ends, with its task.
+        gc.freeze()
+        gc.enable()
 
 
 class ModuleAction(AnyModule):
@@ -28,6 +39,6 @@ class ModuleAction(AnyModule):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result."""
-        stop_collecting()
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        with no_collections():
+            result: dict[str, Any] = super().run(tmp, task_vars)
         return result

@@ -7,24 +7,26 @@ from __future__ import annotations
 import gc
 import multiprocessing
 
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import stop_collecting
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
 
 
 def _in_worker(answers):
-    stop_collecting()
-    answers.put(gc.isenabled())
+    with no_collections():
+        within = gc.isenabled()
+    answers.put((within, gc.isenabled(), gc.get_freeze_count() > 0))
 
 
-def test_a_worker_searches_for_garbage_no_more():
+def test_a_worker_searches_for_no_garbage_and_later_only_among_what_is_new():
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
     worker = context.Process(target=_in_worker, args=(answers,))
     worker.start()
-    collecting = answers.get()
+    told = answers.get()
     worker.join()
-    assert not collecting
+    assert told == (False, True, True)
 
 
-def test_a_process_that_goes_on_after_the_task_does():
-    stop_collecting()
-    assert gc.isenabled()
+def test_a_process_that_goes_on_after_the_task_is_left_as_it_is():
+    with no_collections():
+        assert gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() == 0
