@@ -123,6 +123,9 @@ def _held(pending: Pending) -> int:
     return id(pending[0])
 
 
+# From how many names on a directory is gone through by name: plans go by names, and what does not fit into the processor's caches
+# is gone through faster in the order it lies in memory.
+MANY = 1 << 16
 _name = operator.attrgetter("name")
 
 
@@ -254,9 +257,11 @@ class _Walk:
         accept, keep_names = self.accept, self.keep_names
         folders: List[str] = []
         linked: List[str] = []
-        # By name: what is planned goes by names, and a million entries are gone through faster in the order they lie in memory.
         with os.scandir(directory.fd) as listing:
-            items = sorted(listing, key=_name, reverse=True)
+            items = list(listing)
+        if len(items) >= MANY:
+            items.sort(key=_name)
+        items.reverse()
         self.saw_anything = self.saw_anything or bool(items)
         while items:
             item = items.pop()

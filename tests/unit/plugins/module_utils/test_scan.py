@@ -88,6 +88,15 @@ def test_many_files_in_many_folders(tmp_path):
     assert len(found(scan(tmp_path))) == 400
 
 
+def test_a_large_directory_is_gone_through_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan_module, "MANY", 3)
+    features(tmp_path / "d", *(f"{number * 37 % 101:03}.npz" for number in range(101)))
+    features(tmp_path / "d/below", "b.npz", "a.npz")
+    paths = [entry.path for entry in scan(tmp_path / "d").entries]
+    assert paths[:101] == [f"{number:03}.npz" for number in range(101)]
+    assert sorted(paths[101:]) == ["below/a.npz", "below/b.npz"]
+
+
 def test_a_link_to_a_directory_counts_its_files_once_and_by_their_own_path(tmp_path):
     features(tmp_path / "z/real", "a.npz")
     link(tmp_path / "alias", "z/real")
