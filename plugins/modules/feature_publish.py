@@ -93,6 +93,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
     failing,
     parse_arguments,
 )
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
 from ansible_collections.trainprep.features.plugins.module_utils.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils.publish import publish
@@ -116,6 +117,9 @@ def main() -> None:
     with failing(module, sets=done):
         sets, account, options = parse_arguments(module.params)
         names = module.params["names"]
+        unknown = sorted(set(names or ()) - {one.name for one in sets})
+        if unknown:
+            raise FeatureError(f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out")
         for one in sets:
             if names is not None and one.name not in names:
                 continue

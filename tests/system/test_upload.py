@@ -75,6 +75,13 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
     assert "wav: " not in re.sub(r"(?s)TASK \[.*: Report\].*", "", again.stdout), "quiet where nothing is uploaded"
 
 
+def test_only_sets_that_are_named_can_be_published(ssh_host, play, source):
+    one = feature_set(source, "/data/none")
+    result = play(ssh_host, [{"hosts": "all", "gather_facts": False, "tasks": [publish_task(one, names=["other"])]}])
+    told = result.results(ssh_host, "trainprep.features.feature_publish")[0]["result"]
+    assert "names has 'other', which is none of the sets" in told["msg"]
+
+
 def test_a_tree_keeps_its_folders(ssh_host, play, source):
     one = feature_set(source, "/data/tree", layout="tree")
     result = play(ssh_host, [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one), publish_task(one)]}])
