@@ -285,8 +285,8 @@ class _Walk:
             elif keep_names or accept(name):
                 # A socket, a FIFO or a device: never opened.
                 self._keep(prefix + name, None)
-        self.linked += linked
-        for name in folders:
+        self.linked += sorted(linked)
+        for name in sorted(folders):
             yield from self._folder(directory, name, prefix + name, False)
 
     def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:

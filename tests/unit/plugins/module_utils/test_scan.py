@@ -112,6 +112,16 @@ def test_links_out_of_the_directory_are_followed_once(tmp_path):
     assert found(scan(tmp_path / "old")) == ["one/a.npz"]
 
 
+def test_of_many_links_to_one_directory_the_first_by_name_counts(tmp_path):
+    """In whatever order the file system lists them: else the links made from it would say something else on another day."""
+    features(tmp_path / "elsewhere", "a.npz")
+    for number in range(30):
+        link(tmp_path / f"old/alias{number * 7 % 30:02}", "../elsewhere")
+        features(tmp_path / f"old/folder{number * 7 % 30:02}", "b.npz")
+    paths = [entry.path for entry in scan(tmp_path / "old").entries]
+    assert paths == [f"folder{number:02}/b.npz" for number in range(30)] + ["alias00/a.npz"]
+
+
 def test_a_directory_that_is_itself_a_link_is_scanned(tmp_path):
     features(tmp_path / "real", "a.npz")
     link(tmp_path / "alias", "real")
