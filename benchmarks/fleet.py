@@ -11,7 +11,6 @@ import os
 import statistics
 import subprocess
 import time
-from pathlib import Path
 
 from measure import (
     ON_DISK,
@@ -103,9 +102,7 @@ def host_seconds(host: Host) -> float:
 
     idle = used()
     idle = used() - idle
-    folder = Path(f"/tmp/{host.name}")
-    folder.mkdir(exist_ok=True)
-    command = playbook_command(inventory_of(folder / "hosts.json", [host]), PREPARE)
+    command = playbook_command(inventory_of(host.key.parent / "alone.json", [host]), PREPARE)
     before = used()
     run(command)
     return max(0.0, used() - before - idle)

@@ -35,26 +35,11 @@ class AccessReport:
     samples: List[Dict[str, str]] = field(default_factory=list)
 
 
-def prove(account: Account, directories: Sequence[Directory], sources: Sequence[Source] = ()) -> AccessReport:
-    """What of these directories the account cannot open; absent directories are passed over.
-
-    C(sources) are the declared legacy directories with their features: a link in a target that leads to one of
-    them counts as that file.
-    """
-    return prove_all(account, {"": directories}, {"": sources})[""]
-
-
-def prove_all(
-    account: Account,
-    sets: Mapping[str, Sequence[Directory]],
-    sources: Optional[Mapping[str, Sequence[Source]]] = None,
-) -> Dict[str, AccessReport]:
-    """The same for several sets, by one child for all of them. FeatureError without the right to become the user."""
-    return Proof(account).reports(sets, sources or {})
-
-
 class Proof:
-    """The same, begun beside other work, while it is not yet known whether more will have to be asked."""
+    """What the account cannot open, set by set, told by a child that is the account; absent directories are passed over.
+
+    It can be begun beside other work, while it is not yet known whether more will have to be asked.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -69,16 +54,20 @@ class Proof:
     def reports(
         self, sets: Mapping[str, Sequence[Directory]], sources: Mapping[str, Sequence[Source]]
     ) -> Dict[str, AccessReport]:
-        """What the account cannot open; asked anew where that is not what was begun with. To be called once."""
+        """What the account cannot open; asked anew where that is not what was begun with. To be called once.
+
+        C(sources) are, by set, the declared legacy directories with their features: a link in a target that leads to one of
+        them counts as that file. FeatureError without the right to become the user.
+        """
         answers = self._answer() if self._answer is not None else {}
         if not any(sets.values()):
             answers = {name: Answer([], []) for name in sets}
         elif sets != self._asked:
             answers = ask(self._account, sets)
-        return report_all(self._account, answers, sources)
+        return _report_all(self._account, answers, sources)
 
 
-def report_all(
+def _report_all(
     account: Account, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
 ) -> Dict[str, AccessReport]:
     """What was answered, in numbers and samples, set by set."""

@@ -19,6 +19,12 @@ from .views import Options
 LOOK_AGAIN: Dict[str, Any] = {"look_again": {"type": "bool", "default": False}}
 
 
-def facts_now(sets: Sequence[FeatureSet], account: Account, options: Options) -> Dict[str, Any]:
-    """The facts of a new look. Nothing is planned to go, and nothing searched for: that was done before."""
-    return facts(look(sets, account, replace(options, prune="none", search_roots=())), read_mountinfo())
+def look_again(module: Any, sets: Sequence[FeatureSet], account: Account, options: Options) -> Dict[str, Any]:
+    """What the module's result gains: the facts of a new look where it was asked for one, outside check mode.
+
+    Nothing is planned to go, and nothing searched for: that was done before.
+    """
+    if not module.params["look_again"] or module.check_mode:
+        return {}
+    now = look(sets, account, replace(options, prune="none", search_roots=()))
+    return {"ansible_facts": facts(now, read_mountinfo())}

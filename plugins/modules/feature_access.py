@@ -117,7 +117,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
     failing,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
 
 
 def main() -> None:
@@ -132,9 +132,7 @@ def main() -> None:
         for one in result["sets"].values():
             for warning in one["warnings"]:
                 module.warn(warning)
-        if module.params["look_again"] and not module.check_mode:
-            result["ansible_facts"] = facts_now(sets, account, options)
-        module.exit_json(**result)
+        module.exit_json(**result, **look_again(module, sets, account, options))
 
 
 if __name__ == "__main__":

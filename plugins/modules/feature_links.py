@@ -111,7 +111,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
     parse_arguments,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
 
 
 def main() -> None:
@@ -127,9 +127,7 @@ def main() -> None:
     with failing(module):
         sets, account, options = parse_arguments(module.params)
         result = run_links(sets, account, options, module.params["state"], module.check_mode)
-        if module.params["look_again"] and not module.check_mode:
-            result["ansible_facts"] = facts_now(sets, account, options)
-        module.exit_json(**result)
+        module.exit_json(**result, **look_again(module, sets, account, options))
 
 
 if __name__ == "__main__":

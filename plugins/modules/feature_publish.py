@@ -94,7 +94,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.arguments impor
     parse_arguments,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, facts_now
+from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
 from ansible_collections.trainprep.features.plugins.module_utils.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils.publish import publish
 
@@ -113,13 +113,14 @@ def main() -> None:
     os.umask(0o022)
     done: Dict[str, Any] = {}
     diff: List[Dict[str, str]] = []
-    more: Dict[str, Any] = {}
     with failing(module, sets=done):
         sets, account, options = parse_arguments(module.params)
         names = module.params["names"]
         unknown = sorted(set(names or ()) - {one.name for one in sets})
         if unknown:
-            raise FeatureError(f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out")
+            raise FeatureError(
+                f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
+            )
         for one in sets:
             if names is not None and one.name not in names:
                 continue
@@ -146,9 +147,8 @@ def main() -> None:
         refused = [sentence for one in done.values() for sentence in one["refused"]]
         if refused:
             module.fail_json(msg=" ".join(refused), sets=done, changed=changed)
-        if module.params["look_again"] and not module.check_mode:
-            more["ansible_facts"] = facts_now(sets, account, options)
-    module.exit_json(changed=changed, sets=done, diff=diff, **more)
+        more = look_again(module, sets, account, options)
+        module.exit_json(changed=changed, sets=done, diff=diff, **more)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils import access_look
-from ansible_collections.trainprep.features.plugins.module_utils.access import Proof, prove, prove_all
+from ansible_collections.trainprep.features.plugins.module_utils.access import Proof
 from ansible_collections.trainprep.features.plugins.module_utils.account import Account, find_account, user_name
 
 
@@ -31,6 +31,10 @@ def place(user):
     yield path
     subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
     shutil.rmtree(path)
+
+
+def prove(user, directories, sources=()):
+    return Proof(user).reports({"": directories}, {"": sources})[""]
 
 
 def make(directory: Path, *names: str, mode: int = 0o644) -> Path:
@@ -185,7 +189,8 @@ def test_names_are_shown_without_control_characters(place, user):
 def test_several_sets_are_told_apart(place, user):
     legacy = make(place / "legacy", "a.npz", "b.npz", mode=0)
     (legacy / "b.npz").chmod(0o644)
-    reports = prove_all(user, {"one": [(str(legacy), ["a.npz"], False)], "two": [(str(legacy), ["b.npz"], False)]})
+    items = {"one": [(str(legacy), ["a.npz"], False)], "two": [(str(legacy), ["b.npz"], False)]}
+    reports = Proof(user).reports(items, {})
     assert (reports["one"].unreadable, reports["two"].unreadable) == (1, 0)
 
 
