@@ -5,69 +5,39 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
+from ipaddress import ip_address
 
-import boto3
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.ec2 import Ec2
+
 INVENTORY = "inventory/ec2"
 PLAYBOOK = "prepare_features.yml"
-REGION = "eu-west-1"
-NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
 
 
 @pytest.fixture(scope="module")
-def ec2(tmp_path_factory):
-    """A moto server, and the environment in which AWS's tools use it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
-    program = Path(sys.executable).with_name("moto_server")
-    server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
-    for _attempt in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert server.poll() is None, Path(log.name).read_text()
-        time.sleep(0.1)
-    yield {
-        **NOWHERE,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": REGION,
-    }
-    server.terminate()
-    server.wait()
-
-
-def launch(client, **tags) -> str:
-    """Starts one instance and returns the name that the inventory gives it."""
-    image = client.describe_images()["Images"][0]["ImageId"]
-    tagged = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
-    started = client.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="g5.xlarge", TagSpecifications=tagged)
-    number = started["Instances"][0]["InstanceId"]
-    return f"{tags['Name']}_{number}" if "Name" in tags else number
+def server(tmp_path_factory):
+    started = Ec2(tmp_path_factory.mktemp("ec2") / "log")
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="module")
-def instances(ec2):
-    """Two instances of one name, one without a name, and one that is none of ours."""
-    client = boto3.client(
-        "ec2", region_name=REGION, endpoint_url=ec2["AWS_ENDPOINT_URL"], aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
+def ec2(server):
+    return server.environment
+
+
+@pytest.fixture(scope="module")
+def instances(server):
+    """Two instances of one name, one without a name, two without a public address, and one that is none of ours."""
     names = [
-        launch(client, Name="gpu", Role="training", Environment="staging"),
-        launch(client, Name="gpu", Role="training"),
-        launch(client, Role="training", Environment="staging"),
+        server.launch({"Name": "gpu", "Role": "training", "Environment": "staging"}),
+        server.launch({"Name": "gpu", "Role": "training"}),
+        server.launch({"Role": "training", "Environment": "staging"}),
+        server.launch({"Name": "within", "Role": "training"}, SubnetId=server.subnet()),
+        server.launch({"Name": "ipv6", "Role": "training"}, SubnetId=server.subnet(Ipv6Native=True), Ipv6AddressCount=1),
     ]
-    launch(client, Name="web", Role="web")
+    server.launch({"Name": "web", "Role": "web"})
     return names
 
 
@@ -100,11 +70,15 @@ def test_groups_names_and_addresses(ec2, instances, play):
     known = next(iter(public.values()))["groups"]
     assert sorted(known["training"]) == sorted(known["role_training"]) == sorted(known["type_g5_xlarge"]) == sorted(instances)
     assert sorted(known["env_staging"]) == sorted([instances[0], instances[2]])
-    assert known["env_none"] == [instances[1]] and sorted(known["region_eu_west_1"]) == sorted(instances)
+    assert sorted(known["env_none"]) == sorted([instances[1], *instances[3:]])
+    assert sorted(known["region_eu_west_1"]) == sorted(instances)
     private = groups(play, ec2, "-e", "ec2_address=private")
-    for name in instances:
+    for name in instances[:3]:
         assert private[name]["address"].startswith("10.")
         assert not public[name]["address"].startswith("10.")
+    within, ipv6 = instances[3:]
+    assert private[within]["address"] == public[within]["address"] and public[within]["address"].startswith("10.1.1.")
+    assert private[ipv6]["address"] == public[ipv6]["address"] and ip_address(public[ipv6]["address"]).version == 6
 
 
 @pytest.mark.parametrize(
