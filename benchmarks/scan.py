@@ -53,7 +53,7 @@ def lay_out(directory: Path, files: int, linked: bool) -> None:
 
 
 def look(directory: Path, turns: int) -> dict:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / ".venv/collections")}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "collections")}
     # The system's Python, as on a host, where there is one.
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
     command = [python, "-c", LOOK, str(directory), str(turns)]

@@ -20,7 +20,7 @@ from measure import REPOSITORY, Row, in_turns, save
 
 from tests.support.layout import crema_d_names, ravdess_names, write_features
 
-init_plugin_loader([str(REPOSITORY / ".venv" / "collections")])
+init_plugin_loader([str(REPOSITORY / "collections")])
 
 from ansible_collections.trainprep.features.plugins.module_utils.overlap import judge_all  # noqa: E402
 from ansible_collections.trainprep.features.plugins.module_utils.paths import look_up  # noqa: E402

@@ -59,11 +59,11 @@ def checks() -> List[Check]:
         Check("ruff", "ruff check ."),
         Check("yamllint", "yamllint --strict ."),
         Check("changelog", "antsibull-changelog lint"),
-        Check("licences", "python scripts/check_licences.py"),
+        Check("licences", "python scripts/check_licences.py && reuse lint --lines"),
         Check("unit", "pytest tests/unit -n 2", pytest=True),
         Check("property", "pytest tests/property", pytest=True, needs="tests/property"),
         Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
-        Check("mypy", "MYPYPATH=.venv/collections mypy --namespace-packages --explicit-package-bases"
+        Check("mypy", "MYPYPATH=collections mypy --namespace-packages --explicit-package-bases"
                       " -p ansible_collections.trainprep.features.plugins.module_utils"),
         Check("ansible-lint", "ANSIBLE_INVENTORY=molecule/inventory/hosts.yml ansible-lint --offline"),
         Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),

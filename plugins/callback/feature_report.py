@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 name: feature_report
 type: aggregate
 short_description: One table, and one page, for the features of all hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - At the end of a run that used M(trainprep.features.feature_facts), prints one table with every host and set, what was found
     and done, and what blocks. Hosts that failed or could not be reached are in it, with their sentence.

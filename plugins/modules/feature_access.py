@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: feature_access
 short_description: Let the training user read the features
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Grants the training user the least access it lacks. That is to pass the directories above the features, to list and pass
@@ -21,6 +21,7 @@ description:
     directory, never through a link that others than root can change, and below a directory that a user can write only objects
     that this same user owns.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.look_again

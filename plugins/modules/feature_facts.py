@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: feature_facts
 short_description: Find features in targets and legacy directories
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Looks at the targets and legacy directories of all feature sets, recognises features by their content, and returns
@@ -20,6 +20,7 @@ description:
     legacy directories only, V(3) where they are in both, and null where it cannot be told.
   - It never fails because of a status.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
 attributes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_fetch
 short_description: Fetch features from an object store into a staging directory
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - The part of P(trainprep.features.feature_upload#module) that runs on the host where a set's C(source) is an rclone

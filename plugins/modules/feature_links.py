@@ -11,13 +11,14 @@ DOCUMENTATION = r"""
 ---
 module: feature_links
 short_description: Link features of legacy directories into the targets
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Makes each target hold a link to each feature of the legacy directories that it lacks.
   - The plan is complete, and free of conflicts, before the first link is made. A regular file is never replaced or removed.
   - A target that is absent is created, owned by the training user, with mode 0755. One that exists keeps its owner and mode.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.look_again

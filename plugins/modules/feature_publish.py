@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_publish
 short_description: Turn a complete staging directory into the target's content
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Publishes what P(trainprep.features.feature_upload#module) has gathered in a set's staging directory,
@@ -22,6 +22,7 @@ description:
   - It may be killed at any time; run again, it finishes.
   - Sets without a staging directory are passed over.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.look_again

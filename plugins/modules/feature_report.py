@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_report
 short_description: Print what was found, done and is still to do on a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Prints a block of plain text for each host from the facts of M(trainprep.features.feature_facts) and the results
     of the modules that acted on them, readable at 80 columns and without colour.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_staging
 short_description: Prepare a host for an upload of features
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - The part of P(trainprep.features.feature_upload#module) that runs on the host. It finds out which features the host

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: feature_upload
 short_description: Upload the features that a host lacks into a staging directory
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Judges the files of a source directory on the controller, asks the host which of the features it lacks, and sends

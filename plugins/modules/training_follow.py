@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: training_follow
 short_description: Stream the log lines of a training until it ends
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: training_health
 short_description: Print the health check of a training
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: training_info
 short_description: Tell whether a training runs, how the last run ended, and what features it has
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:

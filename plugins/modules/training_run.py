@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: training_run
 short_description: Start a training in a detached tmux session, or leave the live one alone
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:

@@ -13,7 +13,7 @@ import pytest
 if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
     from ansible.plugins.loader import init_plugin_loader
 
-    init_plugin_loader([str(Path(__file__).resolve().parents[2] / ".venv" / "collections")])
+    init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
 
 TALLY: list[str] = []
 

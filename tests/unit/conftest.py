@@ -25,7 +25,7 @@ def _collection_finder_is_there() -> bool:
 if not _collection_finder_is_there():
     from ansible.plugins.loader import init_plugin_loader
 
-    init_plugin_loader([str(Path(__file__).resolve().parents[2] / ".venv" / "collections")])
+    init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.trainprep.features.plugins.doc_fragments.sets import ModuleDocFragment
 
 ROLES = sorted((Path(__file__).resolve().parents[2] / "roles").iterdir())
 
@@ -17,10 +19,14 @@ def _read(path):
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
+def _options(role):
+    return _read(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_defaults_and_argument_specs_are_in_step(role):
     defaults = _read(role / "defaults" / "main.yml")
-    options = _read(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    options = _options(role)
     assert set(defaults) - set(options) == set(), "defaults that argument_specs do not know"
     without_default = {name for name in set(options) - set(defaults) if not options[name].get("required")}
     # A role may leave a value to another role's variable; then its description says so.
@@ -35,6 +41,22 @@ def test_defaults_and_argument_specs_are_in_step(role):
         if name in defaults and not isinstance(defaults[name], str):
             kinds = {"bool": bool, "int": int, "list": list, "dict": dict, "raw": object, "str": str, "path": str, "float": float}
             assert isinstance(defaults[name], kinds[option["type"]]), name
+
+
+def test_the_role_describes_each_key_of_a_set():
+    """ansible-doc -t role alone suffices to write a set."""
+    sets = _options(ROLES[0].parent / "prepare_features")["prepare_features_sets"]
+    described = [re.match(r"C\((\w+)\)(?: and C\((\w+)\))?", line) for line in sets["description"]]
+    keys = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["sets"]["suboptions"]
+    assert {name for match in described if match for name in match.groups() if name} == set(keys)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_shows_plays_that_use_it(role):
+    plays = yaml.safe_load(_read(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["examples"])
+    for play in plays:
+        tasks = play.get("roles", []) + [task["ansible.builtin.import_role"] for task in play.get("pre_tasks", [])]
+        assert any(f"trainprep.features.{role.name}" in task.values() for task in tasks), play["name"]
 
 
 def test_there_are_roles():

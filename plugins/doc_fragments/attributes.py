@@ -1,0 +1,21 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The attributes that modules of this collection share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Documented once."""
+
+    ACTIONGROUP_FEATURES = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/trainprep.features.features) in C(module_defaults) to set the options that these modules share once.
+    support: full
+    membership:
+      - trainprep.features.features
+"""

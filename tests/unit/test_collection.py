@@ -1,0 +1,63 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection tells Ansible, Galaxy and execution environments about itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULES = sorted((REPOSITORY / "plugins" / "modules").glob("*.py"))
+GROUP = "trainprep.features.features"
+
+
+def _documentation(module):
+    return yaml.safe_load(module.read_text().split('DOCUMENTATION = r"""')[1].split('"""')[0])
+
+
+def _yaml(path):
+    return yaml.safe_load((REPOSITORY / path).read_text())
+
+
+def test_the_action_group_is_what_its_modules_say():
+    saying = {path.stem for path in MODULES
+              if "trainprep.features.attributes.actiongroup_features" in _documentation(path).get("extends_documentation_fragment", [])}
+    assert saying == set(_yaml("meta/runtime.yml")["action_groups"]["features"])
+
+
+def test_an_execution_environment_finds_what_is_needed():
+    done = subprocess.run([Path(sys.executable).with_name("ansible-builder"), "introspect", REPOSITORY / "collections"], check=True,
+                          capture_output=True, text=True)
+    shown = yaml.safe_load(done.stdout)
+    assert {line.split()[0] for line in shown["python"]} == {"boto3", "botocore"}
+    assert {line.split()[0] for line in shown["system"]} == {"openssh-client", "openssh-clients", "rsync", "sshpass"}
+
+
+def test_what_a_clone_needs_is_what_galaxy_is_told():
+    wanted = {one["name"]: one["version"] for one in _yaml("collections/requirements.yml")["collections"]}
+    told = _yaml("galaxy.yml")["dependencies"]
+    assert {name: wanted[name] for name in told} == told
+
+
+@pytest.mark.parametrize("playbook", sorted(path.name for path in REPOSITORY.glob("*.yml") if path.name != "galaxy.yml"))
+def test_a_clone_works_with_ones_own_ansible(tmp_path, playbook):
+    """No make setup, no ansible.cfg of this repository, another current directory: as AWX and other people's projects run it."""
+    clone = tmp_path / "clone"
+    listing = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    for name in filter(None, listing.stdout.split("\0")):
+        if (REPOSITORY / name).is_symlink() or (REPOSITORY / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, clone / name, follow_symlinks=False)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "--list-tasks", clone / playbook]
+    done = subprocess.run(command, cwd=tmp_path, env={**environment, "HOME": str(tmp_path)}, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "trainprep.features." in done.stdout
