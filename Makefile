@@ -4,7 +4,7 @@
 #
 # Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean test corpus bench clean
+.PHONY: help setup setup-dev demo demo-clean test corpus faults bench clean
 
 help:
 	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
@@ -12,6 +12,7 @@ help:
 	@echo "make demo-clean  remove the sample host"
 	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
 	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
+	@echo "make faults      kills, errors, full disks, races and hostile hosts, all of them (test has a part)"
 	@echo "make bench       the benchmarks"
 	@echo "make clean       remove .venv and .build"
 
@@ -32,6 +33,9 @@ test: setup-dev
 
 corpus: setup-dev
 	@.venv/bin/pytest tests/corpus tests/property --corpus 20000 --runs 1000
+
+faults: setup-dev
+	@scripts/faults
 
 bench: setup-dev
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" benchmarks/run

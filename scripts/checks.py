@@ -46,6 +46,7 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    not_run: int = 0  # what this machine has no means for, which the tests name
 
     @property
     def good(self) -> bool:
@@ -69,6 +70,7 @@ def checks() -> List[Check]:
         Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
         Check("galaxy", "scripts/check_galaxy"),
         Check("demo", "scripts/check_demo"),
+        Check("faults", "pytest tests/faults -n 2", pytest=True, needs="tests/faults"),
         # From here on minutes, most of it waiting for hosts.
         Check("system", f"pytest tests/system -n {workers} --dist loadfile --durations 20", pytest=True),
         Check("sanity", "scripts/check_sanity"),
@@ -97,6 +99,8 @@ def run(check: Check) -> Outcome:
     outcome = Outcome(check, code, time.monotonic() - started)
     if check.pytest:
         count(outcome, report)
+        lines = (LOGS / f"{check.name}.log").read_text(errors="replace").splitlines()
+        outcome.not_run = sum(line.startswith("not run: ") for line in lines)
     else:
         outcome.passed, outcome.failed = int(code == 0), int(code != 0)
     return outcome
@@ -120,6 +124,7 @@ def tell(outcome: Outcome) -> None:
     parts = [f"{outcome.passed} passed"] if outcome.check.pytest else []
     parts += [f"{outcome.failed} failed"] if outcome.failed and outcome.check.pytest else []
     parts += [f"{outcome.skipped} skipped"] if outcome.skipped else []
+    parts += [f"{outcome.not_run} not run on this machine"] if outcome.not_run else []
     with PRINTING:
         print(f"{'ok  ' if outcome.good else 'FAIL'} {outcome.check.name:<14}{outcome.seconds:6.1f} s  {', '.join(parts)}".rstrip(),
               flush=True)
@@ -190,7 +195,9 @@ def summary(outcomes: List[Outcome], before: str, seconds: float) -> int:
     print(f"\n{len(outcomes)} checks in {seconds:.0f} s" + (f"; not good: {', '.join(names)}" if names else ", all good"))
     if skipped:
         print("A skipped test counts as a failure: the logs are in .build/test.")
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    not_run = sum(outcome.not_run for outcome in outcomes)
+    more = [f", {number} {words}" for number, words in ((skipped, "skipped"), (not_run, "not run on this machine")) if number]
+    print(f"{passed} passed, {failed} failed" + "".join(more))
     return 1 if failed or skipped or names else 0
 
 

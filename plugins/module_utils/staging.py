@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import errno
 import json
 import os
@@ -37,6 +38,9 @@ OPEN_DIRECTORY = FOLLOW_DIRECTORY | os.O_NOFOLLOW
 
 # rsync's temporary name of the file NAME is .NAME.XXXXXX, shortened in front of the X where it is too long.
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[A-Za-z0-9]{6}\Z", re.DOTALL)
+
+# How a manifest is called until it is written: always the same, so that the next run finds what a killed one left.
+_NEW = ".new"
 
 _FORMAT = 1
 
@@ -167,7 +171,9 @@ def write_manifest(target: str, manifest: Manifest) -> bool:
     packed = pack_manifest(manifest)
     if read_manifest(target) == manifest:
         return False
-    temporary = f"{path}.{os.getpid()}"
+    temporary = path + _NEW
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)  # what a killed run left: the lock on the staging directory is ours
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -183,11 +189,12 @@ def write_manifest(target: str, manifest: Manifest) -> bool:
 
 def remove_manifest(target: str) -> bool:
     """Whether there was one to remove."""
-    try:
-        os.unlink(manifest_path(target))
-    except FileNotFoundError:
-        return False
-    return True
+    removed = False
+    for path in (manifest_path(target) + _NEW, manifest_path(target)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            removed = True
+    return removed
 
 
 def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:

@@ -10,6 +10,7 @@ All of it runs as the training user: everything in the working directory belongs
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -74,7 +75,6 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
         if scene.session.active or scene.alive:
             stop(account, scene, order.session, order.grace)
         _write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
-        run = _new_run(runs)
         record = {
             "format": 1,
             "session": order.session,
@@ -88,8 +88,7 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
             "deployed": time.time(),
         }
         record.update(order.facts)
-        _write_file(os.path.join(run, RECORD), json.dumps(record, indent=1, sort_keys=True) + "\n", 0o644)
-        _write_file(os.path.join(run, LAUNCHER), order.launcher, 0o700)
+        run = _new_run(runs, json.dumps(record, indent=1, sort_keys=True) + "\n", order.launcher)
         answer.update(_launch(account, order.session, directory, run))
         return answer
     finally:
@@ -196,26 +195,41 @@ def _write_file(path: str, content: str, mode: int) -> None:
                 return
     except OSError:
         pass
-    new = f"{path}.{os.getpid()}.new"
+    # Always the same name, so that what a killed deploy left is replaced.
+    new = f"{path}.new"
     try:
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with os.fdopen(handle, "wb") as stream:
             os.fchmod(handle, mode)
             stream.write(data)
         os.replace(new, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
         raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
 
 
-def _new_run(runs: str) -> str:
+def _new_run(runs: str, record: str, launcher: str) -> str:
+    """The folder of a new run, which gets its name when it is whole: what a killed deploy leaves is not a run."""
+    new = os.path.join(runs, ".new")
     base = os.path.join(runs, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-    for number in range(1, 100):
-        path = base if number == 1 else f"{base}-{number}"
-        try:
-            os.mkdir(path, 0o755)
-            return path
-        except FileExistsError:
-            continue
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        os.mkdir(new, 0o755)
+        _write_file(os.path.join(new, RECORD), record, 0o644)
+        _write_file(os.path.join(new, LAUNCHER), launcher, 0o700)
+        for number in range(1, 100):
+            path = base if number == 1 else f"{base}-{number}"
+            try:
+                os.rename(new, path)
+                return path
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+    except OSError as error:
+        raise FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place") from None
     raise FeatureError(f"{display(runs)} has a hundred runs of this second: wait a moment and deploy again")
 
 

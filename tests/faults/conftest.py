@@ -1,0 +1,76 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fault suite's option, its tally, and the table at its end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.support.fault_table import BUILD, read, summary, table
+from tests.support.faults import Tally, ensure_tools
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every fault at every point, 50 rounds of every race")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(BUILD / "results", ignore_errors=True)
+        (BUILD / "results").mkdir(parents=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tallies = read()
+    for line in table(tallies):
+        terminalreporter.write_line(line)
+    for tally in tallies:
+        for reason in tally.not_run:
+            terminalreporter.write_line(f"not run: {tally.title}: {reason}")
+    (BUILD / "table.md").write_text("\n".join(table(tallies)) + "\n")
+    terminalreporter.write_line(summary(tallies))
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is tried, or a part that fits into a minute or two."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tools() -> None:
+    ensure_tools()
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Tally]]:
+    """``tally(title)``: the row of the table that this test adds to. What it finds broken fails the test at its end."""
+    made: list[Tally] = []
+
+    def make(title: str) -> Tally:
+        made.append(Tally(title))
+        return made[-1]
+
+    yield make
+    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.nodeid)
+    (BUILD / "results" / f"{name}.json").write_text(json.dumps([asdict(one) for one in made]))
+    broken = [f"{one.title}: {violation}"[:1000] for one in made for violation in one.violations]
+    if broken:
+        pytest.fail("\n".join(broken[:10]), pytrace=False)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory of the test's own that other accounts may pass."""
+    path = Path(tempfile.mkdtemp(prefix="tp-fault-", dir="/var/tmp")).resolve()
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
