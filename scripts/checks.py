@@ -67,7 +67,7 @@ def checks() -> List[Check]:
         Check("mypy", "MYPYPATH=collections mypy --namespace-packages --explicit-package-bases"
                       " -p ansible_collections.trainprep.features.plugins.module_utils"),
         Check("ansible-lint", "ansible-lint --offline"),
-        Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
+        Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . && scripts/docs"),
         Check("galaxy", "scripts/check_galaxy"),
         Check("demo", "scripts/check_demo"),
         Check("faults", "pytest tests/faults -n 2", pytest=True, needs="tests/faults"),

@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   look_again:
     description:
-      - Whether to look once more when all is done, and return what is true then as RV(ansible_facts). Nothing is returned in check mode.
+      - Whether to look once more when all is done, and return what is true then as C(ansible_facts). Nothing is returned in check mode.
     type: bool
     default: false
 """
