@@ -26,12 +26,16 @@ QUIET = 40
 LOOP = """
 import json, sys, time
 sys.path.insert(0, "/opt/bench")
-from ansible_collections.trainprep.features.plugins.module_utils import account, host, link_apply, sets, views
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts
+from ansible_collections.trainprep.features.plugins.module_utils._steps import inspect
+from ansible_collections.trainprep.features.plugins.module_utils._apply import links
+from ansible_collections.trainprep.features.plugins.module_utils._spec import sets
+from ansible_collections.trainprep.features.plugins.module_utils._spec import policy
 wanted = sets.parse_sets(json.load(sys.stdin))
-user = account.find_account("ubuntu")
-view = host.look(wanted, user, views.Options(), with_access=False)
+user = accounts.find_account("ubuntu")
+view = inspect.look(wanted, user, policy.Options(), with_access=False)
 start = time.perf_counter()
-made = [link_apply.apply_links(one.target, one.plan, user.uid, user.gid, one.target_key).linked for one in view.sets]
+made = [links.apply_links(one.target, one.plan, user.uid, user.gid, one.target_key).linked for one in view.sets]
 print(json.dumps({"seconds": time.perf_counter() - start, "linked": sum(made)}))
 """
 

@@ -19,15 +19,20 @@ from measure import REPOSITORY, Row, save
 # One look in a process of its own, so that its memory is its own: everything that the module does, without Ansible around it.
 LOOK = """
 import json, resource, sys, time
-from ansible_collections.trainprep.features.plugins.module_utils import facts, host, mounts, sets, account, views
+from ansible_collections.trainprep.features.plugins.module_utils._steps import facts
+from ansible_collections.trainprep.features.plugins.module_utils._steps import inspect
+from ansible_collections.trainprep.features.plugins.module_utils._system import mounts
+from ansible_collections.trainprep.features.plugins.module_utils._spec import sets
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts
+from ansible_collections.trainprep.features.plugins.module_utils._spec import policy
 directory = sys.argv[1]
 wanted = sets.parse_sets([{"name": "many", "target": directory + "/target", "legacy": [directory + "/legacy"],
                            "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}}])
-user = account.find_account(None)
+user = accounts.find_account(None)
 times = []
 for turn in range(int(sys.argv[2])):
     start = time.perf_counter()
-    found = facts.facts(host.look(wanted, user, views.Options()), mounts.read_mountinfo())
+    found = facts.facts(inspect.look(wanted, user, policy.Options()), mounts.read_mountinfo())
     times.append(time.perf_counter() - start)
     if turn == 0:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

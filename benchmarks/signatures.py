@@ -22,11 +22,13 @@ from tests.support.layout import crema_d_names, ravdess_names, write_features
 
 init_plugin_loader([str(REPOSITORY / "collections")])
 
-from ansible_collections.trainprep.features.plugins.module_utils.overlap import judge_all  # noqa: E402
-from ansible_collections.trainprep.features.plugins.module_utils.paths import look_up  # noqa: E402
-from ansible_collections.trainprep.features.plugins.module_utils.scan import DirectoryScan, _Directory, _Walk  # noqa: E402
-from ansible_collections.trainprep.features.plugins.module_utils.sets import name_filter  # noqa: E402
-from ansible_collections.trainprep.features.plugins.module_utils.signatures import FEATURE, judge, parse_arrays  # noqa: E402
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, judge
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import _Directory, _Walk
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import DirectoryScan
+from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._system.parallel import judge_all
 
 ASKED = parse_arrays({"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}})
 SLOW_OPEN = 0.001

@@ -10,8 +10,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import CALLBACK, is_listening
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_text import failures, host_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import CALLBACK, is_listening
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
 
 display = Display()
 

@@ -18,15 +18,13 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import unpack_choice
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
+from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import LOCK_SECONDS, is_remote
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.module_utils.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils.receive import LOCK_SECONDS, is_remote
-from ansible_collections.trainprep.features.plugins.module_utils.sets import FeatureSet, parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.staging import unpack_choice
-from ansible_collections.trainprep.features.plugins.plugin_utils import upload_fetch
-from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
-from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress import (
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,
     Progress,
@@ -35,7 +33,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.upload_progress
     size,
     terminal_size,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.upload_rsync import (
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
     NEUTRAL_ENVIRONMENT,
     check_options,
     explain,
@@ -44,7 +42,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.upload_rsync im
     rsync_options,
     ssh_command,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.upload_source import Source, judge_once
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, judge_once
+from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
 
 # Seconds without a byte, after which either side gives up.
 _SILENCE = 300

@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.module_utils.training_piece import ARGUMENTS
+from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 
 display = Display()

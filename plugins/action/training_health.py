@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.plugin_utils.training_text import health_lines
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import health_lines
 
 display = Display()
 

@@ -53,10 +53,10 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_files import write_report
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_marker import announce
-from ansible_collections.trainprep.features.plugins.plugin_utils.report_table import fleet_table
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import announce
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
 
 VARIABLE = "prepare_features_report_dir"
 

@@ -112,13 +112,16 @@ sets:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.access_run import run_access
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     PLAN_ARGUMENTS,
-    failing,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
+from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
+from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
+    LOOK_AGAIN,
+    look_again,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

@@ -112,14 +112,14 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     PLAN_ARGUMENTS,
-    failing,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils.host import look
-from ansible_collections.trainprep.features.plugins.module_utils.mounts import read_mountinfo
+from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
+from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import look
+from ansible_collections.trainprep.features.plugins.module_utils._system.mounts import read_mountinfo
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

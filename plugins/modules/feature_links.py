@@ -106,13 +106,16 @@ sets:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     PLAN_ARGUMENTS,
-    failing,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
+from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
+    LOOK_AGAIN,
+    look_again,
+)
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

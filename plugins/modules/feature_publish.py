@@ -89,15 +89,18 @@ import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import (
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     PLAN_ARGUMENTS,
-    failing,
     parse_arguments,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
+    LOOK_AGAIN,
+    look_again,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import expand_home
+from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.module_utils.look_again import LOOK_AGAIN, look_again
-from ansible_collections.trainprep.features.plugins.module_utils.paths import expand_home
-from ansible_collections.trainprep.features.plugins.module_utils.publish import publish
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

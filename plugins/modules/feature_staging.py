@@ -76,17 +76,21 @@ import shutil
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import SETS_ARGUMENTS, failing
-from ansible_collections.trainprep.features.plugins.module_utils.paths import display, expand_home
-from ansible_collections.trainprep.features.plugins.module_utils.receive import (
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
+    pack_choice,
+    unpack_manifest,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import SETS_ARGUMENTS
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display, expand_home
+from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import (
     Receiving,
     Reserved,
     prepare_receiving,
     search_path,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.staging import pack_choice, unpack_manifest
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

@@ -131,9 +131,10 @@ lines:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
-from ansible_collections.trainprep.features.plugins.module_utils.training_piece import ARGUMENTS, read_on
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS, read_on
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

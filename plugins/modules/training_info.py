@@ -172,9 +172,10 @@ features:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
-from ansible_collections.trainprep.features.plugins.module_utils.training_look import look
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

@@ -136,10 +136,11 @@ command_line:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account, run_as
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
-from ansible_collections.trainprep.features.plugins.module_utils.training_command import split_arguments
-from ansible_collections.trainprep.features.plugins.module_utils.training_start import Order, start
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.plugins.module_utils._training.command import split_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, start
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:

@@ -14,20 +14,15 @@ from typing import Any
 
 import numpy
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils.npy_header import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER, judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import (
     ArrayHeader,
     Damaged,
     header_start,
     parse_dtype,
     parse_header,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.signatures import (
-    DAMAGED,
-    FEATURE,
-    OTHER,
-    judge,
-    parse_arrays,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils import signatures
-from ansible_collections.trainprep.features.plugins.module_utils.signatures import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats import classify
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
     DAMAGED,
     FEATURE,
     Verdict,
     judge,
-    parse_arrays,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.zip_layout import SMALL, Layouts
+from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import SMALL, Layouts
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 
 from tests.corpus import archives
 
@@ -70,10 +70,10 @@ class Comparison:
         self.path.write_bytes(raw)
         loaded = numpy_loads(self.path)
         quick, full, anything = self.look(ASKED, False), self.look(ASKED, True), self.look(ANY, True)
-        known = signatures._layouts
-        self.monkeypatch.setattr(signatures, "_layouts", Layouts())
+        known = classify._layouts
+        self.monkeypatch.setattr(classify, "_layouts", Layouts())
         unaided = self.look(ASKED, False)
-        self.monkeypatch.setattr(signatures, "_layouts", known)
+        self.monkeypatch.setattr(classify, "_layouts", known)
         self.kinds[f"{what}: {full.kind}"] += 1
         if full.kind == FEATURE and not is_asked(loaded):
             self.fault(what, raw, "accepted in full, and numpy does not load it", full)

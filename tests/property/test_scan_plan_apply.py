@@ -14,11 +14,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.trainprep.features.plugins.module_utils.account import Account
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.views import Options
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test

@@ -15,12 +15,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, "/opt/collections")
-from ansible_collections.trainprep.features.plugins.module_utils.access_run import run_access
-from ansible_collections.trainprep.features.plugins.module_utils.account import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.arguments import failing
-from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.sets import SET_OPTIONS, parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.views import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
+from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 SET = {
     "name": "clips",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils.signatures import judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import judge
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ASKED
 
 

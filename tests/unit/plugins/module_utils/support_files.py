@@ -13,11 +13,12 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
-from ansible_collections.trainprep.features.plugins.module_utils.account import Account
-from ansible_collections.trainprep.features.plugins.module_utils.host import look
-from ansible_collections.trainprep.features.plugins.module_utils.link_run import run_links
-from ansible_collections.trainprep.features.plugins.module_utils.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.views import HostView, Options
+from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostView
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import look
+from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.tests.support.layout import (
     Array,
     write_facenet,

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Planned changes of access, made on the disk: each object opened anew, compared, and changed by its descriptor."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Dict, List, NamedTuple, Sequence
+
+from .._system.paths import display
+from ..errors import FeatureError
+from . import acl, ownership
+from .nodes import Blocked, Node, magic, open_child, reopened
+from .rules import Change, mode_of
+
+
+class Applied(NamedTuple):
+    """C(done) were made; C(missed) were not, because the object was another one by then (sentences)."""
+
+    done: List[Change]
+    missed: List[str]
+
+
+def apply_changes(changes: Sequence[Change]) -> Applied:
+    """Makes the changes. An object that changed since the plan is left alone; FeatureError where the system refuses."""
+    result = Applied([], [])
+    groups = ownership.Groups()
+    for parent_changes in _by_parent(changes):
+        parent = parent_changes[0].node.parent
+        if parent is None:
+            raise AssertionError("the root directory is never changed")
+        try:
+            with reopened(parent) as directory:
+                for change in parent_changes:
+                    _apply(directory, change, groups, result)
+        except (Blocked, FileNotFoundError, NotADirectoryError):
+            # Raised before the first of them: another directory stands there now.
+            result.missed.extend(_changed(change) for change in parent_changes)
+    return result
+
+
+def _by_parent(changes: Sequence[Change]) -> List[List[Change]]:
+    """Files before directories, so that a run that is killed opens no way to what it has not yet decided."""
+    found: Dict[object, List[Change]] = {}
+    for change in sorted(changes, key=lambda change: change.node.is_directory):
+        parent = change.node.parent
+        found.setdefault((parent and parent.key, change.node.is_directory), []).append(change)
+    return list(found.values())
+
+
+def _apply(directory: int, change: Change, groups: ownership.Groups, result: Applied) -> None:
+    node = change.node
+    try:
+        descriptor = open_child(directory, node.name)
+    except FileNotFoundError:
+        result.missed.append(_changed(change))
+        return
+    try:
+        now = Node(node.parent, node.name, descriptor, node.read_only, groups)
+        if not now.same_as(node) or (now.nlink > 1 and node.nlink == 1 and not node.is_directory):
+            result.missed.append(_changed(change))
+            return
+        if change.extended:
+            os.setxattr(magic(descriptor), acl.XATTR, acl.pack(change.acl))
+        else:
+            os.chmod(magic(descriptor), mode_of(change))
+        result.done.append(change)
+    except OSError as error:
+        raise FeatureError(_why(change, error)) from None
+    finally:
+        os.close(descriptor)
+
+
+def _changed(change: Change) -> str:
+    return f"{display(change.node.path)} was changed while access to it was granted, so it was left alone: run again"
+
+
+def _why(change: Change, error: OSError) -> str:
+    path = display(change.node.path)
+    if error.errno == errno.EROFS:
+        return (
+            f"{path} is on a read-only file system, so access cannot be granted: mount it writable, or grant it there"
+        )
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return (
+            f"{path}: the system does not let us change who can read it ({error.strerror}): set prepare_features_become to "
+            "true, or on a network file system grant the access on its server"
+        )
+    return f"{path}: access cannot be granted ({error.strerror}): see to its file system and run again"

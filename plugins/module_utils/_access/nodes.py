@@ -1,0 +1,210 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Objects of the file system reached from C(/) by open descriptors, one component after another, through no link.
+
+Descriptors are opened with O_PATH: that reads nothing, starts no device and waits for no pipe.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from .._system.paths import display
+from . import acl, ownership
+from .acl import Acl
+
+_MAX_LINKS = 40
+_NO_ACL_HERE = (errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Blocked(Exception):
+    """A path that is not to be followed; the message is a sentence for the user."""
+
+
+class Node:
+    """A file or directory as it was found: its place, owner, permissions, and whose objects may be opened up there."""
+
+    __slots__ = (
+        "_files_trust",
+        "acl",
+        "gid",
+        "has_acls",
+        "key",
+        "mode",
+        "name",
+        "nlink",
+        "parent",
+        "path",
+        "read_only",
+        "trust",
+        "uid",
+    )
+
+    def __init__(
+        self, parent: Optional[Node], name: str, descriptor: int, read_only: bool, groups: ownership.Groups
+    ) -> None:
+        info = os.fstat(descriptor)
+        self.parent = parent
+        self.name = name
+        self.path: str = os.path.join(parent.path, name) if parent else "/"
+        self.key = (info.st_dev, info.st_ino)
+        self.uid, self.gid, self.mode, self.nlink = info.st_uid, info.st_gid, info.st_mode, info.st_nlink
+        self.acl, self.has_acls = read_acl(descriptor, info.st_mode)
+        self.read_only = read_only
+        self._files_trust: Optional[ownership.Trust] = None
+        self.trust = ownership.Trust()
+        if parent is not None:
+            self.trust = parent.trust_below(self, groups)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    def trust_below(self, child: Node, groups: ownership.Groups) -> ownership.Trust:
+        """Whose objects may be opened up in this directory: one answer for all files in it."""
+        if not child.is_directory and self._files_trust is not None:
+            return self._files_trust
+        directory = ownership.Directory(display(self.path), self.mode, self.uid, self.gid, self.acl)
+        found = ownership.below(self.trust, directory, child.uid, child.is_directory, groups)
+        if not child.is_directory:
+            self._files_trust = found
+        return found
+
+    def same_as(self, other: Node) -> bool:
+        """Whether nothing that a grant depends on has changed between two looks."""
+        return (self.key, self.uid, self.gid, self.mode, self.acl, self.trust.owners) == (
+            other.key,
+            other.uid,
+            other.gid,
+            other.mode,
+            other.acl,
+            other.trust.owners,
+        )
+
+
+class Way(NamedTuple):
+    """C(end) is the directory, or where its path ends for now (C(complete) is false: the rest is absent); C(passed)
+    are all directories that must be passed to it, in order, C(end) included."""
+
+    end: Node
+    passed: Tuple[Node, ...]
+    complete: bool
+
+
+def not_seen(path: str, error: OSError) -> str:
+    """The sentence for what we ourselves cannot look at."""
+    advice = (
+        "set prepare_features_become to true"
+        if error.errno in (errno.EACCES, errno.EPERM)
+        else "see to its file system"
+    )
+    return f"{display(path)} cannot be looked at ({error.strerror}): {advice}"
+
+
+def magic(descriptor: int) -> str:
+    """A path that is the opened object itself, whatever its name now leads to; O_PATH descriptors need it."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def read_acl(descriptor: int, mode: int) -> Tuple[Acl, bool]:
+    """The access ACL of an open object, and whether its file system knows ACLs."""
+    try:
+        return acl.parse(os.getxattr(magic(descriptor), acl.XATTR)), True
+    except OSError as error:
+        if error.errno == errno.ENODATA:
+            return acl.of_mode(mode), True
+        if error.errno in _NO_ACL_HERE:
+            return acl.of_mode(mode), False
+        raise
+
+
+def open_child(directory: int, name: str) -> int:
+    """An O_PATH descriptor of a name in a directory; of the link itself where it is one."""
+    return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+
+
+@contextmanager
+def reopened(node: Node) -> Iterator[int]:
+    """The directory opened once more, from C(/) on; Blocked where another object now stands under one of the names."""
+    chain: List[Node] = []
+    current: Optional[Node] = node
+    while current is not None:
+        chain.append(current)
+        current = current.parent
+    descriptor = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for step in reversed(chain[:-1]):
+            following = open_child(descriptor, step.name)
+            os.close(descriptor)
+            descriptor = following
+            info = os.fstat(descriptor)
+            if (info.st_dev, info.st_ino) != step.key:
+                raise Blocked(f"{display(step.path)} was changed while we looked: run again")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class Walker:
+    """Finds directories by their declared paths; each is looked at once."""
+
+    def __init__(self) -> None:
+        self.groups = ownership.Groups()
+        descriptor = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.root = Node(None, "/", descriptor, False, self.groups)
+        finally:
+            os.close(descriptor)
+        self._ways: Dict[str, Way] = {"/": Way(self.root, (self.root,), True)}
+
+    def directory(self, path: str, links: int = 0) -> Way:
+        """The way to a directory. Links are followed only where root alone can have made and can change them."""
+        known = self._ways.get(path)
+        if known is None:
+            known = self._ways[path] = self._find(path, links)
+        return known
+
+    def _find(self, path: str, links: int) -> Way:
+        above, name = os.path.split(path)
+        way = self.directory(above, links)
+        if not way.complete or name in ("", "."):
+            return way
+        if name == "..":
+            return way._replace(end=way.end.parent or way.end)
+        try:
+            with reopened(way.end) as directory:
+                descriptor = open_child(directory, name)
+                try:
+                    read_only = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+                    if stat.S_ISLNK(os.fstat(descriptor).st_mode):
+                        return self._follow(way, name, descriptor, links)
+                    node = Node(way.end, name, descriptor, read_only, self.groups)
+                finally:
+                    os.close(descriptor)
+        except FileNotFoundError:
+            return way._replace(complete=False)
+        except OSError as error:
+            raise Blocked(not_seen(path, error)) from None
+        if not node.is_directory:
+            raise Blocked(f"{display(path)} is no directory any more: run again")
+        return Way(node, (*way.passed, node), True)
+
+    def _follow(self, way: Way, name: str, descriptor: int, links: int) -> Way:
+        info = os.fstat(descriptor)
+        place = os.path.join(way.end.path, name)
+        found = ownership.writers(way.end.acl, way.end.uid, way.end.gid, self.groups)
+        if info.st_uid != 0 or found or way.end.trust.owners is not None or links >= _MAX_LINKS:
+            raise Blocked(
+                f"{display(place)} is a link that others than root can change, and no access is granted through such a "
+                f"link: declare the directory it leads to, {display(os.path.realpath(place))}"
+            )
+        text = os.readlink("", dir_fd=descriptor)
+        target = self.directory(os.path.join(way.end.path, text), links + 1)
+        return Way(target.end, (*way.passed, *target.passed), target.complete)

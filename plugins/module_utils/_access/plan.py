@@ -1,0 +1,284 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the user is refused, turned into the least changes that help: looked up on the disk, nothing changed yet."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
+
+from .._system.accounts import Account
+from .._system.paths import InodeKey, display
+from .acl import PASS, READ
+from .nodes import Blocked, Node, Walker, Way, not_seen, open_child, reopened
+from .probe import Answer
+from .rules import Change, Means, Refusal, decide
+
+# (a declared legacy directory, the features in it by their paths below it): what links in a target may lead to
+Source = Tuple[str, Sequence[str]]
+
+_MAX_LINKS = 8
+
+
+@dataclass
+class SetPlan:
+    """One set's part: C(opens), C(hopeless) and C(refused) are distinct files (or empty directories): those that the
+    changes open, those that no change on this host can, and those that we leave closed, with a sentence why."""
+
+    opens: Set[InodeKey] = field(default_factory=set)
+    hopeless: Set[InodeKey] = field(default_factory=set)
+    refused: Dict[InodeKey, str] = field(default_factory=dict)
+    changes: List[Change] = field(default_factory=list)
+
+
+@dataclass
+class GrantPlan:
+    """All sets' changes, each object once, under the first set that needs it; C(hopeless): why some cannot be made."""
+
+    sets: Dict[str, SetPlan]
+    hopeless: Optional[str] = None
+
+
+class _Goal(NamedTuple):
+    """Something the user is to reach: the objects on the way with what is needed of each."""
+
+    key: InodeKey
+    needs: List[Tuple[Node, int]]
+
+
+def plan_grants(
+    account: Account, means: Means, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+) -> GrantPlan:
+    """The least changes that open what the account was refused for lack of permission."""
+    planner = _Planner(account, means)
+    plan = GrantPlan({name: SetPlan() for name in answers})
+    goals = {
+        name: planner.goals(answer, sources.get(name, ()), plan.sets[name])
+        for name, answer in answers.items()
+        if answer.refused
+    }
+    # All that is needed of an object is known before the first decision about it.
+    for wanted in goals.values():
+        planner.note(wanted)
+    for name, wanted in goals.items():
+        planner.settle(wanted, plan.sets[name])
+    plan.hopeless = planner.hopeless
+    return plan
+
+
+class _Planner:
+    def __init__(self, account: Account, means: Means) -> None:
+        self._account = account
+        self._means = means
+        self._walker = Walker()
+        self._nodes: Dict[InodeKey, Node] = {}
+        self._needed: Dict[InodeKey, int] = {}
+        self._decided: Dict[InodeKey, Union[Change, Refusal, None]] = {}
+        self._assigned: Set[InodeKey] = set()
+        self.hopeless: Optional[str] = None
+
+    def goals(self, answer: Answer, sources: Sequence[Source], result: SetPlan) -> List[_Goal]:
+        """What one set's user was refused and may be granted; the rest goes to the result as refused."""
+        found: List[_Goal] = []
+        index = _Index(sources)
+        for refused in answer.refused:
+            names = [
+                name
+                for name, reason in zip(refused.names, refused.reasons)
+                if answer.reasons[reason].denied and ".." not in name.split("/")
+            ]
+            if not names and not (refused.closed and answer.reasons[refused.reasons[0]].denied):
+                continue
+            try:
+                way = self._walker.directory(refused.path)
+            except Blocked as error:
+                _refuse_all(result, refused.path, names, str(error))
+                continue
+            listed = way.complete and (refused.must_list or not names)
+            needs = self._passing(way, PASS | READ if listed else PASS)
+            if not names:
+                found.append(_Goal(way.end.key, needs))
+            for below, files in _by_directory(names).items():
+                found += self._files(refused.path, way, needs, below, files, index, result)
+        return found
+
+    def _files(
+        self,
+        path: str,
+        way: Way,
+        needs: List[Tuple[Node, int]],
+        below: str,
+        files: List[str],
+        index: _Index,
+        result: SetPlan,
+    ) -> List[_Goal]:
+        """The goals for files of one directory; links are goals where they lead to a feature of a declared one."""
+        path = os.path.join(path, below) if below else path
+        found: List[_Goal] = []
+        try:
+            if below:
+                way = self._walker.directory(path)
+            if not way.complete:
+                return []
+            needs = needs + self._passing(way, PASS | READ)
+            with reopened(way.end) as directory:
+                for name in files:
+                    goal = self._file(way, needs, directory, name, path, index, result)
+                    if goal is not None:
+                        found.append(goal)
+        except OSError as error:
+            _refuse_all(result, path, files, not_seen(path, error))
+        except Blocked as error:
+            _refuse_all(result, path, files, str(error))
+        return found
+
+    def _file(
+        self,
+        way: Way,
+        needs: List[Tuple[Node, int]],
+        directory: int,
+        name: str,
+        path: str,
+        index: _Index,
+        result: SetPlan,
+        links: int = 0,
+    ) -> Optional[_Goal]:
+        place = os.path.join(path, name)
+        try:
+            descriptor = open_child(directory, name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _refuse(result, place, not_seen(place, error))
+            return None
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISREG(mode):
+                node = self._known(Node(way.end, name, descriptor, way.end.read_only, self._walker.groups))
+                return _Goal(node.key, [*needs, (node, READ)])
+            text = os.readlink("", dir_fd=descriptor) if stat.S_ISLNK(mode) else None
+        finally:
+            os.close(descriptor)
+        if text is None:
+            _refuse(result, place, f"{display(place)} is no regular file any more: run again")
+            return None
+        source = index.find(path, text) if links < _MAX_LINKS else None
+        if source is None:
+            _refuse(
+                result, place, f"{display(path)} has links into directories that are not declared: add them to 'legacy'"
+            )
+            return None
+        goal = self._source(source, index, result, links + 1)
+        return goal and _Goal(goal.key, needs + goal.needs)
+
+    def _source(self, source: Tuple[str, str], index: _Index, result: SetPlan, links: int) -> Optional[_Goal]:
+        """The goal for a legacy feature that a link leads to."""
+        declared, name = source
+        below, base = os.path.split(name)
+        path = os.path.join(declared, below) if below else declared
+        try:
+            way = self._walker.directory(path)
+            if not way.complete:
+                return None
+            with reopened(way.end) as directory:
+                return self._file(way, self._passing(way, PASS | READ), directory, base, path, index, result, links)
+        except OSError as error:
+            _refuse(result, os.path.join(declared, name), not_seen(path, error))
+        except Blocked as error:
+            _refuse(result, os.path.join(declared, name), str(error))
+        return None
+
+    def _passing(self, way: Way, at_end: int) -> List[Tuple[Node, int]]:
+        return [(self._known(node), at_end if node is way.end else PASS) for node in way.passed]
+
+    def _known(self, node: Node) -> Node:
+        return self._nodes.setdefault(node.key, node)
+
+    def note(self, goals: List[_Goal]) -> None:
+        """Adds up what is needed of each object on the way to the goals."""
+        for goal in goals:
+            for node, needed in goal.needs:
+                self._needed[node.key] = self._needed.get(node.key, 0) | needed
+
+    def settle(self, goals: List[_Goal], result: SetPlan) -> None:
+        """Decides about all objects on the way to the goals."""
+        for goal in goals:
+            decisions = [self._decide(node) for node, _needed in goal.needs]
+            refusal = next((one for one in decisions if isinstance(one, Refusal)), None)
+            changes = [one for one in decisions if isinstance(one, Change)]
+            if refusal is None and not changes:
+                refusal = Refusal(
+                    f"modes and ACLs on the way let user {self._account.name} read, yet the system refuses it: a security "
+                    "module or a network file system decides here, so nothing is granted"
+                )
+            if refusal is None:
+                result.opens.add(goal.key)
+                for change in changes:
+                    if change.node.key not in self._assigned:
+                        self._assigned.add(change.node.key)
+                        result.changes.append(change)
+            elif refusal.hopeless:
+                self.hopeless = self.hopeless or str(refusal)
+                result.hopeless.add(goal.key)
+            else:
+                result.refused.setdefault(goal.key, str(refusal))
+
+    def _decide(self, node: Node) -> Union[Change, Refusal, None]:
+        if node.key not in self._decided:
+            try:
+                self._decided[node.key] = decide(node, self._needed[node.key], self._account, self._means)
+            except Refusal as refusal:
+                self._decided[node.key] = refusal
+        return self._decided[node.key]
+
+
+def _by_directory(names: Sequence[str]) -> Dict[str, List[str]]:
+    found: Dict[str, List[str]] = {}
+    for name in names:
+        below, base = os.path.split(name)
+        found.setdefault(below, []).append(base)
+    return found
+
+
+class _Index:
+    """Which declared feature a link's text means, also by another way to the same directory (an alias of it)."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._real: Dict[str, str] = {}
+        self._known: Dict[str, Tuple[str, str]] = {}
+        for directory, names in sources:
+            for way in sorted({directory, os.path.realpath(directory)}):
+                self._known.update((os.path.join(way, name), (directory, name)) for name in names)
+
+    def find(self, directory: str, text: str) -> Optional[Tuple[str, str]]:
+        """(declared legacy directory, path below it) that a link in a directory leads to; None if to none of them."""
+        path = os.path.normpath(os.path.join(directory, text))
+        if path in self._known:
+            return self._known[path]
+        above, name = os.path.split(path)
+        if above not in self._real:
+            # Names only: what stands there is opened from the declared directory, and judged there.
+            self._real[above] = os.path.realpath(above)
+        return self._known.get(os.path.join(self._real[above], name))
+
+
+def _refuse_all(result: SetPlan, path: str, names: Sequence[str], reason: str) -> None:
+    for name in names or [""]:
+        _refuse(result, os.path.join(path, name) if name else path, reason)
+
+
+def _refuse(result: SetPlan, path: str, reason: str) -> None:
+    result.refused.setdefault(key_of(path), reason)
+
+
+def key_of(path: str) -> InodeKey:
+    """One file is counted once, by whatever links it is reached."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return (0, hash(path))
+    return (info.st_dev, info.st_ino)

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the training user cannot open, and which path component stands in the way.
+
+Answered by opening everything, in one child process that is the training user.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .._system.accounts import Account, group_name, user_name
+from .._system.become import begin_as
+from .._system.parallel import judge_all
+from .._system.paths import display
+
+_MAX_LINKS = 40
+_MAX_REASONS = 50
+_OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_TO_LIST = os.O_RDONLY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_CLOEXEC
+_OPEN_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # vanished since the scan: nothing to read any more
+_DENIED = (errno.EACCES, errno.EPERM)
+
+# (absolute path of a directory, feature files by their paths below it, whether the trainer lists it)
+Directory = Tuple[str, Sequence[str], bool]
+
+
+class Refused(NamedTuple):
+    """What of one directory the user could not open: C(names) are the files (all, where the directory itself
+    is closed), C(reasons) the number of each name's reason in C(Answer.reasons)."""
+
+    path: str
+    must_list: bool
+    closed: bool
+    names: List[str]
+    reasons: List[int]
+
+
+class Reason(NamedTuple):
+    """C(denied): a matter of permission, so that a grant may help; C(file): the file itself blocks, no directory."""
+
+    text: str
+    denied: bool
+    file: bool
+
+
+class Answer(NamedTuple):
+    """What the child found: the reasons, and what was refused for them."""
+
+    reasons: List[Reason]
+    refused: List[Refused]
+
+
+def ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
+    """What the account is refused, per set."""
+    return begin_to_ask(account, sets)()
+
+
+def begin_to_ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, Answer]]:
+    """The same beside what is done here until the answer is asked for, by calling what this returns."""
+    return begin_as(account, _try_all, account.name, sets)
+
+
+# --- in the child: here we are the training user ---------------------------------------------------------
+
+
+def _try_all(user: str, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
+    return {name: _try(user, directories) for name, directories in sets.items()}
+
+
+def _try(user: str, directories: Sequence[Directory]) -> Answer:
+    explain = _Explainer(user)
+    refused = []
+    for path, names, must_list in directories:
+        found = _try_directory(explain, path, names, must_list)
+        if found is not None:
+            refused.append(found)
+    return Answer(explain.reasons, refused)
+
+
+def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_list: bool) -> Optional[Refused]:
+    """Open each file relative to its directory, as the trainer would: through links."""
+    try:
+        directory = os.open(path, _OPEN_TO_LIST if must_list else _OPEN_TO_PASS)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        if not (names or must_list):
+            return None
+        reason = explain.number(path, error, "list")
+        return Refused(path, must_list, True, list(names), [reason] * (len(names) or 1))
+    failed: List[str] = []
+    reasons: List[int] = []
+    try:
+        if must_list:
+            with os.scandir(directory) as entries:
+                next(entries, None)
+        for name, refusal in judge_all(names, lambda name: os.close(os.open(name, _OPEN_FILE, dir_fd=directory))):
+            if refusal is None or (isinstance(refusal, OSError) and refusal.errno in _GONE):
+                continue
+            if not isinstance(refusal, OSError):
+                raise refusal
+            failed.append(name)
+            reasons.append(explain.number(os.path.join(path, name), refusal, "read"))
+    except OSError as error:  # the listing: a file system that answers open() but not readdir()
+        return Refused(path, must_list, True, list(names), [explain.number(path, error, "list")] * (len(names) or 1))
+    finally:
+        os.close(directory)
+    return Refused(path, must_list, False, failed, reasons) if failed else None
+
+
+class _Explainer:
+    """Finds the first component that blocks, along the path that the kernel takes, and numbers the reasons."""
+
+    def __init__(self, user: str) -> None:
+        self.reasons: List[Reason] = []
+        self._user = user
+        self._numbers: Dict[object, int] = {}
+        self._directories: Dict[str, Tuple[str, str]] = {"/": ("/", ""), "": ("/", "")}
+
+    def number(self, path: str, error: OSError, wanted: str) -> int:
+        """The number of the reason why C(path) cannot be opened; C(wanted) is what is wanted of it: list or read."""
+        denied = error.errno in _DENIED
+        if denied:
+            try:
+                text, file = self._leaf(path, wanted, 0)
+            except OSError:  # a link that was one a moment ago
+                text, file = f"{display(path)}: changed while it was looked at", wanted == "read"
+        else:
+            text, file = f"{display(path)}: {error.strerror}", wanted == "read"
+        reason = Reason(text, denied, file)
+        # Nobody reads more than a few samples: files beyond those share one number.
+        key: object = (denied, file) if file and len(self.reasons) >= _MAX_REASONS else reason
+        if key not in self._numbers:
+            self._numbers[key] = len(self.reasons)
+            self.reasons.append(reason)
+        return self._numbers[key]
+
+    def _leaf(self, path: str, wanted: str, links: int) -> Tuple[str, bool]:
+        """(the reason, whether it is the file itself) for the last component of a path."""
+        above, name = os.path.split(path)
+        directory, blocked = self._resolve(above, links)
+        if blocked:
+            return blocked, False
+        place, info, blocked = self._look(directory, name)
+        if info is None:
+            return blocked, False
+        if stat.S_ISLNK(info.st_mode) and links < _MAX_LINKS:
+            return self._leaf(os.path.join(directory, os.readlink(place)), wanted, links + 1)
+        return f"{self._describe(place, info)}: user {self._user} may not {wanted}", wanted == "read"
+
+    def _resolve(self, path: str, links: int) -> Tuple[str, str]:
+        """(the real path of a directory, "") or ("", what blocks the way to it)."""
+        known = self._directories.get(path)
+        if known is None:
+            known = self._directories[path] = self._step(path, links)
+        return known
+
+    def _step(self, path: str, links: int) -> Tuple[str, str]:
+        above, name = os.path.split(path)
+        directory, blocked = self._resolve(above, links)
+        if blocked or name in ("", "."):
+            return directory, blocked
+        if name == "..":
+            return os.path.dirname(directory), ""
+        place, info, blocked = self._look(directory, name)
+        if info is not None and stat.S_ISLNK(info.st_mode) and links < _MAX_LINKS:
+            return self._resolve(os.path.join(directory, os.readlink(place)), links + 1)
+        return place, blocked
+
+    def _look(self, directory: str, name: str) -> Tuple[str, Optional[os.stat_result], str]:
+        """Whether a name can be looked up in a directory that could itself be reached."""
+        place = os.path.join(directory, name)
+        try:
+            return place, os.lstat(place), ""
+        except OSError as error:
+            if error.errno not in _DENIED:
+                return place, None, f"{display(place)}: {error.strerror}"
+        try:
+            above = self._describe(directory, os.stat(directory))
+        except OSError:
+            above = display(directory)
+        return place, None, f"{above}: user {self._user} may not pass"
+
+    @staticmethod
+    def _describe(place: str, info: os.stat_result) -> str:
+        mode = stat.S_IMODE(info.st_mode)
+        return f"{display(place)} ({mode:04o} {user_name(info.st_uid)}:{group_name(info.st_gid)})"

@@ -1,0 +1,301 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Archives that look like one that was read before, recognised without reading them again field by field.
+
+The features of one extractor differ in the length of one array, in checksums and in small data; all else, and
+where it stands, is the same. A layout is learned from an archive that was read strictly. Of another archive it
+compares all bytes before the large array's data and all after them with what must stand there for data of that
+length, but for holes: dates, checksums and small data, of which the checksums are then compared with each other
+and with the data. So a match says what the strict reading would have said; anything else is left to it.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from hashlib import blake2b
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from zlib import crc32
+
+from .arrays import ArraySpec
+from .npy import ArrayHeader, Damaged, parse_header
+from .zip_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
+
+# Members up to this size are always read whole and compared with their checksum.
+SMALL = 1024
+
+# Layouts and outcomes together, each of a few KiB.
+_MAX_REMEMBERED = 4096
+_FULL4 = 0xFFFFFFFF
+_ZIP64_SIZES = struct.pack("<HH", 1, 16)
+
+# What a match gives: why the arrays are not those asked for (empty: they are), and the identity.
+Found = Tuple[str, bytes]
+
+
+class _Outcome(NamedTuple):
+    """What one header of the large array leads to, in archives of one layout."""
+
+    length: int
+    mismatch: str
+    pieces: Tuple[Any, ...]
+    described: bytes
+
+
+class _Frame:
+    """An archive without the large array's data, with what may differ in it described in rising order of positions."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._checksums: List[Tuple[int, int]] = []
+        self._contents: List[Tuple[int, int]] = []
+        self._holes: List[Tuple[int, int]] = []
+        self._growing: List[Tuple[int, str]] = []
+
+    def hole(self, start: int, length: int) -> None:
+        """Bytes that are not compared."""
+        self._holes.append((start, length))
+
+    def date_and_checksum(self, start: int) -> None:
+        """A date of four bytes, which means nothing, and a checksum."""
+        self.hole(start, 8)
+        self._checksums.append((start + 4, 4))
+
+    def content(self, start: int, length: int) -> None:
+        """All bytes of a small member."""
+        self._contents.append((start, length))
+
+    def grows(self, position: int, form: str = "<L") -> None:
+        """The number at this position is a constant plus the length of the large array's data."""
+        self._growing.append((position, form))
+
+    def readers(self) -> List[Callable[[bytes], Tuple[Any, ...]]]:
+        """Of a frame: the bytes between the holes, the checksums, the small members."""
+        between, end = [], 0
+        for start, length in self._holes:
+            between.append((end, start - end))
+            end = start + length
+        between.append((end, len(self.raw) - end))
+        return [_reader(between, "{}s"), _reader(self._checksums, "L"), _reader(self._contents, "{}s")]
+
+    def grown(self, length: int) -> bytes:
+        """The frame for data that are longer by C(length)."""
+        raw = bytearray(self.raw)
+        for position, form in self._growing:
+            struct.pack_into(form, raw, position, struct.unpack_from(form, raw, position)[0] + length)
+        return bytes(raw)
+
+
+def _reader(spans: Sequence[Tuple[int, int]], form: str) -> Callable[..., Tuple[Any, ...]]:
+    """Reads what lies at these (start, length), given in rising order."""
+    forms, end = "<", 0
+    for start, length in spans:
+        forms += f"{start - end}x" + form.format(length)
+        end = start + length
+    return struct.Struct(forms).unpack_from
+
+
+class _Layout:
+    """One arrangement of an archive in which only one array is large."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        members: Sequence[Member],
+        starts: Sequence[int],
+        headers: Sequence[ArrayHeader],
+        large: int,
+    ) -> None:
+        data = headers[large].length
+        self.members, self.headers, self.large = list(members), list(headers), large
+        self.header_at = starts[large]
+        self.data_at = starts[large] + headers[large].start
+        self.fixed = reader.size - data
+        self.after_data = self.data_at - self.fixed
+        frame = _Frame(reader.read(0, self.data_at) + reader.read(self.data_at + data, self.fixed - self.data_at))
+        for index, member in enumerate(members):
+            shift = data if index > large else 0
+            start = starts[index] - shift
+            frame.date_and_checksum(member.offset - shift + 10)
+            if index == large:
+                for field, form in _size_fields(reader, member):
+                    frame.grows(field, form)
+                frame.hole(start, headers[index].start)
+            else:
+                frame.hole(start + headers[index].start, headers[index].length)
+                frame.content(start, member.size)
+        position = self.fixed - END.size - sum(_entry_length(member) for member in members)
+        for index, member in enumerate(members):
+            frame.date_and_checksum(position + 12)
+            if index == large:
+                frame.grows(position + 20)
+                frame.grows(position + 24)
+            elif index > large:
+                frame.grows(position + 42)
+            position += _entry_length(member)
+        frame.grows(position + 16)
+        self.frame = frame
+        self.pieces, self.checksums, self.contents = frame.readers()
+        self.count = len(members)
+        order = sorted(range(self.count), key=lambda index: members[index].raw_name)
+        self.sort = operator.itemgetter(*order) if self.count > 1 else tuple
+        self.pack = struct.Struct(f"<{self.count}L").pack
+        self.outcomes: Dict[ArraySpec, Dict[bytes, Optional[_Outcome]]] = {}
+
+    def match(self, head: bytes, tail: bytes, outcome: _Outcome) -> Optional[Found]:
+        """What the archive is, if it has this layout with data as long as the outcome says."""
+        frame = head[: self.data_at] + tail[self.after_data :]
+        if self.pieces(frame) != outcome.pieces:
+            return None
+        checksums, count, large = self.checksums(frame), self.count, self.large
+        # Those before the members, then those in the directory.
+        crcs = checksums[count:]
+        if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
+            return None
+        return outcome.mismatch, blake2b(outcome.described + self.pack(*self.sort(crcs)), digest_size=16).digest()
+
+    def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
+        """The outcome for a large array with this header; None: leave it to the strict reading."""
+        try:
+            header = parse_header(raw)
+        except Damaged:
+            return None
+        known = self.headers[self.large]
+        size = header.start + header.length
+        if not header.as_written or header.dtype.objects or header.start != known.start or size <= SMALL:
+            return None
+        headers = {array_name(member.name): one for member, one in zip(self.members, self.headers)}
+        headers[array_name(self.members[self.large].name)] = header
+        sizes = [(member.raw_name, member.size) for member in self.members]
+        sizes[self.large] = (self.members[self.large].raw_name, size)
+        try:
+            pieces = self.pieces(self.frame.grown(header.length - known.length))
+        except struct.error:  # more than the numbers hold: the archive would look different
+            return None
+        return _Outcome(header.length, arrays.mismatch(headers), pieces, describe(sizes))
+
+
+def array_name(member_name: str) -> str:
+    """The name under which numpy shows a member."""
+    return member_name[:-4] if member_name.endswith(".npy") else member_name
+
+
+def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
+    """What an identity is made of, but for the checksums: raw names and sizes, sorted by name."""
+    ordered = sorted(sizes)
+    return b"\0".join(name for name, _size in ordered) + struct.pack(
+        f"<2x{len(ordered)}Q", *[size for _name, size in ordered]
+    )
+
+
+def _entry_length(member: Member) -> int:
+    return CENTRAL.size + len(member.raw_name)
+
+
+def _size_fields(reader: Reader, member: Member) -> List[Tuple[int, str]]:
+    """Where the header before a member gives its sizes, as (position, form); none where it gives others.
+
+    zipfile has written them in the header, in its zip64 field, and in both.
+    """
+    narrow = reader.read(member.offset + 18, 8)
+    extra_at = member.offset + LOCAL.size + len(member.raw_name)
+    wide = reader.read(extra_at, 20) == _ZIP64_SIZES + struct.pack("<QQ", member.size, member.size)
+    fields = [(extra_at + 4, "<Q"), (extra_at + 12, "<Q")] if wide else []
+    if narrow == struct.pack("<LL", member.size, member.size):
+        return [(member.offset + 18, "<L"), (member.offset + 22, "<L"), *fields]
+    return fields if narrow == b"\xff" * 8 else []
+
+
+class _Family:
+    """Layouts with one directory structure, by the sizes of their small members."""
+
+    def __init__(self, positions: Sequence[int], span: int) -> None:
+        self.positions = tuple(positions)
+        self.sizes = _reader([(position, 4) for position in positions], "L")
+        self.span = span
+        self.layouts: Dict[Tuple[Any, ...], _Layout] = {}
+
+
+class Layouts:
+    """The layouts learned so far. Threads may share them: every change is a single assignment."""
+
+    def __init__(self) -> None:
+        self._families: Dict[bytes, List[_Family]] = {}
+        self._count = 0
+
+    def recognise(self, head: bytes, tail: bytes, size: int, arrays: ArraySpec) -> Optional[Found]:
+        """The outcome for an archive with a known layout, None for any other file."""
+        families = self._families.get(tail[-22:-6])
+        if families is None or size >= _FULL4:
+            return None
+        for family in families:
+            layout = (
+                family.layouts.get(family.sizes(tail, len(tail) - family.span)) if len(tail) >= family.span else None
+            )
+            if layout is None:
+                continue
+            raw = head[layout.header_at : layout.data_at]
+            try:
+                outcome = layout.outcomes[arrays][raw]
+            except KeyError:
+                outcome = layout.foresee(raw, arrays)
+                self._make_room()
+                layout.outcomes.setdefault(arrays, {})[raw] = outcome
+            if outcome is not None and outcome.length == size - layout.fixed:
+                found = layout.match(head, tail, outcome)
+                if found is not None:
+                    return found
+        return None
+
+    def _make_room(self) -> None:
+        """Forgets everything rather than growing with what hostile files pretend."""
+        self._count += 1
+        if self._count > _MAX_REMEMBERED:
+            self._families, self._count = {}, 0
+
+    def learn(
+        self, reader: Reader, members: Sequence[Member], starts: Sequence[int], headers: Sequence[Optional[ArrayHeader]]
+    ) -> None:
+        """Remembers the layout of an archive that was read strictly and found intact, if it is a plain one."""
+        known = [header for header in headers if header is not None]
+        large = [index for index, member in enumerate(members) if member.size > SMALL]
+        if len(known) != len(members) or len(large) != 1 or not _is_plain(reader, members, starts, large[0]):
+            return
+        header = known[large[0]]
+        before_data = starts[large[0]] + header.start
+        if not header.as_written or before_data > HEAD_SIZE or reader.size - before_data - header.length > TAIL_SIZE:
+            return
+        layout = _Layout(reader, members, starts, known, large[0])
+        positions, position = [], 0
+        for index, member in enumerate(members):
+            if index != large[0]:
+                positions.append(position + 24)
+            position += _entry_length(member)
+        self._remember(reader.tail, layout, positions, position + END.size)
+
+    def _remember(self, tail: bytes, layout: _Layout, positions: Sequence[int], span: int) -> None:
+        self._make_room()
+        families = self._families.setdefault(tail[-22:-6], [])
+        for family in families:
+            if family.positions == tuple(positions):
+                break
+        else:
+            family = _Family(positions, span)
+            families.append(family)
+        family.layouts[family.sizes(tail, len(tail) - span)] = layout
+
+
+def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], large: int) -> bool:
+    """Whether the archive has nothing but what a layout compares: stored arrays in order, no zip64 directory."""
+    if reader.size >= _FULL4 or any(member.method != STORED or member.flags & 8 for member in members):
+        return False
+    if any(first.offset > second.offset for first, second in zip(members, members[1:])):
+        return False
+    last = max(range(len(members)), key=lambda index: members[index].offset)
+    directory_start = starts[last] + members[last].size
+    # Extra fields, comments and zip64 records would make the directory longer than its names.
+    if directory_start + sum(_entry_length(member) for member in members) + END.size != reader.size:
+        return False
+    return bool(_size_fields(reader, members[large]))

@@ -1,0 +1,377 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands between a set and the training, in sentences. Pure."""
+
+from __future__ import annotations
+
+import os
+from typing import List, NamedTuple, Sequence, Tuple
+
+from .._scan.model import DANGLING, SPECIAL, UNREAD, LegacyView
+from .._scan.places import ABSENT, EMPTY, PRESENT, UNREADABLE
+from .._system.paths import display, is_below
+from .links import SAMPLES
+from .state import HostView, SetView
+
+
+class Problem(NamedTuple):
+    """One sentence that says what blocks readiness; planned: what this run does clears it."""
+
+    text: str
+    planned: bool = False
+
+
+class Assessment(NamedTuple):
+    """What is to be said of one set."""
+
+    problems: Tuple[Problem, ...]
+    warnings: Tuple[str, ...]
+    obstacles: Tuple[str, ...]  # what ends the run before anything is changed: it cannot be told, chosen or fetched
+
+    @property
+    def sentences(self) -> List[str]:
+        """The problems, one sentence each."""
+        return [problem.text for problem in self.problems]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a problem is left that this run does not clear."""
+        return bool(self.obstacles) or not all(problem.planned for problem in self.problems)
+
+
+def assess(view: SetView, host: HostView) -> Assessment:
+    """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
+    problems = _problems(view, host)
+    return Assessment(tuple(problems), tuple(_warnings(view)), tuple(_obstacles(view, host, problems)))
+
+
+def _obstacles(view: SetView, host: HostView, problems: Sequence[Problem]) -> List[str]:
+    if view.status is None:
+        return [problem.text for problem in problems]
+    stops = _conflicts(view)
+    nothing_to_do = not view.uploads and not view.plan.remove and not may_stay_empty(view, host)
+    decide_first = bool(view.discovery.directories) and host.options.on_discovery == "fail"
+    if view.status == 0 and (nothing_to_do or decide_first):
+        stops += _nothing(view, host)
+    return [stop.text for stop in stops]
+
+
+def is_ready(view: SetView, assessment: Assessment) -> bool:
+    """Whether the training may start on this set."""
+    return bool(view.features) and not assessment.problems
+
+
+def host_is_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
+    """Whether every required set is ready; one of those marked any counts as required once it holds something."""
+    for view, assessment in zip(host.sets, assessments):
+        if assessment.problems and view.feature_set.required != "false":
+            return False
+    return all(view.features for view in host.sets if view.feature_set.required == "true")
+
+
+def host_will_be_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
+    """Whether the host is ready once this run has done what is planned."""
+    for view, assessment in zip(host.sets, assessments):
+        if assessment.obstacles or (assessment.blocks and view.feature_set.required != "false"):
+            return False
+    return all(
+        view.features or view.plan.to_link or view.uploads for view in host.sets if view.feature_set.required == "true"
+    )
+
+
+def may_stay_empty(view: SetView, host: HostView) -> bool:
+    """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
+    required = view.feature_set.required
+    if required == "false":
+        return True
+    return required == "any" and any(
+        other.features or other.plan.to_link for other in host.sets if other.feature_set.required == "any"
+    )
+
+
+def _problems(view: SetView, host: HostView) -> List[Problem]:
+    problems = _unknown(view, host.account.name) if view.status is None else []
+    problems += _in_the_way(view)
+    if view.status is None:
+        return problems
+    if not view.features:
+        problems += _nothing(view, host)
+    elif view.feature_set.expected is not None and len(view.features) < view.feature_set.expected:
+        problems.append(
+            Problem(
+                f"{display(view.target)} holds {len(view.features)} of at least {view.feature_set.expected} expected features",
+                planned=view.uploads or len(view.features) + view.plan.to_link >= view.feature_set.expected,
+            )
+        )
+    return problems + _unreadable(view, host.options.permissions != "check")
+
+
+def _unknown(view: SetView, user: str) -> List[Problem]:
+    """Why the status cannot be told: each sentence names the directory and the training user."""
+    if view.unmounted:
+        mount = display(view.feature_set.mount or "")
+        return [
+            Problem(
+                f"{mount} is not a mount point: mount the volume that should be there, with the features for user {user}"
+            )
+        ]
+    target = display(view.target)
+    reasons = [view.scan.reason] if view.scan.state == UNREADABLE else []
+    said = [
+        f"{reason}: make it readable for user {user}, since features may lie there"
+        for reason in reasons + view.scan.doubts[:SAMPLES]
+    ]
+    if view.dangling_blocks:
+        return [Problem(_dangling_into_legacy(view, target, user))]
+    for legacy in view.legacy:
+        reasons = []
+        if legacy.state == UNREADABLE:
+            reasons = [legacy.reason]
+        elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
+            reasons = legacy.scan.doubts[:SAMPLES]
+            if legacy.dangling:
+                said.append(
+                    f"{_dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
+                )
+        said += [
+            f"{reason}: make it a directory that user {user} can read, or take it out of the set '{view.name}',"
+            " since features may lie there"
+            for reason in reasons
+        ]
+    return [Problem(sentence) for sentence in said[:SAMPLES]]
+
+
+def _dangling_into_legacy(view: SetView, target: str, user: str) -> str:
+    """Features were here once: a volume that is not mounted looks like that."""
+    names = view.plan.dangling_into_legacy
+    text = next((entry.text for entry in view.scan.entries if entry.path == names[0]), "") or ""
+    return (
+        f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
+        f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
+        f" {_advice_on_dangling(view, text)}"
+    )
+
+
+def _dangling_inside(legacy: LegacyView) -> str:
+    number = len(legacy.dangling)
+    return (
+        f"{_count(number, 'link')} in {display(legacy.place.path)} {_verb(number, 'dangle')}"
+        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].text or '')})"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _verb(number: int, verb: str) -> str:
+    """A verb after a count: 1 link dangles, 2 links dangle."""
+    return {"be": ("is", "are"), "have": ("has", "have")}.get(verb, (verb + "s", verb))[number != 1]
+
+
+def _in_the_way(view: SetView) -> List[Problem]:
+    plan, target = view.plan, display(view.target)
+    removed = {name for name, _text in plan.remove}
+    problems: List[Problem] = []
+    if view.leak_count:
+        stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
+        problems.append(
+            Problem(
+                f"{_count(view.leak_count, 'feature')} {_verb(view.leak_count, 'stand')} twice where the trainer reads, so that"
+                f" it would see the same in training and in validation: {view.leaks[0]}{stray}",
+                planned=not view.leaks_left,
+            )
+        )
+    problems += _conflicts(view)
+    if plan.taken:
+        name, what = plan.taken[0]
+        problems.append(
+            Problem(
+                f"{_count(len(plan.taken), 'wanted name')} in {target} {_verb(len(plan.taken), 'be')} taken, as {display(name)} by {what}:"
+                " move that away, it is never replaced"
+            )
+        )
+    damaged = [entry for entry in view.read if entry.verdict.kind == "damaged" and entry.path not in dict(plan.taken)]
+    if damaged:
+        problems.append(
+            Problem(
+                f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
+                f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away",
+                planned=all(entry.path in removed for entry in damaged),
+            )
+        )
+    unread = [entry for entry in view.read if entry.verdict.kind == UNREAD]
+    if unread:
+        problems.append(
+            Problem(
+                f"{_count(len(unread), 'file')} in {target} cannot be judged, as {target}/{display(unread[0].path)},"
+                f" which {unread[0].verdict.reason}: make that readable"
+            )
+        )
+    dangling = [entry for entry in view.read if entry.kind == DANGLING]
+    if dangling and not view.dangling_blocks:
+        cleared = removed.union(name for name, _text, _old in plan.replace)
+        left = [entry for entry in dangling if entry.path not in cleared]
+        problems.append(
+            Problem(
+                f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
+                f" to {display(dangling[0].text or '')}"
+                + (f": {_advice_on_dangling(view, left[0].text or '')}" if left else ""),
+                planned=not left,
+            )
+        )
+    if plan.held_by_stray:
+        problems.append(
+            Problem(
+                f"{_count(plan.held_by_stray, 'feature')} {_verb(plan.held_by_stray, 'be')} not linked into {target} since"
+                " stray links in a target lead there"
+                " already: set prepare_features_prune to stray"
+            )
+        )
+    return problems
+
+
+def _advice_on_dangling(view: SetView, text: str) -> str:
+    """What to do about dangling links, one of which says text."""
+    text = os.path.normpath(os.path.join(view.target, text))
+    if not any(is_below(text, one.place.path) for one in view.legacy):
+        return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
+    gone = [
+        one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
+    ]
+    if gone:
+        # Nothing is pruned while the directory itself is missing.
+        return f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
+    return "bring back what they lead to, or set prepare_features_prune to dangling where it is really gone"
+
+
+def _conflicts(view: SetView) -> List[Problem]:
+    conflicts = view.plan.conflicts
+    if not conflicts:
+        return []
+    name, paths = conflicts[0]
+    return [
+        Problem(
+            f"{_count(len(conflicts), 'name')} {_verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
+            f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
+            " or set prepare_features_on_conflict to first to take the directories in their order"
+        )
+    ]
+
+
+def _nothing(view: SetView, host: HostView) -> List[Problem]:
+    target = display(view.target)
+    if view.plan.to_link:
+        return [
+            Problem(f"{target} lacks {_count(view.plan.to_link, 'feature')} that legacy directories hold", planned=True)
+        ]
+    if view.status == 0 and view.discovery.directories:
+        directories = view.discovery.directories
+        found = ", ".join(f"{display(path)} ({count})" for path, count in directories[:SAMPLES])
+        found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
+        if host.options.on_discovery != "upload":
+            return [
+                Problem(
+                    f"features of the set '{view.name}' lie in directories that nobody listed: {found};"
+                    " add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
+                )
+            ]
+    if may_stay_empty(view, host):
+        return []
+    if view.status == 0:
+        if view.feature_set.source is not None:
+            text = f"{target} holds no features; they are to be uploaded from {display(view.feature_set.source)}"
+            return [Problem(text, planned=view.uploads)]
+        looked = [target] + [display(one.place.path) for one in view.legacy]
+        return [
+            Problem(
+                f"there are no features for the set '{view.name}' in {', '.join(looked)}, and it has no 'source' to"
+                " upload from: name a source, or the directory where they lie"
+            )
+        ]
+    return [Problem(_unseen(view) or f"{target} holds no features{_why_not_here(view, host)}")]
+
+
+def _why_not_here(view: SetView, host: HostView) -> str:
+    """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
+    identities = {entry.verdict.identity for one in view.legacy for entry in one.features}
+    for other in host.sets:
+        if other is view or not identities:
+            continue
+        wanted = {text for _name, text in other.plan.link}
+        planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
+        if identities & {entry.verdict.identity for entry in [*other.features, *planned]}:
+            return (
+                f": those of its legacy directories belong into {display(other.target)}, of the set '{other.name}', and a trainer"
+                " that reads both would see them twice: give each set 'patterns' of its own, or take one out"
+            )
+    return ""
+
+
+def _unseen(view: SetView) -> str:
+    """Features that would be there, had they other names."""
+    unseen = [(one, entry) for one in view.legacy for entry in one.unseen]
+    if not unseen:
+        return ""
+    one, entry = unseen[0]
+    return (
+        f"{_count(len(unseen), 'feature')} of the legacy directories {_verb(len(unseen), 'have')} a name that the trainer does not read,"
+        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(view.feature_set.reads)}): correct 'reads' or"
+        " 'patterns'"
+    )
+
+
+def _unreadable(view: SetView, grants: bool) -> List[Problem]:
+    access = view.access
+    if access is None or not access.unreadable:
+        return []
+    reason = f": {access.samples[0]['reason']}" if access.samples else ""
+    text = f"user {access.user} cannot read {access.unreadable} of the features{reason}"
+    return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
+
+
+def _warnings(view: SetView) -> List[str]:
+    plan, target = view.plan, display(view.target)
+    warnings: List[str] = [_unseen(view)] if _unseen(view) and view.features else []
+    others = [entry for entry in view.read if entry.verdict.kind == "other"]
+    if others:
+        first = others[0]
+        warnings.append(
+            f"{_count(len(others), 'file')} in {target} {_verb(len(others), 'be')} of another kind,"
+            f" as {display(first.path)} ({first.verdict.reason})"
+        )
+    specials = [entry for entry in view.read if entry.kind == SPECIAL]
+    if specials:
+        warnings.append(
+            f"{_count(len(specials), 'name')} in {target} that the trainer reads {_verb(len(specials), 'be')} no file,"
+            f" as {display(specials[0].path)}: move that away"
+        )
+    if plan.stray:
+        warnings.append(
+            f"{_count(len(plan.stray), 'stray link')} in {target} into legacy directories that should not be there,"
+            f" as {display(plan.stray[0])}: set prepare_features_prune to stray to remove what is stray"
+        )
+    if plan.differing:
+        warnings.append(
+            f"{_count(len(plan.differing), 'name')} {_verb(len(plan.differing), 'stand')} for different features in {target} or"
+            " the legacy directories,"
+            f" as {display(plan.differing[0])}: the one in the target, or the first listed, is used"
+        )
+    if view.status is not None:
+        for legacy in view.legacy:
+            if legacy.state == UNREADABLE:
+                warnings.append(f"{legacy.reason}: features there are not seen")
+            elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
+                warnings += legacy.scan.doubts[:1]
+                if legacy.dangling:
+                    warnings.append(f"{_dangling_inside(legacy)}: features that were there are not seen")
+    if view.incoming.state not in (ABSENT, "empty") and not view.incoming.complete and view.status not in (0, None):
+        warnings.append(
+            f"an upload into {target} was left incomplete ({_count(view.incoming.features, 'feature')}): it is stale,"
+            " remove its staging directory"
+        )
+    if view.discovery.cut_short:
+        warnings.append(f"the search for features elsewhere was cut short: {view.discovery.cut_short[0]}")
+    return warnings

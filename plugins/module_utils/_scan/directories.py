@@ -1,0 +1,295 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One pass over a directory: what lies there, and what each file is."""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import stat
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .._formats.classify import FEATURE, Verdict, judge
+from .._system.parallel import judge_all
+from .._system.paths import InodeKey, display
+from .model import (
+    DANGLING,
+    FILE,
+    FOLDER,
+    LINK,
+    SPECIAL,
+    UNJUDGED,
+    UNREAD,
+    DirectoryInfo,
+    DirectoryScan,
+    Entry,
+    Question,
+    inode_key,
+)
+from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
+
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+
+# Gone between listing and looking, which happens on a live host and is no error.
+_VANISHED = (errno.ENOENT, errno.ENOTDIR)
+
+
+class _Directory:
+    """An open directory that closes itself when the last file waiting in it was judged.
+
+    Verdicts may overlap and lag behind the listing, so neither side can say alone when it is done.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+# A file that waits for its verdict: where it lies, its base name there, the entry to complete.
+Pending = Tuple[_Directory, str, Entry]
+Known = Dict[int, Verdict]
+
+
+def _held(pending: Pending) -> int:
+    return id(pending[0])
+
+
+# From how many names on a directory is gone through by name: plans go by names, and what does not fit into the processor's caches
+# is gone through faster in the order it lies in memory.
+MANY = 1 << 16
+_name = operator.attrgetter("name")
+
+
+def _find_nothing(path: str) -> Optional[Entry]:
+    return None
+
+
+def scan_directory(
+    place: Place,
+    accept: Callable[[str], Any],
+    question: Question,
+    known: Known,
+    recursive: bool = True,
+    follow: bool = True,
+    keep_names: bool = False,
+    avoid: Tuple[InodeKey, ...] = (),
+    find: Callable[[str], Optional[Entry]] = _find_nothing,
+) -> DirectoryScan:
+    """Lists a directory once and judges each file whose base name is accepted.
+
+    known: verdicts by inode key, read and extended, so that no file is judged twice for one question.
+    follow: enter links to directories (each directory once). keep_names: also keep names that were not
+    accepted, unjudged, since they are taken. avoid: directories that are never entered. find: the entry that an absolute
+    path led to when another directory was scanned, so that a link that says it is not followed once more.
+    """
+    scan = DirectoryScan(place)
+    if place.state in (ABSENT, UNREADABLE):
+        return scan
+    try:
+        top = _Directory(os.open(place.path, _OPEN_DIRECTORY))
+    except OSError as error:
+        if error.errno in _VANISHED:
+            scan.state = ABSENT
+        else:
+            _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+        return scan
+    try:
+        info = os.fstat(top.fd)
+        scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
+        walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid, find)
+        for pending, result in judge_all(walk.pending(top), _Judge(question), _held):
+            _settle(scan, known, pending[2], result)
+    except OSError as error:
+        _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+        return scan
+    scan.state = PRESENT if scan.entries or walk.saw_anything else EMPTY
+    return scan
+
+
+def _refuse(scan: DirectoryScan, reason: str) -> None:
+    scan.state = UNREADABLE
+    scan.place = Place(scan.path, UNREADABLE, reason, scan.place.key, scan.place.is_link)
+    scan.entries = []
+
+
+class _Judge:
+    """Opens one pending file and judges it: (size, key, verdict), or None where it is no regular file."""
+
+    def __init__(self, question: Question) -> None:
+        self.arrays, self.full = question
+
+    def __call__(self, pending: Pending) -> Any:
+        directory, name, entry = pending
+        flags = _OPEN if entry.kind == LINK else _OPEN | os.O_NOFOLLOW
+        fd = os.open(name, flags, dir_fd=directory.fd)
+        try:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                return None
+            return info.st_size, (info.st_dev << 64) | info.st_ino, judge(fd, info.st_size, name, self.arrays, self.full)
+        finally:
+            os.close(fd)
+
+
+def _settle(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
+    if isinstance(result, OSError):
+        if result.errno in _VANISHED:
+            return
+        scan.doubt(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
+        entry.verdict = Verdict(UNREAD, f"cannot be read ({result.strerror})", None)
+    elif isinstance(result, BaseException):
+        raise result
+    elif result is None:
+        entry.kind = SPECIAL
+    else:
+        entry.size, entry.key, verdict = result
+        known[entry.key] = entry.verdict = verdict
+        entry.is_feature = verdict.kind == FEATURE
+    scan.entries.append(entry)
+
+
+class _Walk:
+    """Lists directories depth first and hands out the files that have to be judged."""
+
+    def __init__(
+        self,
+        scan: DirectoryScan,
+        accept: Callable[[str], Any],
+        known: Known,
+        recursive: bool,
+        follow: bool,
+        keep_names: bool,
+        avoid: Tuple[InodeKey, ...],
+        find: Callable[[str], Optional[Entry]] = _find_nothing,
+    ) -> None:
+        self.scan = scan
+        self.accept = accept
+        self.known = known
+        self.recursive = recursive
+        self.follow = follow
+        self.keep_names = keep_names
+        self.find = find
+        # A link upwards would lead through half the host, and back here.
+        self.visited = set(avoid) | set(ancestry(scan.path))
+        self.linked: List[str] = []
+        self.saw_anything = False
+
+    def pending(self, top: _Directory) -> Iterator[Pending]:
+        info = os.fstat(top.fd)
+        self.visited.add((info.st_dev, info.st_ino))
+        yield from self._directory(top, "")
+        # Links to directories last: what lies here also by itself goes by its own path. The list grows meanwhile.
+        for path in self.linked:
+            for item in self._folder(top, path, path, True):
+                item[2].detour = True
+                yield item
+
+    def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
+        accept, keep_names = self.accept, self.keep_names
+        folders: List[str] = []
+        linked: List[str] = []
+        with os.scandir(directory.fd) as listing:
+            items = list(listing)
+        if len(items) >= MANY:
+            items.sort(key=_name)
+        items.reverse()
+        self.saw_anything = self.saw_anything or bool(items)
+        while items:
+            item = items.pop()
+            name = item.name
+            if item.is_file(follow_symlinks=False):
+                if accept(name):
+                    yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED, None, name)
+                elif keep_names:
+                    self._keep(prefix + name, None)
+            elif item.is_symlink():
+                entry = self._link(directory.fd, name, prefix + name, linked)
+                if entry is not None:
+                    yield directory, name, entry
+            elif item.is_dir(follow_symlinks=False):
+                if self.recursive:
+                    folders.append(name)
+                    if keep_names:
+                        self._keep(prefix + name, None, FOLDER)
+                elif keep_names:
+                    self._keep(prefix + name, None)
+            elif keep_names or accept(name):
+                # A socket, a FIFO or a device: never opened.
+                self._keep(prefix + name, None)
+        self.linked += sorted(linked)
+        for name in sorted(folders):
+            yield from self._folder(directory, name, prefix + name, False)
+
+    def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
+        self.scan.entries.append(Entry(path, kind, key, size, UNJUDGED, text))
+
+    def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[Entry]:
+        """Keeps what can be said of a link at once; returns the entry where its file has to be judged."""
+        accepted = self.accept(name)
+        wanted = accepted or self.keep_names
+        if not wanted and not (self.recursive and self.follow):
+            return None
+        try:
+            text = os.readlink(name, dir_fd=fd)
+        except OSError:
+            return None  # gone, or no link any more
+        same = self.find(text) if accepted else None
+        if same is not None:
+            self.scan.entries.append(Entry(path, LINK, same.key, same.size, same.verdict, text, name))
+            return None
+        try:
+            info = os.stat(name, dir_fd=fd)
+        except OSError as error:
+            self._broken_link(path, text, error, wanted)
+            return None
+        if stat.S_ISDIR(info.st_mode):
+            if self.recursive and self.follow:
+                linked.append(path)
+            elif wanted:
+                self._keep(path, text)
+            return None
+        if not wanted:
+            return None
+        key = inode_key(info.st_dev, info.st_ino)
+        if not accepted:
+            self._keep(path, text, LINK, key, info.st_size)
+            return None
+        if not stat.S_ISREG(info.st_mode):
+            self._keep(path, text)
+            return None
+        entry = Entry(path, LINK, key, info.st_size, self.known.get(key, UNJUDGED), text)
+        if entry.verdict is UNJUDGED:
+            return entry
+        self.scan.entries.append(entry)
+        return None
+
+    def _broken_link(self, path: str, text: str, error: OSError, wanted: bool) -> None:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            if wanted:
+                self._keep(path, text, DANGLING)
+            return
+        where = display(self.scan.path) + "/" + display(path)
+        self.scan.doubt(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
+        if wanted:
+            verdict = Verdict(UNREAD, f"cannot be reached ({error.strerror})", None)
+            self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
+
+    def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
+        try:
+            flags = _OPEN_DIRECTORY if is_link else _OPEN_DIRECTORY | os.O_NOFOLLOW
+            directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
+            info = os.fstat(directory.fd)
+            if (info.st_dev, info.st_ino) not in self.visited:
+                self.visited.add((info.st_dev, info.st_ino))
+                yield from self._directory(directory, path + "/")
+        except OSError as error:
+            if error.errno not in _VANISHED:
+                self.scan.doubt(f"{display(self.scan.path)}/{display(path)} cannot be listed ({error.strerror})")

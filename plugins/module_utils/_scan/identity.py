@@ -1,0 +1,79 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which files are the same feature.
+
+An archive's directory gives each array's size and CRC-32, which is enough where two files also share their
+name. Where two names share the checksums, and where a format has none and two files share a name, the bytes
+decide. After settle_identities, equal C(Entry.verdict.identity) means the same feature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Callable, Dict, Iterable, List, Set, Tuple
+
+from .._formats.classify import content_digest
+from .model import Entry
+
+Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
+
+
+def settle_identities(features: Iterable[Located], digest: Callable[[Located], bytes]) -> None:
+    """Gives each feature an identity that can be compared, reading bytes only where checksums cannot decide.
+
+    features: all features on the host. digest: of a file's bytes; OSError where it is gone.
+    """
+    first: Dict[bytes, Entry] = {}
+    doubtful: Set[bytes] = set()
+    unnamed: Dict[str, Set[int]] = {}
+    everything = list(features)
+    for _directory, entry in everything:
+        identity = entry.verdict.identity
+        if identity is None:
+            unnamed.setdefault(entry.name, set()).add(entry.key)
+            continue
+        known = first.setdefault(identity, entry)
+        if known.key != entry.key and known.name != entry.name:
+            doubtful.add(identity)
+    clashing = {key for keys in unnamed.values() if len(keys) > 1 for key in keys}
+    compared: List[Located] = []
+    for located in everything:
+        entry = located[1]
+        if entry.verdict.identity in doubtful or (entry.verdict.identity is None and entry.key in clashing):
+            compared.append(located)
+        elif entry.verdict.identity is None:
+            _identify(entry, _by_inode(entry))
+    _by_bytes(compared, digest)
+
+
+def _by_bytes(features: List[Located], digest: Callable[[Located], bytes]) -> None:
+    digests: Dict[int, bytes] = {}
+    for located in features:
+        entry = located[1]
+        if entry.key not in digests:
+            try:
+                digests[entry.key] = hashlib.blake2b(digest(located), digest_size=16).digest()
+            except OSError:
+                digests[entry.key] = _by_inode(entry)  # cannot be compared: a feature of its own
+        _identify(entry, digests[entry.key])
+
+
+def _identify(entry: Entry, identity: bytes) -> None:
+    entry.verdict = entry.verdict._replace(identity=identity)
+
+
+def _by_inode(entry: Entry) -> bytes:
+    return hashlib.blake2b(b"inode" + entry.key.to_bytes(16, "big"), digest_size=16).digest()
+
+
+def digest_on_disk(located: Located) -> bytes:
+    """The digest of a scanned file's bytes."""
+    directory, entry = located
+    fd = os.open(os.path.join(directory, entry.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return content_digest(fd, entry.name)
+    finally:
+        os.close(fd)

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The legacy directories of all sets: each real directory is scanned once for each question."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from .._spec.sets import FeatureSet, any_filter, name_filter
+from .._system.accounts import Account
+from .._system.become import run_as
+from .._system.paths import InodeKey
+from .directories import scan_directory
+from .model import DANGLING, DirectoryScan, Entry, LegacyView, Question
+from .places import UNREADABLE, Place, find_places, look_up
+
+
+class LegacyScans:
+    """Scans on demand and remembers, whichever sets and paths name a directory.
+
+    avoid: directories (the targets) that are never entered, also not through links.
+    """
+
+    def __init__(self, sets: Sequence[FeatureSet], account: Account, avoid: Sequence[InodeKey]) -> None:
+        self._known: Dict[Question, Dict[int, Any]] = {}
+        self._scans: Dict[Tuple[Question, InodeKey], DirectoryScan] = {}
+        self._account = account
+        self._avoid = tuple(avoid)
+        self._filters = {
+            question: any_filter([(one.patterns, one.exclude) for one in sets if one.question == question])
+            for question in {one.question for one in sets}
+        }
+
+    def known_for(self, question: Question) -> Dict[int, Any]:
+        """The verdicts so far, by inode key."""
+        return self._known.setdefault(question, {})
+
+    def finder(self, question: Question) -> Callable[[str], Optional[Entry]]:
+        """Finds the judged entry that an absolute path led to in one of the scans for this question."""
+        scans = [scan for (asked, _key), scan in self._scans.items() if asked == question]
+        tables: Dict[str, Dict[str, Entry]] = {}
+
+        def find(path: str) -> Optional[Entry]:
+            for scan in scans:
+                if path.startswith(scan.path + "/"):
+                    if scan.path not in tables:
+                        tables[scan.path] = {entry.path: entry for entry in scan.entries if entry.key}
+                    return tables[scan.path].get(path[len(scan.path) + 1 :])
+            return None
+
+        return find
+
+    def forget_verdicts(self) -> None:
+        """Gives back the memory of the verdicts once nothing is left to scan; the entries keep theirs."""
+        self._known.clear()
+
+    def keys(self) -> Set[int]:
+        """The inode keys of all files seen."""
+        return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
+
+    def all(self) -> List[DirectoryScan]:
+        """All scans made, one for each directory and question."""
+        return list(self._scans.values())
+
+    def views_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyView]:
+        """The set's legacy directories in declared order.
+
+        Of several paths to one directory, the first that is not itself a link holds the entries; the others say which.
+        """
+        used: Dict[InodeKey, Place] = {}
+        for place in places:
+            if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
+                used[place.key] = place
+        belongs, reads = name_filter(one.patterns, one.exclude), name_filter(one.reads)
+        views: List[LegacyView] = []
+        for place in places:
+            if place.key is None:
+                views.append(LegacyView(place, None))
+                continue
+            view = LegacyView(place, self._scan(one.question, place.key, used[place.key]))
+            if used[place.key] is place:
+                _sort_entries(view, belongs, reads)
+            else:
+                view.same_as = used[place.key].path
+            views.append(view)
+        return views
+
+    def _scan(self, question: Question, key: InodeKey, place: Place) -> DirectoryScan:
+        scan = self._scans.get((question, key))
+        if scan is None:
+            known = self.known_for(question)
+            scan = scan_as_needed(
+                self._account, place, self._filters[question], question, known, True, True, False, self._avoid
+            )
+            self._scans[(question, key)] = scan
+        return scan
+
+
+def _sort_entries(view: LegacyView, belongs: Callable[[str], Any], reads: Callable[[str], Any]) -> None:
+    for entry in view.scan.entries if view.scan else []:
+        if not belongs(entry.name):
+            continue
+        if entry.is_feature:
+            view.features.append(entry)
+            if not reads(entry.name):
+                view.unseen.append(entry)
+        elif entry.kind == DANGLING:
+            view.dangling.append(entry)
+        elif entry.verdict.kind:
+            view.rejected.append(entry)
+
+
+def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
+    """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
+    scan = scan_directory(place, *arguments)
+    if (scan.state == UNREADABLE or scan.doubt_count) and _may_ask(account):
+        again: DirectoryScan = run_as(account, _scan_path, place.path, *arguments)
+        if again.state != UNREADABLE and (scan.state == UNREADABLE or again.doubt_count < scan.doubt_count):
+            return again
+    return scan
+
+
+def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
+    """The directories behind declared paths; what root cannot reach is looked up as the training user."""
+    places: List[Place] = []
+    for place in find_places(declared, account.home):
+        if place.state == UNREADABLE and _may_ask(account):
+            again: List[Place] = run_as(account, find_places, [place.path], "/")
+            places += [place] if any(one.state == UNREADABLE for one in again) else again
+        else:
+            places.append(place)
+    return places
+
+
+def look_up_as_needed(account: Account, path: str) -> Place:
+    """The state of one directory; what root cannot reach is looked up as the training user."""
+    place = look_up(path)
+    if place.state == UNREADABLE and _may_ask(account):
+        again: Place = run_as(account, look_up, path)
+        return place if again.state == UNREADABLE else again
+    return place
+
+
+def _scan_path(path: str, *arguments: Any) -> DirectoryScan:
+    return scan_directory(look_up(path), *arguments)
+
+
+def _may_ask(account: Account) -> bool:
+    return os.geteuid() == 0 and account.uid != 0

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the search before an upload found for one set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import List, NamedTuple, Optional, Tuple
+
+from .._formats.arrays import ArraySpec
+from .._formats.classify import FEATURE, Verdict
+from .places import UNREADABLE, Place
+
+Question = Tuple[ArraySpec, bool]
+
+# What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
+# the name.
+FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "special"
+
+# A verdict's kind where the file could not be read, so that nothing is known of it.
+UNREAD = "unread"
+
+# A shared verdict of all that was not judged.
+UNJUDGED = Verdict("", "", None)
+
+
+class Entry:
+    """One name in a scanned directory; millions of them may be in memory at once.
+
+    path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
+    verdict: what the file is, is_feature whether its content has the arrays that were asked for; text: what a link says;
+    detour: it is a link, or lies behind one.
+    """
+
+    __slots__ = ("detour", "is_feature", "key", "kind", "name", "path", "size", "text", "verdict")
+
+    def __init__(
+        self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None, name: str = ""
+    ) -> None:
+        self.path = path
+        self.name = name or path.rpartition("/")[2]
+        self.kind = kind
+        self.key = key
+        self.size = size
+        self.text = text
+        self.detour = text is not None
+        self.verdict = verdict
+        self.is_feature = verdict.kind == FEATURE
+
+
+class DirectoryInfo(NamedTuple):
+    """What is kept of a directory's stat: plain numbers, which another process can hand over."""
+
+    st_dev: int
+    st_ino: int
+    st_uid: int
+    st_gid: int
+    st_mode: int
+
+
+class DirectoryScan:
+    """A directory, its entries, and what could not be seen of it."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.path = place.path
+        self.state = place.state
+        self.entries: List[Entry] = []
+        # One sentence each: parts that could not be looked at, so that "none" cannot be said of the whole.
+        self.doubts: List[str] = []
+        self.doubt_count = 0
+        self.info: Optional[DirectoryInfo] = None
+
+    def doubt(self, sentence: str) -> None:
+        """Notes a part that could not be seen; the first ten are kept in words."""
+        self.doubt_count += 1
+        if len(self.doubts) < 10:
+            self.doubts.append(sentence)
+
+    @property
+    def reason(self) -> str:
+        """Why the directory is unreadable, in words."""
+        return self.place.reason
+
+
+def inode_key(dev: int, ino: int) -> int:
+    """(st_dev, st_ino) as one number: half the memory of a tuple, a million times."""
+    return (dev << 64) | ino
+
+@dataclass
+class Discovery:
+    """Directories nobody listed, with the number of the set's features in each; why the search ended early."""
+
+    directories: List[Tuple[str, int]] = field(default_factory=list)
+    cut_short: List[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Features found."""
+        return sum(number for _path, number in self.directories)
+
+@dataclass
+class LegacyView:
+    """One declared legacy directory: its scan, shared with other sets, and the set's part of it.
+
+    unseen: those of the features whose names the trainer does not read.
+    """
+
+    place: Place
+    scan: Optional[DirectoryScan]
+    same_as: Optional[str] = None
+    features: List[Entry] = field(default_factory=list)
+    unseen: List[Entry] = field(default_factory=list)
+    rejected: List[Entry] = field(default_factory=list)
+    dangling: List[Entry] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """absent, empty, present or unreadable."""
+        return self.scan.state if self.scan else self.place.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is unreadable, in words."""
+        return self.scan.reason if self.scan else self.place.reason
+
+    @property
+    def linkable(self) -> List[Entry]:
+        """The features that the trainer would see under their names."""
+        unseen = set(map(id, self.unseen))
+        return [entry for entry in self.features if id(entry) not in unseen] if unseen else self.features
+
+    @property
+    def sure(self) -> bool:
+        """Whether all that lies there was seen."""
+        if self.state == UNREADABLE:
+            return False
+        return not self.dangling and not (self.scan and self.scan.doubt_count)

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Declared paths turned into directories of this host, and what stands in the way of one."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from .._system.paths import InodeKey, display, expand_home
+
+ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory as declared and expanded, looked up once.
+
+    C(state) is C(absent), C(present) (its content not yet looked at) or C(unreadable); C(reason) says
+    what stands in the way; C(key) is (st_dev, st_ino) of the directory behind all links; C(in_the_way): something that
+    is no directory has the name, or that of a directory above it.
+    """
+
+    path: str
+    state: str
+    reason: str = ""
+    key: Optional[InodeKey] = None
+    is_link: bool = False
+    in_the_way: bool = False
+
+
+def find_places(declared: Sequence[str], home: str) -> List[Place]:
+    """The legacy directories behind the declared paths, in their order, globs expanded."""
+    places: List[Place] = []
+    seen = set()
+    for item in declared:
+        path = expand_home(item, home)
+        for place in _expand_globs(path) if _MAGIC.search(path) else [look_up(path)]:
+            if place.path not in seen:
+                seen.add(place.path)
+                places.append(place)
+    return places
+
+
+def look_up(path: str) -> Place:
+    """The state of one directory path, without opening it.
+
+    A path that cannot be passed and one that ends in a dangling link are unreadable, never absent: a volume
+    that is not mounted must not be taken for "no features".
+    """
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return _not_there(path, error)
+    if not stat.S_ISDIR(info.st_mode):
+        return Place(path, UNREADABLE, f"{display(path)} is not a directory", in_the_way=True)
+    return Place(path, PRESENT, "", (info.st_dev, info.st_ino), os.path.islink(path))
+
+
+def _not_there(path: str, error: OSError) -> Place:
+    if error.errno == errno.ENOENT:
+        link = dangling_component(path)
+        if link is None:
+            return Place(path, ABSENT)
+        return Place(path, UNREADABLE, f"{display(link)} is a dangling link to {display(os.readlink(link))}")
+    if error.errno == errno.ENOTDIR:
+        return Place(path, UNREADABLE, f"a part of {display(path)} is a file, not a directory", in_the_way=True)
+    if error.errno == errno.ELOOP:
+        return Place(path, UNREADABLE, f"{display(path)} is a loop of links")
+    return Place(path, UNREADABLE, f"{display(path)} cannot be reached ({error.strerror})")
+
+
+def dangling_component(path: str) -> Optional[str]:
+    """The first component of an absolute path that is a link to nothing, if one is."""
+    current = ""
+    for part in path.strip("/").split("/"):
+        current += "/" + part
+        try:
+            os.stat(current)
+        except OSError:
+            return current if os.path.islink(current) else None
+    return None
+
+
+def _expand_globs(pattern: str) -> List[Place]:
+    if os.path.lexists(pattern):
+        return [look_up(pattern)]
+    found = [""]
+    closed: List[Place] = []
+    parts = pattern.strip("/").split("/")
+    for part in parts:
+        if not _MAGIC.search(part):
+            found = [base + "/" + part for base in found]
+            continue
+        matched: List[str] = []
+        for base in found:
+            try:
+                names = os.listdir(base or "/")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                reason = f"{display(base or '/')} cannot be listed ({error.strerror})"
+                rest = parts[base.count("/") :]
+                closed.append(Place("/".join([base] + rest), UNREADABLE, reason))
+                continue
+            matched += [
+                base + "/" + name
+                for name in sorted(names)
+                if fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+            ]
+        found = matched
+    places = [look_up(path) for path in found]
+    # A file beside the directories that a glob means is no obstacle.
+    places = [place for place in places if place.state != ABSENT and not place.in_the_way]
+    return places + closed or [Place(pattern, ABSENT)]
+
+
+def ancestry(path: str) -> List[InodeKey]:
+    """(st_dev, st_ino) of a directory, or of its nearest existing ancestor, and of all above it, links resolved."""
+    current = os.path.realpath(path)
+    keys: List[InodeKey] = []
+    while True:
+        try:
+            info = os.stat(current)
+            keys.append((info.st_dev, info.st_ino))
+        except OSError:
+            pass  # not there yet, or out of reach: what lies above it still counts
+        if current == "/":
+            return keys
+        current = os.path.dirname(current)
+
+
+def whereabouts(path: str) -> Tuple[Optional[InodeKey], str]:
+    """The same for all paths to one place: (st_dev, st_ino) of the nearest existing directory, and the path below it."""
+    real = os.path.realpath(path)
+    current = real
+    while True:
+        try:
+            info = os.stat(current)
+            return (info.st_dev, info.st_ino), real[len(current) :].strip("/")
+        except OSError:
+            if current == "/":
+                return None, real
+        current = os.path.dirname(current)

@@ -1,0 +1,243 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The search before an upload: are the features on this host, in a directory that nobody listed?
+
+To be called in a process that is the training user, so that only what that user can read is a find. Nothing is
+changed, no link is followed, and a host with millions of files costs a bounded time.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+
+from .._formats.arrays import ArraySpec
+from .._formats.classify import FEATURE, judge
+from .._spec.sets import FeatureSet, name_filter
+from .._system.parallel import judge_all
+from .._system.paths import InodeKey, display
+from .model import Discovery
+
+_OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+_OPEN_DIRECTORY = _OPEN_ROOT | os.O_NOFOLLOW
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+# Uploads under way, the beginnings of files, and old states of directories: none of them are features to link.
+_LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~", ".snapshot", ".snapshots", ".zfs", "lost+found")
+_NEVER_FEATURES = (".git", "__pycache__", "node_modules")
+_SYSTEM = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/snap", "/sys", "/usr"),
+    *("/var/lib/containerd", "/var/lib/docker"),
+)
+
+
+class Bounds(NamedTuple):
+    """What a search may cost. depth: levels of directories below a root; seconds; entries: names looked at."""
+
+    depth: int = 12
+    seconds: float = 20.0
+    entries: int = 2000000
+
+
+BOUNDS = Bounds()
+
+
+@dataclass
+class Sweep:
+    """By set name: (directory, features of that set below it), most features first; why the search ended early."""
+
+    directories: Dict[str, List[Tuple[str, int]]] = field(default_factory=dict)
+    cut_short: List[str] = field(default_factory=list)
+
+
+def sweep(
+    roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds = BOUNDS
+) -> Sweep:
+    """Searches below the roots, which are absolute paths, for directories that hold features of the sets.
+
+    known: (st_dev, st_ino) of directories that are not entered: targets and legacy directories.
+    """
+    search = _Search(sets, known, bounds, roots)
+    for root in roots:
+        search.root(root)
+    found = {one.name: _topmost(search, one.name) for one in sets}
+    return Sweep(found, search.cut_short)
+
+
+class _Look(NamedTuple):
+    """What one set asks of a file."""
+
+    name: str
+    accepts: Callable[[str], bool]
+    question: Tuple[ArraySpec, bool]
+
+
+class _Search:
+    def __init__(
+        self, sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds, roots: Sequence[str]
+    ) -> None:
+        self.looks = [_Look(one.name, name_filter(one.patterns, one.exclude), one.question) for one in sets]
+        self.visited: Set[InodeKey] = set(known)
+        self.bounds = bounds
+        self.deadline = time.monotonic() + bounds.seconds
+        self.entries = 0
+        self.roots = frozenset(root.rstrip("/") or "/" for root in roots)
+        self.cut_short: List[str] = []
+        self.over = False
+        # By directory: features of each set right in it; all directories in it, entered or not.
+        self.counts: Dict[str, Dict[str, int]] = {}
+        self.children: Dict[str, List[str]] = {}
+
+    def root(self, path: str) -> None:
+        path = path.rstrip("/") or "/"
+        try:
+            fd = os.open(path, _OPEN_ROOT)
+        except OSError:
+            return  # not there, or not for this user
+        try:
+            info = os.fstat(fd)
+            self._enter(fd, path, info, info.st_dev, 0)
+        finally:
+            os.close(fd)
+
+    def _enter(self, fd: int, path: str, info: os.stat_result, device: int, depth: int) -> None:
+        key = (info.st_dev, info.st_ino)
+        if key in self.visited or (depth and path in _SYSTEM):
+            return
+        if info.st_dev != device:
+            if path not in self.roots:
+                self._cut(
+                    f"{display(path)} is on another file system: add it to prepare_features_search_roots to search it too"
+                )
+            return
+        if depth > self.bounds.depth:
+            self._cut(f"{display(path)} lies more than {self.bounds.depth} levels deep")
+            return
+        self.visited.add(key)
+        files, folders = self._list(fd, path)
+        if files and not self.over:
+            self._judge(fd, path, files)
+        self.children[path] = [_join(path, name) for name in folders]
+        for name in folders:
+            if self.over:
+                return
+            self._descend(fd, name, _join(path, name), device, depth + 1)
+
+    def _list(self, fd: int, path: str) -> Tuple[List[str], List[str]]:
+        """Names of files that may be features, and of directories."""
+        files: List[str] = []
+        folders: List[str] = []
+        try:
+            with os.scandir(fd) as listing:
+                for item in listing:
+                    if self._spent(path):
+                        break
+                    if item.is_dir(follow_symlinks=False):
+                        if not _is_left_out(item.name):
+                            folders.append(item.name)
+                    elif item.is_file(follow_symlinks=False) and any(look.accepts(item.name) for look in self.looks):
+                        files.append(item.name)
+        except OSError:
+            pass  # the part that was listed counts
+        return sorted(files), sorted(folders)
+
+    def _descend(self, parent: int, name: str, path: str, device: int, depth: int) -> None:
+        try:
+            fd = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+        except OSError:
+            return
+        try:
+            self._enter(fd, path, os.fstat(fd), device, depth)
+        finally:
+            os.close(fd)
+
+    def _judge(self, fd: int, path: str, files: List[str]) -> None:
+        counts: Dict[str, int] = {}
+        for name, kinds in judge_all(self._in_time(files, path), lambda name: self._kinds(fd, name)):
+            if isinstance(kinds, OSError):
+                continue  # gone, or not for this user
+            if isinstance(kinds, Exception):
+                raise kinds
+            for look in self.looks:
+                if kinds.get(look.question) == FEATURE and look.accepts(name):
+                    counts[look.name] = counts.get(look.name, 0) + 1
+        if counts:
+            self.counts[path] = counts
+
+    def _in_time(self, files: List[str], path: str) -> Iterator[str]:
+        for name in files:
+            if self._late(path):
+                return
+            yield name
+
+    def _kinds(self, directory: int, name: str) -> Dict[Any, str]:
+        """What the file is to each question that is asked of its name."""
+        fd = os.open(name, _OPEN_FILE, dir_fd=directory)
+        try:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                return {}
+            questions = {look.question for look in self.looks if look.accepts(name)}
+            return {question: judge(fd, info.st_size, name, *question).kind for question in questions}
+        finally:
+            os.close(fd)
+
+    def _spent(self, path: str) -> bool:
+        self.entries += 1
+        if self.entries > self.bounds.entries:
+            if not self.over:
+                self._cut(f"{self.bounds.entries} names were looked at when it came to {display(path)}")
+            self.over = True
+        elif self.entries % 64 == 1:
+            self._late(path)
+        return self.over
+
+    def _late(self, path: str) -> bool:
+        if not self.over and time.monotonic() > self.deadline:
+            self._cut(f"{self.bounds.seconds:g} seconds had passed when it came to {display(path)}")
+            self.over = True
+        return self.over
+
+    def _cut(self, reason: str) -> None:
+        if len(self.cut_short) < 10:
+            self.cut_short.append(reason)
+
+
+def _is_left_out(name: str) -> bool:
+    return name in _NEVER_FEATURES or any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFT_OUT)
+
+
+def _join(path: str, name: str) -> str:
+    return path.rstrip("/") + "/" + name
+
+
+def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
+    """The directories to list for one set: each is scanned with all that lies in it, so the topmost will do.
+
+    A directory stands for those in it where it holds features itself, or where each directory in it does; so that
+    a folder for each speaker is one find, and a home directory is none.
+    """
+    below: Dict[str, List[Tuple[str, int]]] = {}
+    whole: Set[str] = set()
+    # Directories were entered from the top down, so that backwards each one comes after those in it.
+    for path in reversed(list(search.children)):
+        own = search.counts.get(path, {}).get(name, 0)
+        inner = search.children[path]
+        found = [item for child in inner for item in below.pop(child, ())]
+        if own or (len(inner) > 1 and path not in search.roots and all(child in whole for child in inner)):
+            whole.add(path)
+            found = [(path, own + sum(count for _path, count in found))]
+        if found:
+            below[path] = found
+    return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
+
+def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[InodeKey]) -> Dict[str, Discovery]:
+    """By set name, what lies below the roots in directories that are not known."""
+    swept = sweep(roots, sets, known)
+    return {name: Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}

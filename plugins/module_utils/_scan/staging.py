@@ -1,0 +1,190 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The staging directory: where an upload gathers until it is whole, and what the source held.
+
+Beside it lies its manifest: names, sizes and identities of the features that the upload is to bring. So a
+host can tell by itself whether an upload is complete, long after the controller that sent it has gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from .._formats.classify import FEATURE, judge
+from .._spec.sets import FeatureSet
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
+from ..errors import FeatureError
+from .manifest import Wanted, manifest_path, read_manifest, staging_path, token_of
+from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
+
+# Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
+PARTIAL_DIR = ".rsync-partial"
+# Where a fetch keeps its list, its log and its exit code, at the top of the staging directory.
+FETCH_DIR = ".fetch"
+
+# rsync's temporary name of the file NAME is .NAME.XXXXXX, shortened in front of the X where it is too long.
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[A-Za-z0-9]{6}\Z", re.DOTALL)
+
+
+@dataclass
+class Incoming:
+    """What lies in a set's staging directory.
+
+    C(state): C(absent), C(empty), C(present) or C(unreadable). C(features): how many of the manifest's features lie
+    there whole. C(complete): nothing is missing, so that publishing can finish (also what a killed publication
+    has already moved to the target counts as there).
+    """
+
+    state: str
+    features: int
+    complete: bool
+
+
+def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
+    """None where the file C(name) below an open directory is the wanted feature, else how it differs.
+
+    The empty text means that there is no such file.
+    """
+    try:
+        fd = os.open(name, OPEN_FILE, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return ""
+        return f"cannot be opened ({error.strerror})"
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            return "is no regular file"
+        if info.st_size != wanted.size:
+            return f"has {info.st_size} bytes where the source has {wanted.size}"
+        verdict = judge(fd, info.st_size, name.rpartition("/")[2], *feature_set.question)
+        if verdict.kind != FEATURE:
+            return f"is no feature: {verdict.reason}"
+        if token_of(fd, name, verdict) != wanted.token:
+            return "has another content than the source had when it was judged"
+        return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    finally:
+        os.close(fd)
+
+
+def open_staging(path: str, account_uid: int) -> int:
+    """A descriptor of an existing staging directory that we, root or the training user have made.
+
+    The training user owns one that a publication was about to rename when it was killed. OSError, FeatureError.
+    """
+    fd = os.open(path, OPEN_DIRECTORY)
+    owner = os.fstat(fd).st_uid
+    if owner not in (0, os.geteuid(), account_uid):
+        os.close(fd)
+        raise FeatureError(
+            f"{display(path)} belongs to user id {owner}, who could change an upload while it gathers:"
+            " remove that directory, or run as its owner"
+        )
+    return fd
+
+
+class Staged(NamedTuple):
+    """What lies below a staging directory, by path: files (and whatever else is no folder), folders, and the
+    beginnings of files that rsync keeps, each with the path of the file that it is to become."""
+
+    files: List[str]
+    folders: List[str]
+    partial: Dict[str, str]
+
+
+def list_staged(directory: int) -> Staged:
+    """Lists an open staging directory with its sub-folders, following no link."""
+    staged = Staged([], [], {})
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        prefix = folder + "/" if folder else ""
+        for name, is_folder in _list_folder(directory, folder):
+            if not is_folder:
+                staged.files.append(prefix + name)
+            elif prefix + name == FETCH_DIR:
+                continue
+            elif name != PARTIAL_DIR:
+                staged.folders.append(prefix + name)
+                pending.append(prefix + name)
+            else:
+                for kept, _is_folder in _list_folder(directory, prefix + name):
+                    staged.partial[prefix + name + "/" + kept] = prefix + kept
+    return staged
+
+
+def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
+    fd = os.open(folder or ".", OPEN_DIRECTORY, dir_fd=directory)
+    try:
+        with os.scandir(fd) as listing:
+            return [(item.name, item.is_dir(follow_symlinks=False)) for item in listing]
+    finally:
+        os.close(fd)
+
+
+def is_temporary(path: str, names: Iterable[str]) -> bool:
+    """Whether a staged path is what a killed rsync left of one of C(names) (paths)."""
+    folder, _slash, base = path.rpartition("/")
+    found = _TEMPORARY.match(base)
+    if not found:
+        return False
+    stem = (folder + "/" if folder else "") + found.group("name")
+    return any(name.startswith(stem) for name in names) if len(base) > 200 else stem in names
+
+
+def look_at_staging(feature_set: FeatureSet, target: Optional[str] = None) -> Incoming:
+    """What lies in the set's staging directory. C(target): the set's, expanded.
+
+    Where nothing was left behind this is two lstat calls.
+    """
+    target = target or feature_set.target
+    path = staging_path(target)
+    try:
+        info = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        # Killed between publishing and clearing up: only the manifest is left, and all of it has arrived.
+        manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
+        return Incoming(ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
+    except OSError:
+        return Incoming(UNREADABLE, 0, False)
+    if not stat.S_ISDIR(info.st_mode):
+        return Incoming(UNREADABLE, 0, False)
+    try:
+        return _look_inside(feature_set, target, path)
+    except OSError:
+        return Incoming(UNREADABLE, 0, False)
+
+
+def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
+    fd = os.open(path, OPEN_DIRECTORY)
+    try:
+        with os.scandir(fd) as listing:
+            state = PRESENT if any(True for _item in listing) else EMPTY
+        manifest = read_manifest(target)
+        if manifest is None:
+            return Incoming(state, 0, False)
+        missing = [item for item in manifest.items() if what_is_wrong(feature_set, fd, *item) is not None]
+    finally:
+        os.close(fd)
+    whole = not missing or _arrived(feature_set, target, missing)
+    return Incoming(state, len(manifest) - len(missing), whole)
+
+
+def _arrived(feature_set: FeatureSet, target: str, features: List[Tuple[str, Wanted]]) -> bool:
+    try:
+        fd = os.open(target, FOLLOW_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        return all(what_is_wrong(feature_set, fd, name, wanted) is None for name, wanted in features)
+    finally:
+        os.close(fd)

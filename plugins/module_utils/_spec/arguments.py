@@ -1,0 +1,58 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments that the collection's modules share, and the one place where their errors become results."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .._system.accounts import Account, find_account
+from .._system.paths import display
+from ..errors import FeatureError
+from .policy import Options
+from .sets import FeatureSet, parse_sets
+
+# The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
+SETS_ARGUMENTS: Dict[str, Any] = {
+    "sets": {"type": "list", "elements": "dict", "required": True},
+    "user": {"type": "str"},
+}
+
+PLAN_ARGUMENTS: Dict[str, Any] = {
+    **SETS_ARGUMENTS,
+    "on_conflict": {"type": "str", "choices": ["fail", "first"], "default": "fail"},
+    "prune": {"type": "str", "choices": ["none", "dangling", "stray"], "default": "none"},
+    "search_roots": {"type": "list", "elements": "str", "default": []},
+    "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
+    "top_up": {"type": "bool", "default": False},
+    "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
+}
+
+
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Options]:
+    """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
+    sets = parse_sets(params["sets"])
+    account = find_account(params["user"] or None)
+    options = Options(
+        on_conflict=params.get("on_conflict") or "fail",
+        prune=params.get("prune") or "none",
+        search_roots=_search_roots(params.get("search_roots") or ()),
+        on_discovery=params.get("on_discovery") or "fail",
+        top_up=bool(params.get("top_up")),
+        permissions=params.get("permissions") or "grant",
+    )
+    return sets, account, options
+
+
+def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:
+    """None of them also where somebody typed that on the command line, from where everything comes as text."""
+    if list(roots) in ([""], ["[]"]):
+        return ()
+    for root in roots:
+        if not root.startswith(("/", "~")):
+            raise FeatureError(
+                f"prepare_features_search_roots: '{display(root)}' is a relative path: write it from / on, or with ~"
+            )
+    return tuple(roots)

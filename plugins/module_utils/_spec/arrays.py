@@ -1,0 +1,80 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The C(arrays) option of a set: what a user writes, checked once."""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping, Optional, Tuple
+
+from .._formats.arrays import OPEN_NAMES, ArraySpec, Asked, Shape
+from .._formats.npy import DTYPE_NAMES, MAX_DIMENSIONS, parse_dtype, shorten
+from ..errors import FeatureError
+
+
+def parse_arrays(raw: Optional[Mapping[str, Any]]) -> ArraySpec:
+    """The C(arrays) option of a set: array name to C({dtype, shape}); FeatureError names the key that is wrong.
+
+    A dtype or shape that is left out or null matches any. For a C(.npy) file, whose array has no name, give one
+    array under any name.
+    """
+    if raw is None:
+        return ArraySpec()
+    if not isinstance(raw, Mapping):
+        raise FeatureError("arrays: must be a dictionary of array names, each with dtype and shape")
+    asked = [_parse_array(name, raw[name]) for name in sorted(raw, key=str)]
+    return ArraySpec(tuple(asked))
+
+
+def _parse_array(name: Any, wanted: Any) -> Asked:
+    if isinstance(name, bool) or not isinstance(name, (str, int)) or str(name) == "":
+        raise FeatureError(f"arrays: {name!r} is no name of an array; use the name that numpy.load shows")
+    key = f"arrays: {name}"
+    if wanted is None:
+        wanted = {}
+    if not isinstance(wanted, Mapping):
+        raise FeatureError(f"{key}: must be a dictionary with dtype and shape, not {shorten(repr(wanted))}")
+    unknown = sorted(str(item) for item in wanted if item not in ("dtype", "shape"))
+    if unknown:
+        raise FeatureError(f"{key}: the key '{unknown[0]}' is unknown; the keys are dtype and shape")
+    dtype, is_open = _parse_dtype(wanted.get("dtype"), key)
+    return Asked(str(name), dtype, is_open, _parse_shape(wanted.get("shape"), key))
+
+
+def _parse_dtype(value: Any, key: str) -> Tuple[Optional[str], bool]:
+    if value is None:
+        return None, False
+    if isinstance(value, str):
+        text = value.strip()
+        if text in OPEN_NAMES:
+            return OPEN_NAMES[text], True
+        if text in ("object", "O", "|O"):
+            raise FeatureError(f"{key}: dtype '{text}' needs a pickle, which is never loaded; use another array")
+        dtype = parse_dtype(DTYPE_NAMES.get(text, text))
+        if dtype is None and text.startswith(("datetime64[", "timedelta64[")):
+            dtype = parse_dtype(("<M8[" if text[0] == "d" else "<m8[") + text.partition("[")[2])
+        if dtype is not None:
+            return dtype.text, False
+    raise FeatureError(f"{key}: dtype {shorten(repr(value))} is unknown; use a numpy name such as float32")
+
+
+def _parse_shape(value: Any, key: str) -> Optional[Shape]:
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        raise FeatureError(
+            f"{key}: shape {shorten(repr(value))} is no list; write it as [null, 768], null for any length"
+        )
+    if len(value) > MAX_DIMENSIONS:
+        raise FeatureError(f"{key}: shape has {len(value)} dimensions; numpy reads at most {MAX_DIMENSIONS}")
+    lengths: List[Optional[int]] = []
+    for item in value:
+        if isinstance(item, str) and item.strip().isdigit():
+            item = int(item)  # a templated number
+        if item is not None and (isinstance(item, bool) or not isinstance(item, int) or item < 0):
+            raise FeatureError(
+                f"{key}: shape has the length {shorten(repr(item))}; use whole numbers, and null for any length"
+            )
+        lengths.append(item)
+    return tuple(lengths)

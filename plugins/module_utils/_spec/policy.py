@@ -1,0 +1,22 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The choices of a run that bear on the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+
+@dataclass(frozen=True)
+class Options:
+    """The role's variables that bear on the plan; names and meanings as prepare_features_*."""
+
+    on_conflict: str = "fail"
+    prune: str = "none"
+    search_roots: Tuple[str, ...] = ()
+    on_discovery: str = "fail"
+    top_up: bool = False
+    permissions: str = "grant"

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a feature set is: the argument specification and the parsed form, written once."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .._formats.arrays import ArraySpec
+from ..errors import FeatureError
+from .arrays import parse_arrays
+
+# The keys of one set with their types and defaults, in the form of an AnsibleModule's options.
+SET_OPTIONS: Dict[str, Dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "target": {"type": "str", "required": True},
+    "legacy": {"type": "list", "elements": "str", "default": []},
+    "patterns": {"type": "list", "elements": "str", "default": ["*.npz"]},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "reads": {"type": "list", "elements": "str", "default": ["*.npz"]},
+    "arrays": {"type": "dict", "default": {}},
+    "verify": {"type": "str", "choices": ["quick", "full"], "default": "quick"},
+    "layout": {"type": "str", "choices": ["flat", "tree"], "default": "flat"},
+    "expected": {"type": "int"},
+    "required": {"type": "raw", "default": True},
+    "mount": {"type": "str"},
+    "source": {"type": "str"},
+}
+
+_REQUIRED_WORDS = {"true": "true", "yes": "true", "false": "false", "no": "false", "any": "any"}
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One target, the legacy directories that may hold its features, and how to recognise them.
+
+    Paths are as declared: C(~) and globs are expanded on the host, by C(paths).
+    """
+
+    name: str
+    target: str
+    legacy: Tuple[str, ...]
+    patterns: Tuple[str, ...]
+    exclude: Tuple[str, ...]
+    reads: Tuple[str, ...]
+    arrays: ArraySpec
+    verify: str
+    layout: str
+    expected: Optional[int]
+    required: str
+    mount: Optional[str]
+    source: Optional[str]
+
+    @property
+    def question(self) -> Tuple[ArraySpec, bool]:
+        """What is asked of a file: sets with one question share one look at it."""
+        return (self.arrays, self.verify == "full")
+
+
+NameFilter = Callable[[str], Any]
+
+
+def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFilter:
+    """A test of base names as a shell's glob does it: case counts, a leading dot must be asked for.
+
+    It is asked for every file of a host, several times: what it returns is true or false by its truth value alone.
+    """
+    return any_filter([(patterns, exclude)])
+
+
+def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> NameFilter:
+    """As name_filter, for names that belong to any of several (patterns, exclude)."""
+    # One expression for all: a match costs less than a call of a function of ours.
+    return re.compile("|".join(_expression(*question) for question in questions) or "(?!)").match
+
+
+def matches(name: str, patterns: Sequence[str], exclude: Sequence[str] = ()) -> bool:
+    """Whether one base name belongs to the patterns; for many names make a name_filter once."""
+    return bool(name_filter(patterns, exclude)(name))
+
+
+def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
+    wanted = [("" if pattern.startswith(".") else r"(?!\.)") + fnmatch.translate(pattern) for pattern in patterns]
+    unwanted = [fnmatch.translate(pattern) for pattern in exclude]
+    refused = f"(?!{'|'.join(unwanted)})" if unwanted else ""
+    return f"{refused}(?:{'|'.join(wanted) or '(?!)'})"
+
+
+def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
+    """The sets of one run, or a FeatureError that names the set and the key."""
+    if not raw:
+        raise FeatureError("prepare_features_sets is empty: name at least one feature set with 'name' and 'target'")
+    sets = [_parse_set(item, number) for number, item in enumerate(raw, 1)]
+    for index, one in enumerate(sets):
+        for other in sets[:index]:
+            if one.name == other.name:
+                raise FeatureError(
+                    f"feature set '{one.name}' is listed twice in prepare_features_sets: give each set its own name"
+                )
+            if one.target.rstrip("/") == other.target.rstrip("/"):
+                raise FeatureError(
+                    f"feature sets '{other.name}' and '{one.name}' have one target, {one.target}:"
+                    " give each set a directory of its own"
+                )
+    return sets
+
+
+def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
+    if not isinstance(raw, Mapping):
+        raise FeatureError(f"feature set {number} in prepare_features_sets is no dictionary: give it 'name' and 'target'")
+    name = _text(raw.get("name"))
+    if not name:
+        raise FeatureError(f"feature set {number} in prepare_features_sets has no 'name': name it")
+    where = f"feature set '{name}'"
+    unknown = sorted(str(key) for key in raw if key not in SET_OPTIONS)
+    if unknown:
+        raise FeatureError(
+            f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(SET_OPTIONS)}"
+        )
+    target = _text(raw.get("target"))
+    if not target:
+        raise FeatureError(f"{where} has no 'target': name the directory that the trainer reads")
+    _check_path(target, where, "target")
+    if target.rstrip("/") == "":
+        raise FeatureError(f"{where}: target / cannot be a feature directory; name a directory of its own")
+    legacy = _texts(raw, "legacy", where)
+    for path in legacy:
+        _check_path(path, where, "legacy")
+    mount = _text(raw.get("mount")) or None
+    if mount:
+        _check_path(mount, where, "mount")
+    try:
+        arrays = parse_arrays(raw.get("arrays") or {})
+    except FeatureError as error:
+        raise FeatureError(f"{where}: {error}") from None
+    return FeatureSet(
+        name=name,
+        target=target,
+        legacy=legacy,
+        patterns=_patterns(raw, "patterns", where),
+        exclude=_patterns(raw, "exclude", where),
+        reads=_patterns(raw, "reads", where),
+        arrays=arrays,
+        verify=_choice(raw, "verify", where),
+        layout=_choice(raw, "layout", where),
+        expected=_expected(raw.get("expected"), where),
+        required=_required(raw.get("required"), where),
+        mount=mount,
+        source=_text(raw.get("source")) or None,
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _texts(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
+    value = raw.get(key)
+    if value is None:
+        value = SET_OPTIONS[key]["default"]
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
+        raise FeatureError(f"{where}: '{key}' must be a list of texts that are not empty")
+    return tuple(value)
+
+
+def _patterns(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
+    patterns = _texts(raw, key, where)
+    for pattern in patterns:
+        if "/" in pattern:
+            raise FeatureError(
+                f"{where}: '{key}' has the pattern '{pattern}' with a slash:"
+                " patterns are compared with file names, list directories in 'legacy'"
+            )
+    if not patterns and key != "exclude":
+        raise FeatureError(f"{where}: '{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
+    return patterns
+
+
+def _check_path(path: str, where: str, key: str) -> None:
+    if not path.startswith(("/", "~")):
+        raise FeatureError(
+            f"{where}: {key} '{path}' is a relative path: write it from / on, or with ~ for the training user's home"
+        )
+    if ".." in path.split("/"):
+        raise FeatureError(f"{where}: {key} '{path}' contains '..': write the path without it")
+    if "\0" in path:
+        raise FeatureError(f"{where}: {key} {path!r} contains a NUL character: no path can; remove it")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise FeatureError(f"{where}: {key} {path!r} cannot be a path of this host: write it in UTF-8") from None
+
+
+def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
+    value = raw.get(key)
+    if value is None:
+        value = SET_OPTIONS[key]["default"]
+    if value not in SET_OPTIONS[key]["choices"]:
+        raise FeatureError(f"{where}: {key} '{value}' is unknown: choose {' or '.join(SET_OPTIONS[key]['choices'])}")
+    return str(value)
+
+
+def _expected(value: Any, where: str) -> Optional[int]:
+    if value is None or value == "":
+        return None
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise FeatureError(f"{where}: expected '{value}' is no number of features: give 0 or more")
+    return number
+
+
+def _required(value: Any, where: str) -> str:
+    word = _REQUIRED_WORDS.get(str(True if value is None else value).lower())
+    if word is None:
+        raise FeatureError(f"{where}: required '{value}' is unknown: choose true, false or any")
+    return word

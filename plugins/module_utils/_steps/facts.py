@@ -1,0 +1,183 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The facts that feature_facts returns: the contract, filled from one look. Pure.
+
+Their size does not grow with the number of files: counts, and at most ten samples of each.
+"""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import stat
+from typing import Any, Dict, List, Optional, Sequence
+
+from .._formats.classify import DAMAGED
+from .._plan.links import SAMPLES
+from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
+from .._plan.state import HostView, SetView
+from .._scan.model import DANGLING, LINK, Entry, LegacyView
+from .._system.mounts import network_file_system
+from .._system.paths import display
+
+
+def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
+    """All facts of one host, as documented in RETURN of feature_facts.
+
+    mounts: the text of /proc/self/mountinfo.
+    """
+    assessments = [assess(view, host) for view in host.sets]
+    return {
+        "feature_status": host.status,
+        "features_ready": host_is_ready(host, assessments),
+        "features_will_be_ready": host_will_be_ready(host, assessments),
+        "features_to_do": _to_do(host, assessments),
+        "feature_sets": {
+            view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
+        },
+    }
+
+
+def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, Any]:
+    plan = view.plan
+    access = view.access
+    return {
+        "status": view.status,
+        "ready": is_ready(view, assessment),
+        "problems": assessment.sentences,
+        "warnings": list(assessment.warnings),
+        "obstacles": list(assessment.obstacles),
+        "features": view.distinct_features(),
+        "to_link": plan.to_link,
+        "to_remove": len(plan.remove),
+        "to_change": not plan.is_empty,
+        "to_upload": view.uploads,
+        "leaks": view.leak_count,
+        "expected": view.feature_set.expected,
+        "required": view.feature_set.required,
+        "source": view.feature_set.source,
+        "reads": list(view.feature_set.reads),
+        "target": _target(view, mounts),
+        "incoming": {
+            "state": view.incoming.state,
+            "features": view.incoming.features,
+            "complete": view.incoming.complete,
+        },
+        "legacy": [_legacy(one) for one in view.legacy],
+        "access": {
+            "user": access.user if access else None,
+            "unreadable": access.unreadable if access else 0,
+            "to_grant": access.to_grant if access else 0,
+            "samples": access.samples[:SAMPLES] if access else [],
+        },
+        "rejected": _rejected(view),
+        "conflicts": {
+            "count": len(plan.conflicts),
+            "samples": [
+                {
+                    "path": display(f"{view.target}/{name}"),
+                    "reason": "wanted by " + " and ".join(display(path) for path in paths[:3]),
+                }
+                for name, paths in plan.conflicts[:SAMPLES]
+            ],
+        },
+        "discovered": {
+            "count": view.discovery.count,
+            "cut_short": view.discovery.cut_short[:SAMPLES],
+            "samples": [
+                {"path": display(path), "features": number} for path, number in view.discovery.directories[:SAMPLES]
+            ],
+        },
+    }
+
+
+def _to_do(host: HostView, assessments: Sequence[Assessment]) -> List[str]:
+    """The role's steps that are due, so that it asks no further; where something has to be settled first, none but the first."""
+    steps = ["publish"] if any(view.incoming.complete for view in host.sets) else []
+    if any(assessment.obstacles for assessment in assessments):
+        return steps
+    if any(not view.plan.is_empty for view in host.sets):
+        steps.append("link")
+    if any(view.uploads for view in host.sets):
+        steps.append("upload")
+    if host.options.permissions != "check" and any(view.access and view.access.to_grant for view in host.sets):
+        steps.append("grant")
+    return steps
+
+
+def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
+    features = view.features
+    info = view.scan.info
+    return {
+        "path": display(view.target),
+        "state": view.scan.state,
+        "features": len(features),
+        "links": sum(entry.kind in (LINK, DANGLING) for entry in view.scan.entries),
+        "dangling": sum(entry.kind == DANGLING for entry in view.scan.entries),
+        "stray": len(view.plan.stray),
+        "rejected": sum(not entry.is_feature and bool(entry.verdict.kind) for entry in view.read),
+        "damaged": sum(entry.verdict.kind == DAMAGED for entry in view.read),
+        "bytes": sum(entry.size for entry in features),
+        "owner": _account_name(info.st_uid) if info else None,
+        "group": _group_name(info.st_gid) if info else None,
+        "mode": f"{stat.S_IMODE(info.st_mode):04o}" if info else None,
+        "filesystem": network_file_system(info.st_dev, host_mounts) if info else None,
+    }
+
+
+def _legacy(one: LegacyView) -> Dict[str, Any]:
+    return {
+        "path": display(one.place.path),
+        "state": one.state,
+        "features": len(one.features),
+        "rejected": len(one.rejected),
+        "damaged": sum(entry.verdict.kind == DAMAGED for entry in one.rejected),
+        "bytes": sum(entry.size for entry in one.features),
+        "same_as": display(one.same_as) if one.same_as else None,
+    }
+
+
+def _rejected(view: SetView) -> Dict[str, Any]:
+    """Files that were looked at and are no features, in the target and in legacy directories; each reason is shown first."""
+    count = 0
+    samples: List[Dict[str, str]] = []
+    repeated: List[Dict[str, str]] = []
+    reasons = set()
+
+    def add(directory: str, entry: Entry) -> None:
+        nonlocal count
+        count += 1
+        key = (directory, entry.verdict.reason)
+        if len(samples) < SAMPLES and key not in reasons:
+            reasons.add(key)
+            samples.append(_sample(directory, entry))
+        elif len(repeated) < SAMPLES:
+            repeated.append(_sample(directory, entry))
+
+    for one in view.legacy:
+        for entry in one.rejected:
+            add(one.place.path, entry)
+    for entry in view.read:
+        if not entry.is_feature and entry.verdict.kind:
+            add(view.target, entry)
+    return {"count": count, "samples": (samples + repeated)[:SAMPLES]}
+
+
+def _sample(directory: str, entry: Entry) -> Dict[str, str]:
+    return {"path": f"{display(directory)}/{display(entry.path)}", "reason": entry.verdict.reason}
+
+
+def _account_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> Optional[str]:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

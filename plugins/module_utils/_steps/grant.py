@@ -1,0 +1,97 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look, ask, plan, apply: what the module feature_access does, without Ansible."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, Dict, List, Sequence
+
+from .._access.apply import Applied, apply_changes
+from .._access.plan import GrantPlan, SetPlan, plan_grants
+from .._access.probe import ask
+from .._access.rules import Change, Means, opened
+from .._spec.policy import Options
+from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .._system.paths import display
+from ..errors import FeatureError
+from .inspect import look
+
+SAMPLES = 10
+_TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+
+
+def run_access(
+    sets: Sequence[FeatureSet], account: Account, options: Options, check_mode: bool
+) -> Dict[str, Any]:
+    """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
+    if options.permissions == "check":
+        return {"changed": False, "sets": {}, "diff": []}
+    host = look(sets, account, options, with_access=False)
+    answers = ask(account, {view.name: view.access_items() for view in host.sets})
+    means = Means(os.geteuid(), options.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
+    plan = plan_grants(account, means, answers, {view.name: view.link_sources() for view in host.sets})
+    if plan.hopeless:
+        raise FeatureError(plan.hopeless)
+    return carry_out(plan, check_mode)
+
+
+def carry_out(plan: GrantPlan, check_mode: bool) -> Dict[str, Any]:
+    """Makes the plan's changes (not in check mode) and counts them, set by set."""
+    result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
+    for name, one in plan.sets.items():
+        applied = Applied(one.changes, []) if check_mode else apply_changes(one.changes)
+        result["changed"] = result["changed"] or bool(applied.done)
+        result["sets"][name] = _counts(one, applied)
+        if applied.done:
+            result["diff"].append(_diff(name, applied.done))
+    return result
+
+
+def _counts(plan: SetPlan, applied: Applied) -> Dict[str, Any]:
+    files = [change for change in applied.done if not change.node.is_directory]
+    return {
+        "granted": len(files),
+        "directories": len(applied.done) - len(files),
+        "widened": sum(bool(change.opened_to) for change in applied.done),
+        "refused": len(plan.refused) + len(applied.missed),
+        "samples": [_sample(change) for change in _shown(applied.done)],
+        "warnings": opened(applied.done) + _some([*dict.fromkeys(plan.refused.values()), *applied.missed]),
+    }
+
+
+def _some(sentences: List[str]) -> List[str]:
+    hidden = len(sentences) - SAMPLES
+    return sentences[:SAMPLES] + ([f"and {hidden} more of that kind"] if hidden > 0 else [])
+
+
+def _shown(changes: Sequence[Change]) -> List[Change]:
+    """At most ten, the directories first: there are few, and they open the most."""
+    return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:SAMPLES]
+
+
+def _sample(change: Change) -> Dict[str, str]:
+    return {"path": display(change.node.path), "old": change.old, "new": change.new}
+
+
+def _diff(name: str, changes: Sequence[Change]) -> Dict[str, str]:
+    shown = _shown(changes)
+    files = sum(not change.node.is_directory for change in changes)
+    after = [f"{display(change.node.path)}: {change.new}" for change in shown]
+    after.append(
+        f"{_counted(len(changes) - files, 'directory', 'directories')} and {_counted(files, 'file', 'files')} opened"
+    )
+    return {
+        "before_header": f"access to {name}",
+        "after_header": f"access to {name}",
+        "before": "".join(f"{display(change.node.path)}: {change.old}\n" for change in shown),
+        "after": "".join(line + "\n" for line in after),
+    }
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look, plan, apply: what the module feature_links does, without Ansible."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .._apply.links import LinkCounts, apply_links
+from .._plan.links import SAMPLES, SetPlan
+from .._plan.readiness import assess
+from .._plan.state import HostView, SetView
+from .._spec.policy import Options
+from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .._system.paths import display
+from ..errors import FeatureError
+from .inspect import look, plan_of_removal
+
+
+def run_links(
+    sets: Sequence[FeatureSet], account: Account, options: Options, state: str, check_mode: bool
+) -> Dict[str, Any]:
+    """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
+    host = look(
+        sets,
+        account,
+        options,
+        with_access=False,
+        search_for_all=state == "absent" and options.on_discovery == "link",
+    )
+    if state == "absent":
+        plans = plan_of_removal(host)
+    else:
+        plans = [view.plan for view in host.sets]
+        _refuse(host)
+    result: Dict[str, Any] = {"changed": any(not plan.is_empty for plan in plans), "sets": {}, "diff": []}
+    for view, plan in zip(host.sets, plans):
+        if check_mode or plan.is_empty:
+            counts = _predicted(view, plan)
+        else:
+            counts = apply_links(view.target, plan, account.uid, account.gid, view.target_key)
+        actions = _actions(view, plan)
+        result["sets"][view.name] = {
+            "linked": counts.linked,
+            "replaced": counts.replaced,
+            "removed": counts.removed,
+            "kept": counts.kept,
+            "created_target": counts.created_target,
+            "samples": [{"action": action, "path": path, "text": text} for action, path, text in actions],
+        }
+        if not plan.is_empty:
+            result["diff"].append(_diff(view, plan, actions))
+    return result
+
+
+def _refuse(host: HostView) -> None:
+    """Stops before the first change where a set cannot be told or names contradict each other."""
+    for view in host.sets:
+        if view.status is None or view.plan.conflicts:
+            raise FeatureError(assess(view, host).obstacles[0])
+
+
+def _predicted(view: SetView, plan: SetPlan) -> LinkCounts:
+    return LinkCounts(
+        linked=plan.to_link,
+        replaced=len(plan.replace),
+        removed=len(plan.remove),
+        kept=plan.kept,
+        created_target=view.target_key is None and bool(plan.link),
+    )
+
+
+def _actions(view: SetView, plan: SetPlan) -> List[Tuple[str, str, str]]:
+    """At most ten actions: some of each sort."""
+    sorts = [
+        [("remove", name, text) for name, text in plan.remove[:SAMPLES]],
+        [("replace", name, text) for name, text, _old in plan.replace[:SAMPLES]],
+        [("link", name, text) for name, text in plan.link[:SAMPLES]],
+    ]
+    share = SAMPLES // max(1, sum(bool(sort) for sort in sorts))
+    target = view.target.rstrip("/")
+    return [
+        (action, display(f"{target}/{name}"), display(text)) for sort in sorts for action, name, text in sort[:share]
+    ]
+
+
+def _diff(view: SetView, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
+    links = sum(entry.text is not None for entry in view.scan.entries)
+    gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
+    made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
+    before = [_links(links)] + gone
+    after = [_links(links + len(plan.link) - len(plan.remove))] + made
+    hidden = len(plan.link) + len(plan.replace) + len(plan.remove) - len(actions)
+    if hidden > 0:
+        after.append(f"and {hidden} more")
+    return {
+        "before_header": display(view.target),
+        "after_header": display(view.target),
+        "before": "".join(line + "\n" for line in before),
+        "after": "".join(line + "\n" for line in after),
+    }
+
+
+def _links(count: int) -> str:
+    return f"{count} link" if count == 1 else f"{count} links"

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is true once a module has done its work, told by the same execution: what a second one costs is mostly its start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, Sequence
+
+from .._spec.policy import Options
+from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .._system.mounts import read_mountinfo
+from .facts import facts
+from .inspect import look
+
+LOOK_AGAIN: Dict[str, Any] = {"look_again": {"type": "bool", "default": False}}
+
+
+def look_again(module: Any, sets: Sequence[FeatureSet], account: Account, options: Options) -> Dict[str, Any]:
+    """What the module's result gains: the facts of a new look where it was asked for one, outside check mode.
+
+    Nothing is planned to go, and nothing searched for: that was done before.
+    """
+    if not module.params["look_again"] or module.check_mode:
+        return {}
+    now = look(sets, account, replace(options, prune="none", search_roots=()))
+    return {"ansible_facts": facts(now, read_mountinfo())}

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Accounts of this host, and work done in a child process that has become one of them.
+
+Privilege is dropped, not simulated: only a process that is the training user knows what modes, ACLs, mount
+options and network file systems together let that user do.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Optional, Tuple
+
+from ..errors import FeatureError
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account: C(gid) is its primary group, C(groups) all of its groups (the primary one included)."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: Tuple[int, ...]
+    home: str
+
+
+def find_account(name: Optional[str]) -> Account:
+    """The account of that name on this host; without a name, the connecting user.
+
+    The connecting user is who called sudo or doas, when we are root by one of them, else who we are.
+    Raises FeatureError for a name that this host does not know.
+    """
+    if name:
+        return _named(name)
+    uid = os.geteuid()
+    if uid == 0:
+        for variable in ("SUDO_USER", "DOAS_USER"):
+            caller = os.environ.get(variable)
+            if caller and _knows(caller):
+                return _named(caller)
+    try:
+        return _of_entry(pwd.getpwuid(uid))
+    except KeyError:
+        groups = tuple(sorted({os.getegid(), *os.getgroups()}))
+        return Account(str(uid), uid, os.getegid(), groups, "/")
+
+
+def _knows(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _named(name: str) -> Account:
+    try:
+        return _of_entry(pwd.getpwnam(name))
+    except KeyError:
+        pass
+    if name.isdigit():
+        try:
+            return _of_entry(pwd.getpwuid(int(name)))
+        except (KeyError, OverflowError):
+            pass
+    raise FeatureError(
+        f"prepare_features_user: this host has no account '{name}': "
+        "create it, or name the account that runs the training"
+    )
+
+
+def _of_entry(entry: pwd.struct_passwd) -> Account:
+    groups = tuple(sorted({entry.pw_gid, *os.getgrouplist(entry.pw_name, entry.pw_gid)}))
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir or "/")
+
+
+@lru_cache(maxsize=256)
+def user_name(uid: int) -> str:
+    """The name of an account for messages; the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+@lru_cache(maxsize=256)
+def group_name(gid: int) -> str:
+    """The name of a group for messages; the number where it has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

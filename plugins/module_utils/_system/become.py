@@ -1,0 +1,155 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work done in a child process that has become another account."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import pickle
+import signal
+from functools import partial
+from typing import Any, Callable, NoReturn, Tuple
+
+from ..errors import FeatureError
+from .accounts import Account, user_name
+
+_PACKAGE = __name__.rpartition("._system.")[0] + "."
+_PLAIN = {"bytearray", "complex", "frozenset", "set"}
+_CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8")
+
+
+def run_as(account: Account, function: Callable[..., Any], *args: Any) -> Any:
+    """The result of C(function(*args)), run in a child process that has become the account.
+
+    In this process where we are that account already. The result may be made of built-in types and of the
+    classes of this package. FeatureError and OSError of the function are raised here again; any other
+    exception, and the right to become that user lacking, end in FeatureError. The function must not import
+    anything: the user may be unable to read this program's files, or root's Python.
+    """
+    return begin_as(account, function, *args)()
+
+
+def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+    """The same beside what is done here until the result is asked for, once, by calling what this returns."""
+    own = os.geteuid()
+    if own == account.uid:
+        return partial(function, *args)
+    if own != 0:
+        me = user_name(own)
+        raise FeatureError(
+            f"cannot become user {account.name} to see what that user may read: user {me} has no right to: "
+            f"set prepare_features_become to true or prepare_features_user to {me}"
+        )
+    for codec in _CODECS:
+        codecs.lookup(codec)  # a codec is a module, imported at its first use
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _child(account, function, args, reader, writer)
+    os.close(writer)
+
+    def answer() -> Any:
+        try:
+            # To the end of the pipe before waiting: a child with much to say blocks until it is read.
+            with os.fdopen(reader, "rb") as stream:
+                said = stream.read()
+        finally:
+            status = os.waitpid(child, 0)[1]
+        return _unpack(account, said, status)
+
+    return answer
+
+
+def _unpack(account: Account, answer: bytes, status: int) -> Any:
+    ended = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
+    try:
+        kind, value = _Unpickler(io.BytesIO(answer)).load()
+    except (EOFError, ValueError, TypeError, AttributeError, ImportError, IndexError, pickle.UnpicklingError) as error:
+        raise FeatureError(
+            f"the look as user {account.name} ended early ({ended}; {error}): run again, and report it if it stays so"
+        ) from None
+    if kind == "result":
+        return value
+    if kind == "feature_error":
+        raise FeatureError(value)
+    if kind == "os_error":
+        number, text, path = value
+        raise OSError(number, text, path)
+    raise FeatureError(f"the look as user {account.name} failed: {value}")
+
+
+def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...], reader: int, writer: int) -> NoReturn:
+    """The whole life of the child: it never returns, and runs no handler or buffer of its parent."""
+    code = 1
+    try:
+        os.close(reader)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        try:
+            _become(account)
+            answer: Tuple[str, Any] = ("result", function(*args))
+        except FeatureError as error:
+            answer = ("feature_error", str(error))
+        except OSError as error:
+            answer = ("os_error", (error.errno, error.strerror, error.filename))
+        except BaseException as error:  # pylint: disable=broad-except
+            # A fault of ours: the parent has to say where, the child's own traceback goes nowhere.
+            answer = ("fault", f"{type(error).__name__}: {error} ({_where(error)})")
+        with os.fdopen(writer, "wb") as stream:
+            pickle.dump(answer, stream, protocol=4)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _where(error: BaseException) -> str:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return "place unknown"
+    return f"{os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
+
+
+def _become(account: Account) -> None:
+    """Become the account for good: groups first, while we still may change them."""
+    os.setgroups(account.groups)
+    os.setresgid(account.gid, account.gid, account.gid)
+    os.setresuid(account.uid, account.uid, account.uid)
+    if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3 or _effective_capabilities():
+        raise FeatureError(
+            f"cannot become user {account.name}: this system keeps root's rights in a process that gave them up, "
+            "so what that user may read cannot be told: run without a security context that does so"
+        )
+
+
+def _effective_capabilities() -> int:
+    """What Linux says this process may still do beyond its uid; 0 on other systems."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"CapEff:"):
+                    return int(line.split()[1], 16)
+    except FileNotFoundError:
+        pass
+    return 0
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what a less privileged process wrote: data, and classes of this package, nothing that runs.
+
+    The kernel keeps other processes of that user out of the child (it is not dumpable after it changed its
+    uid); this does not rely on it.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "builtins" and name in _PLAIN:
+            return super().find_class(module, name)
+        if module.startswith(_PACKAGE) and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} is not expected here")

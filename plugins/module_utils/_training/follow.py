@@ -1,0 +1,82 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One bounded piece of a run's log, and whether more is to come. Runs as the training user."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict
+
+from .._system.accounts import Account
+from .command import check_session
+from .log import ALL, FILTERS, TRAINING, harmless, read_progress, visible, wanted
+from .runs import as_seen, last_lines, log_age, read_piece, see, working_directory
+from .verdict import judge
+
+# Of the module and of the action plugin alike.
+ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "session": {"type": "str", "default": "attn_crnn_v2"},
+    "dir": {"type": "str", "default": "~/emotion_recognition"},
+    "user": {"type": "str"},
+    "filter": {"type": "str", "choices": list(FILTERS), "default": TRAINING},
+    "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
+    "stale_after": {"type": "int", "default": 900},
+    "interval": {"type": "float", "default": 2},
+    "patience": {"type": "int", "default": 600},
+    "fail": {"type": "bool", "default": True},
+    "run": {"type": "str", "default": ""},
+    "offset": {"type": "int", "default": 0},
+    "limit": {"type": "int", "default": 2 << 20},
+}
+
+_TAIL = 64 << 10  # bytes of the log that are searched for the error that ended it
+
+
+def read_on(
+    account: Account, directory: str, session: str, name: str, offset: int, limit: int, which: str, stale_after: float
+) -> Dict[str, Any]:
+    """The lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
+
+    In this order, so that a run that is over when the last piece is read has said all it will ever say.
+    """
+    check_session(session)
+    directory = working_directory(directory, account)
+    scene = see(account, directory, session, name)
+    run = scene.run
+    age = log_age(run)
+    judgement = judge(as_seen(scene, age), stale_after)
+    if run is None:
+        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None}
+    if offset < 0:
+        offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
+    data, more = read_piece(run, offset, limit, judgement.over)
+    text = data.decode("utf-8", "replace")
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    # As it stands, or as it looks.
+    shown = list(map(harmless, lines)) if which == ALL else [line for line in map(visible, lines) if wanted(line, which)]
+    if judgement.over and not more:
+        errors = read_progress(last_lines(run, _TAIL)).errors
+        judgement = judge(as_seen(scene, age, errors[-1] if errors else None), stale_after)
+    return {
+        **_verdict(judgement),
+        "run": run.name,
+        "text": "\n".join(shown),
+        "lines": len(shown),
+        "offset": offset + len(data),
+        "more": more,
+        "age": age,
+    }
+
+
+def _verdict(judgement: Any) -> Dict[str, Any]:
+    return {
+        "state": judgement.state,
+        "healthy": judgement.healthy,
+        "outcome": judgement.outcome,
+        "sentence": judgement.sentence,
+        "over": judgement.over,
+    }

@@ -1,0 +1,247 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All that a host shows of its training, in one look. Runs as the training user and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .._spec.policy import Options
+from .._spec.sets import parse_sets
+from .._steps.facts import facts
+from .._steps.inspect import look as look_at_features
+from .._system.accounts import Account
+from .._system.paths import display
+from ..errors import FeatureError
+from .command import check_session
+from .log import MAX_LINE, Progress, read_progress, visible
+from .runs import Run, Scene, as_seen, last_lines, log_age, see, working_directory
+from .tmux import read_command
+from .verdict import judge
+
+_TAIL = 256 << 10  # bytes of the log that are read for the progress
+_LONG_TAIL = 4 << 20  # where an epoch has more output than that
+_WALK_LIMIT = 50000  # entries below checkpoints/
+_CHECKPOINTS = (
+    *(".bin", ".ckpt", ".h5", ".hdf5", ".index", ".joblib", ".keras", ".model", ".msgpack", ".npy", ".npz", ".onnx"),
+    *(".pb", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".weights"),
+)
+_GPU_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
+
+
+def look(
+    account: Account, directory: str, session: str, sets: Sequence[Mapping[str, Any]], stale_after: float, lines: int
+) -> Dict[str, Any]:
+    """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
+    check_session(session)
+    directory = working_directory(directory, account)
+    scene = see(account, directory, session)
+    run = scene.run
+    age = log_age(run)
+    progress, recent = _read_log(run, lines)
+    judgement = judge(as_seen(scene, age, progress.errors[-1] if progress.errors else None), stale_after)
+    return {
+        "state": judgement.state,
+        "healthy": judgement.healthy,
+        "outcome": judgement.outcome,
+        "sentence": judgement.sentence,
+        "user": account.name,
+        "directory": directory,
+        "session": {"name": session, "active": scene.session.active},
+        "process": _process(scene),
+        "run": _run(run),
+        "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
+        "progress": progress.as_result(),
+        "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints")),
+        "gpus": gpus(),
+        "memory": _memory(),
+        "disk": _disk(directory),
+        "features": count_features(account, (run.record.get("sets") if run else None) or None, sets),
+    }
+
+
+def _process(scene: Scene) -> Dict[str, Any]:
+    process = scene.process
+    if process is None:
+        return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(scene)}
+    return {
+        "running": True,
+        "pid": process.pid,
+        "in_session": scene.in_session or process in scene.others,
+        "command": [display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
+        "others": _others(scene),
+    }
+
+
+def _others(scene: Scene) -> List[Dict[str, Any]]:
+    return [{"pid": one.pid, "name": display(one.name)} for one in scene.others if one != scene.process][:10]
+
+
+def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:
+    if run is None:
+        return None
+    record, state = run.record, run.state
+    return {
+        "path": run.path,
+        "started": state.get("started"),
+        "ended": state.get("ended"),
+        "exit_code": state.get("exit_code"),
+        "signal": state.get("signal"),
+        "command_line": record.get("command_line"),
+        "feature_status": record.get("feature_status"),
+        "sets": [str(one.get("name")) for one in record.get("sets") or [] if isinstance(one, dict)],
+    }
+
+
+def _read_log(run: Optional[Run], lines: int) -> Tuple[Progress, List[str]]:
+    if run is None:
+        return Progress(), []
+    found = last_lines(run, _TAIL)
+    progress = read_progress(found)
+    if progress.epoch is None and len(found) > 1 and (_size(run.log) or 0) > _TAIL:
+        progress = read_progress(last_lines(run, _LONG_TAIL))
+    shown = [line for line in (visible(raw) for raw in found[-4 * lines :]) if line]
+    return progress, [line[:MAX_LINE] for line in shown[-lines:]] if lines else []
+
+
+def _size(path: str) -> Optional[int]:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None
+
+
+def newest_checkpoint(root: str) -> Optional[Dict[str, Any]]:
+    """The file of a model below C(root) that was written last; links are not followed."""
+    newest: Tuple[float, str, int] = (-1.0, "", 0)
+    left = _WALK_LIMIT
+    queue = [root]
+    while queue and left > 0:
+        try:
+            entries = list(os.scandir(queue.pop()))
+        except OSError:
+            continue
+        left -= len(entries)
+        for entry in entries:
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if stat.S_ISDIR(info.st_mode):
+                queue.append(entry.path)
+            elif stat.S_ISREG(info.st_mode) and entry.name.endswith(_CHECKPOINTS) and info.st_mtime > newest[0]:
+                newest = (info.st_mtime, entry.path, info.st_size)
+    if not newest[1]:
+        return None
+    return {"path": display(newest[1]), "bytes": newest[2], "age": max(0.0, time.time() - newest[0])}
+
+
+def gpus() -> List[Dict[str, Any]]:
+    """What nvidia-smi says; nothing where it is not there or does not answer."""
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return []
+    try:
+        answer = subprocess.run(
+            [program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=15,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return parse_gpus(answer.stdout.decode("utf-8", "replace")) if answer.returncode == 0 else []
+
+
+def parse_gpus(text: str) -> List[Dict[str, Any]]:
+    """One dictionary for each line of nvidia-smi's table; memory in MiB, use in percent, None where it says N/A."""
+    found = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) != len(_GPU_FIELDS):
+            continue
+        number = [int(part) if part.isdigit() else None for part in parts]
+        found.append(
+            {"index": number[0], "name": parts[1], "use": number[2], "memory_used": number[3], "memory_total": number[4]}
+        )
+    return found
+
+
+def _memory() -> Dict[str, Optional[int]]:
+    """Bytes of main memory: all of it, and what a process could still get."""
+    found: Dict[str, Optional[int]] = {"total": None, "available": None}
+    try:
+        with open("/proc/meminfo", encoding="ascii") as stream:
+            for line in stream:
+                name, _colon, value = line.partition(":")
+                if name in ("MemTotal", "MemAvailable"):
+                    found[name[3:].lower()] = int(value.split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return found
+
+
+def _disk(directory: str) -> Dict[str, Optional[int]]:
+    """Bytes of the file system of the working directory, or of its nearest ancestor: all, and free for a user."""
+    while True:
+        try:
+            info = os.statvfs(directory)
+            return {"total": info.f_blocks * info.f_frsize, "free": info.f_bavail * info.f_frsize}
+        except OSError:
+            if directory == "/":
+                return {"total": None, "free": None}
+            directory = os.path.dirname(directory)
+
+
+def count_features(
+    account: Account, recorded: Optional[Sequence[Mapping[str, Any]]], declared: Sequence[Mapping[str, Any]]
+) -> Dict[str, Any]:
+    """The features in the targets, by the code of C(feature_facts); C(count) is None where they cannot be told.
+
+    As the training user: what that account cannot read, the training does not load either.
+    """
+    answer: Dict[str, Any] = {
+        "count": None,
+        "from": "record" if recorded else "variables",
+        "status": None,
+        "ready": None,
+        "sets": {},
+        "problem": None,
+    }
+    raw = recorded or declared
+    if not raw:
+        answer["problem"] = "no feature sets are known: no run has recorded any, and none were given"
+        return answer
+    try:
+        found = facts(look_at_features(parse_sets(raw), account, Options()))
+    except FeatureError as error:
+        answer["problem"] = str(error)
+        return answer
+    answer["status"], answer["ready"] = found["feature_status"], found["features_ready"]
+    sets = found["feature_sets"]
+    for name, one in sets.items():
+        answer["sets"][name] = {
+            "target": one["target"]["path"],
+            "state": one["target"]["state"],
+            "features": one["target"]["features"],
+            "dangling": one["target"]["dangling"],
+            "rejected": one["target"]["rejected"],
+            "unreadable": one["access"]["unreadable"],
+            "ready": one["ready"],
+            "problems": one["problems"][:10],
+        }
+    unreadable = [one["target"]["path"] for one in sets.values() if one["target"]["state"] == "unreadable"]
+    if unreadable:
+        answer["problem"] = f"{unreadable[0]} cannot be read by user {account.name}"
+    else:
+        answer["count"] = sum(one["target"]["features"] for one in sets.values())
+    return answer

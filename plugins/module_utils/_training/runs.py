@@ -1,0 +1,243 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run's own folder below the working directory: record, state, log.
+
+`runs/<session>/<time>/` holds C(run.json) (what was deployed, written once), C(state.json) (written by the
+launcher alone: start, process, end), C(training.log) (written by the training alone) and the launcher.
+`runs/<session>/latest` is a link that the launcher sets when it starts.
+
+All of it has to run as the training user: the folder belongs to that user, and root does not follow what stands there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+from .._system.accounts import Account
+from .._system.paths import display, expand_home
+from ..errors import FeatureError
+from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
+from .verdict import Seen
+
+RECORD, STATE, LOG, LAUNCHER = "run.json", "state.json", "training.log", "launcher.py"
+LATEST = "latest"
+_MAX_JSON = 4 << 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder shows it."""
+
+    path: str
+    record: Dict[str, Any] = field(default_factory=dict)
+    state: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The folder's name: the time of the deploy."""
+        return os.path.basename(self.path)
+
+    @property
+    def log(self) -> str:
+        """The path of the log."""
+        return os.path.join(self.path, LOG)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The last run, its session and its processes, all looked at once.
+
+    C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell: an editor, or a
+    training that was started by hand.
+    """
+
+    session: Session
+    run: Optional[Run]
+    trainer: Optional[Process]
+    launcher: Optional[Process]
+    in_session: bool
+    others: Tuple[Process, ...]
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything lives that a second start would disturb."""
+        return bool(self.trainer or self.launcher or self.others)
+
+    @property
+    def process(self) -> Optional[Process]:
+        """The process of the training. Where no run is on record, what else works in the session is taken for it."""
+        return self.trainer or self.launcher or (self.others[0] if self.others and not self.run else None)
+
+    @property
+    def first(self) -> Optional[Process]:
+        """The process to name where anything lives."""
+        return self.process or (self.others[0] if self.others else None)
+
+
+def working_directory(path: str, account: Account) -> str:
+    """The working directory on this host, C(~) being the training user's home."""
+    directory = expand_home(path, account.home)
+    if not directory.startswith("/"):
+        raise FeatureError(
+            f"deploy_training_dir '{display(path)}' is a relative path: write it from / on, or with ~ for the training user's home"
+        )
+    return directory
+
+
+def runs_of(directory: str, session: str) -> str:
+    """Where the runs of a session lie."""
+    return os.path.join(directory, "runs", session)
+
+
+def read_json(path: str) -> Dict[str, Any]:
+    """A small JSON object from a regular file; empty where there is none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise FeatureError(f"{display(path)} cannot be read ({error.strerror}): let the training user read it") from None
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise FeatureError(f"{display(path)} is no regular file: remove it and deploy again")
+        data = stream.read(_MAX_JSON)
+    try:
+        found = json.loads(data.decode("utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FeatureError(f"{display(path)} is damaged: remove that run's folder, or deploy again")
+    return found
+
+
+def read_run(path: str) -> Run:
+    """The run in this folder."""
+    return Run(path, read_json(os.path.join(path, RECORD)), read_json(os.path.join(path, STATE)))
+
+
+def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
+    """The run of that name, or the last one that started; None where there is none."""
+    root = runs_of(directory, session)
+    try:
+        name = os.path.basename(name or os.readlink(os.path.join(root, LATEST)))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FeatureError(
+            f"{display(os.path.join(root, LATEST))} cannot be read as a link ({error.strerror}): remove it and deploy again"
+        ) from None
+    path = os.path.join(root, name)
+    return read_run(path) if os.path.isdir(path) else None
+
+
+def see(account: Account, directory: str, session: str, name: str = "") -> Scene:
+    """The scene now."""
+    run = find_run(directory, session, name)
+    found = find_session(account, session)
+    processes = all_processes()
+    if run:
+        # Read again: an end that came in between must not look like a process that vanished.
+        run = Run(run.path, run.record, read_json(os.path.join(run.path, STATE)) or run.state)
+    inside = below(processes, found.panes)
+    trainer = launcher = None
+    if run and run.state.get("boot_id", "") == boot_id() and "ended" not in run.state:
+        trainer = _recorded(processes, run.state.get("trainer"))
+        launcher = _recorded(processes, run.state.get("launcher"))
+    known = {process.pid for process in (trainer, launcher) if process}
+    if launcher:
+        known |= {process.pid for process in below(processes, [launcher.pid])}
+    others = tuple(process for process in inside if not process.is_shell and process.pid not in known)
+    if run and "ended" in run.state:
+        # The launcher that has just written the end is on its way out: no work any more.
+        leaving = _recorded(processes, run.state.get("launcher"))
+        others = tuple(process for process in others if not leaving or process.pid != leaving.pid)
+    in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
+    return Scene(found, run, trainer, launcher, in_session, others)
+
+
+def _recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
+    if not isinstance(entry, dict):
+        return None
+    process = processes.get(int(entry.get("pid") or 0))
+    return process if is_same(process, int(entry.get("started") or 0)) else None
+
+
+def as_seen(scene: Scene, log_age: Optional[float], error: Optional[str] = None) -> Seen:
+    """The scene as the table of verdicts takes it."""
+    state = scene.run.state if scene.run else {}
+    return Seen(
+        recorded=scene.run is not None,
+        alive=scene.process is not None,
+        session=scene.session.active,
+        ended="ended" in state,
+        exit_code=state.get("exit_code"),
+        signal=state.get("signal"),
+        error=state.get("error") or error,
+        rebooted=bool(state.get("boot_id")) and state.get("boot_id") != boot_id(),
+        log_age=log_age,
+    )
+
+
+def log_age(run: Optional[Run], now: Optional[float] = None) -> Optional[float]:
+    """Seconds since the log last grew, or since the start where it never did."""
+    if run is None:
+        return None
+    now = time.time() if now is None else now
+    times = [float(run.state["started"])] if run.state.get("started") else []
+    with contextlib.suppress(OSError):
+        times.append(os.stat(run.log).st_mtime)
+    return max(0.0, now - max(times)) if times else None
+
+
+def open_log(run: Run) -> int:
+    """A descriptor on the run's log."""
+    handle = os.open(run.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FeatureError(f"{display(run.log)} is no regular file: remove that run's folder")
+    return handle
+
+
+def read_piece(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
+    """Whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
+
+    A line without its end is held back until the run is over, or until it alone fills the limit.
+    """
+    try:
+        handle = open_log(run)
+    except FileNotFoundError:
+        return b"", False
+    try:
+        data = os.pread(handle, limit, offset)
+    finally:
+        os.close(handle)
+    full = len(data) == limit
+    end = data.rfind(b"\n") + 1
+    if (over and not full) or (full and not end):
+        return data, full
+    return data[:end], full
+
+
+def last_lines(run: Run, size: int) -> List[str]:
+    """The lines in the last C(size) bytes of the log; a first one that is cut is left out."""
+    try:
+        handle = open_log(run)
+    except FileNotFoundError:
+        return []
+    try:
+        start = max(0, os.fstat(handle).st_size - size)
+        data = os.pread(handle, size, start)
+    finally:
+        os.close(handle)
+    lines = data.decode("utf-8", "replace").split("\n")
+    if start and len(lines) > 1:
+        lines = lines[1:]
+    return lines[:-1] if lines and not lines[-1] else lines

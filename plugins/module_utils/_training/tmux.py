@@ -1,0 +1,179 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A tmux session and the processes in it: asked of tmux and /proc, never of a pattern over all command lines.
+
+All of it has to run as the training user, whose tmux server it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from .._system.accounts import Account
+from ..errors import FeatureError
+
+_SEARCH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
+_SHELLS = {"ash", "bash", "csh", "dash", "fish", "ksh", "login", "mksh", "sh", "tcsh", "tmux", "tmux: server", "zsh"}
+_PATIENCE = 60  # seconds for one answer of tmux: a host that trains may be busy
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process. C(started) is in clock ticks since boot: with the pid it names a process for good."""
+
+    pid: int
+    parent: int
+    started: int
+    state: str
+    name: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: a zombie only waits for its parent."""
+        return self.state not in ("Z", "X", "x")
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it is the frame of a session and no work in it."""
+        return self.name.lstrip("-") in _SHELLS
+
+
+@dataclass(frozen=True)
+class Session:
+    """A tmux session: C(panes) are the process ids that tmux started in it."""
+
+    name: str
+    active: bool
+    panes: Tuple[int, ...] = ()
+
+
+def user_environment(account: Account) -> Dict[str, str]:
+    """The environment of a plain login of the account, as far as tmux and a training need it."""
+    shell = "/bin/sh"
+    with contextlib.suppress(KeyError):
+        shell = pwd.getpwuid(account.uid).pw_shell or shell
+    return {
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "SHELL": shell,
+        "PATH": os.environ.get("PATH") or _SEARCH,
+        "LANG": os.environ.get("LANG") or "C.UTF-8",
+    }
+
+
+def find_tmux() -> str:
+    """The path of tmux, or a FeatureError."""
+    found = shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH)
+    if not found:
+        raise FeatureError("tmux is not installed on this host: install it, the training runs in a tmux session")
+    return found
+
+
+def tmux(account: Account, arguments: Sequence[str]) -> Tuple[int, str]:
+    """Exit code and output (errors where it failed) of one tmux command on the account's own server."""
+    try:
+        answer = subprocess.run(
+            [find_tmux(), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=user_environment(account),
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise FeatureError(
+            f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again"
+        ) from None
+    text = answer.stderr if answer.returncode else answer.stdout
+    return answer.returncode, text.decode("utf-8", "replace").strip()
+
+
+def find_session(account: Account, name: str) -> Session:
+    """The session of that very name; without tmux on the host there is none."""
+    try:
+        code, text = tmux(account, ["list-panes", "-s", "-t", f"={name}", "-F", "#{pane_pid}"])
+    except FeatureError:
+        if shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH):
+            raise
+        return Session(name, False)
+    if code:
+        return Session(name, False)
+    return Session(name, True, tuple(int(line) for line in text.split() if line.isdigit()))
+
+
+def read_process(pid: int) -> Optional[Process]:
+    """One process, or None where there is none (any more)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            line = stat.read().decode("utf-8", "replace")
+    except OSError:
+        return None
+    # The name stands in parentheses and may hold any character, ')' too.
+    head, _paren, tail = line.rpartition(")")
+    name = head.partition("(")[2]
+    fields = tail.split()
+    if len(fields) < 20:
+        return None
+    return Process(pid, int(fields[1]), int(fields[19]), fields[0], name)
+
+
+def read_command(pid: int) -> List[str]:
+    """The command line of a process; empty where it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            data = stream.read(65536)
+    except OSError:
+        return []
+    return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
+
+
+def all_processes() -> Dict[int, Process]:
+    """Every process of this host that we may see."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            process = read_process(int(name))
+            if process:
+                found[process.pid] = process
+    return found
+
+
+def below(processes: Dict[int, Process], roots: Iterable[int]) -> List[Process]:
+    """The live processes that are the roots or descend from them, parents first."""
+    children: Dict[int, List[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: List[Process] = []
+    queue = [pid for pid in roots if pid in processes]
+    seen = set(queue)
+    for pid in queue:
+        if processes[pid].alive:
+            found.append(processes[pid])
+        for child in sorted(children.get(pid, [])):
+            if child not in seen:
+                seen.add(child)
+                queue.append(child)
+    return found
+
+
+def is_same(process: Optional[Process], started: int) -> bool:
+    """Whether the process found under a pid is the one that was recorded there."""
+    return process is not None and process.started == started and process.alive
+
+
+def boot_id() -> str:
+    """What is new with each start of the host; empty where the kernel does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which features of a source the targets of a host hold already: what stands in one target is not sent into another."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, Sequence, Set
+
+from .._formats.classify import content_digest
+from .._scan.directories import scan_directory
+from .._scan.manifest import read_manifest, staging_path
+from .._scan.model import DirectoryScan
+from .._scan.places import look_up
+from .._spec.sets import FeatureSet, name_filter
+from .._system.accounts import Account
+from .._system.paths import display, expand_home
+
+# Where a feature stands, for people, by its token in a manifest.
+Places = Dict[str, str]
+
+
+def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
+    """The features that a scan of a target found. asked: the tokens of interest, which decide whether bytes have to be read."""
+    places: Places = {}
+    by_content = any(token.startswith("c") for token in asked)
+    for entry in scan.entries:
+        if not entry.is_feature:
+            continue
+        path = os.path.join(target, entry.path)
+        if entry.verdict.identity is not None:
+            places["i" + entry.verdict.identity.hex()] = display(path)
+        elif by_content:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                places["c" + content_digest(fd, entry.name).hex()] = display(path)
+            finally:
+                os.close(fd)
+    return places
+
+
+def held_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], account: Account, asked: Set[str]) -> Places:
+    """What other sets' targets hold, as far as their trainer reads it, and what is on its way into those listed before.
+
+    sets: all of the host, in order. asked: the tokens of the source's features.
+    """
+    places: Places = {}
+    before = True
+    for other in sets:
+        if other.name == one.name:
+            before = False
+            continue
+        target = expand_home(other.target, account.home)
+        tree = other.layout == "tree"
+        scan = scan_directory(look_up(target), name_filter(other.reads), one.question, {}, recursive=tree, follow=False)
+        places.update(tokens_in(target, scan, asked))
+        if before and os.path.lexists(staging_path(target)):
+            on_their_way = read_manifest(target) or {}
+            places.update((wanted.token, display(os.path.join(target, name))) for name, wanted in on_their_way.items())
+    return places

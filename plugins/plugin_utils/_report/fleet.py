@@ -1,0 +1,228 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run learned about its hosts, gathered result by result, and the document that all fleet reports show.
+
+The document's form is ``docs/report.schema.json``; ``docs/report.md`` explains it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
+    SetView,
+    mapping,
+    number,
+    sequence,
+    views_of,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain, sentence, status_words
+
+SCHEMA = 1
+PREFIX = "trainprep.features."
+LOOKS = PREFIX + "feature_facts"
+REPORTS = PREFIX + "feature_report"
+STEP_OF = {
+    PREFIX + "feature_links": "links",
+    PREFIX + "feature_access": "access",
+    PREFIX + "feature_upload": "upload",
+    PREFIX + "feature_publish": "publish",
+}
+ACTIONS = frozenset((LOOKS, REPORTS, *STEP_OF))
+# A task that only states a decision: where these fail, nothing broke.
+STATEMENTS = frozenset(("ansible.builtin.assert", "ansible.builtin.fail"))
+OUTCOMES = ("ready", "done", "not_ready", "failed", "unreachable", "not_looked_at")
+
+
+@dataclass
+class HostRecord:
+    """What was seen of one host during the run."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    done: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    state: str = "present"
+    changed: bool = False
+    failure: str = ""
+    broke: bool = False
+    unreachable: str = ""
+
+    def outcome(self) -> str:
+        """One of OUTCOMES. ``done``: links were taken away, readiness was not the question."""
+        if self.unreachable:
+            return "unreachable"
+        if not self.facts:
+            return "failed" if self.failure else "not_looked_at"
+        if self.broke:
+            return "failed"
+        if self.state == "absent" and not self.failure:
+            return "done"
+        if self.facts.get("features_ready") is True:
+            return "failed" if self.failure else "ready"
+        return "not_ready"
+
+
+class Fleet:
+    """Gathers the results of a run. Knows nothing of Ansible: the callback hands it plain values."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, HostRecord] = {}
+        self.report_dir = ""
+        self.check_mode = False
+
+    def record(self, host: str) -> HostRecord:
+        """The record of one host, made when first asked for."""
+        return self.hosts.setdefault(host, HostRecord())
+
+    def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
+        """A successful result of one of the collection's own actions."""
+        if action not in ACTIONS:
+            return
+        record = self.record(host)
+        self.check_mode = self.check_mode or check_mode
+        record.changed = record.changed or result.get("changed") is True
+        # The last look is what is true at the end, whichever action looked.
+        record.facts = mapping(result.get("ansible_facts")) or record.facts
+        if action == REPORTS:
+            record.state = str(result.get("state") or record.state)
+            self.report_dir = str(result.get("report_dir") or "") or self.report_dir
+        elif action in STEP_OF:
+            record.done.setdefault(STEP_OF[action], []).append(result)
+
+    def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
+        """A task that failed for a host, of whatever action; the first failure is the one that is told."""
+        record = self.record(host)
+        stated = action in STATEMENTS
+        if action == REPORTS and "state" in result:
+            # It told what stands in the way; it did not break.
+            stated = True
+            self.saw(host, action, result)
+        if record.failure:
+            return
+        items = [mapping(item) for item in sequence(result.get("results"))]
+        said = [item.get("msg") for item in items if item.get("failed")] or [result.get("msg")]
+        text = next((str(text) for text in said if text), "it failed without a message")
+        record.failure = text if action in ACTIONS or action in STATEMENTS else f"{task}: {text}"
+        record.broke = not stated
+
+    def lost(self, host: str, result: Mapping[str, Any]) -> None:
+        """A host that could not be reached."""
+        self.record(host).unreachable = str(result.get("msg") or "it could not be reached")
+
+    def rescued(self, host: str) -> None:
+        """The failure told before was rescued by the play."""
+        record = self.record(host)
+        record.failure, record.broke = "", False
+
+    def concerned(self) -> bool:
+        """Whether this run used the collection at all."""
+        return any(record.facts or record.done for record in self.hosts.values())
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which ``gpu-2`` comes before ``gpu-10``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
+    """The report as plain data, hosts in natural order. ``generated`` is a UTC time in ISO 8601."""
+    hosts = [_host(name, fleet.hosts[name], fleet.check_mode) for name in sorted(fleet.hosts, key=natural)]
+    summary = {"hosts": len(hosts), "changed": sum(host["changed"] for host in hosts)}
+    summary.update({outcome: sum(host["outcome"] == outcome for host in hosts) for outcome in OUTCOMES})
+    return {
+        "schema": SCHEMA,
+        "generated": generated,
+        "playbook": plain(playbook),
+        "check_mode": fleet.check_mode,
+        "summary": summary,
+        "shared": shared_targets(hosts),
+        "hosts": hosts,
+    }
+
+
+def _host(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
+    views = views_of(record.facts, record.done, check_mode)
+    outcome = record.outcome()
+    status = record.facts.get("feature_status")
+    return {
+        "host": plain(name),
+        "outcome": outcome,
+        "message": " ".join(
+            sentence(line) for line in (record.unreachable or record.failure).splitlines() if line.strip()
+        ),
+        "status": status,
+        "status_words": status_words(status) if record.facts else "",
+        "ready": record.facts.get("features_ready") is True,
+        "changed": record.changed,
+        "sets": [_set(view) for view in views],
+    }
+
+
+def _set(view: SetView) -> dict[str, Any]:
+    directories = []
+    for directory in view.directories:
+        entry = asdict(directory)
+        entry.update(path=plain(directory.path), words=directory.words())
+        entry["same_as"] = plain(directory.same_as) if directory.same_as else None
+        entry["filesystem"] = {key: plain(value) for key, value in directory.filesystem.items()} or None
+        directories.append(entry)
+    return {
+        "name": plain(view.name),
+        "status": view.status,
+        "status_words": view.words,
+        "ready": view.ready,
+        "required": view.required,
+        "may_stay_empty": view.idle,
+        "found": view.found,
+        "to_link": view.to_link,
+        "linked": view.counts["linked"],
+        "uploaded": view.counts["sent"],
+        "readable": view.readable,
+        "counts": view.counts,
+        "directories": directories,
+        "access": {
+            "user": plain(view.access.get("user") or ""),
+            "unreadable": number(view.access.get("unreadable")),
+            "to_grant": number(view.access.get("to_grant")),
+            "samples": _samples(view.access),
+        },
+        "did": view.did,
+        "problems": [sentence(text) for text in view.problems],
+        "warnings": [sentence(text) for text in view.warnings],
+        "to_do": view.to_do,
+        "rejected": {"count": number(view.rejected.get("count")), "samples": _samples(view.rejected)},
+        "conflicts": {"count": number(view.conflicts.get("count")), "samples": _samples(view.conflicts)},
+    }
+
+
+def _samples(counted: Mapping[str, Any]) -> list[dict[str, str]]:
+    samples = []
+    for item in sequence(counted.get("samples")):
+        if isinstance(item, Mapping):
+            samples.append({str(key): plain(value) for key, value in item.items()})
+        else:
+            samples.append({"path": plain(item), "reason": ""})
+    return samples
+
+
+def shared_targets(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Targets that several hosts mount from one network file system: one and the same directory, said once."""
+    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for host in hosts:
+        for one in host["sets"]:
+            for directory in one["directories"]:
+                system = directory["filesystem"]
+                if directory["role"] != "target" or not system or not system.get("source"):
+                    continue
+                key = (directory["path"], system.get("type", ""), system["source"])
+                if host["host"] not in places[key]:
+                    places[key].append(host["host"])
+    return [
+        {"path": path, "type": kind, "source": source, "hosts": names}
+        for (path, kind, source), names in places.items()
+        if len(names) > 1
+    ]

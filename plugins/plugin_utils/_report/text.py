@@ -1,0 +1,201 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of one host as plain lines, good enough to diagnose it from them alone, at 80 columns, without colour."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
+    Directory,
+    SetView,
+    mapping,
+    number,
+    sequence,
+    views_of,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
+    count,
+    plain,
+    sentence,
+    status_words,
+)
+
+WIDTH = 80
+LABEL = 9
+FEW = 3
+
+
+def host_report(
+    host: str,
+    facts: Mapping[str, Any],
+    done: Mapping[str, Any] | None = None,
+    check_mode: bool = False,
+    state: str = "present",
+    width: int = WIDTH,
+) -> list[str]:
+    """The lines of one host's report.
+
+    ``facts`` and ``done`` are described in ``report_model``; ``state`` is the role's (``absent``: links were taken
+    away, readiness is not the question). Only a single path may make a line longer than ``width``.
+    """
+    views = views_of(facts, done or {}, check_mode)
+    lines = ["-" * width]
+    lines += _wrap(f"{plain(host)}: ", headline(facts, views, check_mode, state), width, indent=2)
+    for view in views:
+        lines.append("")
+        lines += _set_lines(view, check_mode, state, width)
+    lines.append("-" * width)
+    return lines
+
+
+def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
+    """What ends the run of a host as failed, one sentence each; fail_on: as the option of feature_report.
+
+    In check mode readiness is predicted, not required, and an obstacle counts where it would have stopped the run: an
+    upload could clear those of a set that has nothing.
+    """
+    sets = [mapping(one) for one in mapping(facts.get("feature_sets")).values()]
+    if fail_on == "nothing":
+        return []
+    standing = [one for one in sets if not check_mode or one.get("status") != 0]
+    obstacles = _distinct(standing, "obstacles")
+    if obstacles or check_mode or fail_on == "obstacles" or facts.get("features_ready"):
+        return obstacles
+    return _distinct(sets, "problems")
+
+
+def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(str(text) for one in sets for text in sequence(one.get(key))))
+
+
+def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, state: str) -> str:
+    """One sentence for the host: ready or not, the status in words, and how many sets are ready."""
+    words = status_words(facts.get("feature_status"))
+    if not views:
+        return "no feature set was looked at"
+    mode = " (check mode: nothing was changed)" if check_mode else ""
+    if state == "absent":
+        return f"links taken away; {words}{mode}"
+    if facts.get("feature_status") is None:
+        return f"NOT READY, the status cannot be told{mode}"
+    if facts.get("features_ready"):
+        ready = "READY"
+    elif check_mode and facts.get("features_will_be_ready"):
+        ready = "would be READY"
+    else:
+        ready = "NOT READY"
+    return f"{ready}, {words} (status {facts.get('feature_status')}){mode}"
+
+
+def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[str]:
+    verdict = ready_word(view, state)
+    lines = _wrap(f"  {plain(view.name)}: ", verdict, width)
+    status = "null" if view.status is None else str(view.status)
+    found = f", {count(view.found, 'different feature')} found" if view.found else ""
+    lines += _field("status", [f"{status}: {view.words}{found}"], width)
+    lines += _directory_lines(view.directories, width)
+    lines += _field("done" if not check_mode else "plan", view.did or [nothing_done(view, check_mode)], width)
+    lines += _field("access", access_sentences(view), width)
+    lines += _field("PROBLEM", [sentence(text) for text in view.problems], width, every=True)
+    lines += _field("warning", [sentence(text) for text in view.warnings], width, every=True)
+    lines += _field("conflict", [_sample(item) for item in sequence(view.conflicts.get("samples"))][:FEW], width)
+    lines += _field("rejected", _rejected(view), width)
+    if state != "absent":
+        lines += _field("TO DO", view.to_do, width, every=True)
+    return lines
+
+
+def ready_word(view: SetView, state: str = "present") -> str:
+    """``ready``, ``NOT READY``, or that the set is empty and may be."""
+    if state == "absent":
+        return "links taken away"
+    if view.ready:
+        return "ready"
+    return "empty, which it may be" if view.idle else "NOT READY"
+
+
+def nothing_done(view: SetView, check_mode: bool) -> str:
+    """Why nothing was done, in words."""
+    if view.status is None:
+        return "left everything alone: the status cannot be told"
+    return "nothing would be changed" if check_mode else "nothing had to be changed"
+
+
+def access_sentences(view: SetView) -> list[str]:
+    """Whether the training user reads the features; with what blocks, component by component, where not."""
+    user = plain(view.access.get("user") or "the training user")
+    blocked = number(view.access.get("unreadable"))
+    if not view.features and not blocked:
+        return []
+    if not blocked:
+        return [f"{user} can read every feature"]
+    grantable = number(view.access.get("to_grant"))
+    text = f"{user} CANNOT READ {count(blocked, 'feature')}"
+    if grantable:
+        text += f" ({count(grantable, 'object')} would have to be granted)"
+    return [text, *(_sample(item) for item in sequence(view.access.get("samples"))[:FEW])]
+
+
+def _directory_lines(directories: Iterable[Directory], width: int) -> list[str]:
+    lines: list[str] = []
+    silent: dict[str, list[str]] = {}
+    legacy: list[str] = []
+    for directory in directories:
+        if directory.role == "legacy":
+            if directory.state in ("absent", "empty") and not directory.same_as:
+                silent.setdefault(directory.state, []).append(plain(directory.path))
+            else:
+                legacy.append(f"{plain(directory.path)}: {directory.words()}")
+        else:
+            text = f"{plain(directory.path)}: {directory.words()}"
+            if directory.owner and directory.state != "absent":
+                text += f"; {plain(directory.owner)}"
+            if directory.filesystem:
+                text += "; on " + " ".join(plain(value) for value in directory.filesystem.values())
+            lines += _field(directory.role, [text], width)
+    legacy += [f"{state}: {', '.join(paths)}" for state, paths in silent.items()]
+    return lines + _field("legacy", legacy, width)
+
+
+def _rejected(view: SetView) -> list[str]:
+    """One example for each directory and reason: thousands of video features need no more than that."""
+    total = number(view.rejected.get("count"))
+    shown: dict[tuple[str, str], str] = {}
+    for item in sequence(view.rejected.get("samples")):
+        sample = mapping(item)
+        place = str(sample.get("path", "")).rpartition("/")[0]
+        shown.setdefault((place, str(sample.get("reason", ""))), _sample(item))
+    lines = list(shown.values())[:FEW]
+    rest = total - len(lines)
+    return [*lines, f"and {count(rest, 'more file')}"] if lines and rest > 0 else lines
+
+
+def _sample(item: object) -> str:
+    sample = mapping(item)
+    path, reason = plain(sample.get("path", "")), plain(sample.get("reason", ""))
+    return f"{path}: {reason}" if path and reason else path or reason or plain(item)
+
+
+def _field(label: str, texts: Iterable[str], width: int, every: bool = False) -> list[str]:
+    """A labelled block: the label once (or before each text), continuation lines below the text."""
+    lines: list[str] = []
+    for index, text in enumerate(texts):
+        shown = label if every or index == 0 else ""
+        lines += _wrap(f"    {shown:<{LABEL}}", text, width, indent=4 + LABEL + 2)
+    return lines
+
+
+def _wrap(prefix: str, text: str, width: int, indent: int = 4) -> list[str]:
+    """Wraps at blanks only: a path stays in one piece, so that it can be copied."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=prefix,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [prefix.rstrip()]

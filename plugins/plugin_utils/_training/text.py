@@ -1,0 +1,113 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The health check of one host as lines of text, from the result of training_info. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import span
+
+OK, BAD = "✓", "✗ WARNING:"
+
+
+def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> list[str]:
+    """The whole check, the title first."""
+    lines = [
+        f"=== {title} ===",
+        f"Host: {host} (user {info['user']}, {info['directory']})",
+        *_session(info),
+        *_features(info["features"], label),
+        *_run(info),
+        *_progress(info),
+        *_machine(info),
+        *_recent(info["log"]),
+    ]
+    # Records and logs belong to the training user: nothing in them may drive the terminal of whoever looks.
+    return ["".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line) for line in lines]
+
+
+def _session(info: dict[str, Any]) -> list[str]:
+    name, process = info["session"]["name"], info["process"]
+    active = info["session"]["active"]
+    lines = [f"{OK} tmux session '{name}' is active" if active else f"{BAD} tmux session '{name}' not found"]
+    if process["running"]:
+        lines.append(f"{OK} training process is running (process {process['pid']})")
+    else:
+        lines.append(f"{BAD} training process not running")
+    return lines + [f"  also in the session: {one['name']} (process {one['pid']})" for one in process["others"]]
+
+
+def _features(features: dict[str, Any], label: str) -> list[str]:
+    if features["count"] is None:
+        return [f"{BAD} {label} feature files not counted: {features['problem']}"]
+    lines = [f"{label} feature files found: {features['count']}"]
+    for name, one in features["sets"].items():
+        lines.append(f"  {name}: {one['features']} in {one['target']}")
+        lines += [f"    {BAD} {problem}" for problem in one["problems"]]
+    return lines
+
+
+def _run(info: dict[str, Any]) -> list[str]:
+    run = info["run"]
+    mark = OK if info["healthy"] else BAD
+    lines = [f"{mark} last run: {info['sentence']}"]
+    if run:
+        times = f" ({span(run['ended'] - run['started'])})" if run["started"] and run["ended"] else ""
+        status = run["feature_status"]
+        lines.append(f"  run: {run['path']}{times}, feature status {'null' if status is None else status} at the start")
+        lines.append(f"  command: {run['command_line']}")
+    return lines
+
+
+def _progress(info: dict[str, Any]) -> list[str]:
+    progress, age, checkpoint = info["progress"], info["log"]["age"], info["checkpoint"]
+    lines = []
+    if progress["epoch"] is not None:
+        total = f"/{progress['epochs']}" if progress["epochs"] else ""
+        lines.append(f"  epoch: {progress['epoch']}{total}")
+    if progress["metrics"]:
+        metrics = progress["metrics"]
+        lines.append("  metrics: " + ", ".join(f"{name} {_number(value)}" for name, value in metrics.items()))
+        lines += [f"  {BAD} {name} is {value}" for name, value in metrics.items() if isinstance(value, str)]
+    lines += [f"  error in the log: {line}" for line in progress["errors"]]
+    if info["process"]["running"] and age is not None:
+        lines.append(f"  log: last line {span(age)} ago")
+    if checkpoint:
+        what = f"{size(checkpoint['bytes'])}, {span(checkpoint['age'])} old"
+        lines.append(f"{OK} checkpoint: {checkpoint['path']} ({what})")
+    else:
+        lines.append("  checkpoint: none yet")
+    return lines
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _machine(info: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  GPU {gpu['index']}: {gpu['name']}, {gpu['use']} % used, {gpu['memory_used']} of {gpu['memory_total']} MiB"
+        for gpu in info["gpus"]
+    ]
+    memory, disk = info["memory"], info["disk"]
+    if memory["total"] and memory["available"] is not None:
+        lines.append(f"  memory: {size(memory['available'])} of {size(memory['total'])} available")
+    if disk["total"] and disk["free"] is not None:
+        lines.append(f"  disk: {size(disk['free'])} of {size(disk['total'])} free")
+    return lines
+
+
+def _recent(log: dict[str, Any]) -> list[str]:
+    return ["  recent log:", *(f"    {line}" for line in log["lines"])] if log["lines"] else []
+
+
+def size(number: float) -> str:
+    """Bytes as people read them, in powers of 1000: V(512 B), V(4.5 GB)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of an upload before anything is sent: which files of a source are features?"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, content_digest
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
+from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
+    digest_on_disk,
+    settle_identities,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
+    Manifest,
+    Wanted,
+    pack_manifest,
+    unpack_manifest,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
+    DANGLING,
+    DirectoryScan,
+    Entry,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+
+# A file as it was judged: size in bytes, time of the last change in nanoseconds.
+Stamp = tuple[int, int]
+
+
+@dataclass
+class Source:
+    """A judged source: its features by the name that they get on the host.
+
+    files: that name to the path below the source; stamps: the same, as judged; left_out: files of another kind, and
+    second copies of a feature; samples: at most ten of them, {path, reason}.
+    """
+
+    path: str
+    manifest: Manifest
+    files: dict[str, str]
+    stamps: dict[str, Stamp]
+    left_out: int = 0
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def packed(self) -> str:
+        """The manifest as an argument for the host."""
+        return pack_manifest(self.manifest)
+
+    def changed_since(self, names: Iterable[str]) -> str | None:
+        """The path of the first of these features that is not what it was when it was judged."""
+        for name in names:
+            path = os.path.join(self.path, self.files[name])
+            try:
+                if stamp_of(path) != self.stamps[name]:
+                    return path
+            except OSError:
+                return path
+        return None
+
+
+def stamp_of(path: str) -> Stamp:
+    """What changes when a file is written."""
+    info = os.stat(path)
+    return (info.st_size, info.st_mtime_ns)
+
+
+def judge_source(feature_set: FeatureSet, path: str) -> Source:
+    """Judges each file of a source directory; FeatureError where it cannot be uploaded as it is."""
+    place = look_up(path)
+    shown = display(path)
+    if place.state == "absent":
+        raise FeatureError(f"source {shown} does not exist on the controller: create it, or correct 'source'")
+    scan = scan_directory(place, name_filter(feature_set.patterns, feature_set.exclude), feature_set.question, {})
+    if scan.state == "unreadable":
+        raise FeatureError(f"source {scan.reason}: make it a directory that you can read, on the controller")
+    if scan.doubts:
+        raise FeatureError(f"source {scan.doubts[0]}: make all of it readable, on the controller")
+    source = Source(path, {}, {}, {})
+    reads = name_filter(feature_set.reads)
+    features = [
+        entry for entry in sorted(scan.entries, key=lambda entry: entry.path) if _keep(source, scan, entry, reads)
+    ]
+    if not features:
+        raise FeatureError(
+            f"source {shown} holds no feature of set '{feature_set.name}' (files of another kind: {source.left_out}"
+            + (f", as {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
+            + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
+        )
+    tokens = {entry.path: _token(path, entry) for entry in features}
+    settle_identities([(path, entry) for entry in features], digest_on_disk)
+    first: dict[bytes, str] = {}
+    for entry in features:
+        identity = entry.verdict.identity or b""
+        if identity in first:
+            _leave_out(source, entry.path, f"the same feature as {display(first[identity])}")
+            continue
+        first[identity] = entry.path
+        _take(source, feature_set, entry, tokens[entry.path])
+    return source
+
+
+def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[str], Any]) -> bool:
+    where = display(os.path.join(scan.path, entry.path))
+    if entry.kind == DANGLING:
+        raise FeatureError(f"{where} in the source is a link to nothing: remove it, or restore what it leads to")
+    if entry.verdict.kind == DAMAGED:
+        raise FeatureError(
+            f"{where} in the source is damaged ({entry.verdict.reason}): restore or remove it, then run again"
+        )
+    if not entry.is_feature:
+        _leave_out(source, entry.path, entry.verdict.reason or "is no file")
+    elif not reads(entry.name):
+        _leave_out(source, entry.path, "has a name that the set's 'reads' does not match, so that the trainer would not see it")
+    return bool(entry.is_feature and reads(entry.name))
+
+
+def _leave_out(source: Source, path: str, reason: str) -> None:
+    source.left_out += 1
+    if len(source.samples) < 10:
+        source.samples.append({"path": display(path), "reason": reason})
+
+
+def _token(path: str, entry: Entry) -> str:
+    if entry.verdict.identity is not None:
+        return "i" + entry.verdict.identity.hex()
+    with open(os.path.join(path, entry.path), "rb") as file:
+        return "c" + content_digest(file.fileno(), entry.name).hex()
+
+
+def _take(source: Source, feature_set: FeatureSet, entry: Entry, token: str) -> None:
+    name = entry.path if feature_set.layout == "tree" else entry.name
+    if name in source.files:
+        raise FeatureError(
+            f"source {display(source.path)} has two different features named {display(name)}"
+            f" ({display(source.files[name])} and {display(entry.path)}): rename one, or set layout: tree"
+        )
+    stamp = stamp_of(os.path.join(source.path, entry.path))
+    source.files[name] = entry.path
+    source.stamps[name] = stamp
+    source.manifest[name] = Wanted(stamp[0], token)
+
+
+def judge_once(feature_set: FeatureSet, path: str, run_directory: Path) -> Source:
+    """As judge_source, but once for all hosts of a run: the others wait for the first and read its answer."""
+    question = repr((path, feature_set.patterns, feature_set.exclude, feature_set.question, feature_set.layout))
+    key = hashlib.sha256(question.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    run_directory.mkdir(mode=0o700, exist_ok=True)
+    answer = run_directory / f"source-{key}.json"
+    with open(run_directory / f"source-{key}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if answer.exists():
+            return _load(json.loads(answer.read_text("ascii")), path)
+        source = judge_source(feature_set, path)
+        temporary = answer.with_suffix(".new")
+        temporary.write_text(json.dumps(_dump(source)), "ascii")
+        temporary.rename(answer)
+        return source
+
+
+def _dump(source: Source) -> dict[str, Any]:
+    return {
+        "manifest": source.packed,
+        "files": source.files,
+        "stamps": source.stamps,
+        "left_out": source.left_out,
+        "samples": source.samples,
+    }
+
+
+def _load(data: dict[str, Any], path: str) -> Source:
+    stamps = {name: (size, changed) for name, (size, changed) in data["stamps"].items()}
+    manifest = unpack_manifest(data["manifest"])
+    return Source(path, manifest, data["files"], stamps, data["left_out"], data["samples"])

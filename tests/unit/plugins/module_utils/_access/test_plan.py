@@ -1,0 +1,397 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans of access and their carrying out, on real files of ours; what takes root is shown in tests/system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._access import acl, rules
+from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ
+from ansible_collections.trainprep.features.plugins.module_utils._access.apply import apply_changes
+from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, Walker
+from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
+from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
+    Answer,
+    Reason,
+    Refused,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._access.rules import (
+    GRANT,
+    WIDEN,
+    Means,
+    Refusal,
+    decide,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import carry_out
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+
+TRAINER = Account("trainer", 54321, 54321, (54321,), "/")
+MEANS = Means(os.geteuid(), GRANT, True)
+DENIED = Reason("denied", True, True)
+
+
+@pytest.fixture
+def place():
+    """A directory that every account may pass; what is closed below it the tests close."""
+    path = Path(os.path.realpath(tempfile.mkdtemp(prefix="features-")))
+    path.chmod(0o755)
+    yield path
+    subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
+    shutil.rmtree(path)
+
+
+def make(directory: Path, *names: str, mode: int = 0o600) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_bytes(b"x")
+        (directory / name).chmod(mode)
+    return directory
+
+
+def refused(directory: Path, *names: str, must_list: bool = False) -> Answer:
+    return Answer([DENIED], [Refused(str(directory), must_list, not names, list(names), [0] * (len(names) or 1))])
+
+
+def plan(directory: Path, *names: str, account=TRAINER, means=MEANS, sources=(), must_list=False):
+    return plan_grants(account, means, {"s": refused(directory, *names, must_list=must_list)}, {"s": sources}).sets["s"]
+
+
+def acl_of(path: Path) -> str:
+    try:
+        return acl.describe(acl.parse(os.getxattr(path, acl.XATTR)))
+    except OSError:
+        return acl.describe(acl.of_mode(path.stat().st_mode))
+
+
+def test_the_least_is_granted_pass_above_list_and_pass_and_read(place):
+    home = make(place / "home")
+    legacy = make(home / "legacy", "a.npz", "below/b.npz", "other.npz")
+    home.chmod(0o750)
+    legacy.chmod(0o700)
+    (legacy / "below").chmod(0o700)
+    found = plan(legacy, "a.npz", "below/b.npz")
+    assert (len(found.opens), found.refused) == (2, {})
+    applied = apply_changes(found.changes)
+    assert applied.missed == []
+    assert acl_of(place) == "user::rwx,group::r-x,other::r-x"
+    assert acl_of(home) == "user::rwx,user:54321:--x,group::r-x,mask::r-x,other::---"
+    for directory in (legacy, legacy / "below"):
+        assert acl_of(directory) == "user::rwx,user:54321:r-x,group::---,mask::r-x,other::---"
+    for file in (legacy / "a.npz", legacy / "below" / "b.npz"):
+        assert acl_of(file) == "user::rw-,user:54321:r--,group::---,mask::r--,other::---"
+    assert acl_of(legacy / "other.npz") == "user::rw-,group::---,other::---"
+
+
+def test_what_the_user_has_already_stays_as_it_is(place):
+    legacy = make(place / "legacy", "a.npz")
+    found = plan(legacy, "a.npz")
+    assert [change.node.path for change in found.changes] == [str(legacy / "a.npz")]
+
+
+def test_a_legacy_directory_is_not_listed_for_files_in_its_folders_but_a_target_is(place):
+    legacy = make(place / "legacy", "below/b.npz")
+    legacy.chmod(0o700)
+    top = [change for change in plan(legacy, "below/b.npz").changes if change.node.path == str(legacy)]
+    assert acl.text(dict(top[0].acl.users)[TRAINER.uid]) == "--x"
+    top = [change for change in plan(legacy, "below/b.npz", must_list=True).changes if change.node.path == str(legacy)]
+    assert acl.text(dict(top[0].acl.users)[TRAINER.uid]) == "r-x"
+
+
+def test_an_entry_of_ones_own_keeps_what_a_group_gave(place):
+    """The least for a directory above would be to pass it; the user could list it already."""
+    home = make(place / "home")
+    legacy = make(home / "legacy", "a.npz")
+    home.chmod(0o740)
+    member = Account("trainer", 54321, 54321, (54321, home.stat().st_gid), "/")
+    (change,) = [change for change in plan(legacy, "a.npz", account=member).changes if change.node.path == str(home)]
+    assert acl.text(dict(change.acl.users)[member.uid]) == "r-x"
+
+
+def test_a_mask_that_holds_another_entry_down_is_kept(place):
+    legacy = make(place / "legacy", "a.npz", mode=0o644)
+    masked = acl.Acl(7, ((54322, 7),), 0, (), 0, 0)
+    os.setxattr(legacy, acl.XATTR, acl.pack(masked))
+    found = plan(legacy, "a.npz")
+    assert (found.opens, found.changes) == (set(), [])
+    (sentence,) = found.refused.values()
+    assert f"{legacy}: the mask of its ACL is kept" in sentence
+    assert "user:54322:rwx" in sentence
+
+
+def test_several_needs_of_one_directory_make_one_change(place):
+    top = make(place / "top", "a.npz", "below/b.npz", mode=0o644)
+    top.chmod(0o700)
+    answers = {"one": refused(top / "below", "b.npz"), "two": refused(top, "a.npz")}
+    result = plan_grants(TRAINER, MEANS, answers, {})
+    changes = result.sets["one"].changes + result.sets["two"].changes
+    assert [(change.node.path, change.new) for change in changes] == [
+        (str(top), "user::rwx,user:54321:r-x,group::---,mask::r-x,other::---")
+    ]
+    assert len(result.sets["one"].opens) == len(result.sets["two"].opens) == 1
+
+
+def test_a_link_in_a_target_counts_as_the_declared_feature_that_it_leads_to(place):
+    legacy = make(place / "legacy", "a.npz")
+    target = make(place / "target")
+    (target / "x.npz").symlink_to(legacy / "a.npz")
+    assert plan(target, "x.npz").opens == set()
+    found = plan(target, "x.npz", sources=[(str(legacy), ["a.npz"])])
+    assert [change.node.path for change in found.changes] == [str(legacy / "a.npz")]
+    assert len(found.opens) == 1
+
+
+def test_a_link_by_another_way_to_a_declared_directory_counts_too(place):
+    legacy = make(place / "legacy", "a.npz")
+    (place / "alias").symlink_to("legacy")
+    (legacy / "again.npz").symlink_to("a.npz")
+    target = make(place / "target")
+    (target / "x.npz").symlink_to(place / "alias" / "again.npz")
+    found = plan(target, "x.npz", sources=[(str(legacy), ["a.npz", "again.npz"])])
+    assert [change.node.path for change in found.changes] == [str(legacy / "a.npz")]
+
+
+def test_links_in_a_circle_end(place):
+    target = make(place / "target")
+    (target / "x.npz").symlink_to("x.npz")
+    assert plan(target, "x.npz", sources=[(str(target), ["x.npz"])]).opens == set()
+
+
+def test_a_link_into_a_directory_that_is_not_declared_is_refused(place):
+    private = make(place / "private", "a.npz")
+    target = make(place / "target")
+    (target / "a.npz").symlink_to(private / "a.npz")
+    found = plan(target, "a.npz", sources=[(str(place / "legacy"), ["a.npz"])])
+    assert (found.opens, found.changes) == (set(), [])
+    assert "links into directories that are not declared" in next(iter(found.refused.values()))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link"])
+def test_what_is_no_regular_file_is_refused(place, kind):
+    legacy = make(place / "legacy")
+    if kind == "fifo":
+        os.mkfifo(legacy / "a.npz")
+    elif kind == "folder":
+        (legacy / "a.npz").mkdir(mode=0o700)
+    else:
+        (legacy / "a.npz").symlink_to(make(place / "private", "a.npz") / "a.npz")
+    found = plan(legacy, "a.npz")
+    assert (found.opens, found.changes, len(found.refused)) == (set(), [], 1)
+
+
+def test_names_that_lead_out_of_the_directory_are_never_followed(place):
+    make(place, "secret.npz")
+    legacy = make(place / "legacy", "a.npz", mode=0o644)
+    found = plan(legacy, "../secret.npz", "x/../../secret.npz")
+    assert (found.opens, found.changes) == (set(), [])
+
+
+def test_a_link_that_others_than_root_can_change_is_refused_with_the_directory_to_declare(place):
+    legacy = make(place / "real", "a.npz")
+    (place / "link").symlink_to("real")
+    if os.geteuid() == 0:
+        os.lchown(place / "link", 54322, 54322)
+    found = plan(place / "link", "a.npz")
+    assert (found.opens, found.changes) == (set(), [])
+    assert f"declare the directory it leads to, {legacy}" in next(iter(found.refused.values()))
+
+
+def test_a_link_of_root_in_a_directory_of_root_is_followed():
+    way = Walker().directory("/dev/fd")  # a link to /proc/self/fd, and /proc/self is one too
+    assert way.end.path == f"/proc/{os.getpid()}/fd"
+    assert [node.path for node in way.passed][:3] == ["/", "/dev", "/"]
+
+
+def test_dots_in_a_declared_path_are_walked_as_the_kernel_does(place):
+    make(place / "one" / "two")
+    make(place / "three")
+    assert Walker().directory(f"{place}/one/./two/../../three").end.path == str(place / "three")
+
+
+def test_a_file_in_the_way_of_a_path_is_no_directory(place):
+    make(place, "file")
+    with pytest.raises(Blocked, match="no directory"):
+        Walker().directory(str(place / "file" / "below"))
+
+
+def test_what_is_absent_leaves_the_directories_above_it(place):
+    data = make(place / "data")
+    data.chmod(0o700)
+    found = plan(data / "target" / "deeper", must_list=True)
+    assert [(change.node.path, change.new) for change in found.changes] == [
+        (str(data), "user::rwx,user:54321:--x,group::---,mask::--x,other::---")
+    ]
+
+
+@pytest.mark.parametrize("swap", ["mode", "file", "link", "gone", "directory"])
+def test_what_changed_since_the_plan_is_left_alone(place, swap):
+    legacy = make(place / "legacy", "a.npz")
+    other = make(place / "other", "a.npz")
+    found = plan(legacy, "a.npz")
+    file = legacy / "a.npz"
+    if swap == "mode":
+        file.chmod(0o640)
+    elif swap == "gone":
+        file.unlink()
+    elif swap == "file":
+        os.replace(other / "a.npz", file)
+    elif swap == "link":
+        file.unlink()
+        file.symlink_to(other / "a.npz")
+    else:
+        legacy.rename(place / "aside")
+        other.rename(legacy)
+    applied = apply_changes(found.changes)
+    assert applied.done == []
+    assert applied.missed == [f"{file} was changed while access to it was granted, so it was left alone: run again"]
+    for left in place.glob("*/*.npz"):
+        assert "54321" not in acl_of(left)
+
+
+def test_ones_own_file_is_opened_by_its_mode_and_special_bits_stay(place):
+    legacy = make(place / "legacy", "a.npz")
+    (legacy / "a.npz").chmod(0o1000)
+    own = Account("me", os.geteuid(), os.getegid(), (os.getegid(),), "/")
+    if own.uid == 0:
+        own = Account("me", 54321, 54321, (54321,), "/")
+        for path in (legacy, legacy / "a.npz"):
+            os.chown(path, 54321, 54321)
+    apply_changes(plan(legacy, "a.npz", account=own).changes)
+    assert (legacy / "a.npz").stat().st_mode & 0o7777 == 0o1400
+
+
+def test_check_mode_counts_and_shows_ten_at_most_and_changes_nothing(place):
+    names = [f"{number:02}.npz" for number in range(15)]
+    legacy = make(place / "legacy", *names)
+    legacy.chmod(0o700)
+    whole = plan_grants(TRAINER, MEANS, {"s": refused(legacy, *names)}, {})
+    result = carry_out(whole, check_mode=True)
+    counts = result["sets"]["s"]
+    assert (result["changed"], counts["granted"], counts["directories"], counts["refused"]) == (True, 15, 1, 0)
+    assert len(counts["samples"]) == 10
+    assert counts["samples"][0]["path"] == str(legacy)
+    assert result["diff"][0]["after"].endswith("1 directory and 15 files opened\n")
+    assert result["diff"][0]["after"].count("\n") == 11
+    assert "54321" not in acl_of(legacy) + acl_of(legacy / "00.npz")
+    assert carry_out(whole, check_mode=False)["sets"] == result["sets"]
+    assert "54321" in acl_of(legacy / "00.npz")
+
+
+def test_refusals_are_counted_and_said_ten_times_at_most(place):
+    legacy = make(place / "legacy")
+    names = [f"{number:02}.npz" for number in range(15)]
+    for name in names:
+        os.mkfifo(legacy / name)
+    whole = plan_grants(TRAINER, MEANS, {"s": refused(legacy, *names)}, {})
+    result = carry_out(whole, check_mode=False)
+    assert (result["changed"], result["sets"]["s"]["refused"]) == (False, 15)
+    assert len(result["sets"]["s"]["warnings"]) == 11
+    assert result["sets"]["s"]["warnings"][-1] == "and 5 more of that kind"
+
+
+# --- the rules alone: the node is real, what it would take root to set up is set on it ---------------------
+
+
+@pytest.fixture
+def node(place):
+    found = Walker().directory(str(make(place / "closed"))).end
+    found.uid, found.gid = 4242, 4243
+    found.acl, found.mode = acl.of_mode(0o700), 0o40700
+    found.trust = found.trust._replace(owners=None)
+    return found
+
+
+AS_ROOT = Means(0, GRANT, True)
+
+
+def test_a_file_system_without_acls_is_hopeless_and_the_advice_is_given(node):
+    node.has_acls = False
+    with pytest.raises(Refusal, match=r"keeps no ACLs.*shared?.*prepare_features_permissions") as caught:
+        decide(node, PASS, TRAINER, AS_ROOT)
+    assert caught.value.hopeless
+
+
+def test_proc_is_told_to_be_a_file_system_without_acls():
+    assert Walker().directory("/proc").end.has_acls is False
+
+
+def test_without_setfacl_it_is_hopeless_and_the_advice_is_given(node):
+    with pytest.raises(Refusal, match="install the package acl") as caught:
+        decide(node, PASS, TRAINER, AS_ROOT._replace(tools=False))
+    assert caught.value.hopeless
+
+
+def test_a_read_only_file_system_is_hopeless(node):
+    node.read_only = True
+    with pytest.raises(Refusal, match="read-only file system") as caught:
+        decide(node, PASS, TRAINER, AS_ROOT)
+    assert caught.value.hopeless
+
+
+def test_the_root_directory_is_never_changed():
+    root = Walker().root
+    root.acl = acl.of_mode(0o700)
+    for permissions in (GRANT, WIDEN):
+        with pytest.raises(Refusal, match="root directory is never changed"):
+            decide(root, PASS, TRAINER, Means(0, permissions, True))
+
+
+def test_who_is_neither_root_nor_the_owner_is_told_to_become_root(node):
+    with pytest.raises(Refusal, match="set prepare_features_become to true"):
+        decide(node, PASS, TRAINER, AS_ROOT._replace(uid=4241))
+    assert decide(node, PASS, TRAINER, AS_ROOT._replace(uid=4242))
+
+
+@pytest.mark.parametrize(
+    ("groups", "mode", "opened_to"), [((54321,), 0o701, "everyone"), ((54321, 4243), 0o710, "group 4243")]
+)
+def test_widen_sets_the_bits_of_the_narrowest_class_and_says_for_whom(node, groups, mode, opened_to):
+    node.has_acls = False
+    account = TRAINER.__class__("trainer", 54321, 54321, groups, "/")
+    change = decide(node, PASS, account, Means(0, WIDEN, True))
+    assert (rules.mode_of(change), change.extended, change.opened_to) == (mode, False, opened_to)
+    assert rules.opened([change]) == [
+        f"opened to {opened_to}, not to the training user alone, by mode bits: 1 directory: {node.path}"
+    ]
+
+
+def test_widen_never_opens_a_directory_for_writing(node):
+    node.has_acls = False
+    for wanted in (PASS, READ, READ | PASS):
+        assert rules.mode_of(decide(node, wanted, TRAINER, Means(0, WIDEN, True))) & 0o022 == 0
+
+
+def test_widen_prefers_an_entry_where_acls_are_kept(node):
+    change = decide(node, PASS, TRAINER, Means(0, WIDEN, True))
+    assert (change.extended, change.opened_to) == (True, "")
+
+
+def test_widen_cannot_get_past_an_acl_entry_that_decides(node):
+    node.acl = acl.Acl(7, ((54321, 0),), 0, (), 7, 0)
+    with pytest.raises(Refusal, match="install the package acl"):
+        decide(node, PASS, TRAINER, Means(0, WIDEN, False))
+
+
+def test_an_object_of_another_than_the_writer_is_refused(node):
+    node.trust = node.trust._replace(owners=frozenset({4244}), why="/home/x, which user x can write")
+    with pytest.raises(Refusal, match=r"belongs to 4242 but lies below /home/x, which user x can write"):
+        decide(node, PASS, TRAINER, AS_ROOT)
+
+
+def test_a_hard_link_to_what_belongs_to_another_than_the_directorys_owner_is_refused(place):
+    legacy = make(place / "legacy", "a.npz")
+    os.link(legacy / "a.npz", legacy / "b.npz")
+    (change,) = plan(legacy, "a.npz").changes
+    file = change.node
+    assert decide(file, READ, TRAINER, AS_ROOT)
+    file.parent.uid = file.uid + 1
+    with pytest.raises(Refusal, match="hard links"):
+        decide(file, READ, TRAINER, AS_ROOT)

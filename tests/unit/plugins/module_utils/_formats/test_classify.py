@@ -1,0 +1,243 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import zipfile
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
+    ANY,
+    CLASS,
+    FEATURE_MEMBERS,
+    FEATURES,
+    LABEL,
+    NARROW,
+    PLAIN,
+    archive,
+    central,
+    flipped,
+    members,
+    npy,
+    one,
+    patched,
+    wav2vec,
+)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("full", [False, True])
+def test_features(look, name, full):
+    verdict = look(FEATURES[name], full=full)
+    assert (verdict.kind, verdict.reason) == (FEATURE, "")
+    assert len(verdict.identity) == 16
+    assert look(FEATURES[name], ANY, full).kind == FEATURE
+
+
+OTHERS = {
+    "has arrays timestamps, video_features instead of wav2vec_features": archive(
+        members(video_features=npy(shape=(57, 512)), timestamps=npy("<f8", (57,), size=8))
+    ),
+    "has wav2vec_features as float64 (57, 512), not float32 (any, 768)": one(npy("<f8", (57, 512), size=8)),
+    "has wav2vec_features as big-endian float32 (2, 768), not float32 (any, 768)": one(npy(">f4")),
+    "has wav2vec_features as float32 (768,), not float32 (any, 768)": one(npy(shape=(768,))),
+    "has wav2vec_features as float32 (1, 2, 768), not float32 (any, 768)": one(npy(shape=(1, 2, 768))),
+    "holds Python objects, which only a pickle can load (wav2vec_features)": one(npy("|O", data=b"\x80\x04N.")),
+    "holds Python objects, which only a pickle can load (meta)": archive(
+        {**FEATURE_MEMBERS, **members(meta=npy([("a", "|O")], (1,), size=8))}
+    ),
+    "is an archive without arrays": archive({"README": b"nothing"}),
+    "is packed by bzip2, which is not read here (wav2vec_features.npy)": archive(method=zipfile.ZIP_BZIP2),
+    "is a single array, not the archive that its name promises": npy(),
+}
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+def test_other_kinds(look, reason):
+    verdict = look(OTHERS[reason])
+    assert (verdict.kind, verdict.reason) == (OTHER, reason)
+
+
+def test_an_empty_archive_has_no_arrays(look):
+    assert look(archive({}), ANY)[:2] == (OTHER, "is an archive without arrays")
+
+
+def test_missing_array_among_several(look):
+    asked = parse_arrays({"wav2vec_features": {}, "speaker": {}})
+    assert look(PLAIN, asked)[:2] == (OTHER, "lacks the array speaker")
+
+
+def header(text):
+    return one(npy(text=text))
+
+
+SMALL_NARROW = archive(members(a=CLASS), wide=False)
+BIG_SIZE = struct.pack("<LL", 2**31, 2**31)
+
+DAMAGES = {
+    "is empty": b"",
+    "is not an archive": b"text, or a page with an error message",
+    "is truncated": PLAIN[:20],
+    "is truncated (no directory at its end)": PLAIN[:-30],
+    "has bytes after its end, or lacks some": PLAIN + b"\0",
+    "has a directory that is not where it is announced": PLAIN[:500] + PLAIN[600:],
+    "has a directory entry that points outside the file (wav2vec_features.npy)": patched(
+        NARROW, central(NARROW) + 42, b"\xff\xff\xff\x7f"
+    ),
+    "has a directory entry that points outside the file (label.npy)": patched(NARROW, central(NARROW, 1) + 20, BIG_SIZE),
+    "has a directory entry with an absurd size (label.npy: 2147483648 bytes out of 176)": patched(
+        NARROW, central(NARROW, 1) + 24, BIG_SIZE[:4]
+    ),
+    "has a directory that disagrees with the header of label.npy": patched(NARROW, central(NARROW, 1) + 16, b"\0\0\0\0"),
+    "has a broken directory (an entry does not begin as one)": patched(NARROW, central(NARROW, 1), b"PK\1\3"),
+    "has a broken directory (3 entries where 4 are announced)": patched(
+        NARROW.replace(NARROW[central(NARROW, 3) : -22], b""), len(NARROW) - len(NARROW[central(NARROW, 3) : -22]) - 10,
+        struct.pack("<L", central(NARROW, 3) - central(NARROW)),
+    ),
+    "has a broken directory (it claims to span several files)": patched(NARROW, len(NARROW) - 14, b"\x05"),
+    "is encrypted (wav2vec_features.npy)": patched(NARROW, central(NARROW) + 8, b"\1"),
+    "has a directory entry that numpy cannot read (wav2vec_features.npy)": patched(NARROW, central(NARROW) + 8, b"\x20"),
+    "is packed by a method that numpy cannot read (wav2vec_features.npy: 97)": patched(
+        patched(NARROW, central(NARROW) + 10, b"\x61"), 8, b"\x61"
+    ),
+    "has 6144 bytes of data in wav2vec_features.npy where its header announces 9216": one(npy(shape=(3, 768), data=bytes(6144))),
+    "has an array that does not begin as one (wav2vec_features.npy)": one(b"PK"),
+    "has an array header of unknown version 4.0 in wav2vec_features.npy": one(npy(version=4)),
+    "ends in an array's header in wav2vec_features.npy": one(npy()[:40]),
+    "has an array header with an absurd size in wav2vec_features.npy": header(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
+    ),
+    "has a broken array header (not a Python literal) in wav2vec_features.npy": header("__import__('os').system('true')"),
+    "has a broken array header (its keys are not descr, fortran_order and shape) in wav2vec_features.npy": header("{}"),
+    "has a broken array header (its shape is no tuple of lengths) in wav2vec_features.npy": header(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 768), }"
+    ),
+    "has a broken array header (unknown dtype <f5) in wav2vec_features.npy": header(
+        "{'descr': '<f5', 'fortran_order': False, 'shape': (2, 768), }"
+    ),
+    "has a broken array header (fortran_order is neither True nor False) in wav2vec_features.npy": header(
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 768), }"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", DAMAGES)
+@pytest.mark.parametrize("full", [False, True])
+def test_damages(look, reason, full):
+    verdict = look(DAMAGES[reason], full=full)
+    assert verdict == (DAMAGED, reason, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 5000, "[" * 5000, "-" * 9000 + "1", "{'a':" * 1000, "'" * 9999, "9" * 9999, "{'descr': '\\x", "\x00" * 50],
+)
+def test_hostile_headers_end_in_a_verdict(look, text):
+    assert look(header(text)).kind == DAMAGED
+
+
+def test_two_entries_of_one_name(look):
+    with pytest.warns(UserWarning):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as zipped:
+            for _turn in range(2):
+                zipped.writestr("wav2vec_features.npy", wav2vec())
+    assert look(buffer.getvalue()).reason == "has a broken directory (two entries have one name)"
+
+
+def test_two_arrays_of_one_name(look):
+    content = archive({"a": CLASS, "a.npy": CLASS, **FEATURE_MEMBERS})
+    assert look(content).reason == "has two arrays of one name (a)"
+
+
+def test_an_entry_that_stands_for_the_data_of_another(look):
+    content = archive(members(wav2vec_features=wav2vec(), label=LABEL), wide=False)
+    moved = patched(content, central(content, 1) + 42, struct.pack("<L", 0))
+    assert look(moved).reason == "has directory entries that overlap"
+
+
+def test_bytes_that_no_entry_accounts_for(look):
+    content = archive(members(a=CLASS), wide=False)
+    start = central(content)
+    grown = (
+        content[:start] + bytes(7) + patched(content[start:], len(content) - start - 6, struct.pack("<L", start + 7))
+    )
+    assert look(grown, ANY).reason == "has 7 bytes that belong to no directory entry"
+
+
+def test_zip64_directory(look):
+    content = archive(wide=False)
+    start, count = central(content), 4
+    directory = content[start:-22]
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(directory), start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(content) - 22, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    assert look(content[:-22] + record + locator + end).kind == FEATURE
+    for at, word in ((8, b"\1"), (24, b"\5"), (40, b"\0"), (48, b"\1")):
+        assert look(content[:-22] + patched(record, at, word) + locator + end).kind == DAMAGED
+    # Sizes in an extra field of the entry itself.
+    first = directory[: directory.index(b"PK\1\2", 1)]
+    sizes = struct.pack("<HHQQQ", 1, 24, *struct.unpack_from("<L", first, 24), *struct.unpack_from("<L", first, 20), 0)
+    wide = patched(patched(patched(first, 20, b"\xff" * 8), 42, b"\xff" * 4), 30, struct.pack("<H", 28)) + sizes
+    changed = wide + directory[len(first) :]
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 4, 4, len(changed), start, 0)
+    assert look(content[:start] + changed + end).kind == FEATURE
+    cut = patched(changed, 30, struct.pack("<H", 20))
+    assert look(content[:start] + cut + end).kind == DAMAGED
+
+
+# What a quick look does not see, and what it does
+
+
+def test_changed_data_of_a_large_array_are_seen_in_full(look):
+    changed = flipped(PLAIN, b"\x01" * 100, 50)
+    assert look(changed).kind == FEATURE
+    assert look(changed, full=True)[:2] == (DAMAGED, "has a wrong checksum (wav2vec_features.npy)")
+
+
+@pytest.mark.parametrize("content", [PLAIN, archive(method=zipfile.ZIP_DEFLATED)])
+def test_changed_data_of_a_small_array_are_seen_at_once(look, content):
+    known = look(content)
+    at = content.index(b"label.npy") + 60
+    changed = patched(content, at, bytes((content[at] ^ 0x10,)))
+    verdict = look(changed)
+    assert known.kind == FEATURE
+    assert verdict.kind == DAMAGED
+    if content is PLAIN:
+        changed = flipped(PLAIN, "sad".encode("utf-32-le"))
+        assert look(changed).reason == "has a wrong checksum (emotion.npy)"
+
+
+def test_a_header_that_numpy_would_not_write_is_checked_by_its_checksum(look):
+    content = one(npy(text="{'descr': '<f4', 'fortran_order': False, 'shape': (2, 768), }" + "\t"))
+    assert look(content).kind == FEATURE
+    changed = content.replace(b"}\t", b"}\n")
+    assert look(changed).reason == "has a wrong checksum (wav2vec_features.npy)"
+
+
+def test_cut_anywhere(look):
+    for at in range(0, len(PLAIN), 7):
+        assert look(PLAIN[:at]).kind == DAMAGED, at
+
+
+def test_a_file_that_shrinks_while_it_is_read(look):
+    assert look(PLAIN[:-100], size=len(PLAIN))[:2] == (DAMAGED, "became shorter while it was read")
+    assert look(PLAIN[:3], size=5000).kind == DAMAGED
+
+
+def test_nothing_is_unpickled(look, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "sprung"),))
+
+    content = one(npy("|O", (1,), pickle.dumps(Trap())))
+    for full in (False, True):
+        assert look(content, full=full).kind == OTHER
+    assert not (tmp_path / "sprung").exists()

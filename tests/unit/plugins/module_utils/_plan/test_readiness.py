@@ -1,0 +1,355 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said of a host, looked at for real: ready or not, and what each sentence names."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
+    a_set,
+    copy,
+    damaged,
+    feature,
+    features,
+    link,
+    other,
+    run,
+    see,
+    unprivileged,
+)
+
+
+def told(*sets, **options):
+    """The facts, and a check that holds for all of them: sentences are sentences."""
+    found = facts(see(*sets, **options))
+    for one in found["feature_sets"].values():
+        for sentence in one["problems"] + one["warnings"] + one["obstacles"]:
+            assert sentence and "\n" not in sentence and "None" not in sentence
+            assert len(sentence) < 1000
+        assert one["ready"] is (one["target"]["features"] > 0 and not one["problems"])
+    return found
+
+
+def says(sentences, *words):
+    """Whether one of the sentences has all the words."""
+    return any(all(str(word) in sentence for word in words) for sentence in sentences)
+
+
+class TestReady:
+    def test_features_in_the_target_that_can_be_read(self, host):
+        features(host / "data/t", "a.npz")
+        found = told(a_set(host / "data/t"), with_access=True)
+        assert found["features_ready"] is True
+        assert found["feature_sets"]["t"]["problems"] == found["feature_sets"]["t"]["warnings"] == []
+
+    def test_links_made_by_a_run(self, host):
+        features(host / "old", "a.npz")
+        raw = a_set(host / "data/t", host / "old")
+        before = told(raw)
+        assert (before["features_ready"], before["features_will_be_ready"]) == (False, True)
+        assert says(before["feature_sets"]["t"]["problems"], host / "data/t", "1 feature")
+        run(raw)
+        assert told(raw)["features_ready"] is True
+
+    @pytest.mark.parametrize(("expected", "ready"), [(0, True), (1, True), (2, True), (3, False)])
+    def test_expected_is_a_least_number(self, host, expected, ready):
+        features(host / "data/t", "a.npz", "b.npz")
+        found = told(a_set(host / "data/t", expected=expected))
+        assert found["features_ready"] is ready
+        assert ready or says(found["feature_sets"]["t"]["problems"], host / "data/t", 2, 3)
+
+    def test_expected_is_reached_by_what_is_linked(self, host):
+        features(host / "data/t", "a.npz")
+        features(host / "old", "b.npz")
+        raw = a_set(host / "data/t", host / "old", expected=2)
+        found = told(raw)
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
+        run(raw)
+        assert told(raw)["features_ready"] is True
+
+    def test_an_intact_file_of_another_kind_is_a_warning(self, host):
+        features(host / "data/t", "a.npz")
+        other(host / "data/t/v.npz")
+        found = told(a_set(host / "data/t"))
+        assert found["features_ready"] is True
+        assert says(found["feature_sets"]["t"]["warnings"], host / "data/t", "v.npz", "video_features")
+
+    def test_what_the_trainer_does_not_read_does_not_matter(self, host):
+        features(host / "data/t", "a.npz")
+        damaged(host / "data/t/a.bak")
+        link(host / "data/t/readme", "/nowhere")
+        assert told(a_set(host / "data/t"))["features_ready"] is True
+
+
+class TestNotReady:
+    def test_a_damaged_file(self, host):
+        features(host / "data/t", "a.npz")
+        damaged(host / "data/t/b.npz")
+        found = told(a_set(host / "data/t"))
+        assert found["features_ready"] is False
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "b.npz", "damaged")
+
+    def test_a_dangling_link(self, host):
+        features(host / "data/t", "a.npz")
+        link(host / "data/t/b.npz", "/nowhere/b.npz")
+        found = told(a_set(host / "data/t"))
+        assert found["features_ready"] is False
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "b.npz", "/nowhere/b.npz")
+        # Pruning would not help here, and must not be offered.
+        assert not says(found["feature_sets"]["t"]["problems"], "prepare_features_prune")
+
+    def test_a_dangling_link_into_a_legacy_directory(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "old").mkdir()
+        link(host / "data/t/b.npz", host / "old/b.npz")
+        raw = a_set(host / "data/t", host / "old")
+        assert says(told(raw)["feature_sets"]["t"]["problems"], "b.npz", "prepare_features_prune", "dangling")
+        found = told(raw, prune="dangling")
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
+
+    def test_of_several_dangling_links_the_one_that_stays_is_advised_on(self, host):
+        features(host / "old", "a.npz")
+        for name, text in (("a.npz", "/nowhere/a.npz"), ("b.npz", host / "old/b.npz"), ("c.npz", "/nowhere/c.npz")):
+            link(host / "data/t" / name, text)
+        raw = a_set(host / "data/t", host / "old")
+        (problem,) = [text for text in told(raw, prune="dangling")["feature_sets"]["t"]["problems"] if "dangle" in text]
+        assert "3 links" in problem and "prepare_features_prune" not in problem
+        os.unlink(host / "data/t/c.npz")
+        assert told(raw, prune="dangling")["features_will_be_ready"] is True
+
+    def test_one_feature_twice_in_a_target(self, host):
+        features(host / "data/t", "a.npz")
+        copy(host / "data/t/a.npz", host / "data/t/b.npz")
+        found = told(a_set(host / "data/t"))
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, False)
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t/a.npz", host / "data/t/b.npz", "validation")
+        assert found["feature_sets"]["t"]["leaks"] == 1
+
+    def test_one_feature_in_two_targets_makes_both_not_ready(self, host):
+        features(host / "data/t", "a.npz", "b.npz")
+        copy(host / "data/t/a.npz", host / "data/u/a.npz")
+        found = told(a_set(host / "data/t"), a_set(host / "data/u"))
+        for name in ("t", "u"):
+            assert found["feature_sets"][name]["ready"] is False
+            assert says(found["feature_sets"][name]["problems"], host / "data/t/a.npz", host / "data/u/a.npz")
+
+    def test_leaks_that_the_plan_clears_and_those_it_does_not(self, host):
+        features(host / "old", "a.npz")
+        link(host / "data/t/a.npz", host / "old/a.npz")
+        link(host / "data/t/z.npz", host / "old/a.npz")
+        raw = a_set(host / "data/t", host / "old")
+        found = told(raw, prune="stray")
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
+        assert says(told(raw)["feature_sets"]["t"]["problems"], "prepare_features_prune", "stray")
+        features(host / "data/t", "m.npz")
+        copy(host / "data/t/m.npz", host / "data/t/n.npz")
+        assert told(raw, prune="stray")["features_will_be_ready"] is False
+        run(raw, prune="stray")
+        assert told(raw)["feature_sets"]["t"]["leaks"] == 1
+
+    def test_a_wanted_name_that_is_taken(self, host):
+        features(host / "old", "a.npz", "b.npz")
+        other(host / "data/t/a.npz")
+        features(host / "data/t", "c.npz")
+        found = told(a_set(host / "data/t", host / "old"))
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "a.npz", "another kind", "move")
+        assert found["features_will_be_ready"] is False
+
+    def test_what_a_stray_link_holds(self, host):
+        features(host / "old", "a.npz", "b.npz")
+        other(host / "two/a.npz")
+        link(host / "data/t/a.npz", host / "two/a.npz")
+        features(host / "data/t", "c.npz")
+        raw = a_set(host / "data/t", host / "old", host / "two")
+        found = told(raw)
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "prepare_features_prune", "stray")
+        assert found["features_will_be_ready"] is False
+        assert told(raw, prune="stray")["features_will_be_ready"] is True
+
+    def test_an_identity_that_differs_is_a_warning(self, host):
+        feature(host / "old/a.npz", "one")
+        feature(host / "data/t/a.npz", "two")
+        found = told(a_set(host / "data/t", host / "old"))
+        assert found["features_ready"] is True
+        assert says(found["feature_sets"]["t"]["warnings"], host / "data/t", "a.npz", "different")
+
+    def test_a_conflict_is_an_obstacle_that_names_both_and_the_variable(self, host):
+        feature(host / "old/a.npz", "one")
+        feature(host / "two/a.npz", "two")
+        found = told(a_set(host / "data/t", host / "old", host / "two"))
+        words = ["a.npz", host / "old/a.npz", host / "two/a.npz", "prepare_features_on_conflict"]
+        assert says(found["feature_sets"]["t"]["problems"], *words)
+        assert says(found["feature_sets"]["t"]["obstacles"], *words)
+        found = told(a_set(host / "data/t", host / "old", host / "two"), on_conflict="first")
+        assert found["feature_sets"]["t"]["obstacles"] == []
+
+    def test_a_file_that_the_training_user_cannot_read(self, host):
+        features(host / "data/t", "a.npz", "b.npz")
+        with unprivileged(host) as account:
+            os.chmod(host / "data/t/a.npz", 0)
+            os.chmod(host / "data/t/b.npz", 0o444)
+            if os.geteuid() == 0:
+                found = told(a_set(host / "data/t"), account=account, with_access=True)
+            else:
+                found = run_as(account, told, a_set(host / "data/t"))
+        assert found["features_ready"] is False
+        assert says(found["feature_sets"]["t"]["problems"], f"{host}/data/t/a.npz")
+
+
+class TestNothing:
+    def test_without_a_source_the_places_are_listed(self, host):
+        found = told(a_set(host / "data/t", host / "old", host / "older"))
+        one = found["feature_sets"]["t"]
+        assert (one["status"], one["ready"]) == (0, False)
+        for sentences in (one["problems"], one["obstacles"]):
+            assert says(sentences, "'t'", host / "data/t", host / "old", host / "older", "source")
+
+    def test_with_a_source_it_is_no_obstacle(self, host):
+        found = told(a_set(host / "data/t", host / "old", source="/laptop/features"))
+        one = found["feature_sets"]["t"]
+        assert (one["status"], one["ready"], one["obstacles"], one["to_upload"]) == (0, False, [], True)
+        assert says(one["problems"], host / "data/t", "/laptop/features")
+        assert found["features_will_be_ready"] is True
+
+    def test_a_set_that_is_not_required(self, host):
+        features(host / "data/t", "a.npz")
+        found = told(a_set(host / "data/t"), a_set(host / "data/u", required="false"))
+        assert found["features_ready"] is True
+        empty = found["feature_sets"]["u"]
+        assert (empty["ready"], empty["problems"], empty["obstacles"]) == (False, [], [])
+
+    @pytest.mark.parametrize(("t", "u", "ready"), [(1, 0, True), (0, 1, True), (1, 1, True), (0, 0, False)])
+    def test_any_of_several(self, host, t, u, ready):
+        for name, there in (("t", t), ("u", u)):
+            if there:
+                features(host / "data" / name, f"{name}.npz")
+        found = told(a_set(host / "data/t", required="any"), a_set(host / "data/u", required="any"))
+        assert found["features_ready"] is ready
+        for one in found["feature_sets"].values():
+            assert bool(one["obstacles"]) is not ready
+
+    def test_any_is_not_met_by_a_set_that_is_not_marked_so(self, host):
+        features(host / "data/t", "a.npz")
+        found = told(a_set(host / "data/t"), a_set(host / "data/u", required="any"))
+        assert found["features_ready"] is False
+
+    def test_any_is_met_by_what_will_be_linked(self, host):
+        features(host / "old", "a.npz")
+        found = told(a_set(host / "data/t", host / "old", required="any"), a_set(host / "data/u", required="any"))
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
+        assert [one["obstacles"] for one in found["feature_sets"].values()] == [[], []]
+
+
+class TestCannotBeTold:
+    """Each sentence names the directory and the training user, and each is an obstacle."""
+
+    def check(self, raw, *words, **options):
+        one = told(raw, **options)["feature_sets"]["t"]
+        assert (one["status"], one["ready"]) == (None, False)
+        assert says(one["obstacles"], *words), one["obstacles"]
+        assert says(one["problems"], *words, "me"), one["problems"]
+
+    def test_a_dangling_legacy_path(self, host):
+        link(host / "old", "/nowhere")
+        self.check(a_set(host / "data/t", host / "old"), host / "old", "/nowhere")
+
+    def test_a_missing_mount(self, host):
+        self.check(a_set(host / "data/t", mount=str(host / "data")), host / "data", "mount")
+
+    def test_a_dangling_target(self, host):
+        link(host / "data/t", "/nowhere")
+        self.check(a_set(host / "data/t"), host / "data/t", "/nowhere")
+
+    def test_links_that_say_features_were_here(self, host):
+        link(host / "data/t/a.npz", host / "old/a.npz")
+        raw = a_set(host / "data/t", host / "old", source="/laptop")
+        self.check(raw, host / "data/t", "a.npz", host / "old/a.npz", "mount")
+        (host / "old").mkdir()
+        self.check(raw, host / "data/t", "a.npz", "prepare_features_prune")
+
+    def test_links_into_another_sets_directory(self, host):
+        """Pruning would not remove these, and must not be offered."""
+        link(host / "data/t/a.npz", host / "old/a.npz")
+        raw = [a_set(host / "data/t", source="/laptop"), a_set(host / "data/u", host / "old", required="false")]
+        one = told(*raw)["feature_sets"]["t"]
+        assert one["status"] is None
+        assert says(one["problems"], "a.npz", host / "old/a.npz", "me") and not says(one["problems"], "prepare_features_prune")
+
+    def test_dangling_links_in_a_legacy_directory(self, host):
+        link(host / "old/a.npz", "/nowhere/a.npz")
+        self.check(a_set(host / "data/t", host / "old"), host / "old", "a.npz", "/nowhere/a.npz")
+
+    def test_where_it_does_not_decide_it_is_a_warning(self, host):
+        link(host / "gone", "/nowhere")
+        features(host / "old", "a.npz")
+        raw = a_set(host / "data/t", host / "gone", host / "old")
+        run(raw)
+        found = told(raw)
+        assert found["features_ready"] is True
+        assert says(found["feature_sets"]["t"]["warnings"], host / "gone", "/nowhere")
+
+
+class TestDiscoveries:
+    def test_a_find_is_an_obstacle_that_names_the_directory_and_the_choices(self, host):
+        features(host / "forgotten", "a.npz")
+        raw = a_set(host / "data/t", host / "old", source="/laptop")
+        view = see(raw, search_roots=(str(host),))
+        found = facts(view)["feature_sets"]["t"]
+        assert found["discovered"]["samples"] == [{"path": str(host / "forgotten"), "features": 1}]
+        assert says(found["obstacles"], host / "forgotten", "legacy", "prepare_features_on_discovery")
+
+    def test_or_linked(self, host):
+        features(host / "forgotten", "a.npz")
+        raw = a_set(host / "data/t", host / "old", source="/laptop")
+        result = run(raw, search_roots=(str(host),), on_discovery="link")
+        assert result["sets"]["t"]["linked"] == 1
+        assert os.readlink(host / "data/t/a.npz") == str(host / "forgotten/a.npz")
+
+
+class TestNamesThatNobodyReads:
+    def test_features_under_such_names_are_told_and_not_linked(self, host):
+        features(host / "old", "a.npz", "b.npz")
+        found = told(a_set(host / "data/t", host / "old", reads=["c*.npz"]))
+        one = found["feature_sets"]["t"]
+        assert (one["status"], one["features"], one["to_link"]) == (2, 2, 0)
+        assert (found["features_ready"], found["features_will_be_ready"], found["features_to_do"]) == (False, False, [])
+        assert says(one["problems"], "2 features", host / "old/a.npz", "'reads': c*.npz")
+
+    def test_beside_others_they_are_a_warning(self, host):
+        features(host / "old", "a.npz", "c.npz")
+        raw = a_set(host / "data/t", host / "old", reads=["c*.npz"])
+        run(raw)
+        one = told(raw)["feature_sets"]["t"]
+        assert (one["ready"], one["target"]["features"]) == (True, 1)
+        assert says(one["warnings"], "1 feature ", host / "old/a.npz")
+
+
+class TestFeaturesThatAnotherSetHolds:
+    @pytest.mark.parametrize("linked", [False, True], ids=["planned", "linked"])
+    def test_the_set_that_gets_none_says_whose_they_are(self, host, linked):
+        features(host / "old", "a.npz")
+        raw = [a_set(host / "data/t", host / "old"), a_set(host / "data/u", host / "old")]
+        if linked:
+            run(*raw)
+        found = told(*raw)
+        assert says(found["feature_sets"]["u"]["problems"], host / "data/u", "belong into", host / "data/t", "set 't'")
+        assert found["features_will_be_ready"] is False
+
+
+class TestPermissionsOnlyChecked:
+    def test_what_nobody_is_going_to_open_stays_a_problem(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/t/a.npz").chmod(0o600)
+        with unprivileged(host) as account:
+            if account.uid == os.geteuid():
+                (host / "data/t/a.npz").chmod(0)
+            for permissions, planned in (("grant", True), ("check", False)):
+                found = told(a_set(host / "data/t"), account=account, with_access=True, permissions=permissions)
+                assert found["feature_sets"]["t"]["access"]["unreadable"] == 1
+                assert (found["features_ready"], found["features_will_be_ready"]) == (False, planned)
+                assert found["features_to_do"] == (["grant"] if planned else [])

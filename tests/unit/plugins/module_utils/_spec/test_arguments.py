@@ -1,0 +1,69 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
+
+RIGHT = {"sets": [{"name": "s", "target": "/t"}], "user": "root"}
+
+
+def test_what_a_module_does_not_have_is_as_documented():
+    sets, account, options = parse_arguments(RIGHT)
+    assert ([one.name for one in sets], account.name, options) == (["s"], "root", Options())
+
+
+def test_what_is_given_is_taken():
+    given = {"on_conflict": "first", "prune": "stray", "search_roots": ["/home", "~"], "on_discovery": "link", "top_up": True}
+    assert parse_arguments({**RIGHT, **given})[2] == Options("first", "stray", ("/home", "~"), "link", True)
+
+
+BAD = [
+    ({"user": "nosuchuser"}, ["prepare_features_user", "'nosuchuser'"]),
+    ({"search_roots": ["/home", "data"]}, ["prepare_features_search_roots", "'data'", "relative"]),
+    ({"sets": []}, ["prepare_features_sets"]),
+]
+
+
+@pytest.mark.parametrize(("bad", "words"), BAD, ids=[words[0] for _bad, words in BAD])
+def test_bad_input_names_the_variable(bad, words):
+    with pytest.raises(FeatureError) as caught:
+        parse_arguments({**RIGHT, **bad})
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+class Module:
+    """As much of AnsibleModule as is used for a failure."""
+
+    def fail_json(self, **result):
+        self.result = result
+
+
+def test_errors_become_results_with_one_sentence():
+    for error, words in (
+        (FeatureError("one sentence"), ["one sentence"]),
+        (OSError(5, "Input/output error", "/data/x"), ["/data/x", "Input/output error"]),
+    ):
+        module = Module()
+        with failing(module):
+            raise error
+        assert set(module.result) == {"msg"}
+        assert [word for word in words if word not in module.result["msg"]] == []
+
+
+@pytest.mark.parametrize("typed", [[], [""], ["[]"]], ids=["list", "empty", "brackets"])
+def test_no_search_roots_also_as_they_are_typed_on_a_command_line(typed):
+    assert parse_arguments({**RIGHT, "search_roots": typed})[2].search_roots == ()
+
+
+def test_errors_name_the_variables_of_the_role_that_asks():
+    for role, said in ((None, "prepare_features"), ("monitor_training", "monitor_training")):
+        module = Module()
+        with failing(module, *([role] if role else [])):
+            raise FeatureError("set prepare_features_become to true or prepare_features_user to me; prepare_features_sets stays")
+        assert module.result["msg"] == f"set {said}_become to true or {said}_user to me; prepare_features_sets stays"

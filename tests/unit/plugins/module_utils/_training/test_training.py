@@ -1,0 +1,385 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._training.command import (
+    check_script,
+    check_session,
+    show_command,
+    split_arguments,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
+    newest_checkpoint,
+    parse_gpus,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
+    metrics_of,
+    read_progress,
+    visible,
+    wanted,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.runs import (
+    Run,
+    Scene,
+    as_seen,
+    find_run,
+    last_lines,
+    log_age,
+    read_json,
+    read_piece,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import (
+    Process,
+    Session,
+    all_processes,
+    below,
+    is_same,
+    read_command,
+    read_process,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import Seen, judge, span
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+LOGS = {
+    "keras": (
+        ["Epoch 3/30", "233/233 - 12s - loss: 1.2013 - accuracy: 0.5000 - val_loss: 1.3 - val_accuracy: 0.4"],
+        (3, 30, {"loss": 1.2013, "accuracy": 0.5, "val_loss": 1.3, "val_accuracy": 0.4}),
+    ),
+    "keras bar": (
+        ["Epoch 1/2", " 1/10 [==>....] - ETA: 9s - loss: 9.0\b\b\b\b\b\b 10/10 [=====] - 3s 2ms/step - loss: 1.5 - acc: 0.25"],
+        (1, 2, {"loss": 1.5, "acc": 0.25}),
+    ),
+    "keras 3 colours": (
+        ["Epoch 7/9", "\x1b[1m5/5\x1b[0m \x1b[32m━━━\x1b[0m 0s 2ms/step - loss: 0.7 - val_loss: 0.8\r\n"],
+        (7, 9, {"loss": 0.7, "val_loss": 0.8}),
+    ),
+    "key=value": (["epoch=4 step=100 loss=1.5e-3 lr=1e-05 f1=0.5"], (4, None, {"step": 100, "loss": 0.0015, "lr": 1e-05, "f1": 0.5})),
+    "key: value": (["Epoch [12/50], train_loss: 0.31, acc: 71.5%"], (12, 50, {"train_loss": 0.31, "acc": 0.715})),
+    "timm": (["Train Epoch: 5 [320/60000] Loss: 0.5"], (5, None, {"Loss": 0.5})),
+    "later ones win": (["Epoch 1/3", "loss: 3", "Epoch 2/3", "val_loss: 2", "loss: 1"], (2, 3, {"loss": 1, "val_loss": 2})),
+    "the best is not the last": (["Epoch 8/30", "Training complete: best val_loss: 1.5 in epoch 2"], (8, 30, {"val_loss": 1.5})),
+    "no metric, no numbers": (["seed: 42", "classes=6", "loaded 8690 files from a: 12:30:01"], (None, None, {})),
+    "nothing": ([], (None, None, {})),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_progress(name):
+    lines, (epoch, epochs, metrics) = LOGS[name]
+    progress = read_progress(lines)
+    assert (progress.epoch, progress.epochs, progress.metrics) == (epoch, epochs, metrics)
+
+
+def test_a_loss_that_is_no_number_survives_json():
+    result = read_progress(["Epoch 2/3", "loss: nan - val_loss: inf - accuracy: 0.1"]).as_result()
+    assert json.loads(json.dumps(result, allow_nan=False))["metrics"] == {"loss": "nan", "val_loss": "inf", "accuracy": 0.1}
+
+
+def test_errors_are_the_last_ones_and_bounded():
+    lines = ["Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "ValueError: no features"]
+    assert read_progress(lines).errors == ["ValueError: no features"]
+    many = [f"ERROR: {number} {'x' * 9999}" for number in range(99)]
+    errors = read_progress(many).errors
+    assert [line.split()[1] for line in errors] == ["94", "95", "96", "97", "98"]
+    assert max(map(len, errors)) == 400
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("plain\n", "plain"),
+        ("50%\r100%\n", "100%"),
+        ("100%\r\n", "100%"),
+        ("a\b\b\bb", "b"),
+        ("\x1b[32mgreen\x1b[0m \x1b]", "green"),
+        ("\x1b]0;title\x07a\x1bc\x1b[2J\x9b2Jb\x00\x1b", "a2Jb"),
+        ("", ""),
+    ],
+)
+def test_visible(line, seen):
+    assert visible(line) == seen
+
+
+@pytest.mark.parametrize(
+    ("line", "filters"),
+    [
+        ("Epoch 3/30", {"training"}),
+        ("10/10 - 1s - loss: 1.0 - accuracy: 0.5", {"training"}),
+        ("10/10 - 1s - loss: 1.0 - val_loss: 1.1", {"training", "validation"}),
+        ("Validation accuracy = 0.4", {"training", "validation"}),
+        ("ValueError: invalid file", {"training"}),
+        ("torch.cuda.OutOfMemoryError: CUDA out of memory", {"training"}),
+        ("MODEL saved", {"training"}),
+        ("Training complete", {"training"}),
+        ("reading /data/x.npz", set()),
+        ("an evaluation of nothing", set()),
+        ("the interval is 3", set()),
+    ],
+)
+def test_filters(line, filters):
+    assert {which for which in ("training", "validation") if wanted(line, which)} == filters
+    assert wanted(line, "all")
+
+
+def test_metrics_of_a_line_without_any():
+    assert metrics_of("12:30:01 took: 3") == {}
+
+
+# --- the verdict -----------------------------------------------------------------------------------------------------
+
+VERDICTS = [
+    # seen; state, healthy, outcome
+    (Seen(), "never started", False, ""),
+    (Seen(session=True), "never started", False, ""),
+    (Seen(session=True, alive=True), "running", True, ""),
+    (Seen(recorded=True, session=True, alive=True, log_age=10), "running", True, ""),
+    (Seen(recorded=True, session=False, alive=True, log_age=10), "running", True, ""),
+    (Seen(recorded=True, session=True, alive=True, log_age=900), "running", True, ""),
+    (Seen(recorded=True, session=True, alive=True, log_age=901), "stuck", False, ""),
+    (Seen(recorded=True, ended=True, exit_code=0, log_age=9999), "succeeded", True, "exit code 0"),
+    (Seen(recorded=True, ended=True, exit_code=3), "failed", False, "exit code 3"),
+    (Seen(recorded=True, ended=True, exit_code=137), "failed", False, "exit code 137"),
+    (Seen(recorded=True, ended=True, signal=9), "killed", False, "signal 9"),
+    (Seen(recorded=True, ended=True, signal=15, session=True, alive=True), "killed", False, "signal 15"),
+    (Seen(recorded=True, ended=True, exit_code=0, rebooted=True), "succeeded", True, "exit code 0"),
+    (Seen(recorded=True, log_age=5), "vanished", False, ""),
+    (Seen(recorded=True, session=True, log_age=5), "vanished", False, ""),
+    (Seen(recorded=True, rebooted=True), "vanished", False, ""),
+]
+
+
+@pytest.mark.parametrize(("seen", "state", "healthy", "outcome"), VERDICTS)
+def test_verdict(seen, state, healthy, outcome):
+    verdict = judge(seen, 900)
+    assert (verdict.state, verdict.healthy, verdict.outcome) == (state, healthy, outcome)
+    assert verdict.sentence.startswith(state)
+    assert outcome in verdict.sentence
+
+
+def test_the_verdict_says_why():
+    assert "out of memory" in judge(Seen(recorded=True, ended=True, exit_code=1, error="CUDA out of memory"), 9).sentence
+    assert "restarted" in judge(Seen(recorded=True, rebooted=True), 9).sentence
+    assert "SIGKILL" in judge(Seen(recorded=True, ended=True, signal=9), 9).sentence
+    assert judge(Seen(recorded=True, ended=True, signal=999), 9).sentence == "killed (signal 999)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (119.9, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (12000, "3 h 20 min"), (187200, "2 d 4 h")],
+)
+def test_span(seconds, text):
+    assert span(seconds) == text
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "arguments"),
+    [
+        (None, []),
+        ([], []),
+        (["--epochs", 30, "--noise", 0.005, True], ["--epochs", "30", "--noise", "0.005", "True"]),
+        ("--epochs 30 --name 'a b'", ["--epochs", "30", "--name", "a b"]),
+        (["a b", "$(reboot)", "'; rm -rf /", "", "*", "ü"], ["a b", "$(reboot)", "'; rm -rf /", "", "*", "ü"]),
+    ],
+)
+def test_arguments_reach_the_program_unchanged(raw, arguments):
+    assert split_arguments(raw) == arguments
+    shown = show_command(["printf", "%s\\0", *arguments])
+    assert shlex.split(shown)[2:] == arguments
+    if arguments:
+        through_a_shell = subprocess.run(["sh", "-c", shown], check=True, capture_output=True, encoding="utf-8").stdout
+        assert through_a_shell.split("\0")[:-1] == arguments
+
+
+@pytest.mark.parametrize("raw", [{"epochs": 3}, 3, [["nested"]], [None], ["nul\0"], "'open"])
+def test_arguments_that_cannot_be_meant(raw):
+    with pytest.raises(FeatureError, match="deploy_training_args"):
+        split_arguments(raw)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "a:b", "../x", "-x", "=x", "ü"])
+def test_session_names_that_tmux_would_change(name):
+    with pytest.raises(FeatureError, match="deploy_training_session"):
+        check_session(name)
+    assert check_session("attn_crnn_v2") == "attn_crnn_v2"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\nb"])
+def test_script_names(name):
+    with pytest.raises(FeatureError, match="deploy_training_script"):
+        check_script(name)
+
+
+# --- the run's folder ------------------------------------------------------------------------------------------------
+
+
+def a_run(directory, name="20260101T000000Z", log=b""):
+    folder = directory / "runs" / "s" / name
+    folder.mkdir(parents=True)
+    (folder / "training.log").write_bytes(log)
+    return Run(str(folder))
+
+
+def test_pieces_show_each_byte_once_and_only_whole_lines(tmp_path):
+    log = b"".join(b"line %d \xc3\xbc\n" % number for number in range(1000)) + b"unfinished"
+    run = a_run(tmp_path, log=log)
+    for limit in (16, 64, 1 << 20):
+        offset, seen = 0, b""
+        while True:
+            data, more = read_piece(run, offset, limit, over=False)
+            assert not data or data.endswith(b"\n")
+            seen, offset = seen + data, offset + len(data)
+            if not more:
+                break
+        assert seen == log[: log.rindex(b"\n") + 1]
+        # The end of the run lets go of the line that never got its end.
+        assert read_piece(run, offset, limit, over=True) == (b"unfinished", False)
+
+
+def test_a_line_longer_than_the_limit_is_not_lost(tmp_path):
+    run = a_run(tmp_path, log=b"x" * 100 + b"\nend\n")
+    offset, seen = 0, b""
+    while True:
+        data, more = read_piece(run, offset, 32, over=False)
+        seen, offset = seen + data, offset + len(data)
+        if not more:
+            break
+    assert seen == b"x" * 100 + b"\nend\n"
+
+
+def test_a_log_that_is_not_there_yet_is_empty(tmp_path):
+    run = Run(str(tmp_path))
+    assert read_piece(run, 0, 10, over=False) == (b"", False)
+    assert last_lines(run, 10) == []
+    assert log_age(None) is None
+
+
+def test_a_log_that_is_a_link_is_not_followed(tmp_path):
+    run = a_run(tmp_path)
+    os.unlink(run.log)
+    os.symlink("/etc/passwd", run.log)
+    with pytest.raises(OSError):
+        read_piece(run, 0, 10, over=False)
+
+
+def test_last_lines_leave_out_a_cut_one(tmp_path):
+    run = a_run(tmp_path, log=b"first\nsecond\nthird\n")
+    assert last_lines(run, 1000) == ["first", "second", "third"]
+    assert last_lines(run, 10) == ["third"]
+
+
+def test_the_age_of_a_log_counts_from_the_start_where_nothing_was_written(tmp_path):
+    run = a_run(tmp_path)
+    os.utime(run.log, (100, 100))
+    assert log_age(run, now=250) == 150
+    assert log_age(Run(run.path, {}, {"started": 200.0}), now=250) == 50
+
+
+def test_the_last_run_is_the_one_that_started_last(tmp_path):
+    assert find_run(str(tmp_path), "s") is None
+    old, new = a_run(tmp_path, "20260101T000000Z"), a_run(tmp_path, "20260102T000000Z")
+    # The newer folder was made, but its launcher never started.
+    os.symlink(old.name, tmp_path / "runs" / "s" / "latest")
+    assert find_run(str(tmp_path), "s").path == old.path
+    assert find_run(str(tmp_path), "s", new.name).path == new.path
+
+
+def test_a_damaged_record_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "run.json"
+    assert read_json(str(path)) == {}
+    for content in ("[]", "{", "\0"):
+        path.write_text(content)
+        with pytest.raises(FeatureError, match=r"run\.json"):
+            read_json(str(path))
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_is_known_by_its_start_too():
+    own = read_process(os.getpid())
+    assert own.parent == os.getppid()
+    assert own.alive
+    assert is_same(own, own.started)
+    assert not is_same(own, own.started + 1)
+    assert read_command(os.getpid())
+
+
+def test_a_zombie_is_not_alive():
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not read_process(child.pid).alive
+    child.wait()
+    assert read_process(child.pid) is None
+
+
+def test_descendants():
+    with subprocess.Popen(["sh", "-c", "sleep 100 & wait"], start_new_session=True) as shell:
+        try:
+            names, deadline = [], time.monotonic() + 60
+            while names != ["sh", "sleep"] and time.monotonic() < deadline:  # until the shell's child has become sleep
+                names = [process.name for process in below(all_processes(), [shell.pid])]
+            assert names == ["sh", "sleep"]
+        finally:
+            os.killpg(shell.pid, 9)
+    table = {pid: Process(pid, parent, 1, "S", "x") for pid, parent in ((1, 0), (5, 1), (7, 5), (8, 8))}
+    assert [process.pid for process in below(table, [5])] == [5, 7]
+    assert [process.pid for process in below(table, [8, 99])] == [8]
+
+
+EDITOR = Process(77, 1, 1, "S", "vim")
+PYTHON = Process(78, 1, 1, "S", "python")
+
+
+@pytest.mark.parametrize(
+    ("run", "trainer", "others", "state", "process"),
+    [
+        # What else somebody does in the session says nothing about a run that is on record ...
+        (Run("/r", {}, {"started": 1.0}), None, (EDITOR,), "vanished", None),
+        (Run("/r", {}, {"started": 1.0, "ended": 2.0, "exit_code": 0}), None, (EDITOR,), "succeeded", None),
+        (Run("/r", {}, {"started": 1.0}), PYTHON, (EDITOR,), "running", PYTHON),
+        # ... and is all there is to tell where none is.
+        (None, None, (EDITOR,), "running", EDITOR),
+        (None, None, (), "never started", None),
+    ],
+)
+def test_what_else_lives_in_the_session(run, trainer, others, state, process):
+    scene = Scene(Session("s", True, (5,)), run, trainer, None, bool(trainer), others)
+    assert scene.process == process
+    assert scene.alive == bool(trainer or others)  # in any case a second start would disturb it
+    assert judge(as_seen(scene, 1.0), 900).state == state
+
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_checkpoint_is_found_in_any_folder_and_no_link_followed(tmp_path):
+    assert newest_checkpoint(str(tmp_path / "none")) is None
+    for name, moment in (("a_1/best.keras", 100), ("a_2/deep/best.keras", 200), ("a_2/history.txt", 300)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("12345")
+        os.utime(tmp_path / name, (moment, moment))
+    (tmp_path / "link.keras").symlink_to("/etc/passwd")
+    found = newest_checkpoint(str(tmp_path))
+    assert (found["path"], found["bytes"]) == (str(tmp_path / "a_2/deep/best.keras"), 5)
+
+
+def test_gpus():
+    text = "0, Tesla T4, 97, 11019, 15360\n1, NVIDIA A10G, [N/A], 0, 23028\nwarning\n"
+    assert parse_gpus(text) == [
+        {"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360},
+        {"index": 1, "name": "NVIDIA A10G", "use": None, "memory_used": 0, "memory_total": 23028},
+    ]

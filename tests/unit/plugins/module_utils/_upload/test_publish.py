@@ -1,0 +1,379 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Receiving and publishing on a real disk, killed at every step that changes it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import struct
+import zipfile
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import judge
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
+    Wanted,
+    manifest_path,
+    pack_choice,
+    pack_manifest,
+    read_manifest,
+    staging_path,
+    token_of,
+    unpack_choice,
+    unpack_manifest,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import (
+    PARTIAL_DIR,
+    look_at_staging,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publish_module
+from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import (
+    is_remote,
+    prepare_receiving,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+
+ME = Account("me", os.geteuid(), os.getegid(), (os.getegid(),), "/nowhere")
+
+
+def npz(path, seed, array="wav2vec_features"):
+    """A feature whose content follows from the seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 768), }"
+    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(2 * 768 * 4 - 4) + struct.pack("<I", seed)
+    with zipfile.ZipFile(str(path), "w") as archive:
+        archive.writestr(zipfile.ZipInfo(array + ".npy"), data)
+
+
+def make_set(target, **options):
+    arrays = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
+    return parse_sets([dict({"name": "wav", "target": str(target), "arrays": arrays}, **options)])[0]
+
+
+def manifest_of(one, directory):
+    manifest = {}
+    for path in sorted(directory.rglob("*.npz")):
+        if path.is_symlink():
+            continue
+        fd = os.open(str(path), os.O_RDONLY)
+        try:
+            size = os.fstat(fd).st_size
+            manifest[str(path.relative_to(directory))] = Wanted(
+                size, token_of(fd, path.name, judge(fd, size, path.name, *one.question))
+            )
+        finally:
+            os.close(fd)
+    return manifest
+
+
+class Upload:
+    """A set whose upload has arrived whole, or (without) but for some files."""
+
+    def __init__(self, base, names=("a.npz", "b.npz", "c.npz"), without=(), **options):
+        self.target = base / "features"
+        self.one = make_set(self.target, **options)
+        source = base / "source"
+        for number, name in enumerate(names):
+            npz(source / name, number)
+        self.manifest = manifest_of(self.one, source)
+        self.received = prepare_receiving(self.one, str(self.target), ME, self.manifest, False, {})
+        self.staging = base / ".features.incoming"
+        for name in self.received.send:
+            if name not in without:
+                (self.staging / name).write_bytes((source / name).read_bytes())
+
+    def publish(self, check=False):
+        return publish(self.one, str(self.target), ME, check, 0.0)
+
+    def look(self):
+        return look_at_staging(self.one)
+
+    def assert_done(self):
+        assert manifest_of(self.one, self.target).items() >= self.manifest.items()
+        assert not self.staging.exists()
+        assert not os.path.exists(manifest_path(str(self.target)))
+        assert (self.look().state, self.look().complete) == ("absent", False)
+
+
+def test_a_whole_directory_is_renamed(tmp_path):
+    upload = Upload(tmp_path)
+    inode = upload.staging.stat().st_ino
+    assert (upload.look().features, upload.look().complete) == (3, True)
+    result = upload.publish()
+    assert (result.published, result.whole_directory, result.refused) == (3, True, [])
+    upload.assert_done()
+    assert upload.target.stat().st_ino == inode
+    assert stat.S_IMODE(upload.target.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(path.stat().st_mode) for path in upload.target.iterdir()} == {0o644}
+    assert not upload.publish().changed
+
+
+def test_an_empty_target_keeps_its_mode(tmp_path):
+    upload = Upload(tmp_path)
+    upload.target.mkdir(mode=0o750)
+    assert upload.publish().whole_directory
+    upload.assert_done()
+    assert stat.S_IMODE(upload.target.stat().st_mode) == 0o750
+
+
+def test_a_target_with_other_files_is_filled_and_nothing_overwritten(tmp_path):
+    upload = Upload(tmp_path)
+    upload.target.mkdir()
+    (upload.target / "notes.txt").write_text("mine")
+    result = upload.publish()
+    assert (result.published, result.whole_directory) == (3, False)
+    upload.assert_done()
+    assert (upload.target / "notes.txt").read_text() == "mine"
+
+
+def test_a_target_that_is_a_link_stays_one(tmp_path):
+    (tmp_path / "disk" / "real").mkdir(parents=True)
+    (tmp_path / "features").symlink_to(tmp_path / "disk" / "real")
+    upload = Upload.__new__(Upload)
+    assert staging_path(str(tmp_path / "features")) == str(tmp_path / "disk" / ".real.incoming")
+    npz(tmp_path / "source" / "a.npz", 1)
+    upload.target = tmp_path / "features"
+    upload.one = make_set(upload.target)
+    upload.manifest = manifest_of(upload.one, tmp_path / "source")
+    prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
+    upload.staging = tmp_path / "disk" / ".real.incoming"
+    (tmp_path / "source" / "a.npz").rename(upload.staging / "a.npz")
+    assert upload.publish().published == 1
+    assert upload.target.is_symlink() and (tmp_path / "disk" / "real" / "a.npz").is_file()
+    upload.assert_done()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda upload: (upload.staging / "a.npz").unlink(), "incomplete: 1 of 3 features are missing, a.npz is the first"),
+        (lambda upload: (upload.staging / "a.npz").write_bytes(b""), "a.npz has 0 bytes where the source has"),
+        (lambda upload: npz(upload.staging / "a.npz", 99), "a.npz has another content"),
+        (lambda upload: npz(upload.staging / "a.npz", 0, "wav2vec_feature5"), "a.npz is no feature"),
+        (lambda upload: (upload.staging / "foreign.npz").write_bytes(b"x"), "foreign.npz is not from the upload"),
+        (lambda upload: os.unlink(manifest_path(str(upload.target))), "no list of what it should hold"),
+        (lambda upload: npz(upload.target / "a.npz", 99), "a.npz takes the name of an uploaded feature"),
+        (
+            lambda upload: ((upload.staging / "a.npz").unlink(), (upload.staging / "a.npz").symlink_to("/etc/passwd")),
+            "a.npz cannot be opened",
+        ),
+    ],
+)
+def test_what_is_not_exactly_the_source_is_refused_before_anything_moves(tmp_path, harm, words):
+    upload = Upload(tmp_path)
+    harm(upload)
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    result = upload.publish()
+    assert len(result.refused) == 1 and words in result.refused[0], result.refused
+    assert (result.changed, result.published) == (False, 0)
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_check_mode_tells_and_changes_nothing(tmp_path):
+    upload = Upload(tmp_path)
+    before = sorted((str(path), path.lstat().st_mode) for path in tmp_path.rglob("*"))
+    result = upload.publish(check=True)
+    assert (result.published, result.changed) == (3, True)
+    assert sorted((str(path), path.lstat().st_mode) for path in tmp_path.rglob("*")) == before
+
+
+def test_a_held_lock_is_respected_by_both_sides(tmp_path):
+    upload = Upload(tmp_path)
+    fd = os.open(str(upload.staging), os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert "still being written by an upload" in upload.publish().refused[0]
+    assert prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {}).busy
+    os.close(fd)
+    assert upload.publish().published == 3
+
+
+def test_rsync_leftovers_are_cleared_and_never_published(tmp_path):
+    upload = Upload(tmp_path)
+    (upload.staging / PARTIAL_DIR).mkdir()
+    (upload.staging / PARTIAL_DIR / "b.npz").write_bytes(b"begin")
+    (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"begin")
+    (upload.staging / ".fetch").mkdir()
+    (upload.staging / ".fetch" / "log").write_bytes(b"{}")
+    upload.publish()
+    upload.assert_done()
+    assert sorted(path.name for path in upload.target.iterdir()) == ["a.npz", "b.npz", "c.npz"]
+
+
+SCENARIOS = {
+    "absent": lambda target: None,
+    "empty": lambda target: target.mkdir(),
+    "others": lambda target: (target.mkdir(), (target / "notes.txt").write_text("mine")),
+    "dangling": lambda target: (target.mkdir(), (target / "b.npz").symlink_to("/nowhere/b.npz")),
+    "tree": lambda target: (target.mkdir(), (target / "notes.txt").write_text("mine")),
+}
+CHANGING = ("rename", "unlink", "rmdir", "mkdir", "link", "fchmod", "fchown", "fsync")
+
+
+def _publish_and_die(upload, step):
+    """Publishes in a child that is killed in front of its step-th change; returns whether it got to the end."""
+    child = os.fork()
+    if child == 0:
+        left = [step]
+
+        def deadly(real):
+            def call(*args, **options):
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(*args, **options)
+
+            return call
+
+        for name in CHANGING:
+            setattr(os, name, deadly(getattr(os, name)))
+        rename.rename_new = deadly(rename.rename_new)
+        publish_module.sync_file_system = deadly(lambda fd: None)
+        try:
+            upload.publish()
+        finally:
+            os._exit(0)
+    _pid, status = os.waitpid(child, 0)
+    return os.WIFEXITED(status)
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("without_renameat2", [False, True])
+def test_killed_at_every_step_the_next_run_finishes(tmp_path, scenario, without_renameat2, monkeypatch):
+    if without_renameat2:
+        monkeypatch.setattr(rename, "rename_new", lambda *_args: False)
+    names = ("a.npz", "one/b.npz", "one/two/c.npz") if scenario == "tree" else ("a.npz", "b.npz", "c.npz")
+    for step in range(1, 200):
+        base = tmp_path / str(step)
+        upload = Upload(base, names, layout="tree" if scenario == "tree" else "flat")
+        (upload.staging / ".a.npz.Xa3kQ9").write_bytes(b"left by rsync")
+        SCENARIOS[scenario](upload.target)
+        ended = _publish_and_die(upload, step)
+        if upload.target.is_dir():
+            for name, wanted in manifest_of(upload.one, upload.target).items():
+                assert upload.manifest[name] == wanted, "nothing but whole features is ever seen in the target"
+        if not ended:
+            look = upload.look()
+            manifest_is_gone = not os.path.exists(manifest_path(str(upload.target)))
+            assert look.complete or manifest_is_gone, f"step {step}: {look}"
+            assert upload.publish().refused == []
+        upload.assert_done()
+        if ended:
+            assert step > 5
+            return
+    raise AssertionError("it never got to the end")
+
+
+def test_receiving_asks_only_for_what_is_missing(tmp_path):
+    upload = Upload(tmp_path, without=("b.npz",))
+    (upload.staging / "c.npz").write_bytes(b"torn")
+    (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"torn")
+    kept = (upload.staging / "a.npz").stat().st_ino
+    found = prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
+    assert (found.send, found.staged, found.present) == (["b.npz", "c.npz"], 1, 0)
+    assert sorted(path.name for path in upload.staging.iterdir()) == ["a.npz"]
+    assert (upload.staging / "a.npz").stat().st_ino == kept
+
+
+def test_a_top_up_asks_for_identities_that_the_target_lacks(tmp_path):
+    one = make_set(tmp_path / "features")
+    for number, name in enumerate(("a.npz", "b.npz", "c.npz")):
+        npz(tmp_path / "source" / name, number)
+    npz(tmp_path / "features" / "another-name.npz", 0)  # the same feature as a.npz
+    npz(tmp_path / "features" / "b.npz", 77)  # another feature under a wanted name: stays
+    manifest = manifest_of(one, tmp_path / "source")
+    found = prepare_receiving(one, one.target, ME, manifest, False, {})
+    assert (found.send, found.present) == (["c.npz"], 2)
+    assert len(found.warnings) == 1 and "b.npz is kept" in found.warnings[0]
+    assert list(read_manifest(one.target) or ()) == ["c.npz"]
+
+
+def test_an_upload_from_another_source_replaces_what_the_first_left(tmp_path):
+    upload = Upload(tmp_path, without=("c.npz",))
+    npz(tmp_path / "second" / "z.npz", 5)
+    manifest = manifest_of(upload.one, tmp_path / "second")
+    found = prepare_receiving(upload.one, str(upload.target), ME, manifest, False, {})
+    assert found.send == ["z.npz"]
+    assert list(upload.staging.iterdir()) == []
+
+
+def _foreign_file(base):
+    (base / ".features.incoming").mkdir()
+    (base / ".features.incoming" / "thesis.doc").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda base: (base / "features").write_text("x"), "is not a directory"),
+        (lambda base: (base / "features" / "a.npz").parent.mkdir() or (base / "features" / "a.npz").write_text("x"),
+         "a.npz takes the name of a feature to upload and is none"),
+        (lambda base: (base / ".features.incoming").symlink_to("/etc"), "is a link, which an upload never follows"),
+        (lambda base: (base / ".features.incoming").write_text("x"), "is no directory, where the upload has to gather"),
+        (_foreign_file, "thesis.doc is not from an upload"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("check", [True, False])
+def test_obstacles_are_named_before_anything_is_sent(tmp_path, harm, words, check):
+    one = make_set(tmp_path / "features")
+    npz(tmp_path / "source" / "a.npz", 1)
+    manifest = manifest_of(one, tmp_path / "source")
+    harm(tmp_path)
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    with pytest.raises(FeatureError) as error:
+        prepare_receiving(one, one.target, ME, manifest, check, {})
+    assert words in str(error.value)
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_a_mount_that_is_missing_is_an_obstacle(tmp_path):
+    one = make_set(tmp_path / "features", mount=str(tmp_path))
+    with pytest.raises(FeatureError, match="is not mounted"):
+        prepare_receiving(one, one.target, ME, {}, False, {})
+
+
+def test_check_mode_makes_nothing(tmp_path):
+    one = make_set(tmp_path / "deep" / "features")
+    npz(tmp_path / "source" / "a.npz", 1)
+    manifest = manifest_of(one, tmp_path / "source")
+    assert prepare_receiving(one, one.target, ME, manifest, True, {}).send == ["a.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+
+
+def test_a_manifest_survives_names_that_are_no_text(tmp_path):
+    names = ["plain.npz", "with space.npz", 'quote".npz', "line\nbreak.npz", os.fsdecode(b"\xff\xfe.npz"), "ünï.npz", "a/b.npz"]
+    manifest = {name: Wanted(size, "i00") for size, name in enumerate(names)}
+    assert unpack_manifest(pack_manifest(manifest)) == manifest
+    assert write_manifest(str(tmp_path / "features"), manifest)
+    assert not write_manifest(str(tmp_path / "features"), manifest)
+    assert read_manifest(str(tmp_path / "features")) == manifest
+    for chosen in ([], names[:1], names[2:5], names):
+        assert sorted(unpack_choice(manifest, pack_choice(manifest, chosen))) == sorted(chosen)
+
+
+@pytest.mark.parametrize("name", ["../a.npz", "/etc/passwd", "a//b", "", "a/../b", "a\0b"])
+def test_a_manifest_never_leads_out_of_its_directory(name):
+    with pytest.raises(ValueError):
+        unpack_manifest(pack_manifest({name: Wanted(1, "i00")}))
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"eJwDAAAAAAE=", b"\xff\xff"])
+def test_a_manifest_that_is_none_is_not_believed(tmp_path, content):
+    (tmp_path / ".features.incoming.manifest").write_bytes(content)
+    assert read_manifest(str(tmp_path / "features")) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "remote"),
+    [("store:bucket/a", True), ("store:", True), ("/data/a:b", False), ("./a:b", False), ("~/a:b", False), ("plain", False)],
+)
+def test_which_sources_are_remotes(source, remote):
+    assert is_remote(source) is remote

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of all hosts: what a run is told to be, in the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+
+import pytest
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import to_html, to_json, write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import Fleet, document, natural
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
+
+PREFIX = "trainprep.features."
+MARKUP = "<script>alert('x')</script>\"&\x1b[31m"
+
+
+def facts(name="wav2vec", ready=True, status=3, problems=(), **target):
+    path = target.pop("path", "/data/wav2vec")
+    return {
+        "feature_status": status,
+        "features_ready": ready,
+        "feature_sets": {
+            name: {
+                "status": status, "ready": ready, "problems": list(problems), "warnings": [], "features": 7442, "to_link": 0,
+                "target": {"path": path, "state": "present", "features": 7442, "links": 7442, **target},
+                "legacy": [{"path": "/old", "state": "present", "features": 7442, "rejected": 12}],
+                "access": {"user": "ubuntu", "unreadable": 0},
+            }
+        },
+    }  # fmt: skip
+
+
+def looked(fleet, host, **changes):
+    fleet.saw(host, PREFIX + "feature_facts", {"ansible_facts": facts(**changes)})
+
+
+def mixed() -> Fleet:
+    fleet = Fleet()
+    looked(fleet, "gpu-10")
+    fleet.saw("gpu-10", PREFIX + "feature_links", {"changed": True, "sets": {"wav2vec": {"linked": 7442}}})
+    looked(fleet, "gpu-2", ready=False, status=None, problems=["/old may not be listed: make it readable"])
+    fleet.failed("gpu-2", PREFIX + "feature_report", "Report", {"state": "present", "report_dir": "/r", "msg": "/old may not be listed"})
+    fleet.lost("gpu-1", {"msg": "Failed to connect to the host via ssh: timed out"})
+    fleet.failed("gpu-3", PREFIX + "feature_facts", "Look", {"msg": "this host has no account 'trainer'"})
+    return fleet
+
+
+def report_of(fleet: Fleet):
+    return document(fleet, "prepare_features.yml", "2026-11-22T12:00:00Z")
+
+
+def terminal(fleet: Fleet, width: int) -> list[str]:
+    return [line for line, _outcome in fleet_table(report_of(fleet), width)]
+
+
+def test_outcomes_and_their_sentences():
+    report = report_of(mixed())
+    assert [(host["host"], host["outcome"], host["message"]) for host in report["hosts"]] == [
+        ("gpu-1", "unreachable", "Failed to connect to the host via ssh: timed out."),
+        ("gpu-2", "not_ready", "/old may not be listed."),
+        ("gpu-3", "failed", "this host has no account 'trainer'."),
+        ("gpu-10", "ready", ""),
+    ]
+    assert report["summary"] == {
+        "hosts": 4, "changed": 1, "ready": 1, "done": 0, "not_ready": 1, "failed": 1, "unreachable": 1, "not_looked_at": 0,
+    }  # fmt: skip
+    assert report["hosts"][1]["sets"][0]["status"] is None
+    assert report["hosts"][3]["sets"][0]["linked"] == 7442
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        ([("saw", "feature_facts", {"ansible_facts": facts()})], "ready"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)})], "not_ready"),
+        ([("saw", "feature_report", {"state": "present"})], "not_looked_at"),
+        ([("saw", "feature_facts", {"ansible_facts": facts()}), ("failed", "feature_links", {"msg": "disk full"})], "failed"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
+          ("failed", "feature_report", {"msg": "the callback is not enabled"})], "failed"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
+          ("saw", "feature_report", {"state": "absent"})], "done"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
+          ("saw", "feature_facts", {"ansible_facts": facts()})], "ready"),
+    ],
+)  # fmt: skip
+def test_outcome(events, outcome):
+    fleet = Fleet()
+    for kind, action, result in events:
+        if kind == "saw":
+            fleet.saw("h", PREFIX + action, result)
+        else:
+            fleet.failed("h", PREFIX + action, "a task", result)
+    assert report_of(fleet)["hosts"][0]["outcome"] == outcome
+
+
+def test_failure_of_a_loop_and_of_a_foreign_task():
+    fleet = Fleet()
+    fleet.failed("a", PREFIX + "feature_upload", "Upload", {"msg": "One or more items failed", "results": [
+        {"failed": False, "msg": "fine"}, {"failed": True, "msg": "rsync ended with 23"}]})  # fmt: skip
+    fleet.failed("b", "ansible.builtin.command", "Mount it", {"msg": "non-zero return code"})
+    assert [host["message"] for host in report_of(fleet)["hosts"]] == ["rsync ended with 23.", "Mount it: non-zero return code."]
+
+
+def test_report_directory_is_learnt_from_a_report_that_fails_too():
+    assert mixed().report_dir == "/r"
+
+
+def test_wide_terminal_has_what_blocks_in_a_column():
+    lines = terminal(mixed(), 160)
+    assert lines[0].split() == ["HOST", "SET", "STATUS", "FOUND", "LINKED", "UPLOADED", "READABLE", "WHAT", "BLOCKS"]
+    row = next(line for line in lines if line.startswith("gpu-2"))
+    assert "cannot be told" in row and "/old may not be listed: make it readable." in row
+    assert "7,442" in next(line for line in lines if line.startswith("gpu-10"))
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 79, 80, 100, 160])
+def test_no_line_is_longer_than_the_terminal(width):
+    lines = terminal(mixed(), width)
+    assert [line for line in lines if len(line) > width] == []
+    joined = " ".join(" ".join(lines).split())
+    for part in ("gpu-1", "gpu-2", "gpu-3", "gpu-10", "this host has no account 'trainer'", "timed out", "4 hosts: 1 ready"):
+        assert part in joined
+
+
+def test_narrow_terminal_stacks():
+    lines = terminal(mixed(), 50)
+    assert "HOST" not in lines[0]
+    assert lines[-1] == "Unreachable: gpu-1"
+    assert "gpu-10: ready" in lines
+
+
+def test_ready_rows_can_be_told_apart_by_the_caller():
+    kinds = {line.split()[0]: outcome for line, outcome in fleet_table(report_of(mixed()), 80) if line.startswith("gpu")}
+    assert kinds == {"gpu-1": "unreachable", "gpu-2": "not_ready", "gpu-3": "failed", "gpu-10": "ready"}
+
+
+def test_hosts_are_in_natural_order():
+    assert sorted(["gpu-10", "gpu-2", "a", "10", "gpu-2b"], key=natural) == ["10", "a", "gpu-2", "gpu-2b", "gpu-10"]
+
+
+def test_one_shared_target_is_told_once():
+    fleet = Fleet()
+    shared = {"type": "nfs4", "source": "10.0.0.5:/features"}
+    for host in ("a", "b"):
+        looked(fleet, host, filesystem=shared)
+    looked(fleet, "c", filesystem={**shared, "source": "10.0.0.6:/features"})
+    looked(fleet, "d", path="/elsewhere", filesystem=shared)
+    looked(fleet, "e")
+    report = report_of(fleet)
+    assert report["shared"] == [{"path": "/data/wav2vec", **shared, "hosts": ["a", "b"]}]
+    assert "/data/wav2vec of a and b is one and the same directory" in " ".join(terminal(fleet, 80))
+    assert "is one and the same directory" in to_html(report)
+
+
+def hostile() -> Fleet:
+    fleet = Fleet()
+    looked(fleet, MARKUP, name=MARKUP, ready=False, problems=[MARKUP], path="/data/" + MARKUP)
+    raw = fleet.hosts[MARKUP].facts["feature_sets"][MARKUP]
+    raw["rejected"] = {"count": 1, "samples": [{"path": MARKUP + "\udcff", "reason": MARKUP}]}
+    fleet.failed(MARKUP, PREFIX + "feature_links", MARKUP, {"msg": MARKUP})
+    return fleet
+
+
+class Page(html.parser.HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_markup_in_names_stays_text_on_the_page():
+    text = to_html(report_of(hostile()))
+    page = Page(text)
+    assert "script" not in page.tags
+    assert "\x1b" not in text
+    assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;\\x1b[31m") >= 6
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("fleet", [mixed(), hostile()], ids=["mixed", "hostile"])
+def test_page_is_well_formed_and_needs_nothing_else(fleet):
+    page = Page(to_html(report_of(fleet)))
+    assert page.open == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    targets = [value for name, value in page.attributes if name in ("src", "href", "action", "data", "srcset")]
+    assert [value for value in targets if not value.startswith("#")] == []
+    assert ("name", "viewport") in page.attributes
+
+
+def test_page_has_a_bar_for_each_directory():
+    fleet = Fleet()
+    looked(fleet, "a", features=6, rejected=3, damaged=1, dangling=0)
+    bars = [line for line in to_html(report_of(fleet)).splitlines() if 'class="bar"' in line]
+    assert len(bars) == 2
+    assert 'style="width:0.08%"' in bars[0] and '"damaged"' in bars[0] and '"other"' in bars[0]
+    assert '<i class="feature" style="width:99.84%">' in bars[1]
+
+
+def test_files_are_written_whole_and_replace_earlier_ones(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    for fleet in (hostile(), mixed()):
+        paths = write_report(str(folder), report_of(fleet))
+    assert paths == [str(folder / "report.json"), str(folder / "report.html")]
+    assert sorted(entry.name for entry in folder.iterdir()) == ["report.html", "report.json"]
+    assert json.loads((folder / "report.json").read_text()) == report_of(mixed())
+    assert (folder / "report.html").read_text(encoding="utf-8") == to_html(report_of(mixed()))
+
+
+def test_a_file_in_the_way_is_an_error_that_leaves_no_scratch_file(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(OSError):
+        write_report(str(tmp_path), report_of(mixed()))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_json_has_no_control_character_that_a_host_could_choose():
+    text = to_json(report_of(hostile()))
+    assert text.isascii() and "\x1b" not in text and "\\u001b" not in text

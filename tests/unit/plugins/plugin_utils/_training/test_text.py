@@ -1,0 +1,90 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import health_lines, size
+
+RUNNING = {
+    "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/home/ubuntu/w",
+    "session": {"name": "attn_crnn_v2", "active": True},
+    "process": {"running": True, "pid": 4711, "in_session": True, "command": ["python"], "others": []},
+    "run": {"path": "/home/ubuntu/w/runs/s/1", "started": 100.0, "ended": None, "command_line": "python -u x.py",
+            "feature_status": 2, "exit_code": None, "signal": None, "sets": ["a"]},
+    "log": {"path": "x", "bytes": 1, "age": 3.0, "lines": ["Epoch 3/30"]},
+    "progress": {"epoch": 3, "epochs": 30, "metrics": {"loss": 1.23456, "val_loss": "nan"}, "errors": [], "last_line": ""},
+    "checkpoint": {"path": "/home/ubuntu/w/checkpoints/b.keras", "bytes": 1_500_000, "age": 130.0},
+    "gpus": [{"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360}],
+    "memory": {"total": 16_000_000_000, "available": 9_000_000_000}, "disk": {"total": None, "free": None},
+    "features": {"count": 8690, "from": "record", "problem": None,
+                 "sets": {"a": {"features": 8690, "target": "/data/a", "problems": ["one link there dangles"]}}},
+}
+
+ENDED = copy.deepcopy(RUNNING)
+ENDED.update(
+    state="failed", healthy=False, outcome="exit code 3", sentence="failed (exit code 3)",
+    session={"name": "attn_crnn_v2", "active": False},
+    process={"running": False, "pid": None, "in_session": False, "command": [], "others": [{"pid": 5, "name": "htop"}]},
+    checkpoint=None, gpus=[], features={"count": None, "problem": "/data/a cannot be read by user ubuntu", "sets": {}},
+)
+ENDED["run"]["ended"] = 400.0
+
+
+def test_the_lines_of_a_run_that_lives():
+    assert health_lines("gpu-1", RUNNING, "ATTN-CRNN TRAINING HEALTH CHECK", "WAV2VEC") == [
+        "=== ATTN-CRNN TRAINING HEALTH CHECK ===",
+        "Host: gpu-1 (user ubuntu, /home/ubuntu/w)",
+        "✓ tmux session 'attn_crnn_v2' is active",
+        "✓ training process is running (process 4711)",
+        "WAV2VEC feature files found: 8690",
+        "  a: 8690 in /data/a",
+        "    ✗ WARNING: one link there dangles",
+        "✓ last run: running",
+        "  run: /home/ubuntu/w/runs/s/1, feature status 2 at the start",
+        "  command: python -u x.py",
+        "  epoch: 3/30",
+        "  metrics: loss 1.235, val_loss nan",
+        "  ✗ WARNING: val_loss is nan",
+        "  log: last line 3 s ago",
+        "✓ checkpoint: /home/ubuntu/w/checkpoints/b.keras (1.5 MB, 2 min old)",
+        "  GPU 0: Tesla T4, 97 % used, 11019 of 15360 MiB",
+        "  memory: 9.0 GB of 16.0 GB available",
+        "  recent log:",
+        "    Epoch 3/30",
+    ]
+
+
+def test_the_lines_of_a_run_that_has_failed():
+    lines = health_lines("gpu-1", ENDED, "T", "L")
+    assert lines[0] == "=== T ==="
+    for line in (
+        "✗ WARNING: tmux session 'attn_crnn_v2' not found",
+        "✗ WARNING: training process not running",
+        "  also in the session: htop (process 5)",
+        "✗ WARNING: L feature files not counted: /data/a cannot be read by user ubuntu",
+        "✗ WARNING: last run: failed (exit code 3)",
+        "  run: /home/ubuntu/w/runs/s/1 (5 min), feature status 2 at the start",
+        "  checkpoint: none yet",
+    ):
+        assert line in lines
+    assert not any("found:" in line for line in lines)
+
+
+def test_nothing_in_a_record_or_log_drives_the_terminal():
+    info = copy.deepcopy(RUNNING)
+    info["run"]["command_line"] = "python \x1b]0;title\x07\r\x1b[2J\n=== fake ==="
+    lines = health_lines("gpu-1", info, "T", "L")
+    assert all(line.isprintable() for line in lines)
+    assert "=== fake ===" not in lines
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (4.5e9, "4.5 GB"), (2e12, "2.0 TB"), (5e15, "5000.0 TB")],
+)
+def test_size(number, text):
+    assert size(number) == text

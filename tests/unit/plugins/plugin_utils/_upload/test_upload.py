@@ -1,0 +1,328 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of an upload: command lines, words for failures, progress, the judged source."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload import progress as upload_progress
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
+    Board,
+    Meter,
+    Progress,
+    block,
+    duration,
+    paint,
+    plain_line,
+    size,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
+    BUSY,
+    REPLACED,
+    check_options,
+    explain,
+    files_list,
+    receiver_command,
+    rsync_options,
+    ssh_command,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import judge_once, judge_source
+
+
+def test_rsync_options_survive_the_one_line_that_synchronize_makes_of_them():
+    options = rsync_options("/tmp/a b/files", "/tmp/it's/log", False, ["--bwlimit=5m"], "ssh -S none")
+    words = shlex.split(" ".join(options))
+    assert "--files-from=/tmp/a b/files" in words and "--log-file=/tmp/it's/log" in words
+    assert "--rsh=ssh -S none" in words and "--bwlimit=5m" in words and "--no-relative" in words
+    for unwanted in ("--compress", "-z", "--delay-updates", "--owner", "--group", "-F", "--links"):
+        assert unwanted not in words
+    assert "--relative" in rsync_options("f", "l", True, [], None)
+
+
+@pytest.mark.parametrize("option", ["--bwlimit=5m", "-v", "--timeout=20", "--sparse", "-S", "-W", "--checksum", "-z", "-B4096"])
+def test_options_that_only_limit_are_taken(option):
+    assert check_options([option]) == [option]
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--delete", "--delete-after", "--del", "--remove-source-files", "--inplace", "--append", "--delay-updates", "-n", "--dry-run",
+     "--partial-dir=x", "-e", "--rsh=x", "--rsync-path=x", "--files-from=x", "-T/tmp", "--backup", "-vb", "-a", "-aF", "bwlimit", "",
+     "--", "--log-file=x", "--filter=x", "--exclude=x", "--existing", "-u"],
+)  # fmt: skip
+def test_options_that_break_a_promise_are_refused(option):
+    with pytest.raises(FeatureError, match="prepare_features_rsync_opts"):
+        check_options([option])
+
+
+def test_options_must_be_a_list():
+    with pytest.raises(FeatureError, match="must be a list"):
+        check_options("--bwlimit=5m")
+
+
+def test_ssh_is_set_as_the_connection_is_but_without_compression_and_sharing():
+    options = {
+        "ssh_executable": "/usr/bin/ssh",
+        "ssh_args": "-C -o ControlMaster=auto -o ControlPersist=60s",
+        "ssh_common_args": '-o ProxyCommand="ssh -W %h:%p -q bastion"',
+        "ssh_extra_args": None,
+        "host_key_checking": True,
+        "port": 2222,
+        "private_key_file": "/home/me/my key",
+        "timeout": 10,
+    }
+    words = shlex.split(ssh_command(options, False))
+    assert words[:3] == ["/usr/bin/ssh", "-S", "none"]
+    assert "-C" not in words and "Compression=no" in words and "BatchMode=yes" in words
+    assert "ProxyCommand=ssh -W %h:%p -q bastion" in words and "Port=2222" in words
+    assert 'IdentityFile="/home/me/my key"' in words
+    assert not any("StrictHostKeyChecking" in word for word in words)
+    words = shlex.split(ssh_command({**options, "host_key_checking": False}, True))
+    assert "StrictHostKeyChecking=no" in words and "BatchMode=yes" not in words
+
+
+class TestReceiver:
+    """The receiving side's command, run by a shell as sshd would."""
+
+    @staticmethod
+    def run(staging: Path, key: str | None = None) -> subprocess.CompletedProcess[str]:
+        info = staging.stat()
+        program = staging.parent / "rsync"
+        program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; pwd; flock -n . true && echo free || echo locked\n')
+        program.chmod(0o755)
+        command = receiver_command(str(program), str(staging), key or f"{info.st_dev}:{info.st_ino}", None)
+        assert os.path.expandvars(command) == command, "synchronize expands variables on the controller"
+        return subprocess.run(["/bin/sh", "-c", f"{command} --server -e.x . ./"], text=True, capture_output=True, check=False)
+
+    def test_it_works_in_the_directory_and_holds_its_lock(self, tmp_path):
+        staging = tmp_path / "it's a \"place\" $HOME ${HOME} \\0044 \\"
+        staging.mkdir()
+        done = self.run(staging)
+        assert done.stdout.splitlines() == ["--server", "-e.x", ".", "./", str(staging), "locked"], done.stderr
+
+    def test_another_directory_under_that_name_is_refused(self, tmp_path):
+        (tmp_path / "staging").mkdir()
+        done = self.run(tmp_path / "staging", "1:2")
+        assert done.returncode == REPLACED
+        assert "was removed or replaced" in explain(done.returncode, done.stderr, "web1", "/data/.x")
+
+    def test_an_option_of_the_users_that_rsync_does_not_know_is_named(self):
+        said = "rsync: --nonsense=1: unknown option\nrsync error: syntax or usage error (code 1) at main.c(1795)"
+        assert explain(1, said, "web1", "/data/.x", ["--bwlimit=5m", "--nonsense=1"]) == (
+            "prepare_features_rsync_opts: rsync knows no option '--nonsense=1': correct it, or leave it out"
+        )
+        assert "too old" in explain(1, said, "web1", "/data/.x", ["--bwlimit=5m"])
+
+    def test_a_held_lock_is_told_by_code_and_word(self, tmp_path):
+        staging = tmp_path / "staging"
+        staging.mkdir()
+        command = ["flock", str(staging), "sh", "-c", "echo ready; exec cat"]
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            assert holder.stdout.readline() == b"ready\n"
+            done = self.run(staging)
+        finally:
+            holder.stdin.close()
+            holder.wait()
+        assert done.returncode == BUSY
+        assert "another upload is writing into /data/.x" in explain(12, done.stderr, "web1", "/data/.x")
+        assert self.run(staging).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "words"),
+    [
+        (11, 'rsync: write failed on "x": No space left on device (28)', "the disk of /data/.x is full"),
+        (12, "sudo: a password is required\nrsync: connection unexpectedly closed", "sudo asks for a password"),
+        (255, "Host key verification failed.", "SSH host key is not known"),
+        (255, "me@h: Permission denied (publickey).", "SSH refused the login"),
+        (127, "bash: rsync: command not found", "install the package rsync there"),
+        (24, 'file has vanished: "x"', "a file of the source vanished"),
+        (12, "rsync: connection unexpectedly closed", "broke off (rsync: connection unexpectedly closed): run again"),
+        (-9, "", "broke off: run again"),
+        (1, "something new", "failed with rsync's code 1 (something new)"),
+    ],
+)
+def test_failures_are_one_sentence(code, message, words):
+    sentence = explain(code, message, "web1", "/data/.x")
+    assert words in sentence and "\n" not in sentence
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is missing")
+@pytest.mark.parametrize("tree", [False, True])
+def test_real_rsync_takes_every_name_from_the_list(tmp_path, tree):
+    names = [b"plain", b"with space", b"#comment", b";comment", b"-n", b"--delete", b'quo"te\'s', b"line\nbreak", b"\xff\xfe",
+             b"*", b"[a]", b"{a,b}", b"a:b", b"$HOME", b"~x", b"deep/er/one"]  # fmt: skip
+    source = tmp_path / "sou:rce $x"
+    for name in names:
+        path = Path(os.fsdecode(bytes(source) + b"/" + name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name)
+    (source / "linked").symlink_to(source / "plain")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "link").symlink_to(source)
+    (tmp_path / "files").write_bytes(files_list([*names, b"linked"]))
+    options = rsync_options(str(tmp_path / "files"), str(tmp_path / "log"), tree, [], None)
+    command = ["rsync", *shlex.split(" ".join(options)), f"{tmp_path / 'link'}/", f"{tmp_path / 'to'}/"]
+    subprocess.run(command, check=True)
+    for name in names:
+        arrived = name if tree else name.rpartition(b"/")[2]
+        assert Path(os.fsdecode(bytes(tmp_path) + b"/to/" + arrived)).read_bytes() == name
+    assert not (tmp_path / "to" / "linked").is_symlink()
+    progress = Progress("h", "s", len(names) + 1, 1000)
+    meter = Meter(progress, tmp_path / "log")
+    meter.update(1.0)
+    assert progress.files == meter.sent == len(names) + 1
+    assert progress.bytes == sum(map(len, names)) + len(b"plain") and meter.wire >= progress.bytes
+
+
+def test_the_meter_reads_a_log_that_grows_in_the_middle_of_a_line(tmp_path):
+    progress = Progress("web1", "wav", 10, 4_000_000, files=2, bytes=800_000)
+    meter = Meter(progress, tmp_path / "log")
+    meter.update(100.0)
+    assert (progress.files, progress.rate, progress.seconds_left) == (2, 0.0, None)
+    with open(tmp_path / "log", "w") as log:
+        log.write(
+            "2026/11/22 20:00:00 [7] building file list\n2026/11/22 20:00:00 [7] sent <f+++++++++ 400100 400000\n"
+            "2026/11/22 20:00:01 [7] sent <f+++++++++ 4001"
+        )
+        log.flush()
+        meter.update(101.0)
+        assert (progress.files, progress.bytes, meter.wire) == (3, 1_200_000, 400_100)
+        log.write("00 400000\n")
+    meter.update(102.0)
+    assert (progress.files, progress.bytes, meter.wire) == (4, 1_600_000, 800_200)
+    assert (progress.rate, progress.seconds_left, progress.percent) == (400_000.0, 6.0, 40)
+    assert plain_line(progress) == "web1: wav: 40%, 1.6 MB of 4.0 MB, 4 of 10 files, 400 kB/s, 0:06 left"
+
+
+def test_sizes_and_times_for_people():
+    assert [size(n) for n in (0, 999, 1000, 4_500_000, 3_600_000_000)] == ["0 B", "999 B", "1 kB", "4.5 MB", "3.60 GB"]
+    assert [duration(n) for n in (0, 59.6, 61, 3723)] == ["0:00", "1:00", "1:01", "1:02:03"]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
+def test_the_block_fits_the_terminal(width):
+    uploads = [Progress(f"web{n}", "wav2vec", 8690, 4_500_000_000, 100 * n, 50_000_000 * n, 4e7) for n in range(1, 31)]
+    lines = block(uploads, width, 10)
+    assert len(lines) == 11 and lines[-1] == "  and 20 more hosts"[: width - 1]
+    assert all(len(line) < width for line in lines)
+    if width >= 60:
+        assert all(line.endswith(" left") and "%" in line for line in lines[:-1]), "the time left is the last to go"
+    if width >= 120:
+        assert "[" in lines[0] and lines[0].endswith("1:51 left")
+        assert len({line.index("files") for line in lines[:-1]}) == 1, "columns stand below each other"
+
+
+def test_painting_leaves_the_cursor_where_it_was():
+    assert paint(["a", "b"]) == "\r\x1b[J\na\nb\x1b[2A\r"
+    assert paint([]) == "\r\x1b[J\r"
+
+
+def test_elsewhere_than_on_a_terminal_there_is_a_line_every_few_seconds(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(upload_progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(upload_progress, "terminal_size", lambda: None)
+    shown = []
+    board = Board(tmp_path / "progress", lambda text, raw: shown.append((text, raw)))
+    progress = Progress("web1", "wav", 10, 100)
+    for _tick in range(22):
+        now[0] += 0.5
+        board.update(progress)
+    assert len(shown) == 2 and all(not raw and "web1: wav: 0%" in text for text, raw in shown)
+    board.finish(progress, "done")
+    assert shown[-1] == ("done", False)
+
+
+def test_on_a_terminal_all_uploads_of_the_run_share_one_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(upload_progress, "terminal_size", lambda: (100, 24))
+    shown = []
+    board = Board(tmp_path / "progress", lambda text, raw: shown.append(text))
+    other = "import json,sys,time; json.dump(dict(host='web2', set_name='wav', total_files=3, total_bytes=9," \
+        " files=1, bytes=3, rate=1.0, updated=time.time()), open(sys.argv[1], 'w'))"
+    subprocess.run([sys.executable, "-c", other, str(tmp_path / "progress" / "77.json")], check=True)
+    board.update(Progress("web1", "wav", 10, 100, updated=upload_progress.time.time()))
+    assert len(shown) == 1 and "web1" in shown[0] and "web2" in shown[0] and shown[0].endswith("\x1b[2A\r")
+    board.update(Progress("web1", "wav", 10, 100, updated=upload_progress.time.time()))
+    assert len(shown) == 1, "not more often than the eye can follow"
+    board.finish(Progress("web1", "wav", 10, 100), "web1 is done")
+    assert shown[-2] == "web1 is done" and "web1" not in shown[-1] and "web2" in shown[-1]
+
+
+def feature(path: Path, seed: int, array: str = "features") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"
+    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(array + ".npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + seed.to_bytes(8, "little"))
+
+
+def make_set(**options):
+    return parse_sets([{"name": "wav", "target": "/data/wav", "arrays": {"features": {"dtype": "float32", "shape": [None]}}, **options}])[0]
+
+
+def test_only_features_of_a_source_are_sent_each_once(tmp_path):
+    feature(tmp_path / "a.npz", 1)
+    feature(tmp_path / "deep" / "b.npz", 2)
+    feature(tmp_path / "other.npz", 3, "video")
+    (tmp_path / "copy of a.npz").write_bytes((tmp_path / "a.npz").read_bytes())
+    (tmp_path / "linked.npz").symlink_to(tmp_path / "a.npz")
+    (tmp_path / "notes.txt").write_text("x")
+    source = judge_source(make_set(), str(tmp_path))
+    assert source.files == {"a.npz": "a.npz", "b.npz": "deep/b.npz"}
+    assert source.left_out == 3 and len(source.samples) == 3
+    assert judge_source(make_set(layout="tree"), str(tmp_path)).files["deep/b.npz"] == "deep/b.npz"
+    assert source.changed_since(source.files) is None
+    os.utime(tmp_path / "a.npz", (1, 1))
+    assert source.changed_since(source.files) == str(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (shutil.rmtree, "does not exist on the controller"),
+        (lambda base: (base / "a.npz").unlink(), "holds no feature of set 'wav'"),
+        (lambda base: (base / "z.npz").write_bytes((base / "a.npz").read_bytes()[:50]), "z.npz in the source is damaged"),
+        (lambda base: (base / "z.npz").write_bytes(b""), "z.npz in the source is damaged"),
+        (lambda base: (base / "z.npz").symlink_to("/nowhere"), "z.npz in the source is a link to nothing"),
+        (lambda base: feature(base / "two" / "a.npz", 9), "two different features named a.npz"),
+    ],
+)
+def test_a_source_that_cannot_be_sent_as_it_is_stops_the_upload(tmp_path, harm, words):
+    base = tmp_path / "source"
+    feature(base / "a.npz", 1)
+    harm(base)
+    with pytest.raises(FeatureError) as error:
+        judge_source(make_set(), str(base))
+    assert words in str(error.value)
+
+
+def test_a_source_is_judged_once_for_all_hosts(tmp_path):
+    for number in range(5):
+        feature(tmp_path / "source" / f"{number}.npz", number)
+    (tmp_path / "source" / os.fsdecode(b"\xff\n.npz")).write_bytes((tmp_path / "source" / "0.npz").read_bytes())
+    answers = []
+    hosts = [
+        threading.Thread(target=lambda: answers.append(judge_once(make_set(), str(tmp_path / "source"), tmp_path / "run")))
+        for _host in range(4)
+    ]
+    for host in hosts:
+        host.start()
+    for host in hosts:
+        host.join()
+    assert len(answers) == 4 and all(answer == answers[0] for answer in answers)
+    assert len(list((tmp_path / "run").glob("*.json"))) == 1
+    (tmp_path / "source" / "5.npz").write_bytes(b"damaged since")
+    assert judge_once(make_set(), str(tmp_path / "source"), tmp_path / "run") == answers[0], "the answer is read, not made again"
