@@ -13,7 +13,6 @@ from .._scan.manifest import Manifest, manifest_path, pack_manifest, read_manife
 from .._scan.staging import FETCH_DIR
 from .._system.paths import OPEN_DIRECTORY
 
-
 # How a manifest is called until it is written: always the same, so that the next run finds what a killed one left.
 _NEW = ".new"
 
