@@ -22,7 +22,7 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment |= {
         "ANSIBLE_CONFIG": str(directory / "empty.cfg"),
         "ANSIBLE_HOME": str(directory / "home"),
-        "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".venv/collections"),
+        "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
     }
     program = str(REPOSITORY / ".venv/bin/ansible-playbook")
     return subprocess.run([program, *arguments], cwd=directory, env=environment, text=True, capture_output=True, check=False)
