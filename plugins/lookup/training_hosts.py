@@ -6,13 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible import context
-from ansible.errors import AnsibleError
-from ansible.inventory.manager import InventoryManager
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = r"""
 name: training_hosts
 short_description: The hosts of a play, which must be at least one
@@ -48,6 +41,13 @@ _raw:
   type: list
   elements: str
 """
+
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.plugins.lookup import LookupBase
 
 
 class LookupModule(LookupBase):

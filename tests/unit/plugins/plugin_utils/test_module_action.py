@@ -27,6 +27,8 @@ def test_a_worker_searches_for_no_garbage_and_later_only_among_what_is_new():
 
 
 def test_a_process_that_goes_on_after_the_task_is_left_as_it_is():
+    # Python 3.12 starts with some objects frozen.
+    frozen = gc.get_freeze_count()
     with no_collections():
         assert gc.isenabled()
-    assert gc.isenabled() and gc.get_freeze_count() == 0
+    assert gc.isenabled() and gc.get_freeze_count() == frozen
