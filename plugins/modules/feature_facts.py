@@ -88,8 +88,17 @@ ansible_facts:
       type: list
       elements: str
       sample: [link]
+    feature_digest:
+      description:
+        - SHA-256 over the digests of all sets, by name; null where a set has none. Equal on hosts whose trainers see the same data.
+      type: str
+      sample: 8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f
     feature_sets:
-      description: By set name, its status, readiness, problems, warnings, counts and directories.
+      description:
+        - By set name, its status, readiness, problems, warnings, counts and directories.
+        - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
+          It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
+          the set says C(verify=full)) or the target could not be looked at in full.
       type: dict
       sample:
         wav2vec:
@@ -101,6 +110,8 @@ ansible_facts:
           to_link: 1248
           to_remove: 0
           to_upload: false
+          digest: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+          digest_reason: null
           target: {path: /data/wav2vec_features, state: absent, features: 0, links: 0, dangling: 0, stray: 0, rejected: 0, bytes: 0}
           incoming: {state: absent, features: 0, complete: false}
           legacy:

@@ -17,6 +17,7 @@ from .._spec.policy import Options
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import InodeKey
+from .digest import NO_DIGEST, Digest
 from .links import SetPlan
 from .status import host_status
 
@@ -31,6 +32,7 @@ class SetView:
     legacy: List[LegacyView]
     incoming: Incoming
     read: List[Entry] = field(default_factory=list)  # what the trainer reads of the target
+    digest: Digest = NO_DIGEST
     plan: SetPlan = field(default_factory=SetPlan)
     status: Optional[int] = None
     top_up: bool = False

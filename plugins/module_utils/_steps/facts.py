@@ -15,6 +15,7 @@ import stat
 from typing import Any, Dict, List, Optional, Sequence
 
 from .._formats.classify import DAMAGED
+from .._plan.digest import digest_of_run
 from .._plan.links import SAMPLES
 from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
 from .._plan.state import HostView, SetView
@@ -34,6 +35,7 @@ def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
         "features_ready": host_is_ready(host, assessments),
         "features_will_be_ready": host_will_be_ready(host, assessments),
         "features_to_do": _to_do(host, assessments),
+        "feature_digest": digest_of_run({view.name: view.digest.value for view in host.sets}),
         "feature_sets": {
             view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
         },
@@ -59,6 +61,8 @@ def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, 
         "required": view.feature_set.required,
         "source": view.feature_set.source,
         "reads": list(view.feature_set.reads),
+        "digest": view.digest.value,
+        "digest_reason": view.digest.reason,
         "target": _target(view, mounts),
         "incoming": {
             "state": view.incoming.state,

@@ -14,6 +14,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tupl
 
 from .._access.probe import Directory
 from .._access.report import Proof
+from .._plan.digest import Digest, digest_of_set
 from .._plan.links import LegacyInput, SetInput, SetPlan, plan_links, plan_removal
 from .._plan.state import HostView, SetView
 from .._plan.status import any_holds, holds, set_status
@@ -102,6 +103,7 @@ def _look_once(
         view = SetView(one, place.path, scan, found, look_at_staging(replace(one, target=place.path)))
         reads = name_filter(one.reads)
         view.read = [entry for entry in scan.entries if reads(entry.name)]
+        view.digest = _digest(view)
         view.top_up = options.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
@@ -175,6 +177,14 @@ def _features(views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]
         for entry in scan.entries:
             if entry.is_feature:
                 yield scan.path, entry
+
+
+def _digest(view: SetView) -> Digest:
+    def read(entry: Entry) -> bytes:
+        return digest_on_disk((view.target, entry))
+
+    fully_scanned = view.scan.state != UNREADABLE and not view.scan.doubt_count
+    return digest_of_set(view.target, view.features, fully_scanned, read if view.feature_set.verify == "full" else None)
 
 
 def _find_leaks(views: Sequence[SetView]) -> None:
