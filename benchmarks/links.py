@@ -33,13 +33,13 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec import se
 from ansible_collections.trainprep.features.plugins.module_utils._spec import policy
 wanted = sets.parse_sets(json.load(sys.stdin))
 user = accounts.find_account("ubuntu")
-view = inspect.look(wanted, user, policy.Options(), with_access=False)
+view = inspect.inspect_host(wanted, user, policy.Policy(), with_access=False)
 start = time.perf_counter()
 made = [links.apply_links(one.target, one.plan, user.uid, user.gid, one.target_key).linked for one in view.sets]
 print(json.dumps({"seconds": time.perf_counter() - start, "linked": sum(made)}))
 """
 
-# The approach of the scripts that this collection replaces: one ssh per question, one ln per file, and each .npz taken for a
+# The approach of the scripts that this collection replaces: one ssh per criteria, one ln per file, and each .npz taken for a
 # feature: 16,661 links, their target chosen by a substring of the path. Kinder than the scripts in that find
 # starts ln itself, without a shell for each file, and that it goes on where they ended at status 2.
 SHELL = """

@@ -45,8 +45,8 @@ def save(name: str, rows: Sequence[Row]) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps([asdict(row) for row in rows], indent=2))
     for row in rows:
-        verdict = "ok  " if row.holds else "OVER"
-        print(f"{verdict} {row.measure}: {row.figure:.2f} ({row.better} {row.bound:g}); {row.detail}", flush=True)
+        classification = "ok  " if row.holds else "OVER"
+        print(f"{classification} {row.measure}: {row.figure:.2f} ({row.better} {row.bound:g}); {row.detail}", flush=True)
 
 
 def load() -> list[Row]:

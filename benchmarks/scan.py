@@ -32,7 +32,7 @@ user = accounts.find_account(None)
 times = []
 for turn in range(int(sys.argv[2])):
     start = time.perf_counter()
-    found = facts.facts(inspect.look(wanted, user, policy.Options()), mounts.read_mountinfo())
+    found = facts.facts(inspect.inspect_host(wanted, user, policy.Policy()), mounts.read_mountinfo())
     times.append(time.perf_counter() - start)
     if turn == 0:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

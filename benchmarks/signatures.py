@@ -22,13 +22,13 @@ from tests.support.layout import crema_d_names, ravdess_names, write_features
 
 init_plugin_loader([str(REPOSITORY / "collections")])
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import _Directory, _Walk
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import DirectoryScan
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
-from ansible_collections.trainprep.features.plugins.module_utils._system.parallel import judge_all
+from ansible_collections.trainprep.features.plugins.module_utils._system.parallel import map_parallel
 
 ASKED = parse_arrays({"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}})
 SLOW_OPEN = 0.001
@@ -36,7 +36,7 @@ SLOW_FILES = 1000
 
 
 def bare(paths: list[str]) -> None:
-    """What no verdict can do without: open, fstat, two reads, close."""
+    """What no classification can do without: open, fstat, two reads, close."""
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
         size = os.fstat(fd).st_size
@@ -48,7 +48,7 @@ def bare(paths: list[str]) -> None:
 def judge_path(path: str) -> str:
     fd = os.open(path, os.O_RDONLY)
     try:
-        return judge(fd, os.fstat(fd).st_size, path, ASKED).kind
+        return classify(fd, os.fstat(fd).st_size, path, ASKED).kind
     finally:
         os.close(fd)
 
@@ -56,9 +56,9 @@ def judge_path(path: str) -> str:
 def quick(paths: list[str]) -> None:
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
-        verdict = judge(fd, os.fstat(fd).st_size, path, ASKED)
+        classification = classify(fd, os.fstat(fd).st_size, path, ASKED)
         os.close(fd)
-        assert verdict.kind == FEATURE
+        assert classification.kind == FEATURE
 
 
 def numpys_names(paths: list[str]) -> None:
@@ -68,7 +68,7 @@ def numpys_names(paths: list[str]) -> None:
 
 
 def slowly(path: str) -> str:
-    """A verdict where each open takes a network round trip."""
+    """A classification where each open takes a network round trip."""
     time.sleep(SLOW_OPEN)
     return judge_path(path)
 
@@ -79,7 +79,7 @@ def one_by_one(paths: list[str]) -> None:
 
 
 def overlapped(paths: list[str]) -> None:
-    assert sum(kind == FEATURE for _path, kind in judge_all(paths, slowly)) == len(paths)
+    assert sum(kind == FEATURE for _path, kind in map_parallel(paths, slowly)) == len(paths)
 
 
 def find(directory: Path) -> None:
@@ -99,13 +99,13 @@ def rows(directory: Path) -> Iterator[Row]:
     write_features(directory, crema_d_names(7442) + ravdess_names(1248))
     paths = sorted(str(path) for path in directory.iterdir())
     assert len(paths) == 8690
-    yield compare("quick verdict against open, fstat, pread, pread, close", "<=", 2.5, paths, quick, bare, processor)
-    yield compare("numpy.load(f).files against a quick verdict", ">=", 2.5, paths, numpys_names, quick, processor)
+    yield compare("quick classification against open, fstat, pread, pread, close", "<=", 2.5, paths, quick, bare, processor)
+    yield compare("numpy.load(f).files against a quick classification", ">=", 2.5, paths, numpys_names, quick, processor)
     yield compare(
-        f"verdicts one by one against overlapping ones, {SLOW_FILES} files, 1 ms an open", ">=", 8, paths[:SLOW_FILES],
+        f"classifications one by one against overlapping ones, {SLOW_FILES} files, 1 ms an open", ">=", 8, paths[:SLOW_FILES],
         one_by_one, overlapped, in_turns, 3,
     )  # fmt: skip
-    yield compare("scan without verdicts against find -name '*.npz'", "<=", 1.5, directory, listing, find, in_turns, 15)
+    yield compare("scan without classifications against find -name '*.npz'", "<=", 1.5, directory, listing, find, in_turns, 15)
 
 
 def processor(times: int, *functions: Callable[[], object]) -> list[float]:

@@ -42,9 +42,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     rsync_options,
     ssh_command,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, judge_once
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, classify_once
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
 
 # Seconds without a byte, after which either side gives up.
 _SILENCE = 300
@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
         self._run_directory = Path(C.DEFAULT_LOCAL_TMP) / "feature_upload"
         self._run_directory.mkdir(mode=0o700, exist_ok=True)
         names = {one.name for one in sets if one.source and is_remote(one.source)}
-        sources = {one.name: self._judge(one, task_vars) for one in sets if one.name not in names}
+        sources = {one.name: self._classify(one, task_vars) for one in sets if one.name not in names}
         if sources:
             self._check_transport()
             prepared = self._prepare(sources, task_vars)
@@ -135,7 +135,7 @@ class ActionModule(ActionBase):
         return upload_fetch.watch(ask, self._host, one.name, started, self._run_directory / "progress", _show)
 
     def _execute(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        with no_collections():
+        with gc_paused():
             return dict(
                 self._execute_module(
                     module_name=f"trainprep.features.{module}", module_args=arguments, task_vars=task_vars
@@ -157,14 +157,14 @@ class ActionModule(ActionBase):
                 f"{self._host}: rsync becomes another user by sudo only, not by {become.name}: set ansible_become_method: sudo"
             )
 
-    def _judge(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
+    def _classify(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
         if not one.source:
             raise FeatureError(f"feature set '{one.name}' has no 'source': name a directory on the controller")
         path = os.path.normpath(os.path.expanduser(one.source))
         # As files are looked for that are named on the command line, and as those that a playbook names.
         places = [os.getcwd(), str(task_vars.get("playbook_dir") or self._loader.get_basedir())]
         found = [os.path.join(place, path) for place in places]
-        return judge_once(one, next(filter(os.path.lexists, found), found[0]), self._run_directory)
+        return classify_once(one, next(filter(os.path.lexists, found), found[0]), self._run_directory)
 
     def _prepare(self, sources: dict[str, Source], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Asks the host what it lacks, and has it make ready. Waits where another upload is busy."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Streams a training's log: one bounded piece after the other, each from where the last one ended."""
+"""Streams a training's log: one bounded chunk after the other, each from where the last one ended."""
 
 from __future__ import annotations
 
@@ -40,44 +40,44 @@ class ActionModule(ActionBase):
 
         shown, remarked = 0, False
         while True:
-            piece = self._ask(lambda: self._piece(arguments, task_vars), arguments["patience"], prefix)
-            if "run" not in piece:
-                return {**result, **piece, "failed": True}
-            if piece["text"]:
-                show(display.display, "\n".join(prefix + line for line in piece["text"].split("\n")))
-            shown += int(piece.get("lines") or 0)
+            chunk = self._ask(lambda: self._chunk(arguments, task_vars), arguments["patience"], prefix)
+            if "run" not in chunk:
+                return {**result, **chunk, "failed": True}
+            if chunk["text"]:
+                show(display.display, "\n".join(prefix + line for line in chunk["text"].split("\n")))
+            shown += int(chunk.get("lines") or 0)
             # From here on this very run, also when another one starts meanwhile.
-            arguments.update(run=piece["run"], offset=piece["offset"])
-            if piece["over"] and not piece["more"]:
+            arguments.update(run=chunk["run"], offset=chunk["offset"])
+            if chunk["over"] and not chunk["more"]:
                 break
-            if not piece["run"]:
-                return {**result, "failed": True, "msg": f"{piece['sentence']}; so there is no log to follow"}
-            stale = (piece["age"] or 0) > arguments["stale_after"]
+            if not chunk["run"]:
+                return {**result, "failed": True, "msg": f"{chunk['sentence']}; so there is no log to follow"}
+            stale = (chunk["age"] or 0) > arguments["stale_after"]
             if stale and not remarked:
-                show(display.display, f"{prefix}✗ WARNING: {piece['sentence']}")
+                show(display.display, f"{prefix}✗ WARNING: {chunk['sentence']}")
             remarked = stale
-            if not piece["more"]:
+            if not chunk["more"]:
                 time.sleep(arguments["interval"])
-        mark = "✓" if piece["healthy"] else "✗"
-        show(display.display, f"{prefix}{mark} last run: {piece['sentence']}")
-        result.update({name: piece[name] for name in ("state", "healthy", "outcome", "sentence", "run")}, lines=shown, changed=False)
-        if not piece["healthy"] and arguments["fail"]:
-            result.update(failed=True, msg=f"the training {piece['sentence']}")
+        mark = "✓" if chunk["healthy"] else "✗"
+        show(display.display, f"{prefix}{mark} last run: {chunk['sentence']}")
+        result.update({name: chunk[name] for name in ("state", "healthy", "outcome", "sentence", "run")}, lines=shown, changed=False)
+        if not chunk["healthy"] and arguments["fail"]:
+            result.update(failed=True, msg=f"the training {chunk['sentence']}")
         return result
 
-    def _piece(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _chunk(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
 
     def _ask(self, ask: Callable[[], dict[str, Any]], patience: float, prefix: str) -> dict[str, Any]:
-        """The next piece. A connection that is lost, or drops in the middle of an answer, is tried again for a while."""
+        """The next chunk. A connection that is lost, or drops in the middle of an answer, is tried again for a while."""
         lost_at = 0.0
         while True:
             try:
-                piece = ask()
+                chunk = ask()
                 # Cut off in the middle, a module leaves no answer of its own, and an answer of Ansible's instead.
-                if "run" in piece or not ({"module_stdout", "unreachable"} & set(piece)):
-                    return piece
-                problem: Exception = AnsibleConnectionFailure(str(piece.get("msg") or "the answer was cut off"))
+                if "run" in chunk or not ({"module_stdout", "unreachable"} & set(chunk)):
+                    return chunk
+                problem: Exception = AnsibleConnectionFailure(str(chunk.get("msg") or "the answer was cut off"))
             except AnsibleConnectionFailure as error:
                 problem = error
             now = time.monotonic()

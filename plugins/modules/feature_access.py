@@ -24,7 +24,7 @@ extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
-  - trainprep.features.look_again
+  - trainprep.features.refresh_facts
 options:
   permissions:
     description:
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it.
-  returned: with O(look_again=true), but not in check mode
+  returned: with O(refresh_facts=true), but not in check mode
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
@@ -118,8 +118,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
 from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
-    LOOK_AGAIN,
-    look_again,
+    REFRESH_FACTS,
+    refresh_facts,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -127,16 +127,16 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 def main() -> None:
     """Arguments in, look, ask, plan, apply, counts out."""
     module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, **LOOK_AGAIN},
+        argument_spec={**PLAN_ARGUMENTS, **REFRESH_FACTS},
         supports_check_mode=True,
     )
     with failing(module):
-        sets, account, options = parse_arguments(module.params)
-        result = run_access(sets, account, options, module.check_mode)
+        sets, account, policy = parse_arguments(module.params)
+        result = run_access(sets, account, policy, module.check_mode)
         for one in result["sets"].values():
             for warning in one["warnings"]:
                 module.warn(warning)
-        module.exit_json(**result, **look_again(module, sets, account, options))
+        module.exit_json(**result, **refresh_facts(module, sets, account, policy))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ ansible_facts:
       description: Whether every required set is ready once the role has done what this look plans.
       type: bool
       sample: true
-    features_to_do:
+    feature_steps:
       description:
         - What is to be done on this host, in this order, out of C(publish), C(link) (and remove), C(upload) and C(grant).
         - Of a host where something stands in the way of the decision, only C(publish).
@@ -128,7 +128,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     parse_arguments,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import look
+from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
 from ansible_collections.trainprep.features.plugins.module_utils._system.mounts import read_mountinfo
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -137,9 +137,9 @@ def main() -> None:
     """Arguments in, one look, facts out."""
     module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
     with failing(module):
-        sets, account, options = parse_arguments(module.params)
+        sets, account, policy = parse_arguments(module.params)
         # The sets as they were looked at: a record of what was really prepared can be made from this result alone.
-        found = facts(look(sets, account, options), read_mountinfo())
+        found = facts(inspect_host(sets, account, policy), read_mountinfo())
         module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=found)
 
 

@@ -24,7 +24,7 @@ options:
     type: str
     required: true
   state:
-    description: Whether to start rclone, to look how far it is, or to judge what it has brought.
+    description: Whether to start rclone, to look how far it is, or to classify what it has brought.
     type: str
     choices: [start, look, finish]
     required: true
@@ -77,7 +77,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display, expand_home
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
-    look_at_fetch,
+    inspect_fetch,
     start_fetch,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
@@ -109,7 +109,7 @@ def _step(module: AnsibleModule) -> Dict[str, Any]:
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
     secrets = {str(name): str(value) for name, value in module.params["environment"].items()}
     if module.params["state"] == "look":
-        return asdict(look_at_fetch(one, target, account, secrets))
+        return asdict(inspect_fetch(one, target, account, secrets))
     if module.params["state"] == "finish":
         return asdict(finish_fetch(one, target, account, sets))
     started = start_fetch(one, target, account, environment, secrets, module.check_mode, {})

@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
-  - trainprep.features.look_again
+  - trainprep.features.refresh_facts
 options:
   state:
     description:
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it.
-  returned: with O(look_again=true), but not in check mode
+  returned: with O(refresh_facts=true), but not in check mode
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
@@ -112,8 +112,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
 from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
-    LOOK_AGAIN,
-    look_again,
+    REFRESH_FACTS,
+    refresh_facts,
 )
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -123,15 +123,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **PLAN_ARGUMENTS,
-            **LOOK_AGAIN,
+            **REFRESH_FACTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
     )
     with failing(module):
-        sets, account, options = parse_arguments(module.params)
-        result = run_links(sets, account, options, module.params["state"], module.check_mode)
-        module.exit_json(**result, **look_again(module, sets, account, options))
+        sets, account, policy = parse_arguments(module.params)
+        result = run_links(sets, account, policy, module.params["state"], module.check_mode)
+        module.exit_json(**result, **refresh_facts(module, sets, account, policy))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ author: trainprep.features contributors (@trainprep)
 description:
   - Publishes what P(trainprep.features.feature_upload#module) has gathered in a set's staging directory,
     C(.<target name>.incoming), once it is whole.
-  - Each feature is compared with what the source held (name, size, identity) and judged again. One that is missing
+  - Each feature is compared with what the source held (name, size, identity) and classified again. One that is missing
     or differs means that nothing of the set is published.
   - The whole directory is renamed where the target is absent or empty; where it holds other files, each feature is
     moved by itself. Nothing is ever overwritten.
@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
-  - trainprep.features.look_again
+  - trainprep.features.refresh_facts
 options:
   names:
     description: Which of O(sets) to publish; by default all.
@@ -69,7 +69,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it.
-  returned: with O(look_again=true), but not in check mode
+  returned: with O(refresh_facts=true), but not in check mode
   type: dict
   sample: {feature_status: 1, features_ready: true, feature_sets: {}}
 sets:
@@ -94,8 +94,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     parse_arguments,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
-    LOOK_AGAIN,
-    look_again,
+    REFRESH_FACTS,
+    refresh_facts,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
@@ -108,7 +108,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **PLAN_ARGUMENTS,
-            **LOOK_AGAIN,
+            **REFRESH_FACTS,
             "names": {"type": "list", "elements": "str"},
             "wait": {"type": "float", "default": 60},
         },
@@ -118,7 +118,7 @@ def main() -> None:
     done: Dict[str, Any] = {}
     diff: List[Dict[str, str]] = []
     with failing(module, sets=done):
-        sets, account, options = parse_arguments(module.params)
+        sets, account, policy = parse_arguments(module.params)
         names = module.params["names"]
         unknown = sorted(set(names or ()) - {one.name for one in sets})
         if unknown:
@@ -151,7 +151,7 @@ def main() -> None:
         refused = [sentence for one in done.values() for sentence in one["refused"]]
         if refused:
             module.fail_json(msg=" ".join(refused), sets=done, changed=changed)
-        more = look_again(module, sets, account, options)
+        more = refresh_facts(module, sets, account, policy)
         module.exit_json(changed=changed, sets=done, diff=diff, **more)
 
 

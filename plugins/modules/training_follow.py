@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads one bounded piece of a training's log; the action plugin of the same name asks for one after the other."""
+"""Reads one bounded chunk of a training's log; the action plugin of the same name asks for one after the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ author:
 description:
   - Prints each line of the last run's log once, in order, as it comes, until the run ends, and fails where it has ended
     badly.
-  - The log is read in bounded pieces from a byte offset that is kept on the controller, so that a dropped connection loses
+  - The log is read in bounded chunks from a byte offset that is kept on the controller, so that a dropped connection loses
     and repeats nothing, and nothing stays behind on the host when it is interrupted.
   - Lines have the host's name before them where the play has several hosts.
 options:
@@ -138,7 +138,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Arguments in, one piece as the training user, result out."""
+    """Arguments in, one chunk as the training user, result out."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
@@ -147,7 +147,7 @@ def main() -> None:
     offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
     with failing(module, "monitor_training"):
         account = find_account(params["user"] or None)
-        piece = run_as(
+        chunk = run_as(
             account,
             read_on,
             account,
@@ -159,7 +159,7 @@ def main() -> None:
             params["filter"],
             params["stale_after"],
         )
-        module.exit_json(changed=False, **piece)
+        module.exit_json(changed=False, **chunk)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ansible.plugins.action.normal import ActionModule as AnyModule
 
 
 @contextlib.contextmanager
-def no_collections() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """No search for garbage in a worker until the end, and none then among what there is by that time.
 
     Packing a module parses all its module_utils. So many objects set off Python's cyclic collector again and again, and in a
@@ -39,6 +39,6 @@ class ModuleAction(AnyModule):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result."""
-        with no_collections():
+        with gc_paused():
             result: dict[str, Any] = super().run(tmp, task_vars)
         return result

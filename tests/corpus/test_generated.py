@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER, judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
+    DAMAGED,
+    FEATURE,
+    OTHER,
+    classify,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import (
     ArrayHeader,
     Damaged,
@@ -65,7 +70,7 @@ def arrays(draw: st.DrawFn) -> numpy.ndarray:
 def look(path: Path, asked: Any, full: bool) -> Any:
     fd = os.open(path, os.O_RDONLY)
     try:
-        return judge(fd, os.fstat(fd).st_size, path.name, asked, full)
+        return classify(fd, os.fstat(fd).st_size, path.name, asked, full)
     finally:
         os.close(fd)
 
@@ -90,11 +95,11 @@ def test_what_numpy_saves_is_recognised(request: pytest.FixtureRequest, tmp_path
         name = data.draw(st.sampled_from(sorted(content)))
         asked = parse_arrays({name: asked_for(content[name])})
         for full in (False, True):
-            verdict = look(path, asked, full)
+            classification = look(path, asked, full)
             if loaded is None or len(loaded) != len(content):
-                assert verdict.kind != FEATURE
+                assert classification.kind != FEATURE
             else:
-                assert (verdict.kind, verdict.reason) == (FEATURE, "")
+                assert (classification.kind, classification.reason) == (FEATURE, "")
         other = parse_arrays({name: {"shape": [*content[name].shape, 1]}})
         assert look(path, other, False).kind in (OTHER, DAMAGED)
 
@@ -115,10 +120,10 @@ def test_single_arrays(request: pytest.FixtureRequest, tmp_path: Path, tally: li
         raw = path.read_bytes()
         path.write_bytes(raw[: len(raw) + more] if more <= 0 else raw + bytes(more))
         tried.append(more)
-        verdict = look(path, parse_arrays({"any": asked_for(array)}), True)
-        if verdict.kind == FEATURE:
+        classification = look(path, parse_arrays({"any": asked_for(array)}), True)
+        if classification.kind == FEATURE:
             assert numpy.load(path, allow_pickle=False).shape == array.shape
-        assert verdict.kind == (FEATURE if more == 0 and numpy_single(path) else DAMAGED)
+        assert classification.kind == (FEATURE if more == 0 and numpy_single(path) else DAMAGED)
 
     compare()
     tally.append(f"single arrays: {len(tried)} tried")
@@ -236,8 +241,8 @@ def test_any_bytes_end_in_a_verdict(request: pytest.FixtureRequest, tmp_path: Pa
         path = tmp_path / "x"
         path.write_bytes(prefix + middle + end + rest)
         for full in (False, True):
-            verdict = look(path, parse_arrays({}), full)
-            assert "cannot be understood" not in verdict.reason
-            assert verdict.kind != FEATURE or numpy_single(path)
+            classification = look(path, parse_arrays({}), full)
+            assert "cannot be understood" not in classification.reason
+            assert classification.kind != FEATURE or numpy_single(path)
 
     compare()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""numpy is the judge: what is called a feature here, numpy loads, whatever was done to the archive."""
+"""numpy is the classify: what is called a feature here, numpy loads, whatever was done to the archive."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats import classify
+from ansible_collections.trainprep.features.plugins.module_utils._formats import classify as classify_module
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
     DAMAGED,
     FEATURE,
-    Verdict,
-    judge,
+    Classification,
+    classify,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import SMALL, Layouts
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
@@ -49,7 +49,7 @@ def is_asked(arrays: dict[str, Any] | None) -> bool:
 
 
 class Comparison:
-    """Compares verdict by verdict, and keeps count."""
+    """Compares classification by classification, and keeps count."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = directory / "x.npz"
@@ -58,10 +58,10 @@ class Comparison:
         self.strict: collections.Counter[str] = collections.Counter()
         self.faults: list[str] = []
 
-    def look(self, asked: Any, full: bool) -> Verdict:
+    def look(self, asked: Any, full: bool) -> Classification:
         fd = os.open(self.path, os.O_RDONLY)
         try:
-            return judge(fd, os.fstat(fd).st_size, self.path.name, asked, full)
+            return classify(fd, os.fstat(fd).st_size, self.path.name, asked, full)
         finally:
             os.close(fd)
 
@@ -70,10 +70,10 @@ class Comparison:
         self.path.write_bytes(raw)
         loaded = numpy_loads(self.path)
         quick, full, anything = self.look(ASKED, False), self.look(ASKED, True), self.look(ANY, True)
-        known = classify._layouts
-        self.monkeypatch.setattr(classify, "_layouts", Layouts())
+        known = classify_module._layouts
+        self.monkeypatch.setattr(classify_module, "_layouts", Layouts())
         unaided = self.look(ASKED, False)
-        self.monkeypatch.setattr(classify, "_layouts", known)
+        self.monkeypatch.setattr(classify_module, "_layouts", known)
         self.kinds[f"{what}: {full.kind}"] += 1
         if full.kind == FEATURE and not is_asked(loaded):
             self.fault(what, raw, "accepted in full, and numpy does not load it", full)
@@ -84,7 +84,7 @@ class Comparison:
             if restored == raw or not is_asked(numpy_loads(self.path)):
                 self.fault(what, raw, "accepted in quick, and numpy does not load it", quick)
         if quick != unaided:
-            self.fault(what, raw, f"a known layout changes the verdict from {unaided}", quick)
+            self.fault(what, raw, f"a known layout changes the classification from {unaided}", quick)
         if full.kind == FEATURE and quick != full:
             self.fault(what, raw, f"full and quick disagree: {full}", quick)
         if "cannot be understood" in quick.reason + full.reason:
@@ -92,8 +92,8 @@ class Comparison:
         if is_asked(loaded) and full.kind == DAMAGED:
             self.strict[f"{what}: {full.reason.partition('(')[0]}"] += 1
 
-    def fault(self, what: str, raw: bytes, sentence: str, verdict: Verdict) -> None:
-        self.faults.append(f"{what}: {sentence}: {verdict}")
+    def fault(self, what: str, raw: bytes, sentence: str, classification: Classification) -> None:
+        self.faults.append(f"{what}: {sentence}: {classification}")
         keep = os.environ.get("CORPUS_KEEP")
         if keep:
             Path(keep, f"{what}-{len(self.faults)}.npz").write_bytes(raw)

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
@@ -277,7 +277,7 @@ class Hosts(RuleBasedStateMachine):
             {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"], "arrays": ARRAYS},
         ]  # fmt: skip
         try:
-            return run_links(parse_sets(sets), ME, Options(on_conflict=on_conflict, prune=prune), state, check)
+            return run_links(parse_sets(sets), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
         except FeatureError:
             return None
 

@@ -319,7 +319,7 @@ class PublishBeside(Upload):
 
 
 class Fetch(Upload):
-    """rclone brings the features from a store, here a directory; what it brought is judged, then published."""
+    """rclone brings the features from a store, here a directory; what it brought is classified, then published."""
 
     name = "feature_fetch and what follows"
     module = "feature_fetch"
@@ -339,7 +339,7 @@ class Fetch(Upload):
         return {"RCLONE_CONFIG_STORE_TYPE": "alias", "RCLONE_CONFIG_STORE_REMOTE": f"{root}/store", "RCLONE_CONFIG": "/dev/null"}
 
     def run(self, modules: Modules, root: Path) -> Ran:
-        """As the controller does it, unless the set is there already: start, look until it ends, judge, publish."""
+        """As the controller does it, unless the set is there already: start, look until it ends, classify, publish."""
         plain = {"sets": [one_set(root)], "user": USER}
         if not (root / "data" / "w").exists():
             before = {**self.arguments(root), "state": "look"}

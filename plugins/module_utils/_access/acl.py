@@ -4,7 +4,7 @@
 
 """POSIX access ACLs as Linux keeps them: pure, no file is touched here.
 
-A plain mode is an ACL too, of three entries; so one question and one change serve both.
+A plain mode is an ACL too, of three entries; so one criteria and one change serve both.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def with_user(acl: Acl, uid: int, permissions: int) -> Acl:
     return acl._replace(users=tuple(sorted(users.items())), mask=mask)
 
 
-def woken(old: Acl, new: Acl, uid: int) -> List[str]:
+def unmasked(old: Acl, new: Acl, uid: int) -> List[str]:
     """The entries, other than that user's, that a wider mask brings back to life."""
     changed = new.limit & ~old.limit
     entries = [("user:" + user_name(number), permissions) for number, permissions in old.users if number != uid]

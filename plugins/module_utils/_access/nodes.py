@@ -89,7 +89,7 @@ class Node:
         )
 
 
-class Way(NamedTuple):
+class ResolvedPath(NamedTuple):
     """C(end) is the directory, or where its path ends for now (C(complete) is false: the rest is absent); C(passed)
     are all directories that must be passed to it, in order, C(end) included."""
 
@@ -152,7 +152,7 @@ def reopened(node: Node) -> Iterator[int]:
         os.close(descriptor)
 
 
-class Walker:
+class PathResolver:
     """Finds directories by their declared paths; each is looked at once."""
 
     def __init__(self) -> None:
@@ -162,16 +162,16 @@ class Walker:
             self.root = Node(None, "/", descriptor, False, self.groups)
         finally:
             os.close(descriptor)
-        self._ways: Dict[str, Way] = {"/": Way(self.root, (self.root,), True)}
+        self._ways: Dict[str, ResolvedPath] = {"/": ResolvedPath(self.root, (self.root,), True)}
 
-    def directory(self, path: str, links: int = 0) -> Way:
+    def directory(self, path: str, links: int = 0) -> ResolvedPath:
         """The way to a directory. Links are followed only where root alone can have made and can change them."""
         known = self._ways.get(path)
         if known is None:
             known = self._ways[path] = self._find(path, links)
         return known
 
-    def _find(self, path: str, links: int) -> Way:
+    def _find(self, path: str, links: int) -> ResolvedPath:
         above, name = os.path.split(path)
         way = self.directory(above, links)
         if not way.complete or name in ("", "."):
@@ -194,9 +194,9 @@ class Walker:
             raise Blocked(not_seen(path, error)) from None
         if not node.is_directory:
             raise Blocked(f"{display(path)} is no directory any more: run again")
-        return Way(node, (*way.passed, node), True)
+        return ResolvedPath(node, (*way.passed, node), True)
 
-    def _follow(self, way: Way, name: str, descriptor: int, links: int) -> Way:
+    def _follow(self, way: ResolvedPath, name: str, descriptor: int, links: int) -> ResolvedPath:
         info = os.fstat(descriptor)
         place = os.path.join(way.end.path, name)
         found = ownership.writers(way.end.acl, way.end.uid, way.end.gid, self.groups)
@@ -207,4 +207,4 @@ class Walker:
             )
         text = os.readlink("", dir_fd=descriptor)
         target = self.directory(os.path.join(way.end.path, text), links + 1)
-        return Way(target.end, (*way.passed, *target.passed), target.complete)
+        return ResolvedPath(target.end, (*way.passed, *target.passed), target.complete)

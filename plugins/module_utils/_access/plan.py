@@ -14,7 +14,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from .._system.accounts import Account
 from .._system.paths import InodeKey, display
 from .acl import PASS, READ
-from .nodes import Blocked, Node, Walker, Way, not_seen, open_child, reopened
+from .nodes import Blocked, Node, PathResolver, ResolvedPath, not_seen, open_child, reopened
 from .probe import Answer
 from .rules import Change, Means, Refusal, decide
 
@@ -65,7 +65,7 @@ def plan_grants(
     for wanted in goals.values():
         planner.note(wanted)
     for name, wanted in goals.items():
-        planner.settle(wanted, plan.sets[name])
+        planner.record(wanted, plan.sets[name])
     plan.hopeless = planner.hopeless
     return plan
 
@@ -74,7 +74,7 @@ class _Planner:
     def __init__(self, account: Account, means: Means) -> None:
         self._account = account
         self._means = means
-        self._walker = Walker()
+        self._walker = PathResolver()
         self._nodes: Dict[InodeKey, Node] = {}
         self._needed: Dict[InodeKey, int] = {}
         self._decided: Dict[InodeKey, Union[Change, Refusal, None]] = {}
@@ -109,7 +109,7 @@ class _Planner:
     def _files(
         self,
         path: str,
-        way: Way,
+        way: ResolvedPath,
         needs: List[Tuple[Node, int]],
         below: str,
         files: List[str],
@@ -138,7 +138,7 @@ class _Planner:
 
     def _file(
         self,
-        way: Way,
+        way: ResolvedPath,
         needs: List[Tuple[Node, int]],
         directory: int,
         name: str,
@@ -192,7 +192,7 @@ class _Planner:
             _refuse(result, os.path.join(declared, name), str(error))
         return None
 
-    def _passing(self, way: Way, at_end: int) -> List[Tuple[Node, int]]:
+    def _passing(self, way: ResolvedPath, at_end: int) -> List[Tuple[Node, int]]:
         return [(self._known(node), at_end if node is way.end else PASS) for node in way.passed]
 
     def _known(self, node: Node) -> Node:
@@ -204,7 +204,7 @@ class _Planner:
             for node, needed in goal.needs:
                 self._needed[node.key] = self._needed.get(node.key, 0) | needed
 
-    def settle(self, goals: List[_Goal], result: SetPlan) -> None:
+    def record(self, goals: List[_Goal], result: SetPlan) -> None:
         """Decides about all objects on the way to the goals."""
         for goal in goals:
             decisions = [self._decide(node) for node, _needed in goal.needs]
@@ -261,7 +261,7 @@ class _Index:
             return self._known[path]
         above, name = os.path.split(path)
         if above not in self._real:
-            # Names only: what stands there is opened from the declared directory, and judged there.
+            # Names only: what stands there is opened from the declared directory, and classified there.
             self._real[above] = os.path.realpath(above)
         return self._known.get(os.path.join(self._real[above], name))
 

@@ -16,7 +16,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._system.accounts import Account, group_name, user_name
 from .._system.become import begin_as
-from .._system.parallel import judge_all
+from .._system.parallel import map_parallel
 from .._system.paths import display
 
 _MAX_LINKS = 40
@@ -101,7 +101,7 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
         if must_list:
             with os.scandir(directory) as entries:
                 next(entries, None)
-        for name, refusal in judge_all(names, lambda name: os.close(os.open(name, _OPEN_FILE, dir_fd=directory))):
+        for name, refusal in map_parallel(names, lambda name: os.close(os.open(name, _OPEN_FILE, dir_fd=directory))):
             if refusal is None or (isinstance(refusal, OSError) and refusal.errno in _GONE):
                 continue
             if not isinstance(refusal, OSError):

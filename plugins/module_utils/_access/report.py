@@ -35,7 +35,7 @@ class AccessReport:
     samples: List[Dict[str, str]] = field(default_factory=list)
 
 
-class Proof:
+class AccessProbe:
     """What the account cannot open, set by set, told by a child that is the account; absent directories are passed over.
 
     It can be begun beside other work, while it is not yet known whether more will have to be asked.

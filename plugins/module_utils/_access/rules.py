@@ -121,11 +121,11 @@ def _held(node: Node, account: Account) -> int:
 
 def _by_entry(node: Node, permissions: int, account: Account) -> Change:
     new = acl.with_user(node.acl, account.uid, permissions)
-    woken = acl.woken(node.acl, new, account.uid)
-    if woken:
+    unmasked = acl.unmasked(node.acl, new, account.uid)
+    if unmasked:
         raise Refusal(
             f"{display(node.path)}: the mask of its ACL is kept, because a wider one, which user {account.name} needs, "
-            f"would bring back to life {', '.join(woken)}: remove such entries, or allow the user in another way"
+            f"would bring back to life {', '.join(unmasked)}: remove such entries, or allow the user in another way"
         )
     return Change(node, new, True, "")
 

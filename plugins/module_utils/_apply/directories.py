@@ -25,7 +25,7 @@ def open_directory(path: str) -> int:
     """A descriptor of the directory behind an absolute path.
 
     As root, a link that a user owns, or one in a directory that a user owns, is followed only to a directory of that
-    user; FeatureError otherwise. What is judged is what was opened: the links are read through their own descriptors.
+    user; FeatureError otherwise. What is classified is what was opened: the links are read through their own descriptors.
     """
     if os.geteuid() != 0:
         return os.open(path, _DIRECTORY)

@@ -49,7 +49,7 @@ def apply_links(
     uid, gid: owner of a target, or of a folder in it, that has to be created. expected: the directory that was scanned,
     None where the target was absent. Errors: FeatureError that names the path.
     """
-    counts = LinkCounts(kept=plan.kept)
+    counts = LinkCounts(kept=plan.unchanged)
     if plan.is_empty:
         return counts
     try:
@@ -84,10 +84,10 @@ def _advice(error: OSError) -> str:
 
 
 def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> None:
-    for name, text in plan.remove:
+    for name, text in plan.to_remove:
         with contextlib.suppress(FileNotFoundError), _folder(top, name, None) as (fd, base):
             counts.removed += _remove_link(fd, base, text)
-    for name, text, old in plan.replace:
+    for name, text, old in plan.to_replace:
         with _folder(top, name, (uid, gid)) as (fd, base):
             if _remove_link(fd, base, old):
                 os.symlink(text, base, dir_fd=fd)
@@ -95,7 +95,7 @@ def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> N
                 counts.linked += 1
     flat: List[Tuple[str, str]] = []
     deep: List[Tuple[str, str]] = []
-    for name, text in plan.link:
+    for name, text in plan.to_create:
         (deep if "/" in name else flat).append((name, text))
     counts.linked += _link_all(top, flat)
     for name, text in deep:

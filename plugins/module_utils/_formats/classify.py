@@ -39,7 +39,7 @@ from .zip_layout import SMALL, Layouts, array_name, describe
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
 
 
-class Verdict(NamedTuple):
+class Classification(NamedTuple):
     """What a file is.
 
     kind: FEATURE, OTHER (intact, other arrays) or DAMAGED; reason: completes "the file ...", empty for a feature;
@@ -57,8 +57,8 @@ _QUICK_BYTES = 64 << 20
 _layouts = Layouts()
 
 
-def judge(fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False) -> Verdict:
-    """The verdict on an open regular file of C(size) bytes. Content never raises; reading may (OSError)."""
+def classify(fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False) -> Classification:
+    """The classification on an open regular file of C(size) bytes. Content never raises; reading may (OSError)."""
     try:
         # Both reads are done here, and nothing is built around them, since this is what every file costs.
         tail = os.pread(fd, TAIL_SIZE, size - TAIL_SIZE if size > TAIL_SIZE else 0)
@@ -66,22 +66,22 @@ def judge(fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False) 
         if not full and name[-4:] != ".npy":
             found = _layouts.recognise(head, tail, size, arrays)
             if found is not None:
-                return Verdict(OTHER if found[0] else FEATURE, found[0], found[1])
-        return _judge(make_reader(fd, size, head, tail), name, arrays, full)
+                return Classification(OTHER if found[0] else FEATURE, found[0], found[1])
+        return _classify(make_reader(fd, size, head, tail), name, arrays, full)
     except Foreign as error:
-        return Verdict(OTHER, str(error), None)
+        return Classification(OTHER, str(error), None)
     except Damaged as error:
-        return Verdict(DAMAGED, str(error), None)
+        return Classification(DAMAGED, str(error), None)
     except (ValueError, OverflowError, RecursionError, MemoryError, struct.error, zlib.error) as error:
         # A gap in the checks above: still no reason to stop at one file of many.
-        return Verdict(DAMAGED, f"cannot be understood ({type(error).__name__})", None)
+        return Classification(DAMAGED, f"cannot be understood ({type(error).__name__})", None)
 
 
-def _judge(reader: Reader, name: str, arrays: ArraySpec, full: bool) -> Verdict:
+def _classify(reader: Reader, name: str, arrays: ArraySpec, full: bool) -> Classification:
     if reader.size == 0:
         raise Damaged("is empty")
     if reader.head.startswith(MAGIC):
-        return _judge_single(reader, name, arrays)
+        return _classify_single(reader, name, arrays)
     if not reader.head.startswith((b"PK\3\4", b"PK\5\6")):
         raise Damaged("is not an archive")
     members, directory_start = read_directory(reader)
@@ -98,10 +98,10 @@ def _judge(reader: Reader, name: str, arrays: ArraySpec, full: bool) -> Verdict:
     identity = identify(members)
     if not full:
         _layouts.learn(reader, members, starts, [headers.get(array_name(member.name)) for member in members])
-    return Verdict(OTHER if mismatch else FEATURE, mismatch, identity)
+    return Classification(OTHER if mismatch else FEATURE, mismatch, identity)
 
 
-def _judge_single(reader: Reader, name: str, arrays: ArraySpec) -> Verdict:
+def _classify_single(reader: Reader, name: str, arrays: ArraySpec) -> Classification:
     header = _read_header(reader.head, lambda length: reader.read(0, length), reader.size)
     if name.endswith(".npz"):
         raise Foreign("is a single array, not the archive that its name promises")
@@ -110,7 +110,7 @@ def _judge_single(reader: Reader, name: str, arrays: ArraySpec) -> Verdict:
     if header.start + header.length != reader.size:
         raise Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
     mismatch = arrays.single_mismatch(header)
-    return Verdict(OTHER if mismatch else FEATURE, mismatch, None)
+    return Classification(OTHER if mismatch else FEATURE, mismatch, None)
 
 
 def _headers(reader: Reader, members: Sequence[Member], starts: Sequence[int], full: bool) -> Dict[str, ArrayHeader]:

@@ -47,7 +47,7 @@ def digest_of_set(
     total = hashlib.sha256()
     pieces: List[bytes] = []
     for entry in sorted(features, key=_by_path):
-        identity = entry.verdict.identity
+        identity = entry.classification.identity
         if identity is None:
             if read is None:
                 where = f"{display(target)}/{display(entry.path)}"

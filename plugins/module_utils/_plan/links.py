@@ -23,7 +23,7 @@ SAMPLES = 10
 class LegacyInput:
     """One legacy directory as declared, with those of its features that belong to the set.
 
-    available: it is there and could be listed; the entries' identities are settled.
+    available: it is there and could be listed; the entries' identities are resolved.
     """
 
     path: str
@@ -35,7 +35,7 @@ class LegacyInput:
 class SetInput:
     """All that the plan needs to know of one set.
 
-    target_entries: each name in the target, by its path below it. legacy: in order of preference, one for each real
+    existing: each name in the target, by its path below it. legacy: in order of preference, one for each real
     directory. declared: the text of every declared legacy directory of this set, other names of one directory included,
     and whether it is available. uploads: nothing is there and this run will upload the set, unless links of the target
     dangle into a legacy directory. tops_up: this run will upload what the set lacks.
@@ -44,7 +44,7 @@ class SetInput:
     name: str
     target: str
     tree: bool
-    target_entries: Dict[str, Entry]
+    existing: Dict[str, Entry]
     legacy: List[LegacyInput]
     declared: Dict[str, bool]
     uploads: bool = False
@@ -55,27 +55,27 @@ class SetInput:
 class SetPlan:
     """What is to be done in one target; names are paths below it, texts are what the links will say."""
 
-    link: List[Tuple[str, str]] = field(default_factory=list)
-    replace: List[Tuple[str, str, str]] = field(default_factory=list)  # name, new text, old text
-    remove: List[Tuple[str, str]] = field(default_factory=list)  # name, text
-    kept: int = 0
+    to_create: List[Tuple[str, str]] = field(default_factory=list)
+    to_replace: List[Tuple[str, str, str]] = field(default_factory=list)  # name, new text, old text
+    to_remove: List[Tuple[str, str]] = field(default_factory=list)  # name, text
+    unchanged: int = 0
     stray: List[str] = field(default_factory=list)
     dangling: List[str] = field(default_factory=list)  # into a declared legacy directory or not
     dangling_into_legacy: List[str] = field(default_factory=list)
     conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that want it
-    taken: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
+    obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
     differing: List[str] = field(default_factory=list)  # names where the target's feature is another one
-    held_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
+    blocked_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
 
     @property
     def to_link(self) -> int:
         """Features that the target will gain."""
-        return len(self.link) + len(self.replace)
+        return len(self.to_create) + len(self.to_replace)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.link or self.replace or self.remove)
+        return not (self.to_create or self.to_replace or self.to_remove)
 
 
 class Candidate(NamedTuple):
@@ -90,7 +90,7 @@ class Candidate(NamedTuple):
         return self.directory.rstrip("/") + "/" + self.entry.path
 
 
-Owner = Tuple[int, str]  # index of the set, name in its target
+Assignment = Tuple[int, str]  # index of the set, name in its target
 
 
 def plan_links(
@@ -100,38 +100,38 @@ def plan_links(
 
     legacy_keys: inode keys of all files seen in legacy directories. on_conflict, prune: as the role's variables.
     """
-    wishes = [_Wishes(one) for one in sets]
+    desired_by_set = [_Desired(one) for one in sets]
     into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
-    owners = _owners(sets, wishes, into_legacy, prune)
+    assignments = _assign(sets, desired_by_set, into_legacy, prune)
     plans = [
-        _judge_target(index, one, wishes[index], owners, into_legacy[index], prune) for index, one in enumerate(sets)
+        _plan_existing(index, one, desired_by_set[index], assignments, into_legacy[index], prune) for index, one in enumerate(sets)
     ]
     staying = {
         identity
         for one, plan in zip(sets, plans)
-        for identity in _identities(one, set(plan.stray) - {name for name, _text in plan.remove})
+        for identity in _identities(one, set(plan.stray) - {name for name, _text in plan.to_remove})
     }
     for index, (one, plan) in enumerate(zip(sets, plans)):
-        _fill(index, one, plan, wishes[index], owners, staying, on_conflict)
+        _plan_missing(index, one, plan, desired_by_set[index], assignments, staying, on_conflict)
     return plans
 
 
 def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPlan]:
     """Removes exactly the links that plan_links makes: at the wanted place, with the very text."""
-    wishes = [_Wishes(one) for one in sets]
-    owners = _owners(sets, wishes, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
+    desired_by_set = [_Desired(one) for one in sets]
+    assignments = _assign(sets, desired_by_set, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
     plans = []
-    for index, (one, wish) in enumerate(zip(sets, wishes)):
+    for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
         plan = SetPlan()
-        for name, entry in one.target_entries.items():
-            made = any(known.path == entry.text for known in wish.candidates(name))
-            if (made and owners.get(entry.verdict.identity) == (index, name)) or _is_leftover(entry):
-                plan.remove.append((name, entry.text or ""))
+        for name, entry in one.existing.items():
+            made = any(known.path == entry.link_target for known in desired.candidates(name))
+            if (made and assignments.get(entry.classification.identity) == (index, name)) or _is_leftover(entry):
+                plan.to_remove.append((name, entry.link_target or ""))
         plans.append(plan)
     return plans
 
 
-class _Wishes:
+class _Desired:
     """Which legacy feature wants which name: the first one listed, and those that contradict it."""
 
     def __init__(self, one: SetInput) -> None:
@@ -143,7 +143,7 @@ class _Wishes:
                 known = self.first.get(name)
                 if known is None:
                     self.first[name] = Candidate(legacy.path, entry)
-                elif known.entry.verdict.identity != entry.verdict.identity:
+                elif known.entry.classification.identity != entry.classification.identity:
                     self.others.setdefault(name, []).append(Candidate(legacy.path, entry))
 
     def wants(self, name: str, identity: Optional[bytes]) -> bool:
@@ -151,8 +151,8 @@ class _Wishes:
         first = self.first.get(name)
         if first is None:
             return False
-        return first.entry.verdict.identity == identity or any(
-            other.entry.verdict.identity == identity for other in self.others.get(name, ())
+        return first.entry.classification.identity == identity or any(
+            other.entry.classification.identity == identity for other in self.others.get(name, ())
         )
 
     def candidates(self, name: str) -> List[Candidate]:
@@ -162,7 +162,7 @@ class _Wishes:
 
 def _preference(entry: Entry) -> Tuple[bool, str]:
     """A file that lies here itself comes before one that is reached through a link."""
-    return entry.detour, entry.path
+    return entry.via_link, entry.path
 
 
 def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
@@ -170,11 +170,11 @@ def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set
     prefixes = tuple(path.rstrip("/") + "/" for other in sets for path in other.declared)
     return {
         name
-        for name, entry in one.target_entries.items()
-        if entry.text is not None
+        for name, entry in one.existing.items()
+        if entry.link_target is not None
         and (
             entry.key in legacy_keys
-            or _plain(entry.text).startswith(prefixes)
+            or _plain(entry.link_target).startswith(prefixes)
             or _absolute(one, entry).startswith(prefixes)
         )
     }
@@ -192,110 +192,110 @@ def _is_leftover(entry: Entry) -> bool:
 
 def _absolute(one: SetInput, entry: Entry) -> str:
     folder = os.path.dirname(os.path.join(one.target, entry.path))
-    return os.path.normpath(os.path.join(folder, entry.text or ""))
+    return os.path.normpath(os.path.join(folder, entry.link_target or ""))
 
 
-def _owners(
-    sets: Sequence[SetInput], wishes: Sequence[_Wishes], into_legacy: Sequence[Set[str]], prune: str
-) -> Dict[Optional[bytes], Owner]:
+def _assign(
+    sets: Sequence[SetInput], desired_by_set: Sequence[_Desired], into_legacy: Sequence[Set[str]], prune: str
+) -> Dict[Optional[bytes], Assignment]:
     """The one place where each feature belongs: where it lies already, else where it is first wanted and can be."""
-    owners: Dict[Optional[bytes], Owner] = {}
+    assignments: Dict[Optional[bytes], Assignment] = {}
     for index, one in enumerate(sets):
         into = into_legacy[index]
-        for name, entry in one.target_entries.items():
+        for name, entry in one.existing.items():
             if entry.is_feature and name not in into:
-                owners.setdefault(entry.verdict.identity, (index, name))
+                assignments.setdefault(entry.classification.identity, (index, name))
     for index, one in enumerate(sets):
-        wish = wishes[index]
-        for name, entry in one.target_entries.items():
-            identity = entry.verdict.identity
-            if entry.is_feature and identity not in owners and wish.wants(name, identity):
-                owners[identity] = (index, name)
-    # Where a wish cannot be met it still names a place, but only for a feature that has none.
-    unmet: List[Tuple[Candidate, Owner]] = []
-    for index, (one, wish) in enumerate(zip(sets, wishes)):
-        going = _going(index, one, owners, into_legacy[index], prune)
-        for name, first in wish.first.items():
-            candidates = (first, *wish.others.get(name, ()))
-            there = one.target_entries.get(name)
-            if (there is None or there.kind == DANGLING or name in going) and not _blocked_folder(
-                one, wish, name, going
+        desired = desired_by_set[index]
+        for name, entry in one.existing.items():
+            identity = entry.classification.identity
+            if entry.is_feature and identity not in assignments and desired.wants(name, identity):
+                assignments[identity] = (index, name)
+    # Where a desired cannot be met it still names a place, but only for a feature that has none.
+    unmet: List[Tuple[Candidate, Assignment]] = []
+    for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
+        to_remove = _names_to_remove(index, one, assignments, into_legacy[index], prune)
+        for name, first in desired.first.items():
+            candidates = (first, *desired.others.get(name, ()))
+            there = one.existing.get(name)
+            if (there is None or there.kind == DANGLING or name in to_remove) and not _blocked_folder(
+                one, desired, name, to_remove
             ):
                 for candidate in candidates:
-                    if candidate.entry.verdict.identity not in owners:
-                        owners[candidate.entry.verdict.identity] = (index, name)
+                    if candidate.entry.classification.identity not in assignments:
+                        assignments[candidate.entry.classification.identity] = (index, name)
                         break
-            if len(candidates) > 1 or first.entry.verdict.identity not in owners:
+            if len(candidates) > 1 or first.entry.classification.identity not in assignments:
                 unmet += [(candidate, (index, name)) for candidate in candidates]
-    for candidate, owner in unmet:
-        owners.setdefault(candidate.entry.verdict.identity, owner)
-    return owners
+    for candidate, assignment in unmet:
+        assignments.setdefault(candidate.entry.classification.identity, assignment)
+    return assignments
 
 
-def _going(
-    index: int, one: SetInput, owners: Dict[Optional[bytes], Owner], into_legacy: Set[str], prune: str
+def _names_to_remove(
+    index: int, one: SetInput, assignments: Dict[Optional[bytes], Assignment], into_legacy: Set[str], prune: str
 ) -> Set[str]:
     """The names of links that pruning removes, once it is known which links are where their feature belongs."""
-    going = {name for name, entry in one.target_entries.items() if _is_leftover(entry)}
+    to_remove = {name for name, entry in one.existing.items() if _is_leftover(entry)}
     if prune == "none" or one.tops_up:
-        return going
+        return to_remove
     for name in into_legacy:
-        entry = one.target_entries[name]
+        entry = one.existing[name]
         if entry.kind == DANGLING:
             if _directory_is_there(one, entry):
-                going.add(name)
-        elif prune == "stray" and _is_stray(index, entry, owners):
-            going.add(name)
-    return going
+                to_remove.add(name)
+        elif prune == "stray" and _is_stray(index, entry, assignments):
+            to_remove.add(name)
+    return to_remove
 
 
-def _is_stray(index: int, entry: Entry, owners: Dict[Optional[bytes], Owner]) -> bool:
+def _is_stray(index: int, entry: Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
     """Whether a link into a legacy directory is not where its feature belongs; of one that cannot be read nobody knows."""
     if entry.is_feature:
-        return owners.get(entry.verdict.identity) != (index, entry.path)
-    return entry.verdict.kind != UNREAD
+        return assignments.get(entry.classification.identity) != (index, entry.path)
+    return entry.classification.kind != UNREAD
 
 
-def _winner(index: int, name: str, wishes: _Wishes, owners: Dict[Optional[bytes], Owner]) -> Optional[Candidate]:
+def _assigned(index: int, name: str, desired: _Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
     """The legacy feature that belongs under a name; None where each that wants it has its place elsewhere."""
-    place, first = (index, name), wishes.first.get(name)
-    if first is None or owners[first.entry.verdict.identity] == place:
+    place, first = (index, name), desired.first.get(name)
+    if first is None or assignments[first.entry.classification.identity] == place:
         return first
-    return next((one for one in wishes.others.get(name, ()) if owners[one.entry.verdict.identity] == place), None)
+    return next((one for one in desired.others.get(name, ()) if assignments[one.entry.classification.identity] == place), None)
 
 
-def _judge_target(
+def _plan_existing(
     index: int,
     one: SetInput,
-    wishes: _Wishes,
-    owners: Dict[Optional[bytes], Owner],
+    desired: _Desired,
+    assignments: Dict[Optional[bytes], Assignment],
     into_legacy: Set[str],
     prune: str,
 ) -> SetPlan:
     """What the target holds already: links that stay, stray ones, dangling ones."""
     plan = SetPlan()
     removable: List[Tuple[str, str]] = []
-    for name, entry in one.target_entries.items():
-        if entry.text is None or (entry.kind == SPECIAL and name not in into_legacy):
+    for name, entry in one.existing.items():
+        if entry.link_target is None or (entry.kind == SPECIAL and name not in into_legacy):
             continue
         if _is_leftover(entry):
-            plan.remove.append((name, entry.text))
+            plan.to_remove.append((name, entry.link_target))
             continue
         if entry.kind == DANGLING:
-            candidate = _winner(index, name, wishes, owners)
-            if candidate is not None and candidate.path != entry.text:
+            candidate = _assigned(index, name, desired, assignments)
+            if candidate is not None and candidate.path != entry.link_target:
                 continue  # it is replaced
             plan.dangling.append(name)
             if name in into_legacy:
                 plan.dangling_into_legacy.append(name)
                 if prune != "none" and _directory_is_there(one, entry):
-                    removable.append((name, entry.text))
-        elif name in into_legacy and _is_stray(index, entry, owners):
+                    removable.append((name, entry.link_target))
+        elif name in into_legacy and _is_stray(index, entry, assignments):
             plan.stray.append(name)
             if prune == "stray":
-                removable.append((name, entry.text))
+                removable.append((name, entry.link_target))
     if not one.tops_up and not (one.uploads and not plan.dangling_into_legacy):
-        plan.remove += removable
+        plan.to_remove += removable
     return plan
 
 
@@ -307,76 +307,76 @@ def _directory_is_there(one: SetInput, entry: Entry) -> bool:
 
 
 def _identities(one: SetInput, names: Set[str]) -> Set[Optional[bytes]]:
-    entries = (one.target_entries[name] for name in names)
-    return {entry.verdict.identity for entry in entries if entry.is_feature}
+    entries = (one.existing[name] for name in names)
+    return {entry.classification.identity for entry in entries if entry.is_feature}
 
 
-def _fill(
+def _plan_missing(
     index: int,
     one: SetInput,
     plan: SetPlan,
-    wishes: _Wishes,
-    owners: Dict[Optional[bytes], Owner],
-    held: Set[Optional[bytes]],
+    desired: _Desired,
+    assignments: Dict[Optional[bytes], Assignment],
+    present_elsewhere: Set[Optional[bytes]],
     on_conflict: str,
 ) -> None:
     """Adds to the plan each wanted name that the target lacks."""
-    removed = {name for name, _text in plan.remove}
+    removed = {name for name, _text in plan.to_remove}
     stray = set(plan.stray)
-    for name in wishes.first:
-        candidate = _winner(index, name, wishes, owners)
+    for name in desired.first:
+        candidate = _assigned(index, name, desired, assignments)
         if candidate is None:
             continue
-        identity = candidate.entry.verdict.identity
-        others = wishes.others.get(name)
-        entry = one.target_entries.get(name)
+        identity = candidate.entry.classification.identity
+        others = desired.others.get(name)
+        entry = one.existing.get(name)
         if name in removed:
             entry = None
         dangles = entry is not None and entry.kind == DANGLING
         if entry is not None and not dangles:
             if name in stray:
-                plan.held_by_stray += 1
+                plan.blocked_by_stray += 1
             elif entry.is_feature:
-                plan.kept += 1
-                if entry.verdict.identity != identity:
+                plan.unchanged += 1
+                if entry.classification.identity != identity:
                     plan.differing.append(name)
             else:
-                plan.taken.append((name, describe(entry)))
+                plan.obstructed.append((name, describe(entry)))
         elif others and on_conflict == "fail":
-            plan.conflicts.append((name, [one.path for one in wishes.candidates(name)]))
-        elif identity in held:
-            plan.held_by_stray += 1
+            plan.conflicts.append((name, [one.path for one in desired.candidates(name)]))
+        elif identity in present_elsewhere:
+            plan.blocked_by_stray += 1
         elif entry is not None:
-            if candidate.path != entry.text:
-                plan.replace.append((name, candidate.path, entry.text or ""))
-        elif _blocked_folder(one, wishes, name, removed):
-            plan.taken.append((_blocked_folder(one, wishes, name, removed), "what is no folder of the target"))
+            if candidate.path != entry.link_target:
+                plan.to_replace.append((name, candidate.path, entry.link_target or ""))
+        elif _blocked_folder(one, desired, name, removed):
+            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "what is no folder of the target"))
         else:
-            plan.link.append((name, candidate.path))
+            plan.to_create.append((name, candidate.path))
             if others:
                 plan.differing.append(name)
 
 
-def _blocked_folder(one: SetInput, wishes: _Wishes, name: str, going: Set[str]) -> str:
+def _blocked_folder(one: SetInput, desired: _Desired, name: str, to_remove: Set[str]) -> str:
     """The first folder on the way to a name that something else than a folder takes up, or is to take up."""
     if "/" not in name:
         return ""
     parts = name.split("/")
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth])
-        entry = None if folder in going else one.target_entries.get(folder)
-        if folder in wishes.first if entry is None else entry.kind != FOLDER:
+        entry = None if folder in to_remove else one.existing.get(folder)
+        if folder in desired.first if entry is None else entry.kind != FOLDER:
             return folder
     return ""
 
 
 def describe(entry: Entry) -> str:
     """What takes up a name, in words."""
-    what = "a link to " + display(entry.text) if entry.text is not None else "a file"
-    if not entry.verdict.kind:
-        return what if entry.text is not None else "what is no regular file"
-    if entry.verdict.kind == UNREAD:
-        return f"{what} that {entry.verdict.reason}"
-    if entry.verdict.kind == "damaged":
-        return f"{what} that is damaged ({entry.verdict.reason})"
-    return f"{what} of another kind ({entry.verdict.reason})"
+    what = "a link to " + display(entry.link_target) if entry.link_target is not None else "a file"
+    if not entry.classification.kind:
+        return what if entry.link_target is not None else "what is no regular file"
+    if entry.classification.kind == UNREAD:
+        return f"{what} that {entry.classification.reason}"
+    if entry.classification.kind == "damaged":
+        return f"{what} that is damaged ({entry.classification.reason})"
+    return f"{what} of another kind ({entry.classification.reason})"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from .._scan.model import DANGLING, SPECIAL, UNREAD, LegacyView
+from .._scan.model import DANGLING, SPECIAL, UNREAD, LegacyScan
 from .._scan.places import ABSENT, EMPTY, PRESENT, UNREADABLE
 from .._system.paths import display, is_below
 from .links import SAMPLES
-from .state import HostView, SetView
+from .state import HostState, SetState
 
 
 class Problem(NamedTuple):
@@ -41,29 +41,29 @@ class Assessment(NamedTuple):
         return bool(self.obstacles) or not all(problem.planned for problem in self.problems)
 
 
-def assess(view: SetView, host: HostView) -> Assessment:
+def assess(view: SetState, host: HostState) -> Assessment:
     """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
     problems = _problems(view, host)
     return Assessment(tuple(problems), tuple(_warnings(view)), tuple(_obstacles(view, host, problems)))
 
 
-def _obstacles(view: SetView, host: HostView, problems: Sequence[Problem]) -> List[str]:
+def _obstacles(view: SetState, host: HostState, problems: Sequence[Problem]) -> List[str]:
     if view.status is None:
         return [problem.text for problem in problems]
     stops = _conflicts(view)
-    nothing_to_do = not view.uploads and not view.plan.remove and not may_stay_empty(view, host)
-    decide_first = bool(view.discovery.directories) and host.options.on_discovery == "fail"
+    nothing_to_do = not view.uploads and not view.plan.to_remove and not may_stay_empty(view, host)
+    decide_first = bool(view.discovery.directories) and host.policy.on_discovery == "fail"
     if view.status == 0 and (nothing_to_do or decide_first):
         stops += _nothing(view, host)
     return [stop.text for stop in stops]
 
 
-def is_ready(view: SetView, assessment: Assessment) -> bool:
+def is_ready(view: SetState, assessment: Assessment) -> bool:
     """Whether the training may start on this set."""
     return bool(view.features) and not assessment.problems
 
 
-def host_is_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
+def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
     """Whether every required set is ready; one of those marked any counts as required once it holds something."""
     for view, assessment in zip(host.sets, assessments):
         if assessment.problems and view.feature_set.required != "false":
@@ -71,7 +71,7 @@ def host_is_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
     return all(view.features for view in host.sets if view.feature_set.required == "true")
 
 
-def host_will_be_ready(host: HostView, assessments: Sequence[Assessment]) -> bool:
+def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
     """Whether the host is ready once this run has done what is planned."""
     for view, assessment in zip(host.sets, assessments):
         if assessment.obstacles or (assessment.blocks and view.feature_set.required != "false"):
@@ -81,7 +81,7 @@ def host_will_be_ready(host: HostView, assessments: Sequence[Assessment]) -> boo
     )
 
 
-def may_stay_empty(view: SetView, host: HostView) -> bool:
+def may_stay_empty(view: SetState, host: HostState) -> bool:
     """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
     required = view.feature_set.required
     if required == "false":
@@ -91,7 +91,7 @@ def may_stay_empty(view: SetView, host: HostView) -> bool:
     )
 
 
-def _problems(view: SetView, host: HostView) -> List[Problem]:
+def _problems(view: SetState, host: HostState) -> List[Problem]:
     problems = _unknown(view, host.account.name) if view.status is None else []
     problems += _in_the_way(view)
     if view.status is None:
@@ -105,10 +105,10 @@ def _problems(view: SetView, host: HostView) -> List[Problem]:
                 planned=view.uploads or len(view.features) + view.plan.to_link >= view.feature_set.expected,
             )
         )
-    return problems + _unreadable(view, host.options.permissions != "check")
+    return problems + _unreadable(view, host.policy.permissions != "check")
 
 
-def _unknown(view: SetView, user: str) -> List[Problem]:
+def _unknown(view: SetState, user: str) -> List[Problem]:
     """Why the status cannot be told: each sentence names the directory and the training user."""
     if view.unmounted:
         mount = display(view.feature_set.mount or "")
@@ -121,7 +121,7 @@ def _unknown(view: SetView, user: str) -> List[Problem]:
     reasons = [view.scan.reason] if view.scan.state == UNREADABLE else []
     said = [
         f"{reason}: make it readable for user {user}, since features may lie there"
-        for reason in reasons + view.scan.doubts[:SAMPLES]
+        for reason in reasons + view.scan.gaps[:SAMPLES]
     ]
     if view.dangling_blocks:
         return [Problem(_dangling_into_legacy(view, target, user))]
@@ -129,8 +129,8 @@ def _unknown(view: SetView, user: str) -> List[Problem]:
         reasons = []
         if legacy.state == UNREADABLE:
             reasons = [legacy.reason]
-        elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
-            reasons = legacy.scan.doubts[:SAMPLES]
+        elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
+            reasons = legacy.scan.gaps[:SAMPLES]
             if legacy.dangling:
                 said.append(
                     f"{_dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
@@ -143,10 +143,10 @@ def _unknown(view: SetView, user: str) -> List[Problem]:
     return [Problem(sentence) for sentence in said[:SAMPLES]]
 
 
-def _dangling_into_legacy(view: SetView, target: str, user: str) -> str:
+def _dangling_into_legacy(view: SetState, target: str, user: str) -> str:
     """Features were here once: a volume that is not mounted looks like that."""
     names = view.plan.dangling_into_legacy
-    text = next((entry.text for entry in view.scan.entries if entry.path == names[0]), "") or ""
+    text = next((entry.link_target for entry in view.scan.entries if entry.path == names[0]), "") or ""
     return (
         f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
         f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
@@ -154,11 +154,11 @@ def _dangling_into_legacy(view: SetView, target: str, user: str) -> str:
     )
 
 
-def _dangling_inside(legacy: LegacyView) -> str:
+def _dangling_inside(legacy: LegacyScan) -> str:
     number = len(legacy.dangling)
     return (
         f"{_count(number, 'link')} in {display(legacy.place.path)} {_verb(number, 'dangle')}"
-        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].text or '')})"
+        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].link_target or '')})"
     )
 
 
@@ -171,9 +171,9 @@ def _verb(number: int, verb: str) -> str:
     return {"be": ("is", "are"), "have": ("has", "have")}.get(verb, (verb + "s", verb))[number != 1]
 
 
-def _in_the_way(view: SetView) -> List[Problem]:
+def _in_the_way(view: SetState) -> List[Problem]:
     plan, target = view.plan, display(view.target)
-    removed = {name for name, _text in plan.remove}
+    removed = {name for name, _text in plan.to_remove}
     problems: List[Problem] = []
     if view.leak_count:
         stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
@@ -185,47 +185,48 @@ def _in_the_way(view: SetView) -> List[Problem]:
             )
         )
     problems += _conflicts(view)
-    if plan.taken:
-        name, what = plan.taken[0]
+    if plan.obstructed:
+        name, what = plan.obstructed[0]
         problems.append(
             Problem(
-                f"{_count(len(plan.taken), 'wanted name')} in {target} {_verb(len(plan.taken), 'be')} taken, as {display(name)} by {what}:"
+                f"{_count(len(plan.obstructed), 'wanted name')} in {target} {_verb(len(plan.obstructed), 'be')} taken,"
+                f" as {display(name)} by {what}:"
                 " move that away, it is never replaced"
             )
         )
-    damaged = [entry for entry in view.read if entry.verdict.kind == "damaged" and entry.path not in dict(plan.taken)]
+    damaged = [entry for entry in view.read if entry.classification.kind == "damaged" and entry.path not in dict(plan.obstructed)]
     if damaged:
         problems.append(
             Problem(
                 f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
-                f" {display(damaged[0].path)} ({damaged[0].verdict.reason}): move that away",
+                f" {display(damaged[0].path)} ({damaged[0].classification.reason}): move that away",
                 planned=all(entry.path in removed for entry in damaged),
             )
         )
-    unread = [entry for entry in view.read if entry.verdict.kind == UNREAD]
+    unread = [entry for entry in view.read if entry.classification.kind == UNREAD]
     if unread:
         problems.append(
             Problem(
-                f"{_count(len(unread), 'file')} in {target} cannot be judged, as {target}/{display(unread[0].path)},"
-                f" which {unread[0].verdict.reason}: make that readable"
+                f"{_count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
+                f" which {unread[0].classification.reason}: make that readable"
             )
         )
     dangling = [entry for entry in view.read if entry.kind == DANGLING]
     if dangling and not view.dangling_blocks:
-        cleared = removed.union(name for name, _text, _old in plan.replace)
+        cleared = removed.union(name for name, _text, _old in plan.to_replace)
         left = [entry for entry in dangling if entry.path not in cleared]
         problems.append(
             Problem(
                 f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
-                f" to {display(dangling[0].text or '')}"
-                + (f": {_advice_on_dangling(view, left[0].text or '')}" if left else ""),
+                f" to {display(dangling[0].link_target or '')}"
+                + (f": {_advice_on_dangling(view, left[0].link_target or '')}" if left else ""),
                 planned=not left,
             )
         )
-    if plan.held_by_stray:
+    if plan.blocked_by_stray:
         problems.append(
             Problem(
-                f"{_count(plan.held_by_stray, 'feature')} {_verb(plan.held_by_stray, 'be')} not linked into {target} since"
+                f"{_count(plan.blocked_by_stray, 'feature')} {_verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
                 " stray links in a target lead there"
                 " already: set prepare_features_prune to stray"
             )
@@ -233,7 +234,7 @@ def _in_the_way(view: SetView) -> List[Problem]:
     return problems
 
 
-def _advice_on_dangling(view: SetView, text: str) -> str:
+def _advice_on_dangling(view: SetState, text: str) -> str:
     """What to do about dangling links, one of which says text."""
     text = os.path.normpath(os.path.join(view.target, text))
     if not any(is_below(text, one.place.path) for one in view.legacy):
@@ -247,7 +248,7 @@ def _advice_on_dangling(view: SetView, text: str) -> str:
     return "bring back what they lead to, or set prepare_features_prune to dangling where it is really gone"
 
 
-def _conflicts(view: SetView) -> List[Problem]:
+def _conflicts(view: SetState) -> List[Problem]:
     conflicts = view.plan.conflicts
     if not conflicts:
         return []
@@ -261,7 +262,7 @@ def _conflicts(view: SetView) -> List[Problem]:
     ]
 
 
-def _nothing(view: SetView, host: HostView) -> List[Problem]:
+def _nothing(view: SetState, host: HostState) -> List[Problem]:
     target = display(view.target)
     if view.plan.to_link:
         return [
@@ -271,7 +272,7 @@ def _nothing(view: SetView, host: HostView) -> List[Problem]:
         directories = view.discovery.directories
         found = ", ".join(f"{display(path)} ({count})" for path, count in directories[:SAMPLES])
         found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
-        if host.options.on_discovery != "upload":
+        if host.policy.on_discovery != "upload":
             return [
                 Problem(
                     f"features of the set '{view.name}' lie in directories that nobody listed: {found};"
@@ -291,18 +292,18 @@ def _nothing(view: SetView, host: HostView) -> List[Problem]:
                 " upload from: name a source, or the directory where they lie"
             )
         ]
-    return [Problem(_unseen(view) or f"{target} holds no features{_why_not_here(view, host)}")]
+    return [Problem(_hidden_from_trainer(view) or f"{target} holds no features{_why_not_here(view, host)}")]
 
 
-def _why_not_here(view: SetView, host: HostView) -> str:
+def _why_not_here(view: SetState, host: HostState) -> str:
     """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
-    identities = {entry.verdict.identity for one in view.legacy for entry in one.features}
+    identities = {entry.classification.identity for one in view.legacy for entry in one.features}
     for other in host.sets:
         if other is view or not identities:
             continue
-        wanted = {text for _name, text in other.plan.link}
+        wanted = {text for _name, text in other.plan.to_create}
         planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
-        if identities & {entry.verdict.identity for entry in [*other.features, *planned]}:
+        if identities & {entry.classification.identity for entry in [*other.features, *planned]}:
             return (
                 f": those of its legacy directories belong into {display(other.target)}, of the set '{other.name}', and a trainer"
                 " that reads both would see them twice: give each set 'patterns' of its own, or take one out"
@@ -310,20 +311,21 @@ def _why_not_here(view: SetView, host: HostView) -> str:
     return ""
 
 
-def _unseen(view: SetView) -> str:
+def _hidden_from_trainer(view: SetState) -> str:
     """Features that would be there, had they other names."""
-    unseen = [(one, entry) for one in view.legacy for entry in one.unseen]
-    if not unseen:
+    hidden_from_trainer = [(one, entry) for one in view.legacy for entry in one.hidden_from_trainer]
+    if not hidden_from_trainer:
         return ""
-    one, entry = unseen[0]
+    one, entry = hidden_from_trainer[0]
     return (
-        f"{_count(len(unseen), 'feature')} of the legacy directories {_verb(len(unseen), 'have')} a name that the trainer does not read,"
+        f"{_count(len(hidden_from_trainer), 'feature')} of the legacy directories"
+        f" {_verb(len(hidden_from_trainer), 'have')} a name that the trainer does not read,"
         f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(view.feature_set.reads)}): correct 'reads' or"
         " 'patterns'"
     )
 
 
-def _unreadable(view: SetView, grants: bool) -> List[Problem]:
+def _unreadable(view: SetState, grants: bool) -> List[Problem]:
     access = view.access
     if access is None or not access.unreadable:
         return []
@@ -332,15 +334,15 @@ def _unreadable(view: SetView, grants: bool) -> List[Problem]:
     return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
 
 
-def _warnings(view: SetView) -> List[str]:
+def _warnings(view: SetState) -> List[str]:
     plan, target = view.plan, display(view.target)
-    warnings: List[str] = [_unseen(view)] if _unseen(view) and view.features else []
-    others = [entry for entry in view.read if entry.verdict.kind == "other"]
+    warnings: List[str] = [_hidden_from_trainer(view)] if _hidden_from_trainer(view) and view.features else []
+    others = [entry for entry in view.read if entry.classification.kind == "other"]
     if others:
         first = others[0]
         warnings.append(
             f"{_count(len(others), 'file')} in {target} {_verb(len(others), 'be')} of another kind,"
-            f" as {display(first.path)} ({first.verdict.reason})"
+            f" as {display(first.path)} ({first.classification.reason})"
         )
     specials = [entry for entry in view.read if entry.kind == SPECIAL]
     if specials:
@@ -363,8 +365,8 @@ def _warnings(view: SetView) -> List[str]:
         for legacy in view.legacy:
             if legacy.state == UNREADABLE:
                 warnings.append(f"{legacy.reason}: features there are not seen")
-            elif not legacy.sure and legacy.scan is not None and legacy.same_as is None:
-                warnings += legacy.scan.doubts[:1]
+            elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
+                warnings += legacy.scan.gaps[:1]
                 if legacy.dangling:
                     warnings.append(f"{_dangling_inside(legacy)}: features that were there are not seen")
     if view.incoming.state not in (ABSENT, "empty") and not view.incoming.complete and view.status not in (0, None):

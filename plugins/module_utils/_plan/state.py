@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
 from .._access.report import AccessReport
-from .._scan.model import DirectoryScan, Discovery, Entry, LegacyView
+from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
 from .._scan.places import ABSENT, EMPTY, PRESENT
 from .._scan.staging import Incoming
-from .._spec.policy import Options
+from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import InodeKey
@@ -23,13 +23,13 @@ from .status import host_status
 
 
 @dataclass
-class SetView:
+class SetState:
     """One set as it stands on this host, and what is planned for it."""
 
     feature_set: FeatureSet
     target: str
     scan: DirectoryScan
-    legacy: List[LegacyView]
+    legacy: List[LegacyScan]
     incoming: Incoming
     read: List[Entry] = field(default_factory=list)  # what the trainer reads of the target
     digest: Digest = NO_DIGEST
@@ -73,9 +73,9 @@ class SetView:
         items: List[Tuple[str, List[str], bool]] = []
         if self.scan.state in (PRESENT, EMPTY):
             items.append((self.target, [entry.path for entry in self.features], True))
-        elif self.scan.state == ABSENT and (self.plan.link or self.uploads):
+        elif self.scan.state == ABSENT and (self.plan.to_create or self.uploads):
             items.append((self.target, [], True))  # not there yet, but what lies above it can be asked about now
-        wanted = {text for _name, text in self.plan.link} | {text for _name, text, _old in self.plan.replace}
+        wanted = {text for _name, text in self.plan.to_create} | {text for _name, text, _old in self.plan.to_replace}
         for one in self.legacy:
             if wanted and one.features:
                 base = one.place.path.rstrip("/") + "/"
@@ -90,26 +90,26 @@ class SetView:
 
     def distinct_features(self) -> int:
         """How many different features the host holds for this set."""
-        seen = {entry.verdict.identity for entry in self.features}
+        seen = {entry.classification.identity for entry in self.features}
         for legacy in self.legacy:
-            seen.update(entry.verdict.identity for entry in legacy.features)
+            seen.update(entry.classification.identity for entry in legacy.features)
         return len(seen)
 
 
 @dataclass
-class HostView:
+class HostState:
     """All sets of one host."""
 
     account: Account
-    options: Options
-    sets: List[SetView]
+    policy: Policy
+    sets: List[SetState]
 
     @property
     def status(self) -> Optional[int]:
         """The host's status."""
         return host_status([one.status for one in self.sets])
 
-    def by_name(self, name: str) -> SetView:
+    def by_name(self, name: str) -> SetState:
         """The view of one set."""
         return next(one for one in self.sets if one.name == name)
 

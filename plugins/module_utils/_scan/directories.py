@@ -12,8 +12,8 @@ import os
 import stat
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .._formats.classify import FEATURE, Verdict, judge
-from .._system.parallel import judge_all
+from .._formats.classify import FEATURE, Classification, classify
+from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
 from .model import (
     DANGLING,
@@ -21,12 +21,12 @@ from .model import (
     FOLDER,
     LINK,
     SPECIAL,
-    UNJUDGED,
+    UNCLASSIFIED,
     UNREAD,
+    Criteria,
     DirectoryInfo,
     DirectoryScan,
     Entry,
-    Question,
     inode_key,
 )
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
@@ -39,9 +39,9 @@ _VANISHED = (errno.ENOENT, errno.ENOTDIR)
 
 
 class _Directory:
-    """An open directory that closes itself when the last file waiting in it was judged.
+    """An open directory that closes itself when the last file waiting in it was classified.
 
-    Verdicts may overlap and lag behind the listing, so neither side can say alone when it is done.
+    Classifications may overlap and lag behind the listing, so neither side can say alone when it is done.
     """
 
     __slots__ = ("fd",)
@@ -53,9 +53,9 @@ class _Directory:
         os.close(self.fd)
 
 
-# A file that waits for its verdict: where it lies, its base name there, the entry to complete.
+# A file that waits for its classification: where it lies, its base name there, the entry to complete.
 Pending = Tuple[_Directory, str, Entry]
-Known = Dict[int, Verdict]
+Known = Dict[int, Classification]
 
 
 def _held(pending: Pending) -> int:
@@ -75,7 +75,7 @@ def _find_nothing(path: str) -> Optional[Entry]:
 def scan_directory(
     place: Place,
     accept: Callable[[str], Any],
-    question: Question,
+    criteria: Criteria,
     known: Known,
     recursive: bool = True,
     follow: bool = True,
@@ -85,7 +85,7 @@ def scan_directory(
 ) -> DirectoryScan:
     """Lists a directory once and judges each file whose base name is accepted.
 
-    known: verdicts by inode key, read and extended, so that no file is judged twice for one question.
+    known: classifications by inode key, read and extended, so that no file is classified twice for one criteria.
     follow: enter links to directories (each directory once). keep_names: also keep names that were not
     accepted, unjudged, since they are taken. avoid: directories that are never entered. find: the entry that an absolute
     path led to when another directory was scanned, so that a link that says it is not followed once more.
@@ -105,8 +105,8 @@ def scan_directory(
         info = os.fstat(top.fd)
         scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid, find)
-        for pending, result in judge_all(walk.pending(top), _Judge(question), _held):
-            _settle(scan, known, pending[2], result)
+        for pending, result in map_parallel(walk.pending(top), _Classifier(criteria), _held):
+            _record(scan, known, pending[2], result)
     except OSError as error:
         _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
         return scan
@@ -120,11 +120,11 @@ def _refuse(scan: DirectoryScan, reason: str) -> None:
     scan.entries = []
 
 
-class _Judge:
-    """Opens one pending file and judges it: (size, key, verdict), or None where it is no regular file."""
+class _Classifier:
+    """Opens one pending file and judges it: (size, key, classification), or None where it is no regular file."""
 
-    def __init__(self, question: Question) -> None:
-        self.arrays, self.full = question
+    def __init__(self, criteria: Criteria) -> None:
+        self.arrays, self.full = criteria
 
     def __call__(self, pending: Pending) -> Any:
         directory, name, entry = pending
@@ -134,30 +134,30 @@ class _Judge:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
                 return None
-            return info.st_size, (info.st_dev << 64) | info.st_ino, judge(fd, info.st_size, name, self.arrays, self.full)
+            return info.st_size, (info.st_dev << 64) | info.st_ino, classify(fd, info.st_size, name, self.arrays, self.full)
         finally:
             os.close(fd)
 
 
-def _settle(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
+def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
     if isinstance(result, OSError):
         if result.errno in _VANISHED:
             return
-        scan.doubt(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
-        entry.verdict = Verdict(UNREAD, f"cannot be read ({result.strerror})", None)
+        scan.gap(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
+        entry.classification = Classification(UNREAD, f"cannot be read ({result.strerror})", None)
     elif isinstance(result, BaseException):
         raise result
     elif result is None:
         entry.kind = SPECIAL
     else:
-        entry.size, entry.key, verdict = result
-        known[entry.key] = entry.verdict = verdict
-        entry.is_feature = verdict.kind == FEATURE
+        entry.size, entry.key, classification = result
+        known[entry.key] = entry.classification = classification
+        entry.is_feature = classification.kind == FEATURE
     scan.entries.append(entry)
 
 
 class _Walk:
-    """Lists directories depth first and hands out the files that have to be judged."""
+    """Lists directories depth first and hands out the files that have to be classified."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class _Walk:
         # Links to directories last: what lies here also by itself goes by its own path. The list grows meanwhile.
         for path in self.linked:
             for item in self._folder(top, path, path, True):
-                item[2].detour = True
+                item[2].via_link = True
                 yield item
 
     def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
@@ -207,7 +207,7 @@ class _Walk:
             name = item.name
             if item.is_file(follow_symlinks=False):
                 if accept(name):
-                    yield directory, name, Entry(prefix + name, FILE, 0, 0, UNJUDGED, None, name)
+                    yield directory, name, Entry(prefix + name, FILE, 0, 0, UNCLASSIFIED, None, name)
                 elif keep_names:
                     self._keep(prefix + name, None)
             elif item.is_symlink():
@@ -229,10 +229,10 @@ class _Walk:
             yield from self._folder(directory, name, prefix + name, False)
 
     def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
-        self.scan.entries.append(Entry(path, kind, key, size, UNJUDGED, text))
+        self.scan.entries.append(Entry(path, kind, key, size, UNCLASSIFIED, text))
 
     def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[Entry]:
-        """Keeps what can be said of a link at once; returns the entry where its file has to be judged."""
+        """Keeps what can be said of a link at once; returns the entry where its file has to be classified."""
         accepted = self.accept(name)
         wanted = accepted or self.keep_names
         if not wanted and not (self.recursive and self.follow):
@@ -243,7 +243,7 @@ class _Walk:
             return None  # gone, or no link any more
         same = self.find(text) if accepted else None
         if same is not None:
-            self.scan.entries.append(Entry(path, LINK, same.key, same.size, same.verdict, text, name))
+            self.scan.entries.append(Entry(path, LINK, same.key, same.size, same.classification, text, name))
             return None
         try:
             info = os.stat(name, dir_fd=fd)
@@ -265,8 +265,8 @@ class _Walk:
         if not stat.S_ISREG(info.st_mode):
             self._keep(path, text)
             return None
-        entry = Entry(path, LINK, key, info.st_size, self.known.get(key, UNJUDGED), text)
-        if entry.verdict is UNJUDGED:
+        entry = Entry(path, LINK, key, info.st_size, self.known.get(key, UNCLASSIFIED), text)
+        if entry.classification is UNCLASSIFIED:
             return entry
         self.scan.entries.append(entry)
         return None
@@ -277,10 +277,10 @@ class _Walk:
                 self._keep(path, text, DANGLING)
             return
         where = display(self.scan.path) + "/" + display(path)
-        self.scan.doubt(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
+        self.scan.gap(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
         if wanted:
-            verdict = Verdict(UNREAD, f"cannot be reached ({error.strerror})", None)
-            self.scan.entries.append(Entry(path, LINK, 0, 0, verdict, text))
+            classification = Classification(UNREAD, f"cannot be reached ({error.strerror})", None)
+            self.scan.entries.append(Entry(path, LINK, 0, 0, classification, text))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
@@ -292,4 +292,4 @@ class _Walk:
                 yield from self._directory(directory, path + "/")
         except OSError as error:
             if error.errno not in _VANISHED:
-                self.scan.doubt(f"{display(self.scan.path)}/{display(path)} cannot be listed ({error.strerror})")
+                self.scan.gap(f"{display(self.scan.path)}/{display(path)} cannot be listed ({error.strerror})")

@@ -6,7 +6,7 @@
 
 An archive's directory gives each array's size and CRC-32, which is enough where two files also share their
 name. Where two names share the checksums, and where a format has none and two files share a name, the bytes
-decide. After settle_identities, equal C(Entry.verdict.identity) means the same feature.
+decide. After resolve_identities, equal C(Entry.classification.identity) means the same feature.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .model import Entry
 Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
 
 
-def settle_identities(features: Iterable[Located], digest: Callable[[Located], bytes]) -> None:
+def resolve_identities(features: Iterable[Located], digest: Callable[[Located], bytes]) -> None:
     """Gives each feature an identity that can be compared, reading bytes only where checksums cannot decide.
 
     features: all features on the host. digest: of a file's bytes; OSError where it is gone.
@@ -31,7 +31,7 @@ def settle_identities(features: Iterable[Located], digest: Callable[[Located], b
     unnamed: Dict[str, Set[int]] = {}
     everything = list(features)
     for _directory, entry in everything:
-        identity = entry.verdict.identity
+        identity = entry.classification.identity
         if identity is None:
             unnamed.setdefault(entry.name, set()).add(entry.key)
             continue
@@ -42,9 +42,9 @@ def settle_identities(features: Iterable[Located], digest: Callable[[Located], b
     compared: List[Located] = []
     for located in everything:
         entry = located[1]
-        if entry.verdict.identity in doubtful or (entry.verdict.identity is None and entry.key in clashing):
+        if entry.classification.identity in doubtful or (entry.classification.identity is None and entry.key in clashing):
             compared.append(located)
-        elif entry.verdict.identity is None:
+        elif entry.classification.identity is None:
             _identify(entry, _by_inode(entry))
     _by_bytes(compared, digest)
 
@@ -62,7 +62,7 @@ def _by_bytes(features: List[Located], digest: Callable[[Located], bytes]) -> No
 
 
 def _identify(entry: Entry, identity: bytes) -> None:
-    entry.verdict = entry.verdict._replace(identity=identity)
+    entry.classification = entry.classification._replace(identity=identity)
 
 
 def _by_inode(entry: Entry) -> bytes:

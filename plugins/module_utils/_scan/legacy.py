@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The legacy directories of all sets: each real directory is scanned once for each question."""
+"""The legacy directories of all sets: each real directory is scanned once for each criteria."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.paths import InodeKey
 from .directories import scan_directory
-from .model import DANGLING, DirectoryScan, Entry, LegacyView, Question
+from .model import DANGLING, Criteria, DirectoryScan, Entry, LegacyScan
 from .places import UNREADABLE, Place, find_places, look_up
 
 
-class LegacyScans:
+class LegacyScanner:
     """Scans on demand and remembers, whichever sets and paths name a directory.
 
     avoid: directories (the targets) that are never entered, also not through links.
     """
 
     def __init__(self, sets: Sequence[FeatureSet], account: Account, avoid: Sequence[InodeKey]) -> None:
-        self._known: Dict[Question, Dict[int, Any]] = {}
-        self._scans: Dict[Tuple[Question, InodeKey], DirectoryScan] = {}
+        self._known: Dict[Criteria, Dict[int, Any]] = {}
+        self._scans: Dict[Tuple[Criteria, InodeKey], DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)
         self._filters = {
-            question: any_filter([(one.patterns, one.exclude) for one in sets if one.question == question])
-            for question in {one.question for one in sets}
+            criteria: any_filter([(one.patterns, one.exclude) for one in sets if one.criteria == criteria])
+            for criteria in {one.criteria for one in sets}
         }
 
-    def known_for(self, question: Question) -> Dict[int, Any]:
-        """The verdicts so far, by inode key."""
-        return self._known.setdefault(question, {})
+    def known_for(self, criteria: Criteria) -> Dict[int, Any]:
+        """The classifications so far, by inode key."""
+        return self._known.setdefault(criteria, {})
 
-    def finder(self, question: Question) -> Callable[[str], Optional[Entry]]:
-        """Finds the judged entry that an absolute path led to in one of the scans for this question."""
-        scans = [scan for (asked, _key), scan in self._scans.items() if asked == question]
+    def finder(self, criteria: Criteria) -> Callable[[str], Optional[Entry]]:
+        """Finds the classified entry that an absolute path led to in one of the scans for this criteria."""
+        scans = [scan for (asked, _key), scan in self._scans.items() if asked == criteria]
         tables: Dict[str, Dict[str, Entry]] = {}
 
         def find(path: str) -> Optional[Entry]:
@@ -53,8 +53,8 @@ class LegacyScans:
 
         return find
 
-    def forget_verdicts(self) -> None:
-        """Gives back the memory of the verdicts once nothing is left to scan; the entries keep theirs."""
+    def forget_classifications(self) -> None:
+        """Gives back the memory of the classifications once nothing is left to scan; the entries keep theirs."""
         self._known.clear()
 
     def keys(self) -> Set[int]:
@@ -62,10 +62,10 @@ class LegacyScans:
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
 
     def all(self) -> List[DirectoryScan]:
-        """All scans made, one for each directory and question."""
+        """All scans made, one for each directory and criteria."""
         return list(self._scans.values())
 
-    def views_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyView]:
+    def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyScan]:
         """The set's legacy directories in declared order.
 
         Of several paths to one directory, the first that is not itself a link holds the entries; the others say which.
@@ -75,12 +75,12 @@ class LegacyScans:
             if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
                 used[place.key] = place
         belongs, reads = name_filter(one.patterns, one.exclude), name_filter(one.reads)
-        views: List[LegacyView] = []
+        views: List[LegacyScan] = []
         for place in places:
             if place.key is None:
-                views.append(LegacyView(place, None))
+                views.append(LegacyScan(place, None))
                 continue
-            view = LegacyView(place, self._scan(one.question, place.key, used[place.key]))
+            view = LegacyScan(place, self._scan(one.criteria, place.key, used[place.key]))
             if used[place.key] is place:
                 _sort_entries(view, belongs, reads)
             else:
@@ -88,37 +88,37 @@ class LegacyScans:
             views.append(view)
         return views
 
-    def _scan(self, question: Question, key: InodeKey, place: Place) -> DirectoryScan:
-        scan = self._scans.get((question, key))
+    def _scan(self, criteria: Criteria, key: InodeKey, place: Place) -> DirectoryScan:
+        scan = self._scans.get((criteria, key))
         if scan is None:
-            known = self.known_for(question)
+            known = self.known_for(criteria)
             scan = scan_as_needed(
-                self._account, place, self._filters[question], question, known, True, True, False, self._avoid
+                self._account, place, self._filters[criteria], criteria, known, True, True, False, self._avoid
             )
-            self._scans[(question, key)] = scan
+            self._scans[(criteria, key)] = scan
         return scan
 
 
-def _sort_entries(view: LegacyView, belongs: Callable[[str], Any], reads: Callable[[str], Any]) -> None:
+def _sort_entries(view: LegacyScan, belongs: Callable[[str], Any], reads: Callable[[str], Any]) -> None:
     for entry in view.scan.entries if view.scan else []:
         if not belongs(entry.name):
             continue
         if entry.is_feature:
             view.features.append(entry)
             if not reads(entry.name):
-                view.unseen.append(entry)
+                view.hidden_from_trainer.append(entry)
         elif entry.kind == DANGLING:
             view.dangling.append(entry)
-        elif entry.verdict.kind:
+        elif entry.classification.kind:
             view.rejected.append(entry)
 
 
 def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
     """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
     scan = scan_directory(place, *arguments)
-    if (scan.state == UNREADABLE or scan.doubt_count) and _may_ask(account):
+    if (scan.state == UNREADABLE or scan.gap_count) and _may_ask(account):
         again: DirectoryScan = run_as(account, _scan_path, place.path, *arguments)
-        if again.state != UNREADABLE and (scan.state == UNREADABLE or again.doubt_count < scan.doubt_count):
+        if again.state != UNREADABLE and (scan.state == UNREADABLE or again.gap_count < scan.gap_count):
             return again
     return scan
 

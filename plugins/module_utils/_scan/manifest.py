@@ -14,7 +14,7 @@ import stat
 import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
-from .._formats.classify import Verdict, content_digest
+from .._formats.classify import Classification, content_digest
 from .._system.paths import OPEN_FILE
 
 _FORMAT = 1
@@ -47,10 +47,10 @@ def _beside(target: str, suffix: str) -> str:
     return os.path.join(parent, f".{os.path.basename(real)}.{suffix}")
 
 
-def token_of(fd: int, name: str, verdict: Verdict) -> str:
+def token_of(fd: int, name: str, classification: Classification) -> str:
     """What a feature is recognised by after its journey: the identity where the format has one, else the bytes."""
-    if verdict.identity is not None:
-        return "i" + verdict.identity.hex()
+    if classification.identity is not None:
+        return "i" + classification.identity.hex()
     return "c" + content_digest(fd, name).hex()
 
 

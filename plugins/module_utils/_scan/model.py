@@ -10,44 +10,44 @@ from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Tuple
 
 from .._formats.arrays import ArraySpec
-from .._formats.classify import FEATURE, Verdict
+from .._formats.classify import FEATURE, Classification
 from .places import UNREADABLE, Place
 
-Question = Tuple[ArraySpec, bool]
+Criteria = Tuple[ArraySpec, bool]
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
 # the name.
 FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "special"
 
-# A verdict's kind where the file could not be read, so that nothing is known of it.
+# A classification's kind where the file could not be read, so that nothing is known of it.
 UNREAD = "unread"
 
-# A shared verdict of all that was not judged.
-UNJUDGED = Verdict("", "", None)
+# A shared classification of all that was not classified.
+UNCLASSIFIED = Classification("", "", None)
 
 
 class Entry:
     """One name in a scanned directory; millions of them may be in memory at once.
 
     path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
-    verdict: what the file is, is_feature whether its content has the arrays that were asked for; text: what a link says;
-    detour: it is a link, or lies behind one.
+    classification: what the file is, is_feature whether its content has the arrays that were asked for; link_target: what a link says;
+    via_link: it is a link, or lies behind one.
     """
 
-    __slots__ = ("detour", "is_feature", "key", "kind", "name", "path", "size", "text", "verdict")
+    __slots__ = ("classification", "is_feature", "key", "kind", "link_target", "name", "path", "size", "via_link")
 
     def __init__(
-        self, path: str, kind: str, key: int, size: int, verdict: Verdict, text: Optional[str] = None, name: str = ""
+        self, path: str, kind: str, key: int, size: int, classification: Classification, link_target: Optional[str] = None, name: str = ""
     ) -> None:
         self.path = path
         self.name = name or path.rpartition("/")[2]
         self.kind = kind
         self.key = key
         self.size = size
-        self.text = text
-        self.detour = text is not None
-        self.verdict = verdict
-        self.is_feature = verdict.kind == FEATURE
+        self.link_target = link_target
+        self.via_link = link_target is not None
+        self.classification = classification
+        self.is_feature = classification.kind == FEATURE
 
 
 class DirectoryInfo(NamedTuple):
@@ -69,15 +69,15 @@ class DirectoryScan:
         self.state = place.state
         self.entries: List[Entry] = []
         # One sentence each: parts that could not be looked at, so that "none" cannot be said of the whole.
-        self.doubts: List[str] = []
-        self.doubt_count = 0
+        self.gaps: List[str] = []
+        self.gap_count = 0
         self.info: Optional[DirectoryInfo] = None
 
-    def doubt(self, sentence: str) -> None:
+    def gap(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""
-        self.doubt_count += 1
-        if len(self.doubts) < 10:
-            self.doubts.append(sentence)
+        self.gap_count += 1
+        if len(self.gaps) < 10:
+            self.gaps.append(sentence)
 
     @property
     def reason(self) -> str:
@@ -102,17 +102,17 @@ class Discovery:
         return sum(number for _path, number in self.directories)
 
 @dataclass
-class LegacyView:
+class LegacyScan:
     """One declared legacy directory: its scan, shared with other sets, and the set's part of it.
 
-    unseen: those of the features whose names the trainer does not read.
+    hidden_from_trainer: those of the features whose names the trainer does not read.
     """
 
     place: Place
     scan: Optional[DirectoryScan]
     same_as: Optional[str] = None
     features: List[Entry] = field(default_factory=list)
-    unseen: List[Entry] = field(default_factory=list)
+    hidden_from_trainer: List[Entry] = field(default_factory=list)
     rejected: List[Entry] = field(default_factory=list)
     dangling: List[Entry] = field(default_factory=list)
 
@@ -129,12 +129,12 @@ class LegacyView:
     @property
     def linkable(self) -> List[Entry]:
         """The features that the trainer would see under their names."""
-        unseen = set(map(id, self.unseen))
-        return [entry for entry in self.features if id(entry) not in unseen] if unseen else self.features
+        hidden_from_trainer = set(map(id, self.hidden_from_trainer))
+        return [entry for entry in self.features if id(entry) not in hidden_from_trainer] if hidden_from_trainer else self.features
 
     @property
-    def sure(self) -> bool:
+    def fully_scanned(self) -> bool:
         """Whether all that lies there was seen."""
         if self.state == UNREADABLE:
             return False
-        return not self.dangling and not (self.scan and self.scan.doubt_count)
+        return not self.dangling and not (self.scan and self.scan.gap_count)

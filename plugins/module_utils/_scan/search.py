@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from .._formats.arrays import ArraySpec
-from .._formats.classify import FEATURE, judge
+from .._formats.classify import FEATURE, classify
 from .._spec.sets import FeatureSet, name_filter
-from .._system.parallel import judge_all
+from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
 from .model import Discovery
 
@@ -75,14 +75,14 @@ class _Look(NamedTuple):
 
     name: str
     accepts: Callable[[str], bool]
-    question: Tuple[ArraySpec, bool]
+    criteria: Tuple[ArraySpec, bool]
 
 
 class _Search:
     def __init__(
         self, sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds, roots: Sequence[str]
     ) -> None:
-        self.looks = [_Look(one.name, name_filter(one.patterns, one.exclude), one.question) for one in sets]
+        self.looks = [_Look(one.name, name_filter(one.patterns, one.exclude), one.criteria) for one in sets]
         self.visited: Set[InodeKey] = set(known)
         self.bounds = bounds
         self.deadline = time.monotonic() + bounds.seconds
@@ -122,7 +122,7 @@ class _Search:
         self.visited.add(key)
         files, folders = self._list(fd, path)
         if files and not self.over:
-            self._judge(fd, path, files)
+            self._classify(fd, path, files)
         self.children[path] = [_join(path, name) for name in folders]
         for name in folders:
             if self.over:
@@ -157,15 +157,15 @@ class _Search:
         finally:
             os.close(fd)
 
-    def _judge(self, fd: int, path: str, files: List[str]) -> None:
+    def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
-        for name, kinds in judge_all(self._in_time(files, path), lambda name: self._kinds(fd, name)):
+        for name, kinds in map_parallel(self._in_time(files, path), lambda name: self._kinds(fd, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
             if isinstance(kinds, Exception):
                 raise kinds
             for look in self.looks:
-                if kinds.get(look.question) == FEATURE and look.accepts(name):
+                if kinds.get(look.criteria) == FEATURE and look.accepts(name):
                     counts[look.name] = counts.get(look.name, 0) + 1
         if counts:
             self.counts[path] = counts
@@ -177,14 +177,14 @@ class _Search:
             yield name
 
     def _kinds(self, directory: int, name: str) -> Dict[Any, str]:
-        """What the file is to each question that is asked of its name."""
+        """What the file is to each criteria that is asked of its name."""
         fd = os.open(name, _OPEN_FILE, dir_fd=directory)
         try:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
                 return {}
-            questions = {look.question for look in self.looks if look.accepts(name)}
-            return {question: judge(fd, info.st_size, name, *question).kind for question in questions}
+            criteria = {look.criteria for look in self.looks if look.accepts(name)}
+            return {criteria: classify(fd, info.st_size, name, *criteria).kind for criteria in criteria}
         finally:
             os.close(fd)
 

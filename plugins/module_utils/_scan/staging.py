@@ -17,7 +17,7 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .._formats.classify import FEATURE, judge
+from .._formats.classify import FEATURE, classify
 from .._spec.sets import FeatureSet
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
 from ..errors import FeatureError
@@ -64,11 +64,11 @@ def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wa
             return "is no regular file"
         if info.st_size != wanted.size:
             return f"has {info.st_size} bytes where the source has {wanted.size}"
-        verdict = judge(fd, info.st_size, name.rpartition("/")[2], *feature_set.question)
-        if verdict.kind != FEATURE:
-            return f"is no feature: {verdict.reason}"
-        if token_of(fd, name, verdict) != wanted.token:
-            return "has another content than the source had when it was judged"
+        classification = classify(fd, info.st_size, name.rpartition("/")[2], *feature_set.criteria)
+        if classification.kind != FEATURE:
+            return f"is no feature: {classification.reason}"
+        if token_of(fd, name, classification) != wanted.token:
+            return "has another content than the source had when it was classified"
         return None
     except OSError as error:
         return f"cannot be read ({error.strerror})"
@@ -141,7 +141,7 @@ def is_temporary(path: str, names: Iterable[str]) -> bool:
     return any(name.startswith(stem) for name in names) if len(base) > 200 else stem in names
 
 
-def look_at_staging(feature_set: FeatureSet, target: Optional[str] = None) -> Incoming:
+def inspect_staging(feature_set: FeatureSet, target: Optional[str] = None) -> Incoming:
     """What lies in the set's staging directory. C(target): the set's, expanded.
 
     Where nothing was left behind this is two lstat calls.

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from .._system.accounts import Account, find_account
 from .._system.paths import display
 from ..errors import FeatureError
-from .policy import Options
+from .policy import Policy
 from .sets import FeatureSet, parse_sets
 
 # The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
@@ -31,11 +31,11 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
 }
 
 
-def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Options]:
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Policy]:
     """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
     sets = parse_sets(params["sets"])
     account = find_account(params["user"] or None)
-    options = Options(
+    policy = Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
         search_roots=_search_roots(params.get("search_roots") or ()),
@@ -43,7 +43,7 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
         top_up=bool(params.get("top_up")),
         permissions=params.get("permissions") or "grant",
     )
-    return sets, account, options
+    return sets, account, policy
 
 
 def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Tuple
 
 
 @dataclass(frozen=True)
-class Options:
+class Policy:
     """The role's variables that bear on the plan; names and meanings as prepare_features_*."""
 
     on_conflict: str = "fail"

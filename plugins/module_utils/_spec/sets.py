@@ -58,8 +58,8 @@ class FeatureSet:
     source: Optional[str]
 
     @property
-    def question(self) -> Tuple[ArraySpec, bool]:
-        """What is asked of a file: sets with one question share one look at it."""
+    def criteria(self) -> Tuple[ArraySpec, bool]:
+        """What is asked of a file: sets with one criteria share one look at it."""
         return (self.arrays, self.verify == "full")
 
 
@@ -77,7 +77,7 @@ def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFil
 def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> NameFilter:
     """As name_filter, for names that belong to any of several (patterns, exclude)."""
     # One expression for all: a match costs less than a call of a function of ours.
-    return re.compile("|".join(_expression(*question) for question in questions) or "(?!)").match
+    return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
 
 
 def matches(name: str, patterns: Sequence[str], exclude: Sequence[str] = ()) -> bool:

@@ -18,13 +18,13 @@ from .._formats.classify import DAMAGED
 from .._plan.digest import digest_of_run
 from .._plan.links import SAMPLES
 from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
-from .._plan.state import HostView, SetView
-from .._scan.model import DANGLING, LINK, Entry, LegacyView
+from .._plan.state import HostState, SetState
+from .._scan.model import DANGLING, LINK, Entry, LegacyScan
 from .._system.mounts import network_file_system
 from .._system.paths import display
 
 
-def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
+def facts(host: HostState, mounts: str = "") -> Dict[str, Any]:
     """All facts of one host, as documented in RETURN of feature_facts.
 
     mounts: the text of /proc/self/mountinfo.
@@ -34,7 +34,7 @@ def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
         "feature_status": host.status,
         "features_ready": host_is_ready(host, assessments),
         "features_will_be_ready": host_will_be_ready(host, assessments),
-        "features_to_do": _to_do(host, assessments),
+        "feature_steps": _to_do(host, assessments),
         "feature_digest": digest_of_run({view.name: view.digest.value for view in host.sets}),
         "feature_sets": {
             view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
@@ -42,7 +42,7 @@ def facts(host: HostView, mounts: str = "") -> Dict[str, Any]:
     }
 
 
-def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, Any]:
+def _set_facts(view: SetState, mounts: str, assessment: Assessment) -> Dict[str, Any]:
     plan = view.plan
     access = view.access
     return {
@@ -53,7 +53,7 @@ def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, 
         "obstacles": list(assessment.obstacles),
         "features": view.distinct_features(),
         "to_link": plan.to_link,
-        "to_remove": len(plan.remove),
+        "to_remove": len(plan.to_remove),
         "to_change": not plan.is_empty,
         "to_upload": view.uploads,
         "leaks": view.leak_count,
@@ -97,8 +97,8 @@ def _set_facts(view: SetView, mounts: str, assessment: Assessment) -> Dict[str, 
     }
 
 
-def _to_do(host: HostView, assessments: Sequence[Assessment]) -> List[str]:
-    """The role's steps that are due, so that it asks no further; where something has to be settled first, none but the first."""
+def _to_do(host: HostState, assessments: Sequence[Assessment]) -> List[str]:
+    """The role's steps that are due, so that it asks no further; where something has to be resolved first, none but the first."""
     steps = ["publish"] if any(view.incoming.complete for view in host.sets) else []
     if any(assessment.obstacles for assessment in assessments):
         return steps
@@ -106,12 +106,12 @@ def _to_do(host: HostView, assessments: Sequence[Assessment]) -> List[str]:
         steps.append("link")
     if any(view.uploads for view in host.sets):
         steps.append("upload")
-    if host.options.permissions != "check" and any(view.access and view.access.to_grant for view in host.sets):
+    if host.policy.permissions != "check" and any(view.access and view.access.to_grant for view in host.sets):
         steps.append("grant")
     return steps
 
 
-def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
+def _target(view: SetState, host_mounts: str) -> Dict[str, Any]:
     features = view.features
     info = view.scan.info
     return {
@@ -121,8 +121,8 @@ def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
         "links": sum(entry.kind in (LINK, DANGLING) for entry in view.scan.entries),
         "dangling": sum(entry.kind == DANGLING for entry in view.scan.entries),
         "stray": len(view.plan.stray),
-        "rejected": sum(not entry.is_feature and bool(entry.verdict.kind) for entry in view.read),
-        "damaged": sum(entry.verdict.kind == DAMAGED for entry in view.read),
+        "rejected": sum(not entry.is_feature and bool(entry.classification.kind) for entry in view.read),
+        "damaged": sum(entry.classification.kind == DAMAGED for entry in view.read),
         "bytes": sum(entry.size for entry in features),
         "owner": _account_name(info.st_uid) if info else None,
         "group": _group_name(info.st_gid) if info else None,
@@ -131,19 +131,19 @@ def _target(view: SetView, host_mounts: str) -> Dict[str, Any]:
     }
 
 
-def _legacy(one: LegacyView) -> Dict[str, Any]:
+def _legacy(one: LegacyScan) -> Dict[str, Any]:
     return {
         "path": display(one.place.path),
         "state": one.state,
         "features": len(one.features),
         "rejected": len(one.rejected),
-        "damaged": sum(entry.verdict.kind == DAMAGED for entry in one.rejected),
+        "damaged": sum(entry.classification.kind == DAMAGED for entry in one.rejected),
         "bytes": sum(entry.size for entry in one.features),
         "same_as": display(one.same_as) if one.same_as else None,
     }
 
 
-def _rejected(view: SetView) -> Dict[str, Any]:
+def _rejected(view: SetState) -> Dict[str, Any]:
     """Files that were looked at and are no features, in the target and in legacy directories; each reason is shown first."""
     count = 0
     samples: List[Dict[str, str]] = []
@@ -153,7 +153,7 @@ def _rejected(view: SetView) -> Dict[str, Any]:
     def add(directory: str, entry: Entry) -> None:
         nonlocal count
         count += 1
-        key = (directory, entry.verdict.reason)
+        key = (directory, entry.classification.reason)
         if len(samples) < SAMPLES and key not in reasons:
             reasons.add(key)
             samples.append(_sample(directory, entry))
@@ -164,13 +164,13 @@ def _rejected(view: SetView) -> Dict[str, Any]:
         for entry in one.rejected:
             add(one.place.path, entry)
     for entry in view.read:
-        if not entry.is_feature and entry.verdict.kind:
+        if not entry.is_feature and entry.classification.kind:
             add(view.target, entry)
     return {"count": count, "samples": (samples + repeated)[:SAMPLES]}
 
 
 def _sample(directory: str, entry: Entry) -> Dict[str, str]:
-    return {"path": f"{display(directory)}/{display(entry.path)}", "reason": entry.verdict.reason}
+    return {"path": f"{display(directory)}/{display(entry.path)}", "reason": entry.classification.reason}
 
 
 def _account_name(uid: int) -> str:

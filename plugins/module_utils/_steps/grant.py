@@ -14,26 +14,26 @@ from .._access.apply import Applied, apply_changes
 from .._access.plan import GrantPlan, SetPlan, plan_grants
 from .._access.probe import ask
 from .._access.rules import Change, Means, opened
-from .._spec.policy import Options
+from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
-from .inspect import look
+from .inspect import inspect_host
 
 SAMPLES = 10
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 
 def run_access(
-    sets: Sequence[FeatureSet], account: Account, options: Options, check_mode: bool
+    sets: Sequence[FeatureSet], account: Account, policy: Policy, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
-    if options.permissions == "check":
+    if policy.permissions == "check":
         return {"changed": False, "sets": {}, "diff": []}
-    host = look(sets, account, options, with_access=False)
+    host = inspect_host(sets, account, policy, with_access=False)
     answers = ask(account, {view.name: view.access_items() for view in host.sets})
-    means = Means(os.geteuid(), options.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
+    means = Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
     plan = plan_grants(account, means, answers, {view.name: view.link_sources() for view in host.sets})
     if plan.hopeless:
         raise FeatureError(plan.hopeless)

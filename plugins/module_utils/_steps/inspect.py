@@ -13,17 +13,17 @@ from dataclasses import replace
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._access.probe import Directory
-from .._access.report import Proof
+from .._access.report import AccessProbe
 from .._plan.digest import Digest, digest_of_set
 from .._plan.links import LegacyInput, SetInput, SetPlan, plan_links, plan_removal
-from .._plan.state import HostView, SetView
+from .._plan.state import HostState, SetState
 from .._plan.status import any_holds, holds, set_status
-from .._scan.identity import Located, digest_on_disk, settle_identities
-from .._scan.legacy import LegacyScans, look_up_as_needed, places_as_needed, scan_as_needed
+from .._scan.identity import Located, digest_on_disk, resolve_identities
+from .._scan.legacy import LegacyScanner, look_up_as_needed, places_as_needed, scan_as_needed
 from .._scan.model import DirectoryScan, Discovery, Entry
 from .._scan.places import EMPTY, PRESENT, UNREADABLE, Place, ancestry, whereabouts
-from .._scan.staging import look_at_staging
-from .._spec.policy import Options
+from .._scan.staging import inspect_staging
+from .._spec.policy import Policy
 from .._spec.sets import FeatureSet, any_filter, name_filter
 from .._system.accounts import Account
 from .._system.become import run_as
@@ -31,23 +31,23 @@ from .._system.paths import InodeKey, display, expand_home, is_below
 from ..errors import FeatureError
 
 
-def look(
+def inspect_host(
     sets: Sequence[FeatureSet],
     account: Account,
-    options: Options,
+    policy: Policy,
     with_access: bool = True,
     search_for_all: bool = False,
-) -> HostView:
+) -> HostState:
     """Looks at everything once and plans. FeatureError for input that cannot be meant.
 
     search_for_all: search for every set, not only for those that have nothing: what an earlier search found has been linked.
     """
-    with _no_collections():
-        return _look(sets, account, options, with_access, search_for_all)
+    with _gc_paused():
+        return _inspect(sets, account, policy, with_access, search_for_all)
 
 
 @contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """A look makes an object for each file and keeps them all: looking for garbage among them takes time and finds none."""
     collecting = gc.isenabled()
     gc.disable()
@@ -58,63 +58,63 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _look(
-    sets: Sequence[FeatureSet], account: Account, options: Options, with_access: bool, search_for_all: bool
-) -> HostView:
-    proof = Proof(account) if with_access else None
-    view = _look_once(sets, account, options, proof)
+def _inspect(
+    sets: Sequence[FeatureSet], account: Account, policy: Policy, with_access: bool, search_for_all: bool
+) -> HostState:
+    probe = AccessProbe(account) if with_access else None
+    view = _inspect_once(sets, account, policy, probe)
     searching = [one.feature_set for one in view.sets if search_for_all or _is_missed(one, view.sets)]
-    if searching and options.search_roots:
+    if searching and policy.search_roots:
         found = _search(view, searching)
-        if options.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
+        if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
             extended = [_with_discovered(one, found.get(one.name)) for one in sets]
-            view = _look_once(extended, account, options)
+            view = _inspect_once(extended, account, policy)
         for one in view.sets:
             one.discovery = found.get(one.name, Discovery())
-    if proof is not None:
-        reports = proof.reports(_access_items(view.sets), {one.name: one.link_sources() for one in view.sets})
+    if probe is not None:
+        reports = probe.reports(_access_items(view.sets), {one.name: one.link_sources() for one in view.sets})
         for one in view.sets:
             one.access = reports[one.name]
     return view
 
 
-def plan_of_removal(host: HostView) -> List[SetPlan]:
+def plan_of_removal(host: HostState) -> List[SetPlan]:
     """For each set, the removal of the links that its plan would have made; nothing else."""
     keys = {entry.key for view in host.sets for one in view.legacy if one.scan for entry in one.scan.entries if entry.key}
     return plan_removal([_set_input(view) for view in host.sets], keys)
 
 
-def _access_items(views: Sequence[SetView]) -> Dict[str, Sequence[Directory]]:
+def _access_items(views: Sequence[SetState]) -> Dict[str, Sequence[Directory]]:
     return {one.name: one.access_items() for one in views}
 
 
-def _look_once(
-    sets: Sequence[FeatureSet], account: Account, options: Options, proof: Optional[Proof] = None
-) -> HostView:
+def _inspect_once(
+    sets: Sequence[FeatureSet], account: Account, policy: Policy, probe: Optional[AccessProbe] = None
+) -> HostState:
     targets = [_target_place(one, account) for one in sets]
     declared = [places_as_needed(account, one.legacy) for one in sets]
     _refuse_overlaps(sets, targets, declared)
-    scans = LegacyScans(sets, account, [target.key for target in targets if target.key])
-    # All legacy directories first: a link in a target then has its verdict already.
-    legacy = [scans.views_of(one, places) for one, places in zip(sets, declared)]
-    views: List[SetView] = []
+    scans = LegacyScanner(sets, account, [target.key for target in targets if target.key])
+    # All legacy directories first: a link in a target then has its classification already.
+    legacy = [scans.scans_of(one, places) for one, places in zip(sets, declared)]
+    views: List[SetState] = []
     for one, place, found in zip(sets, targets, legacy):
         scan = _scan_target(one, place, scans, account)
-        view = SetView(one, place.path, scan, found, look_at_staging(replace(one, target=place.path)))
+        view = SetState(one, place.path, scan, found, inspect_staging(replace(one, target=place.path)))
         reads = name_filter(one.reads)
         view.read = [entry for entry in scan.entries if reads(entry.name)]
         view.digest = _digest(view)
-        view.top_up = options.top_up
+        view.top_up = policy.top_up
         view.unmounted = one.mount is not None and not os.path.ismount(expand_home(one.mount, account.home))
         views.append(view)
-    if proof is not None:
+    if probe is not None:
         # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
-        proof.begin(_access_items(views))
-    scans.forget_verdicts()
-    settle_identities(_features(views, scans), digest_on_disk)
+        probe.begin(_access_items(views))
+    scans.forget_classifications()
+    resolve_identities(_features(views, scans), digest_on_disk)
     _find_leaks(views)
-    _plan(views, options, scans.keys())
-    return HostView(account, options, views)
+    _plan(views, policy, scans.keys())
+    return HostState(account, policy, views)
 
 
 def _target_place(one: FeatureSet, account: Account) -> Place:
@@ -166,28 +166,28 @@ def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[Ino
     return ""
 
 
-def _scan_target(one: FeatureSet, place: Place, scans: LegacyScans, account: Account) -> DirectoryScan:
+def _scan_target(one: FeatureSet, place: Place, scans: LegacyScanner, account: Account) -> DirectoryScan:
     accept = any_filter([(one.reads, ()), (one.patterns, one.exclude)])
-    known, find = scans.known_for(one.question), scans.finder(one.question)
-    return scan_as_needed(account, place, accept, one.question, known, one.layout == "tree", False, True, (), find)
+    known, find = scans.known_for(one.criteria), scans.finder(one.criteria)
+    return scan_as_needed(account, place, accept, one.criteria, known, one.layout == "tree", False, True, (), find)
 
 
-def _features(views: Sequence[SetView], scans: LegacyScans) -> Iterable[Located]:
+def _features(views: Sequence[SetState], scans: LegacyScanner) -> Iterable[Located]:
     for scan in scans.all() + [view.scan for view in views]:
         for entry in scan.entries:
             if entry.is_feature:
                 yield scan.path, entry
 
 
-def _digest(view: SetView) -> Digest:
+def _digest(view: SetState) -> Digest:
     def read(entry: Entry) -> bytes:
         return digest_on_disk((view.target, entry))
 
-    fully_scanned = view.scan.state != UNREADABLE and not view.scan.doubt_count
+    fully_scanned = view.scan.state != UNREADABLE and not view.scan.gap_count
     return digest_of_set(view.target, view.features, fully_scanned, read if view.feature_set.verify == "full" else None)
 
 
-def _find_leaks(views: Sequence[SetView]) -> None:
+def _find_leaks(views: Sequence[SetState]) -> None:
     """One feature in two targets, or twice in one: the trainer would see it in training and in validation."""
     for other, twin, view, entry in _leaks(views, [set()] * len(views)):
         sentence = f"{display(other.target)}/{display(twin.path)} and {display(view.target)}/{display(entry.path)}"
@@ -197,39 +197,39 @@ def _find_leaks(views: Sequence[SetView]) -> None:
                 one.leaks.append(sentence)
 
 
-def _leaks(views: Sequence[SetView], removed: Sequence[Set[str]]) -> Iterable[Tuple[SetView, Entry, SetView, Entry]]:
+def _leaks(views: Sequence[SetState], removed: Sequence[Set[str]]) -> Iterable[Tuple[SetState, Entry, SetState, Entry]]:
     """Each feature that stands twice, without the names that go from each target: where it stands first, and where again."""
-    first: Dict[Optional[bytes], Tuple[SetView, Entry]] = {}
+    first: Dict[Optional[bytes], Tuple[SetState, Entry]] = {}
     for view, names in zip(views, removed):
         for entry in view.features:
             if entry.path not in names:
-                other, twin = first.setdefault(entry.verdict.identity, (view, entry))
+                other, twin = first.setdefault(entry.classification.identity, (view, entry))
                 if twin is not entry:
                     yield other, twin, view, entry
 
 
-def _plan(views: Sequence[SetView], options: Options, legacy_keys: Set[int]) -> None:
+def _plan(views: Sequence[SetState], policy: Policy, legacy_keys: Set[int]) -> None:
     for view in views:
         view.status = _status(view)
     inputs = [_set_input(view) for view in views]
-    plans = plan_links(inputs, legacy_keys, options.on_conflict, options.prune)
+    plans = plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
     for view, plan in zip(views, plans):
         view.plan = plan
-        removed = {name for name, _text in plan.remove}
+        removed = {name for name, _text in plan.to_remove}
         if view.status == 0 and not removed.issuperset(plan.dangling_into_legacy):
             view.dangling_blocks, view.status = True, None
-    for other, _twin, view, _entry in _leaks(views, [{name for name, _text in view.plan.remove} for view in views]):
+    for other, _twin, view, _entry in _leaks(views, [{name for name, _text in view.plan.to_remove} for view in views]):
         other.leaks_left += 1
         view.leaks_left += 1
 
 
-def _set_input(view: SetView) -> SetInput:
+def _set_input(view: SetState) -> SetInput:
     """What the plan has to know of a set."""
     return SetInput(
         name=view.name,
         target=view.target,
         tree=view.feature_set.layout == "tree",
-        target_entries={entry.path: entry for entry in view.scan.entries},
+        existing={entry.path: entry for entry in view.scan.entries},
         legacy=[
             LegacyInput(one.place.path, one.state in (PRESENT, EMPTY), one.linkable)
             for one in view.legacy
@@ -241,16 +241,16 @@ def _set_input(view: SetView) -> SetInput:
     )
 
 
-def _status(view: SetView) -> Optional[int]:
+def _status(view: SetState) -> Optional[int]:
     if view.unmounted:
         return None
-    target_sure = view.scan.state != UNREADABLE and not view.scan.doubt_count
-    in_target = holds(len(view.features), target_sure)
-    in_legacy = any_holds(holds(len(one.features), one.sure) for one in view.legacy)
+    target_fully_scanned = view.scan.state != UNREADABLE and not view.scan.gap_count
+    in_target = holds(len(view.features), target_fully_scanned)
+    in_legacy = any_holds(holds(len(one.features), one.fully_scanned) for one in view.legacy)
     return set_status(in_target, in_legacy)
 
 
-def _is_missed(view: SetView, views: Sequence[SetView]) -> bool:
+def _is_missed(view: SetState, views: Sequence[SetState]) -> bool:
     """Whether a set has nothing and somebody minds, so that it is worth to search the host for it."""
     if view.status != 0:
         return False
@@ -260,10 +260,10 @@ def _is_missed(view: SetView, views: Sequence[SetView]) -> bool:
     return wanted == "any" and all(one.status == 0 for one in views if one.feature_set.required == "any")
 
 
-def _search(view: HostView, searching: Sequence[FeatureSet]) -> Dict[str, Discovery]:
+def _search(view: HostState, searching: Sequence[FeatureSet]) -> Dict[str, Discovery]:
     known = [one.scan.place.key for one in view.sets if one.scan.place.key]
     known += [legacy.place.key for one in view.sets for legacy in one.legacy if legacy.place.key]
-    roots = [expand_home(root, view.account.home) for root in view.options.search_roots]
+    roots = [expand_home(root, view.account.home) for root in view.policy.search_roots]
     # As the training user: what that account cannot read is no find.
     # Imported where it is needed, and before the other process starts, which may not be able to.
     from .._scan.search import discover

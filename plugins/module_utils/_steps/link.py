@@ -11,25 +11,25 @@ from typing import Any, Dict, List, Sequence, Tuple
 from .._apply.links import LinkCounts, apply_links
 from .._plan.links import SAMPLES, SetPlan
 from .._plan.readiness import assess
-from .._plan.state import HostView, SetView
-from .._spec.policy import Options
+from .._plan.state import HostState, SetState
+from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
-from .inspect import look, plan_of_removal
+from .inspect import inspect_host, plan_of_removal
 
 
 def run_links(
-    sets: Sequence[FeatureSet], account: Account, options: Options, state: str, check_mode: bool
+    sets: Sequence[FeatureSet], account: Account, policy: Policy, state: str, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
-    host = look(
+    host = inspect_host(
         sets,
         account,
-        options,
+        policy,
         with_access=False,
-        search_for_all=state == "absent" and options.on_discovery == "link",
+        search_for_all=state == "absent" and policy.on_discovery == "link",
     )
     if state == "absent":
         plans = plan_of_removal(host)
@@ -56,29 +56,29 @@ def run_links(
     return result
 
 
-def _refuse(host: HostView) -> None:
+def _refuse(host: HostState) -> None:
     """Stops before the first change where a set cannot be told or names contradict each other."""
     for view in host.sets:
         if view.status is None or view.plan.conflicts:
             raise FeatureError(assess(view, host).obstacles[0])
 
 
-def _predicted(view: SetView, plan: SetPlan) -> LinkCounts:
+def _predicted(view: SetState, plan: SetPlan) -> LinkCounts:
     return LinkCounts(
         linked=plan.to_link,
-        replaced=len(plan.replace),
-        removed=len(plan.remove),
-        kept=plan.kept,
-        created_target=view.target_key is None and bool(plan.link),
+        replaced=len(plan.to_replace),
+        removed=len(plan.to_remove),
+        kept=plan.unchanged,
+        created_target=view.target_key is None and bool(plan.to_create),
     )
 
 
-def _actions(view: SetView, plan: SetPlan) -> List[Tuple[str, str, str]]:
+def _actions(view: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
     """At most ten actions: some of each sort."""
     sorts = [
-        [("remove", name, text) for name, text in plan.remove[:SAMPLES]],
-        [("replace", name, text) for name, text, _old in plan.replace[:SAMPLES]],
-        [("link", name, text) for name, text in plan.link[:SAMPLES]],
+        [("remove", name, text) for name, text in plan.to_remove[:SAMPLES]],
+        [("replace", name, text) for name, text, _old in plan.to_replace[:SAMPLES]],
+        [("link", name, text) for name, text in plan.to_create[:SAMPLES]],
     ]
     share = SAMPLES // max(1, sum(bool(sort) for sort in sorts))
     target = view.target.rstrip("/")
@@ -87,13 +87,13 @@ def _actions(view: SetView, plan: SetPlan) -> List[Tuple[str, str, str]]:
     ]
 
 
-def _diff(view: SetView, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
-    links = sum(entry.text is not None for entry in view.scan.entries)
+def _diff(view: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
+    links = sum(entry.link_target is not None for entry in view.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
     before = [_links(links)] + gone
-    after = [_links(links + len(plan.link) - len(plan.remove))] + made
-    hidden = len(plan.link) + len(plan.replace) + len(plan.remove) - len(actions)
+    after = [_links(links + len(plan.to_create) - len(plan.to_remove))] + made
+    hidden = len(plan.to_create) + len(plan.to_replace) + len(plan.to_remove) - len(actions)
     if hidden > 0:
         after.append(f"and {hidden} more")
     return {

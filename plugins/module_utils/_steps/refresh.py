@@ -9,22 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Sequence
 
-from .._spec.policy import Options
+from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.mounts import read_mountinfo
 from .facts import facts
-from .inspect import look
+from .inspect import inspect_host
 
-LOOK_AGAIN: Dict[str, Any] = {"look_again": {"type": "bool", "default": False}}
+REFRESH_FACTS: Dict[str, Any] = {"refresh_facts": {"type": "bool", "default": False}}
 
 
-def look_again(module: Any, sets: Sequence[FeatureSet], account: Account, options: Options) -> Dict[str, Any]:
+def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Dict[str, Any]:
     """What the module's result gains: the facts of a new look where it was asked for one, outside check mode.
 
     Nothing is planned to go, and nothing searched for: that was done before.
     """
-    if not module.params["look_again"] or module.check_mode:
+    if not module.params["refresh_facts"] or module.check_mode:
         return {}
-    now = look(sets, account, replace(options, prune="none", search_roots=()))
+    now = inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
     return {"ansible_facts": facts(now, read_mountinfo())}

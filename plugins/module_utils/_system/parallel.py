@@ -8,7 +8,7 @@ On a local disk the time goes into Python and system calls, which processes shar
 network file system nearly all of the time is spent waiting, and many files can be waited for at once. Which of the
 two it is, is measured while the work is done.
 
-Plain forks and threads instead of concurrent.futures, which takes longer to load than a small directory to judge, and
+Plain forks and threads instead of concurrent.futures, which takes longer to load than a small directory to classify, and
 could not be loaded later by a process that has become another user.
 """
 
@@ -40,7 +40,7 @@ PROCESSES = 4
 HELD = 256
 
 
-def judge_all(
+def map_parallel(
     items: Iterable[Item],
     judge_one: JudgeOne[Item],
     held: Callable[[Item], Any] = lambda item: None,

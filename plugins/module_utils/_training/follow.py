@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One bounded piece of a run's log, and whether more is to come. Runs as the training user."""
+"""One bounded chunk of a run's log, and whether more is to come. Runs as the training user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Dict
 from .._system.accounts import Account
 from .command import check_session
 from .log import ALL, FILTERS, TRAINING, harmless, read_progress, visible, wanted
-from .runs import as_seen, last_lines, log_age, read_piece, see, working_directory
+from .runs import last_lines, log_age, observation, observe, read_chunk, working_directory
 from .verdict import judge
 
 # Of the module and of the action plugin alike.
@@ -39,19 +39,19 @@ def read_on(
 ) -> Dict[str, Any]:
     """The lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
 
-    In this order, so that a run that is over when the last piece is read has said all it will ever say.
+    In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
     check_session(session)
     directory = working_directory(directory, account)
-    scene = see(account, directory, session, name)
-    run = scene.run
+    run_state = observe(account, directory, session, name)
+    run = run_state.run
     age = log_age(run)
-    judgement = judge(as_seen(scene, age), stale_after)
+    judgement = judge(observation(run_state, age), stale_after)
     if run is None:
         return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None}
     if offset < 0:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
-    data, more = read_piece(run, offset, limit, judgement.over)
+    data, more = read_chunk(run, offset, limit, judgement.over)
     text = data.decode("utf-8", "replace")
     lines = text.split("\n")
     if lines and not lines[-1]:
@@ -60,7 +60,7 @@ def read_on(
     shown = list(map(harmless, lines)) if which == ALL else [line for line in map(visible, lines) if wanted(line, which)]
     if judgement.over and not more:
         errors = read_progress(last_lines(run, _TAIL)).errors
-        judgement = judge(as_seen(scene, age, errors[-1] if errors else None), stale_after)
+        judgement = judge(observation(run_state, age, errors[-1] if errors else None), stale_after)
     return {
         **_verdict(judgement),
         "run": run.name,

@@ -13,16 +13,16 @@ import subprocess
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .._spec.policy import Options
+from .._spec.policy import Policy
 from .._spec.sets import parse_sets
 from .._steps.facts import facts
-from .._steps.inspect import look as look_at_features
+from .._steps.inspect import inspect_host as inspect_host
 from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
 from .command import check_session
 from .log import MAX_LINE, Progress, read_progress, visible
-from .runs import Run, Scene, as_seen, last_lines, log_age, see, working_directory
+from .runs import Run, RunState, last_lines, log_age, observation, observe, working_directory
 from .tmux import read_command
 from .verdict import judge
 
@@ -42,11 +42,11 @@ def look(
     """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
     check_session(session)
     directory = working_directory(directory, account)
-    scene = see(account, directory, session)
-    run = scene.run
+    run_state = observe(account, directory, session)
+    run = run_state.run
     age = log_age(run)
     progress, recent = _read_log(run, lines)
-    judgement = judge(as_seen(scene, age, progress.errors[-1] if progress.errors else None), stale_after)
+    judgement = judge(observation(run_state, age, progress.errors[-1] if progress.errors else None), stale_after)
     return {
         "state": judgement.state,
         "healthy": judgement.healthy,
@@ -54,8 +54,8 @@ def look(
         "sentence": judgement.sentence,
         "user": account.name,
         "directory": directory,
-        "session": {"name": session, "active": scene.session.active},
-        "process": _process(scene),
+        "session": {"name": session, "active": run_state.session.active},
+        "process": _process(run_state),
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
         "progress": progress.as_result(),
@@ -67,21 +67,21 @@ def look(
     }
 
 
-def _process(scene: Scene) -> Dict[str, Any]:
-    process = scene.process
+def _process(run_state: RunState) -> Dict[str, Any]:
+    process = run_state.process
     if process is None:
-        return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(scene)}
+        return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(run_state)}
     return {
         "running": True,
         "pid": process.pid,
-        "in_session": scene.in_session or process in scene.others,
+        "in_session": run_state.in_session or process in run_state.others,
         "command": [display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
-        "others": _others(scene),
+        "others": _others(run_state),
     }
 
 
-def _others(scene: Scene) -> List[Dict[str, Any]]:
-    return [{"pid": one.pid, "name": display(one.name)} for one in scene.others if one != scene.process][:10]
+def _others(run_state: RunState) -> List[Dict[str, Any]]:
+    return [{"pid": one.pid, "name": display(one.name)} for one in run_state.others if one != run_state.process][:10]
 
 
 def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:
@@ -222,7 +222,7 @@ def count_features(
         answer["problem"] = "no feature sets are known: no run has recorded any, and none were given"
         return answer
     try:
-        found = facts(look_at_features(parse_sets(raw), account, Options()))
+        found = facts(inspect_host(parse_sets(raw), account, Policy()))
     except FeatureError as error:
         answer["problem"] = str(error)
         return answer

@@ -25,7 +25,7 @@ from .._system.accounts import Account
 from .._system.paths import display, expand_home
 from ..errors import FeatureError
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
-from .verdict import Seen
+from .verdict import Observation
 
 RECORD, STATE, LOG, LAUNCHER = "run.json", "state.json", "training.log", "launcher.py"
 LATEST = "latest"
@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunState:
     """The last run, its session and its processes, all looked at once.
 
     C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell: an editor, or a
@@ -138,8 +138,8 @@ def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
     return read_run(path) if os.path.isdir(path) else None
 
 
-def see(account: Account, directory: str, session: str, name: str = "") -> Scene:
-    """The scene now."""
+def observe(account: Account, directory: str, session: str, name: str = "") -> RunState:
+    """The run_state now."""
     run = find_run(directory, session, name)
     found = find_session(account, session)
     processes = all_processes()
@@ -160,7 +160,7 @@ def see(account: Account, directory: str, session: str, name: str = "") -> Scene
         leaving = _recorded(processes, run.state.get("launcher"))
         others = tuple(process for process in others if not leaving or process.pid != leaving.pid)
     in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
-    return Scene(found, run, trainer, launcher, in_session, others)
+    return RunState(found, run, trainer, launcher, in_session, others)
 
 
 def _recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
@@ -170,13 +170,13 @@ def _recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
     return process if is_same(process, int(entry.get("started") or 0)) else None
 
 
-def as_seen(scene: Scene, log_age: Optional[float], error: Optional[str] = None) -> Seen:
-    """The scene as the table of verdicts takes it."""
-    state = scene.run.state if scene.run else {}
-    return Seen(
-        recorded=scene.run is not None,
-        alive=scene.process is not None,
-        session=scene.session.active,
+def observation(run_state: RunState, log_age: Optional[float], error: Optional[str] = None) -> Observation:
+    """The run_state as the table of verdicts takes it."""
+    state = run_state.run.state if run_state.run else {}
+    return Observation(
+        recorded=run_state.run is not None,
+        alive=run_state.process is not None,
+        session=run_state.session.active,
         ended="ended" in state,
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
@@ -206,7 +206,7 @@ def open_log(run: Run) -> int:
     return handle
 
 
-def read_piece(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
+def read_chunk(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
     """Whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
 
     A line without its end is held back until the run is over, or until it alone fills the limit.

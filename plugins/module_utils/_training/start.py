@@ -26,7 +26,7 @@ from .._system.accounts import Account
 from .._system.paths import display, expand_home
 from ..errors import FeatureError
 from .command import check_script, check_session, show_command
-from .runs import LAUNCHER, RECORD, STATE, Scene, read_json, runs_of, see, working_directory
+from .runs import LAUNCHER, RECORD, STATE, RunState, observe, read_json, runs_of, working_directory
 from .tmux import Process, all_processes, below, find_session, find_tmux, is_same, read_process, tmux
 
 _LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
@@ -64,16 +64,16 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
     command = [python, "-u", os.path.join("scripts", order.script_name), *order.arguments]
     runs = runs_of(directory, order.session)
     if check and not os.path.isdir(runs):
-        return _answer(see(account, directory, order.session), order, directory, command, account)
+        return _answer(observe(account, directory, order.session), order, directory, command, account)
     _make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), runs], check)
     lock = _lock(runs, check)
     try:
-        scene = see(account, directory, order.session)
-        answer = _answer(scene, order, directory, command, account)
+        run_state = observe(account, directory, order.session)
+        answer = _answer(run_state, order, directory, command, account)
         if not answer["changed"] or check:
             return answer
-        if scene.session.active or scene.alive:
-            stop(account, scene, order.session, order.grace)
+        if run_state.session.active or run_state.alive:
+            stop(account, run_state, order.session, order.grace)
         _write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
         record = {
             "format": 1,
@@ -96,32 +96,32 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
             os.close(lock)
 
 
-def _answer(scene: Scene, order: Order, directory: str, command: Sequence[str], account: Account) -> Dict[str, Any]:
+def _answer(run_state: RunState, order: Order, directory: str, command: Sequence[str], account: Account) -> Dict[str, Any]:
     """What is to be done, decided before anything is; in check mode this is the whole result."""
-    live = scene.first
+    live = run_state.first
     answer: Dict[str, Any] = {
         "changed": True,
-        "live": scene.alive,
+        "live": run_state.alive,
         "directory": directory,
         "user": account.name,
         "command_line": show_command(command),
-        "run": scene.run.path if scene.run and scene.alive else "",
+        "run": run_state.run.path if run_state.run and run_state.alive else "",
         "pid": live.pid if live else None,
     }
-    if scene.alive and not order.restart:
+    if run_state.alive and not order.restart:
         answer["changed"] = False
         answer["message"] = (
-            f"{'a training' if scene.process else 'something'} is live in tmux session '{order.session}'"
+            f"{'a training' if run_state.process else 'something'} is live in tmux session '{order.session}'"
             f" (process {live.pid if live else '?'}) and was left alone: set deploy_training_restart=true to replace it"
         )
         return answer
-    if scene.session.active and not scene.alive and not order.restart and _has_shell(scene):
+    if run_state.session.active and not run_state.alive and not order.restart and _has_shell(run_state):
         raise FeatureError(
             f"tmux session '{order.session}' is in use by a shell, but no training runs in it: end it"
             f" (tmux kill-session -t {order.session}) or set deploy_training_restart=true"
         )
     answer["message"] = f"started in tmux session '{order.session}'"
-    if scene.alive:
+    if run_state.alive:
         answer["message"] = f"replaced the live training in tmux session '{order.session}'"
     answer["diff"] = {
         "before_header": f"training in session {order.session}",
@@ -132,8 +132,8 @@ def _answer(scene: Scene, order: Order, directory: str, command: Sequence[str], 
     return answer
 
 
-def _has_shell(scene: Scene) -> bool:
-    panes = (read_process(pid) for pid in scene.session.panes)
+def _has_shell(run_state: RunState) -> bool:
+    panes = (read_process(pid) for pid in run_state.session.panes)
     return any(process is not None and process.alive and process.is_shell for process in panes)
 
 
@@ -251,21 +251,21 @@ def _launch(account: Account, session: str, directory: str, run: str) -> Dict[st
     )
 
 
-def stop(account: Account, scene: Scene, session: str, grace: float) -> None:
+def stop(account: Account, run_state: RunState, session: str, grace: float) -> None:
     """End what lives in the session: asked first, killed after the grace, and the session with it."""
     processes = all_processes()
-    tree = below(processes, [process.pid for process in (scene.launcher, scene.trainer) if process])
-    foreign: List[Process] = list(scene.others)
-    if scene.trainer:
-        _signal(scene.trainer, signal.SIGTERM)
+    tree = below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
+    foreign: List[Process] = list(run_state.others)
+    if run_state.trainer:
+        _signal(run_state.trainer, signal.SIGTERM)
     for process in foreign:
         _signal(process, signal.SIGTERM)
-    waiting = [process for process in (scene.trainer, *foreign) if process]
+    waiting = [process for process in (run_state.trainer, *foreign) if process]
     _wait(waiting, grace)
-    for process in [process for process in tree if process != scene.launcher] + foreign:
+    for process in [process for process in tree if process != run_state.launcher] + foreign:
         _signal(process, signal.SIGKILL)
     # The launcher ends by itself once it has recorded the end.
-    _wait([scene.launcher] if scene.launcher else [], 10.0)
+    _wait([run_state.launcher] if run_state.launcher else [], 10.0)
     if find_session(account, session).active:
         tmux(account, ["kill-session", "-t", f"={session}"])
     _wait(waiting, 5.0)

@@ -18,7 +18,7 @@ ENDED = (SUCCEEDED, FAILED, KILLED, VANISHED)
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
 
     C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
@@ -55,21 +55,21 @@ class Judgement:
         return self.state in ENDED or self.state == NEVER
 
 
-def judge(seen: Seen, stale_after: float) -> Judgement:
+def judge(observed: Observation, stale_after: float) -> Judgement:
     """The verdict. A record of the end says more than any process, a process more than its absence."""
-    if seen.ended:
-        return _judge_end(seen)
-    if seen.alive:
-        if seen.log_age is not None and seen.log_age > stale_after:
+    if observed.ended:
+        return _judge_end(observed)
+    if observed.alive:
+        if observed.log_age is not None and observed.log_age > stale_after:
             return Judgement(
-                STUCK, "", f"stuck: the process lives, but its log has not grown for {span(seen.log_age)}"
+                STUCK, "", f"stuck: the process lives, but its log has not grown for {duration(observed.log_age)}"
             )
-        if not seen.recorded:
+        if not observed.recorded:
             return Judgement(RUNNING, "", "running, though not started by deploy_training: there is no record of it")
-        return Judgement(RUNNING, "", "running" if seen.session else "running, though its tmux session is gone")
-    if not seen.recorded:
+        return Judgement(RUNNING, "", "running" if observed.session else "running, though its tmux session is gone")
+    if not observed.recorded:
         return Judgement(NEVER, "", "never started: this host has no record of a run")
-    if seen.rebooted:
+    if observed.rebooted:
         return Judgement(VANISHED, "", "vanished: the host was restarted during the run, and no end is on record")
     return Judgement(
         VANISHED,
@@ -78,14 +78,14 @@ def judge(seen: Seen, stale_after: float) -> Judgement:
     )
 
 
-def _judge_end(seen: Seen) -> Judgement:
-    if seen.signal is not None:
-        outcome = f"signal {seen.signal}"
-        return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(seen.signal)})")
-    outcome = f"exit code {seen.exit_code}"
-    if seen.exit_code == 0:
+def _judge_end(observed: Observation) -> Judgement:
+    if observed.signal is not None:
+        outcome = f"signal {observed.signal}"
+        return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(observed.signal)})")
+    outcome = f"exit code {observed.exit_code}"
+    if observed.exit_code == 0:
         return Judgement(SUCCEEDED, outcome, f"succeeded ({outcome})")
-    return Judgement(FAILED, outcome, f"failed ({outcome}{': ' + seen.error if seen.error else ''})")
+    return Judgement(FAILED, outcome, f"failed ({outcome}{': ' + observed.error if observed.error else ''})")
 
 
 def _signal_name(number: int) -> str:
@@ -95,7 +95,7 @@ def _signal_name(number: int) -> str:
         return ""
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A length of time as people say it: V(45 s), V(12 min), V(3 h 20 min), V(2 d 4 h)."""
     whole = max(0, int(seconds))
     if whole < 120:

@@ -5,7 +5,7 @@
 """A host fetches features from an object store by itself, with rclone, into the staging directory.
 
 rclone runs detached and holds the staging directory's lock. Its log, in a folder of the staging directory, tells how
-far it is. What has arrived is judged, and only then gets a manifest.
+far it is. What has arrived is classified, and only then gets a manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._formats.classify import DAMAGED, FEATURE, judge
+from .._formats.classify import DAMAGED, FEATURE, classify
 from .._scan.manifest import Manifest, Wanted, is_plain_path, read_manifest, staging_path, token_of
 from .._scan.staging import FETCH_DIR, list_staged, open_staging
 from .._spec.sets import FeatureSet, name_filter
@@ -57,8 +57,8 @@ class Fetched:
 
 
 @dataclass
-class Judged:
-    """What has arrived, judged."""
+class Classified:
+    """What has arrived, classified."""
 
     features: int = 0
     left_out: int = 0
@@ -225,7 +225,7 @@ def _start(
     )
 
 
-def look_at_fetch(feature_set: FeatureSet, target: str, account: Account, secrets: Mapping[str, str]) -> Fetched:
+def inspect_fetch(feature_set: FeatureSet, target: str, account: Account, secrets: Mapping[str, str]) -> Fetched:
     """How far the fetch is, from rclone's own log."""
     found = Fetched()
     fd = open_existing(staging_path(target), account)
@@ -270,20 +270,20 @@ def _read_log(log: bytes, found: Fetched) -> None:
             found.error = str(entry.get("msg", ""))
 
 
-def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: Sequence[FeatureSet] = ()) -> Judged:
+def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: Sequence[FeatureSet] = ()) -> Classified:
     """Judges what has arrived, and writes the manifest of the features that no target holds. sets: all of the host."""
     staging = staging_path(target)
     fd = open_existing(staging, account)
     if fd is None or not try_lock(fd):
         raise FeatureError(f"{display(staging)} is used by another upload: wait for it, then run again")
     try:
-        judged = Judged()
-        manifest = _judge_staged(feature_set, fd, staging, judged)
+        classified = Classified()
+        manifest = _classify_staged(feature_set, fd, staging, classified)
         elsewhere = held_elsewhere(feature_set, sets, account, {one.token for one in manifest.values()})
         result = Receiving(staging)
         wanted = lacking(feature_set, target, manifest, result, elsewhere)
-        judged.features, judged.present, judged.warnings = len(wanted), result.present, result.warnings
-        judged.left_out += result.elsewhere
+        classified.features, classified.present, classified.warnings = len(wanted), result.present, result.warnings
+        classified.left_out += result.elsewhere
         for name in set(manifest) - set(wanted):
             os.unlink(name, dir_fd=fd)
         if not wanted:
@@ -292,16 +292,16 @@ def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: S
             )
         write_manifest(target, wanted)
         remove_fetch_work(fd)
-        return judged
+        return classified
     finally:
         os.close(fd)
 
 
-def _judge_staged(feature_set: FeatureSet, fd: int, staging: str, judged: Judged) -> Manifest:
+def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified: Classified) -> Manifest:
     manifest: Manifest = {}
     first: Dict[str, str] = {}
     for path in sorted(list_staged(fd).files):
-        size, kind, reason, token = _judge_one(feature_set, fd, path)
+        size, kind, reason, token = _classify_one(feature_set, fd, path)
         shown = display(path)
         if kind == DAMAGED:
             raise FeatureError(
@@ -311,9 +311,9 @@ def _judge_staged(feature_set: FeatureSet, fd: int, staging: str, judged: Judged
         name = path if feature_set.layout == "tree" else path.rpartition("/")[2]
         twice = first.get(token) if kind == FEATURE else None
         if kind != FEATURE or twice is not None:
-            judged.left_out += 1
-            if len(judged.samples) < 10:
-                judged.samples.append(
+            classified.left_out += 1
+            if len(classified.samples) < 10:
+                classified.samples.append(
                     {"path": shown, "reason": reason if twice is None else f"the same feature as {twice}"}
                 )
             os.unlink(path, dir_fd=fd)
@@ -330,13 +330,13 @@ def _judge_staged(feature_set: FeatureSet, fd: int, staging: str, judged: Judged
     return manifest
 
 
-def _judge_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
+def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
     file = os.open(path, OPEN_FILE, dir_fd=fd)
     try:
         size = os.fstat(file).st_size
-        verdict = judge(file, size, path.rpartition("/")[2], *feature_set.question)
-        token = token_of(file, path, verdict) if verdict.kind == FEATURE else ""
-        return size, verdict.kind, verdict.reason, token
+        classification = classify(file, size, path.rpartition("/")[2], *feature_set.criteria)
+        token = token_of(file, path, classification) if classification.kind == FEATURE else ""
+        return size, classification.kind, classification.reason, token
     finally:
         os.close(file)
 

@@ -176,7 +176,7 @@ def lacking(
     scan = scan_directory(
         place,
         name_filter(feature_set.reads + feature_set.patterns),
-        feature_set.question,
+        feature_set.criteria,
         {},
         recursive=feature_set.layout == "tree",
         keep_names=True,

@@ -30,8 +30,8 @@ def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
         if not entry.is_feature:
             continue
         path = os.path.join(target, entry.path)
-        if entry.verdict.identity is not None:
-            places["i" + entry.verdict.identity.hex()] = display(path)
+        if entry.classification.identity is not None:
+            places["i" + entry.classification.identity.hex()] = display(path)
         elif by_content:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
@@ -54,7 +54,7 @@ def held_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], account: Account
             continue
         target = expand_home(other.target, account.home)
         tree = other.layout == "tree"
-        scan = scan_directory(look_up(target), name_filter(other.reads), one.question, {}, recursive=tree, follow=False)
+        scan = scan_directory(look_up(target), name_filter(other.reads), one.criteria, {}, recursive=tree, follow=False)
         places.update(tokens_in(target, scan, asked))
         if before and os.path.lexists(staging_path(target)):
             on_their_way = read_manifest(target) or {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import span
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
 
 OK, BAD = "✓", "✗ WARNING:"
 
@@ -55,7 +55,7 @@ def _run(info: dict[str, Any]) -> list[str]:
     mark = OK if info["healthy"] else BAD
     lines = [f"{mark} last run: {info['sentence']}"]
     if run:
-        times = f" ({span(run['ended'] - run['started'])})" if run["started"] and run["ended"] else ""
+        times = f" ({duration(run['ended'] - run['started'])})" if run["started"] and run["ended"] else ""
         status = run["feature_status"]
         lines.append(f"  run: {run['path']}{times}, feature status {'null' if status is None else status} at the start")
         lines.append(f"  command: {run['command_line']}")
@@ -74,9 +74,9 @@ def _progress(info: dict[str, Any]) -> list[str]:
         lines += [f"  {BAD} {name} is {value}" for name, value in metrics.items() if isinstance(value, str)]
     lines += [f"  error in the log: {line}" for line in progress["errors"]]
     if info["process"]["running"] and age is not None:
-        lines.append(f"  log: last line {span(age)} ago")
+        lines.append(f"  log: last line {duration(age)} ago")
     if checkpoint:
-        what = f"{size(checkpoint['bytes'])}, {span(checkpoint['age'])} old"
+        what = f"{size(checkpoint['bytes'])}, {duration(checkpoint['age'])} old"
         lines.append(f"{OK} checkpoint: {checkpoint['path']} ({what})")
     else:
         lines.append("  checkpoint: none yet")

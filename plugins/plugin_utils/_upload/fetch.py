@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's side of a fetch: the host's rclone is started, watched, and its catch judged."""
+"""The controller's side of a fetch: the host's rclone is started, watched, and its catch classified."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def watch(ask: Ask, host: str, set_name: str, started: dict[str, Any], board_dir
         f"{host}: {set_name}: {started['send_count']:,} files, {size(started['send_bytes'])} fetched in {duration(seconds)}"
         f" ({size(started['send_bytes'] / max(seconds, 0.001))}/s)",
     )
-    judged = ask("finish")
+    classified = ask("finish")
     return {
         "sent": started["send_count"],
         "sent_bytes": started["send_bytes"],
         "resumed": there,
-        "present": judged["present"],
-        "left_out": judged["left_out"],
+        "present": classified["present"],
+        "left_out": classified["left_out"],
         "seconds": round(seconds, 1),
-        "samples": judged["samples"],
-        "warnings": judged["warnings"],
+        "samples": classified["samples"],
+        "warnings": classified["warnings"],
     }

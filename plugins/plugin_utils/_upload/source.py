@@ -19,7 +19,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
     digest_on_disk,
-    settle_identities,
+    resolve_identities,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Manifest,
@@ -37,15 +37,15 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
-# A file as it was judged: size in bytes, time of the last change in nanoseconds.
+# A file as it was classified: size in bytes, time of the last change in nanoseconds.
 Stamp = tuple[int, int]
 
 
 @dataclass
 class Source:
-    """A judged source: its features by the name that they get on the host.
+    """A classified source: its features by the name that they get on the host.
 
-    files: that name to the path below the source; stamps: the same, as judged; left_out: files of another kind, and
+    files: that name to the path below the source; stamps: the same, as classified; left_out: files of another kind, and
     second copies of a feature; samples: at most ten of them, {path, reason}.
     """
 
@@ -62,7 +62,7 @@ class Source:
         return pack_manifest(self.manifest)
 
     def changed_since(self, names: Iterable[str]) -> str | None:
-        """The path of the first of these features that is not what it was when it was judged."""
+        """The path of the first of these features that is not what it was when it was classified."""
         for name in names:
             path = os.path.join(self.path, self.files[name])
             try:
@@ -79,17 +79,17 @@ def stamp_of(path: str) -> Stamp:
     return (info.st_size, info.st_mtime_ns)
 
 
-def judge_source(feature_set: FeatureSet, path: str) -> Source:
+def classify_source(feature_set: FeatureSet, path: str) -> Source:
     """Judges each file of a source directory; FeatureError where it cannot be uploaded as it is."""
     place = look_up(path)
     shown = display(path)
     if place.state == "absent":
         raise FeatureError(f"source {shown} does not exist on the controller: create it, or correct 'source'")
-    scan = scan_directory(place, name_filter(feature_set.patterns, feature_set.exclude), feature_set.question, {})
+    scan = scan_directory(place, name_filter(feature_set.patterns, feature_set.exclude), feature_set.criteria, {})
     if scan.state == "unreadable":
         raise FeatureError(f"source {scan.reason}: make it a directory that you can read, on the controller")
-    if scan.doubts:
-        raise FeatureError(f"source {scan.doubts[0]}: make all of it readable, on the controller")
+    if scan.gaps:
+        raise FeatureError(f"source {scan.gaps[0]}: make all of it readable, on the controller")
     source = Source(path, {}, {}, {})
     reads = name_filter(feature_set.reads)
     features = [
@@ -102,10 +102,10 @@ def judge_source(feature_set: FeatureSet, path: str) -> Source:
             + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
         )
     tokens = {entry.path: _token(path, entry) for entry in features}
-    settle_identities([(path, entry) for entry in features], digest_on_disk)
+    resolve_identities([(path, entry) for entry in features], digest_on_disk)
     first: dict[bytes, str] = {}
     for entry in features:
-        identity = entry.verdict.identity or b""
+        identity = entry.classification.identity or b""
         if identity in first:
             _leave_out(source, entry.path, f"the same feature as {display(first[identity])}")
             continue
@@ -118,12 +118,12 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
     where = display(os.path.join(scan.path, entry.path))
     if entry.kind == DANGLING:
         raise FeatureError(f"{where} in the source is a link to nothing: remove it, or restore what it leads to")
-    if entry.verdict.kind == DAMAGED:
+    if entry.classification.kind == DAMAGED:
         raise FeatureError(
-            f"{where} in the source is damaged ({entry.verdict.reason}): restore or remove it, then run again"
+            f"{where} in the source is damaged ({entry.classification.reason}): restore or remove it, then run again"
         )
     if not entry.is_feature:
-        _leave_out(source, entry.path, entry.verdict.reason or "is no file")
+        _leave_out(source, entry.path, entry.classification.reason or "is no file")
     elif not reads(entry.name):
         _leave_out(source, entry.path, "has a name that the set's 'reads' does not match, so that the trainer would not see it")
     return bool(entry.is_feature and reads(entry.name))
@@ -136,8 +136,8 @@ def _leave_out(source: Source, path: str, reason: str) -> None:
 
 
 def _token(path: str, entry: Entry) -> str:
-    if entry.verdict.identity is not None:
-        return "i" + entry.verdict.identity.hex()
+    if entry.classification.identity is not None:
+        return "i" + entry.classification.identity.hex()
     with open(os.path.join(path, entry.path), "rb") as file:
         return "c" + content_digest(file.fileno(), entry.name).hex()
 
@@ -155,17 +155,17 @@ def _take(source: Source, feature_set: FeatureSet, entry: Entry, token: str) -> 
     source.manifest[name] = Wanted(stamp[0], token)
 
 
-def judge_once(feature_set: FeatureSet, path: str, run_directory: Path) -> Source:
-    """As judge_source, but once for all hosts of a run: the others wait for the first and read its answer."""
-    question = repr((path, feature_set.patterns, feature_set.exclude, feature_set.question, feature_set.layout))
-    key = hashlib.sha256(question.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+def classify_once(feature_set: FeatureSet, path: str, run_directory: Path) -> Source:
+    """As classify_source, but once for all hosts of a run: the others wait for the first and read its answer."""
+    criteria = repr((path, feature_set.patterns, feature_set.exclude, feature_set.criteria, feature_set.layout))
+    key = hashlib.sha256(criteria.encode("utf-8", "surrogateescape")).hexdigest()[:24]
     run_directory.mkdir(mode=0o700, exist_ok=True)
     answer = run_directory / f"source-{key}.json"
     with open(run_directory / f"source-{key}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if answer.exists():
             return _load(json.loads(answer.read_text("ascii")), path)
-        source = judge_source(feature_set, path)
+        source = classify_source(feature_set, path)
         temporary = answer.with_suffix(".new")
         temporary.write_text(json.dumps(_dump(source)), "ascii")
         temporary.rename(answer)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, "/opt/collections")
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
 from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
@@ -67,7 +67,7 @@ def main() -> None:
     try:
         for number in range(runs):
             totals["runs"] += 1
-            options = Options(
+            options = Policy(
                 prune="stray" if number % 3 else "none",
                 on_conflict="first",
                 permissions="widen" if number % 5 == 4 else "grant",

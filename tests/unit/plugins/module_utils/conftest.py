@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ASKED
 
 
@@ -20,14 +20,14 @@ def host(tmp_path):
 
 @pytest.fixture
 def look(tmp_path):
-    """The verdict on a file with this content."""
+    """The classification on a file with this content."""
 
     def look_at(content, arrays=ASKED, full=False, name="x.npz", size=None):
         path = tmp_path / name
         path.write_bytes(content)
         fd = os.open(str(path), os.O_RDONLY)
         try:
-            return judge(fd, len(content) if size is None else size, name, arrays, full)
+            return classify(fd, len(content) if size is None else size, name, arrays, full)
         finally:
             os.close(fd)
 

@@ -13,10 +13,10 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
-from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostView
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostState
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import look
+from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
 from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.tests.support.layout import (
@@ -113,12 +113,12 @@ def a_set(target: Path, *legacy: Any, **keys: Any) -> Dict[str, Any]:
     return {"name": target.name, "target": str(target), "legacy": [str(path) for path in legacy], "arrays": WAV2VEC, **keys}
 
 
-def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False, **options: Any) -> HostView:
-    return look(parse_sets(sets), account, Options(**options), with_access)
+def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False, **options: Any) -> HostState:
+    return inspect_host(parse_sets(sets), account, Policy(**options), with_access)
 
 
 def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:
-    return run_links(parse_sets(sets), ME, Options(**options), state, check)
+    return run_links(parse_sets(sets), ME, Policy(**options), state, check)
 
 
 def links(directory: Path) -> Dict[str, str]:

@@ -25,8 +25,8 @@ def target(directory, **options):
 
 
 def seen(result):
-    """By path: the kind of the entry, and of its verdict where there is one."""
-    return {entry.path: (entry.kind, entry.verdict.kind) for entry in result.entries}
+    """By path: the kind of the entry, and of its classification where there is one."""
+    return {entry.path: (entry.kind, entry.classification.kind) for entry in result.entries}
 
 
 def found(result):

@@ -7,11 +7,11 @@ from __future__ import annotations
 import gc
 import multiprocessing
 
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import no_collections
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
 
 
 def _in_worker(answers):
-    with no_collections():
+    with gc_paused():
         within = gc.isenabled()
     answers.put((within, gc.isenabled(), gc.get_freeze_count() > 0))
 
@@ -29,6 +29,6 @@ def test_a_worker_searches_for_no_garbage_and_later_only_among_what_is_new():
 def test_a_process_that_goes_on_after_the_task_is_left_as_it_is():
     # Python 3.12 starts with some objects frozen.
     frozen = gc.get_freeze_count()
-    with no_collections():
+    with gc_paused():
         assert gc.isenabled()
     assert gc.isenabled() and gc.get_freeze_count() == frozen

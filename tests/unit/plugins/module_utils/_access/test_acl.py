@@ -92,12 +92,12 @@ def test_a_first_entry_brings_a_mask_that_takes_nothing_from_the_group():
 def test_a_wider_mask_wakes_what_it_had_suppressed_and_says_what():
     old = Acl(7, ((1001, 0), (4242, 7)), 5, ((4243, 1),), 2, 0)
     new = posix_acl.with_user(old, 1001, READ | PASS)
-    assert posix_acl.woken(old, new, 1001) == ["user:4242:rwx", "group::r-x", "group:4243:--x"]
-    assert posix_acl.woken(old, posix_acl.with_user(old, 1001, WRITE), 1001) == []
+    assert posix_acl.unmasked(old, new, 1001) == ["user:4242:rwx", "group::r-x", "group:4243:--x"]
+    assert posix_acl.unmasked(old, posix_acl.with_user(old, 1001, WRITE), 1001) == []
 
 
 def test_nobody_else_gains_by_an_entry_unless_it_is_said():
-    """Over all small ACLs: who is not the user has the same rights after, or is named as woken."""
+    """Over all small ACLs: who is not the user has the same rights after, or is named as unmasked."""
     other = Account("other", 1002, 1002, (1002,), "/")
     third = Account("third", 1003, 1003, (60,), "/")
     for named, group, ngroup, mask, wanted in itertools.product(
@@ -113,4 +113,4 @@ def test_nobody_else_gains_by_an_entry_unless_it_is_said():
             for bit in (1, 2, 4)
         )
         assert posix_acl.may(new, 1000, 1000, TRAINER, wanted)
-        assert not gained or posix_acl.woken(old, new, 1001), (old, new)
+        assert not gained or posix_acl.unmasked(old, new, 1001), (old, new)

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access import acl, rules
 from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ
 from ansible_collections.trainprep.features.plugins.module_utils._access.apply import apply_changes
-from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, Walker
+from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, PathResolver
 from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
 from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
     Answer,
@@ -205,7 +205,7 @@ def test_a_link_that_others_than_root_can_change_is_refused_with_the_directory_t
 
 
 def test_a_link_of_root_in_a_directory_of_root_is_followed():
-    way = Walker().directory("/dev/fd")  # a link to /proc/self/fd, and /proc/self is one too
+    way = PathResolver().directory("/dev/fd")  # a link to /proc/self/fd, and /proc/self is one too
     assert way.end.path == f"/proc/{os.getpid()}/fd"
     assert [node.path for node in way.passed][:3] == ["/", "/dev", "/"]
 
@@ -213,13 +213,13 @@ def test_a_link_of_root_in_a_directory_of_root_is_followed():
 def test_dots_in_a_declared_path_are_walked_as_the_kernel_does(place):
     make(place / "one" / "two")
     make(place / "three")
-    assert Walker().directory(f"{place}/one/./two/../../three").end.path == str(place / "three")
+    assert PathResolver().directory(f"{place}/one/./two/../../three").end.path == str(place / "three")
 
 
 def test_a_file_in_the_way_of_a_path_is_no_directory(place):
     make(place, "file")
     with pytest.raises(Blocked, match="no directory"):
-        Walker().directory(str(place / "file" / "below"))
+        PathResolver().directory(str(place / "file" / "below"))
 
 
 def test_what_is_absent_leaves_the_directories_above_it(place):
@@ -302,7 +302,7 @@ def test_refusals_are_counted_and_said_ten_times_at_most(place):
 
 @pytest.fixture
 def node(place):
-    found = Walker().directory(str(make(place / "closed"))).end
+    found = PathResolver().directory(str(make(place / "closed"))).end
     found.uid, found.gid = 4242, 4243
     found.acl, found.mode = acl.of_mode(0o700), 0o40700
     found.trust = found.trust._replace(owners=None)
@@ -320,7 +320,7 @@ def test_a_file_system_without_acls_is_hopeless_and_the_advice_is_given(node):
 
 
 def test_proc_is_told_to_be_a_file_system_without_acls():
-    assert Walker().directory("/proc").end.has_acls is False
+    assert PathResolver().directory("/proc").end.has_acls is False
 
 
 def test_without_setfacl_it_is_hopeless_and_the_advice_is_given(node):
@@ -337,7 +337,7 @@ def test_a_read_only_file_system_is_hopeless(node):
 
 
 def test_the_root_directory_is_never_changed():
-    root = Walker().root
+    root = PathResolver().root
     root.acl = acl.of_mode(0o700)
     for permissions in (GRANT, WIDEN):
         with pytest.raises(Refusal, match="root directory is never changed"):

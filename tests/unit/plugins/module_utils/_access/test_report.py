@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access import probe
-from ansible_collections.trainprep.features.plugins.module_utils._access.report import Proof
+from ansible_collections.trainprep.features.plugins.module_utils._access import probe as probe_module
+from ansible_collections.trainprep.features.plugins.module_utils._access.report import AccessProbe
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import (
     Account,
     find_account,
@@ -38,7 +38,7 @@ def place(user):
 
 
 def prove(user, directories, sources=()):
-    return Proof(user).reports({"": directories}, {"": sources})[""]
+    return AccessProbe(user).reports({"": directories}, {"": sources})[""]
 
 
 def make(directory: Path, *names: str, mode: int = 0o644) -> Path:
@@ -131,7 +131,7 @@ def test_many_closed_files_do_not_make_the_answer_grow(place, user):
     names = [f"{number:03}.npz" for number in range(200)]
     legacy = make(place / "legacy", *names, mode=0o000)
     items = [(str(legacy), names, True)]
-    assert len(probe.ask(user, {"": items})[""].reasons) <= 51
+    assert len(probe_module.ask(user, {"": items})[""].reasons) <= 51
     report = prove(user, items)
     assert (report.unreadable, len(report.samples)) == (200, 10)
 
@@ -194,7 +194,7 @@ def test_several_sets_are_told_apart(place, user):
     legacy = make(place / "legacy", "a.npz", "b.npz", mode=0)
     (legacy / "b.npz").chmod(0o644)
     items = {"one": [(str(legacy), ["a.npz"], False)], "two": [(str(legacy), ["b.npz"], False)]}
-    reports = Proof(user).reports(items, {})
+    reports = AccessProbe(user).reports(items, {})
     assert (reports["one"].unreadable, reports["two"].unreadable) == (1, 0)
 
 
@@ -212,9 +212,9 @@ def test_several_sets_are_told_apart(place, user):
 def test_a_proof_that_was_begun_answers_what_is_asked_in_the_end(place, user, begun, asked, unreadable):
     legacy = make(place / "legacy", "open.npz")
     make(legacy, "a.npz", mode=0)
-    proof = Proof(user)
-    proof.begin({"one": [(str(legacy), begun, True)]})
-    report = proof.reports({"one": [] if asked is None else [(str(legacy), asked, True)]}, {})["one"]
+    probe = AccessProbe(user)
+    probe.begin({"one": [(str(legacy), begun, True)]})
+    report = probe.reports({"one": [] if asked is None else [(str(legacy), asked, True)]}, {})["one"]
     assert report.unreadable == unreadable
     if os.geteuid() == 0:
         with pytest.raises(ChildProcessError):
@@ -224,9 +224,9 @@ def test_a_proof_that_was_begun_answers_what_is_asked_in_the_end(place, user, be
 def test_what_was_begun_is_not_asked_twice(place, user, monkeypatch):
     legacy = make(place / "legacy", "a.npz")
     items = {"one": [(str(legacy), ["a.npz"], True)]}
-    proof = Proof(user)
-    proof.begin(items)
+    probe = AccessProbe(user)
+    probe.begin(items)
     (legacy / "a.npz").chmod(0)
     if os.geteuid() == 0:
-        monkeypatch.setattr(probe.os, "fork", lambda: pytest.fail("a second child"))
-    assert proof.reports({"one": [(str(legacy), ["a.npz"], True)]}, {})["one"].user == user.name
+        monkeypatch.setattr(probe_module.os, "fork", lambda: pytest.fail("a second child"))
+    assert probe.reports({"one": [(str(legacy), ["a.npz"], True)]}, {})["one"].user == user.name

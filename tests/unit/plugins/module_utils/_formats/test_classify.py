@@ -35,9 +35,9 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
 @pytest.mark.parametrize("name", FEATURES)
 @pytest.mark.parametrize("full", [False, True])
 def test_features(look, name, full):
-    verdict = look(FEATURES[name], full=full)
-    assert (verdict.kind, verdict.reason) == (FEATURE, "")
-    assert len(verdict.identity) == 16
+    classification = look(FEATURES[name], full=full)
+    assert (classification.kind, classification.reason) == (FEATURE, "")
+    assert len(classification.identity) == 16
     assert look(FEATURES[name], ANY, full).kind == FEATURE
 
 
@@ -61,8 +61,8 @@ OTHERS = {
 
 @pytest.mark.parametrize("reason", OTHERS)
 def test_other_kinds(look, reason):
-    verdict = look(OTHERS[reason])
-    assert (verdict.kind, verdict.reason) == (OTHER, reason)
+    classification = look(OTHERS[reason])
+    assert (classification.kind, classification.reason) == (OTHER, reason)
 
 
 def test_an_empty_archive_has_no_arrays(look):
@@ -131,8 +131,8 @@ DAMAGES = {
 @pytest.mark.parametrize("reason", DAMAGES)
 @pytest.mark.parametrize("full", [False, True])
 def test_damages(look, reason, full):
-    verdict = look(DAMAGES[reason], full=full)
-    assert verdict == (DAMAGED, reason, None)
+    classification = look(DAMAGES[reason], full=full)
+    assert classification == (DAMAGED, reason, None)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_changed_data_of_a_small_array_are_seen_at_once(look, content):
     known = look(content)
     at = content.index(b"label.npy") + 60
     changed = patched(content, at, bytes((content[at] ^ 0x10,)))
-    verdict = look(changed)
+    classification = look(changed)
     assert known.kind == FEATURE
-    assert verdict.kind == DAMAGED
+    assert classification.kind == DAMAGED
     if content is PLAIN:
         changed = flipped(PLAIN, "sad".encode("utf-32-le"))
         assert look(changed).reason == "has a wrong checksum (emotion.npy)"

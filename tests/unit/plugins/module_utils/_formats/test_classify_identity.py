@@ -17,8 +17,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     DAMAGED,
     FEATURE,
     OTHER,
+    classify,
     content_digest,
-    judge,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_directory import open_reader
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import Layouts
@@ -47,16 +47,16 @@ def learned(content, tmp_path):
     """Layouts that know this archive, and nothing else."""
     path = tmp_path / "known.npz"
     path.write_bytes(content)
-    from ansible_collections.trainprep.features.plugins.module_utils._formats import classify
+    from ansible_collections.trainprep.features.plugins.module_utils._formats import classify as classify_module
 
-    layouts, classify._layouts = classify._layouts, Layouts()
+    layouts, classify_module._layouts = classify_module._layouts, Layouts()
     fd = os.open(str(path), os.O_RDONLY)
     try:
-        judge(fd, len(content), "known.npz", ASKED)
-        return classify._layouts
+        classify(fd, len(content), "known.npz", ASKED)
+        return classify_module._layouts
     finally:
         os.close(fd)
-        classify._layouts = layouts
+        classify_module._layouts = layouts
 
 
 def recognised(layouts, content, tmp_path):
@@ -202,10 +202,10 @@ def of_nothing(blocks, size):
 
 
 def test_packed_data_that_unpack_to_nothing_are_given_up(look):
-    verdict = look(of_nothing(40000, 100000), ANY)
-    assert verdict[:2] == (DAMAGED, "has packed data that end early (a.npy)")
-    verdict = look(of_nothing(40000, 100), ANY)
-    assert verdict[:2] == (DAMAGED, "has a directory entry with an absurd size (a.npy: 100 bytes out of 200000)")
+    classification = look(of_nothing(40000, 100000), ANY)
+    assert classification[:2] == (DAMAGED, "has packed data that end early (a.npy)")
+    classification = look(of_nothing(40000, 100), ANY)
+    assert classification[:2] == (DAMAGED, "has a directory entry with an absurd size (a.npy: 100 bytes out of 200000)")
 
 
 def test_a_quick_look_reads_a_bounded_part(tmp_path):
@@ -230,7 +230,7 @@ def test_a_quick_look_reads_a_bounded_part(tmp_path):
             file.write(entry + name + extra + record + locator + end)
         fd = os.open(str(path), os.O_RDONLY)
         try:
-            assert judge(fd, os.fstat(fd).st_size, "x.npz", ASKED).kind == FEATURE
+            assert classify(fd, os.fstat(fd).st_size, "x.npz", ASKED).kind == FEATURE
         finally:
             os.close(fd)
     finally:
@@ -243,10 +243,10 @@ def test_a_directory_of_absurd_length(look):
 
 
 def test_names_in_reasons_are_printable_and_short(look):
-    verdict = look(archive({"a\nb\x1b[0m" * 50 + ".npy": CLASS, **members(b=CLASS)}))
-    assert verdict.kind == OTHER
-    assert verdict.reason.isprintable()
-    assert len(verdict.reason) < 150
+    classification = look(archive({"a\nb\x1b[0m" * 50 + ".npy": CLASS, **members(b=CLASS)}))
+    assert classification.kind == OTHER
+    assert classification.reason.isprintable()
+    assert len(classification.reason) < 150
 
 
 def test_crc_of_the_format():

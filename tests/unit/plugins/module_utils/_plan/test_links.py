@@ -10,7 +10,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     DAMAGED,
     FEATURE,
     OTHER,
-    Verdict,
+    Classification,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._plan.links import (
     LegacyInput,
@@ -24,7 +24,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.model imp
     FOLDER,
     LINK,
     SPECIAL,
-    UNJUDGED,
+    UNCLASSIFIED,
     UNREAD,
     Entry,
 )
@@ -40,16 +40,16 @@ def _entry(name, word):
     if "->" in word:
         word, text = (part.strip() for part in word.split("->"))
     if word == "dangling":
-        return Entry(name, DANGLING, 0, 0, UNJUDGED, text)
+        return Entry(name, DANGLING, 0, 0, UNCLASSIFIED, text)
     if word in ("special", "folder"):
-        return Entry(name, SPECIAL if word == "special" else FOLDER, 0, 0, UNJUDGED, text)
+        return Entry(name, SPECIAL if word == "special" else FOLDER, 0, 0, UNCLASSIFIED, text)
     kind = FILE if text is None else LINK
     if word == "unread":
-        return Entry(name, kind, 0, 0, Verdict(UNREAD, "cannot be read (Permission denied)", None), text)
+        return Entry(name, kind, 0, 0, Classification(UNREAD, "cannot be read (Permission denied)", None), text)
     if word in ("other", "damaged"):
-        return Entry(name, kind, _key(word + name), 1, Verdict(OTHER if word == "other" else DAMAGED, "is bad", None), text)
+        return Entry(name, kind, _key(word + name), 1, Classification(OTHER if word == "other" else DAMAGED, "is bad", None), text)
     content, _space, inode = word.partition(" ")
-    return Entry(name, kind, _key(inode or content), 1, Verdict(FEATURE, "", content.encode().ljust(16)), text)
+    return Entry(name, kind, _key(inode or content), 1, Classification(FEATURE, "", content.encode().ljust(16)), text)
 
 
 def _input(number, target, legacy, *, missing=(), tree=False, uploads=False, tops_up=False, aliases=()):
@@ -67,16 +67,16 @@ def _input(number, target, legacy, *, missing=(), tree=False, uploads=False, top
 
 def _said(plan):
     """A plan in lines, all of it."""
-    lines = [f"link {name} -> {text}" for name, text in plan.link]
-    lines += [f"replace {name} -> {text} (was {old})" for name, text, old in plan.replace]
-    lines += [f"remove {name} -> {text}" for name, text in plan.remove]
+    lines = [f"link {name} -> {text}" for name, text in plan.to_create]
+    lines += [f"replace {name} -> {text} (was {old})" for name, text, old in plan.to_replace]
+    lines += [f"remove {name} -> {text}" for name, text in plan.to_remove]
     lines += [f"stray {name}" for name in plan.stray]
     lines += [f"dangling {name}" for name in plan.dangling if name not in plan.dangling_into_legacy]
     lines += [f"dangling into legacy {name}" for name in plan.dangling_into_legacy]
     lines += [f"conflict {name}: {' '.join(paths)}" for name, paths in plan.conflicts]
-    lines += [f"taken {name} by {what}" for name, what in plan.taken]
+    lines += [f"taken {name} by {what}" for name, what in plan.obstructed]
     lines += [f"differing {name}" for name in plan.differing]
-    lines += ["kept"] * plan.kept + ["held by stray"] * plan.held_by_stray
+    lines += ["kept"] * plan.unchanged + ["held by stray"] * plan.blocked_by_stray
     return sorted(lines)
 
 
@@ -273,9 +273,9 @@ def test_two_sets(targets, legacies, options, expected):
 
 def _after(target, plan):
     """The target's table once a plan is carried out; contents as the legacy directories of the mess below have them."""
-    left = {name: word for name, word in target.items() if name not in {name for name, _text in plan.remove}}
-    left.update({name: f"{text[-1].upper()} -> {text}" for name, text in plan.link})
-    left.update({name: f"{text[-1].upper()} -> {text}" for name, text, _old in plan.replace})
+    left = {name: word for name, word in target.items() if name not in {name for name, _text in plan.to_remove}}
+    left.update({name: f"{text[-1].upper()} -> {text}" for name, text in plan.to_create})
+    left.update({name: f"{text[-1].upper()} -> {text}" for name, text, _old in plan.to_replace})
     return left
 
 
@@ -324,8 +324,8 @@ REMOVALS = [
 def test_state_absent_removes(target, legacy, expected):
     one, keys = _input(1, target, legacy)
     (plan,) = plan_removal([one], keys)
-    assert sorted(name for name, _text in plan.remove) == expected
-    assert not (plan.link or plan.replace)
+    assert sorted(name for name, _text in plan.to_remove) == expected
+    assert not (plan.to_create or plan.to_replace)
 
 
 @pytest.mark.parametrize("asked", [{}, {"tree": True}])
@@ -336,7 +336,7 @@ def test_state_absent_undoes_present(asked):
     assert len(made) == 3
     one, keys = _input(1, made, legacy, **asked)
     (removal,) = plan_removal([one], keys)
-    assert dict(removal.remove) == dict(plan.link)
+    assert dict(removal.to_remove) == dict(plan.to_create)
 
 
 def test_a_planned_link_fits_into_its_set_once_it_is_made():
@@ -350,9 +350,9 @@ def test_a_planned_link_fits_into_its_set_once_it_is_made():
         if plan.is_empty or asked.get("uploads"):
             continue
         contents = {f"{path}/{name}": word for path, files in legacy.items() for name, word in files.items()}
-        after = {name: word for name, word in target.items() if name not in {name for name, _text in plan.remove}}
-        after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text in plan.link})
-        after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text, _old in plan.replace})
+        after = {name: word for name, word in target.items() if name not in {name for name, _text in plan.to_remove}}
+        after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text in plan.to_create})
+        after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text, _old in plan.to_replace})
         (again,) = plan_links([_input(1, after, legacy, **asked)[0]], keys, **options)
         assert again.is_empty, title
         tried += 1

@@ -317,7 +317,7 @@ class TestNamesThatNobodyReads:
         found = told(a_set(host / "data/t", host / "old", reads=["c*.npz"]))
         one = found["feature_sets"]["t"]
         assert (one["status"], one["features"], one["to_link"]) == (2, 2, 0)
-        assert (found["features_ready"], found["features_will_be_ready"], found["features_to_do"]) == (False, False, [])
+        assert (found["features_ready"], found["features_will_be_ready"], found["feature_steps"]) == (False, False, [])
         assert says(one["problems"], "2 features", host / "old/a.npz", "'reads': c*.npz")
 
     def test_beside_others_they_are_a_warning(self, host):
@@ -352,4 +352,4 @@ class TestPermissionsOnlyChecked:
                 found = told(a_set(host / "data/t"), account=account, with_access=True, permissions=permissions)
                 assert found["feature_sets"]["t"]["access"]["unreadable"] == 1
                 assert (found["features_ready"], found["features_will_be_ready"]) == (False, planned)
-                assert found["features_to_do"] == (["grant"] if planned else [])
+                assert found["feature_steps"] == (["grant"] if planned else [])

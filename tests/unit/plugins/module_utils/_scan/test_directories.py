@@ -168,7 +168,7 @@ def test_a_target_keeps_each_name_and_enters_nothing(tmp_path):
         "directory.npz": (SPECIAL, ""),
         "link.txt": (LINK, ""),
     }
-    texts = {entry.path: entry.text for entry in target(tmp_path).entries}
+    texts = {entry.path: entry.link_target for entry in target(tmp_path).entries}
     assert (texts["a.npz"], texts["c.npz"], texts["gone.npz"]) == (None, "a.npz", "nowhere")
 
 
@@ -207,7 +207,7 @@ def test_what_is_no_file_is_never_opened(tmp_path, monkeypatch):
     for result in (scan(tmp_path), target(tmp_path)):
         assert found(result) == ["a.npz"]
         assert seen(result)["fifo.npz"] == seen(result)["socket.npz"] == seen(result)["null.npz"] == (SPECIAL, "")
-        assert result.doubt_count == 0
+        assert result.gap_count == 0
     assert {name for name in opened if str(name).endswith(".npz")} == {"a.npz", "directory.npz"}
 
 
@@ -229,7 +229,7 @@ def test_names_of_every_sort(tmp_path):
         feature(tmp_path / os.fsdecode(b"dir " + name) / os.fsdecode(name), seed=repr(name))
     result = scan(tmp_path)
     assert found(result) == sorted(os.fsdecode(b"dir " + name + b"/" + name) for name in NAMES)
-    assert result.doubt_count == 0
+    assert result.gap_count == 0
 
 
 def test_no_descriptor_stays_open(tmp_path):
@@ -266,4 +266,4 @@ def test_what_lies_behind_a_link_says_so(tmp_path):
     (legacy / "a").symlink_to(away)
     (legacy / "l.npz").symlink_to(legacy / "z.npz")
     scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
-    assert {entry.path: entry.detour for entry in scan.entries} == {"z.npz": False, "l.npz": True, "a/z.npz": True}
+    assert {entry.path: entry.via_link for entry in scan.entries} == {"z.npz": False, "l.npz": True, "a/z.npz": True}

@@ -50,7 +50,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_no_error(tmp_path, 
     monkeypatch.setattr(os, "open", vanishing)
     result = scan(tmp_path)
     assert sorted(seen(result)) == ["a.npz", "c.npz"]
-    assert (result.state, result.doubt_count) == (PRESENT, 0)
+    assert (result.state, result.gap_count) == (PRESENT, 0)
 
 
 def test_a_file_that_became_a_link_is_not_followed(tmp_path, monkeypatch):
@@ -77,7 +77,7 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda fd: Exchanging(really(fd)))
     result = scan(tmp_path / "old")
     assert found(result) == []
-    assert result.doubt_count == 1
+    assert result.gap_count == 1
 
 
 def test_a_directory_that_cannot_be_listed_is_unreadable(tmp_path):
@@ -105,8 +105,8 @@ def test_a_sub_folder_or_file_that_cannot_be_read_leaves_a_doubt(tmp_path):
         finally:
             os.chmod(tmp_path / "old/x", 0o755)
     assert (result.state, found(result)) == (PRESENT, ["b.npz"])
-    said = sorted(result.doubts)
-    assert result.doubt_count == len(said) == 3
+    said = sorted(result.gaps)
+    assert result.gap_count == len(said) == 3
     assert all("Permission denied" in sentence for sentence in said)
     assert [sentence.split(" ")[0] for sentence in said] == [f"{tmp_path}/old/{n}" for n in ("a.npz", "alias", "x")]
 
@@ -117,9 +117,9 @@ def test_doubts_do_not_grow_with_the_files(tmp_path, monkeypatch):
     def refuse(*_arguments, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(directories._Judge, "__call__", refuse)
+    monkeypatch.setattr(directories._Classifier, "__call__", refuse)
     result = scan(tmp_path)
-    assert (result.doubt_count, len(result.doubts)) == (30, 10)
+    assert (result.gap_count, len(result.gaps)) == (30, 10)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a training user to ask")

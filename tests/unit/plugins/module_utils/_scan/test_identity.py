@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
     digest_on_disk,
-    settle_identities,
+    resolve_identities,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
@@ -27,20 +27,20 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
 
 
 class Identities:
-    """The identities of all features below a directory, settled; and which files had their bytes read."""
+    """The identities of all features below a directory, resolved; and which files had their bytes read."""
 
     def __init__(self, directory, digest=digest_on_disk):
         self.read = []
-        question = (parse_arrays(WAV2VEC), False)
-        scan = scan_directory(look_up(str(directory)), name_filter(["*.npz", "*.npy"]), question, {})
+        criteria = (parse_arrays(WAV2VEC), False)
+        scan = scan_directory(look_up(str(directory)), name_filter(["*.npz", "*.npy"]), criteria, {})
 
         def counted(located):
             self.read.append(located[1].path)
             return digest(located)
 
         found = [(scan.path, entry) for entry in scan.entries if entry.is_feature]
-        settle_identities(found, counted)
-        self.by_path = {entry.path: entry.verdict.identity for _directory, entry in found}
+        resolve_identities(found, counted)
+        self.by_path = {entry.path: entry.classification.identity for _directory, entry in found}
 
     def groups(self):
         """The paths that are one feature, sorted."""

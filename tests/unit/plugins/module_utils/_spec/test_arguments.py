@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Options
+from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -14,13 +14,13 @@ RIGHT = {"sets": [{"name": "s", "target": "/t"}], "user": "root"}
 
 
 def test_what_a_module_does_not_have_is_as_documented():
-    sets, account, options = parse_arguments(RIGHT)
-    assert ([one.name for one in sets], account.name, options) == (["s"], "root", Options())
+    sets, account, policy = parse_arguments(RIGHT)
+    assert ([one.name for one in sets], account.name, policy) == (["s"], "root", Policy())
 
 
 def test_what_is_given_is_taken():
     given = {"on_conflict": "first", "prune": "stray", "search_roots": ["/home", "~"], "on_discovery": "link", "top_up": True}
-    assert parse_arguments({**RIGHT, **given})[2] == Options("first", "stray", ("/home", "~"), "link", True)
+    assert parse_arguments({**RIGHT, **given})[2] == Policy("first", "stray", ("/home", "~"), "link", True)
 
 
 BAD = [

@@ -58,7 +58,7 @@ def test_sets_with_one_question_share_it():
         {"name": "3", "target": "/3", "arrays": spec, "verify": "full"},
     ]
     one, two, three = parse_sets(raw)
-    assert one.question == two.question != three.question
+    assert one.criteria == two.criteria != three.criteria
 
 
 # Each is one set of an otherwise right run; the sentence has to name the set, the key and the value.

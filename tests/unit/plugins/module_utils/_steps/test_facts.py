@@ -284,7 +284,7 @@ def test_the_layout_of_a_real_host_with_the_default_sets(host):
 
 def staged(host, whole):
     """What an upload that was ended left beside the target; whole: all that its manifest names is there."""
-    from ansible_collections.trainprep.features.plugins.module_utils._formats import classify
+    from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
     from ansible_collections.trainprep.features.plugins.module_utils._scan import manifest
     from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
     from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
@@ -294,8 +294,8 @@ def staged(host, whole):
     with path.open("rb") as file:
         arrays = a_set(host / "data/t")["arrays"]
         size = path.stat().st_size
-        verdict = classify.judge(file.fileno(), size, path.name, parse_arrays(arrays))
-        wanted = {"a.npz": manifest.Wanted(size, manifest.token_of(file.fileno(), path.name, verdict))}
+        classification = classify(file.fileno(), size, path.name, parse_arrays(arrays))
+        wanted = {"a.npz": manifest.Wanted(size, manifest.token_of(file.fileno(), path.name, classification))}
     if not whole:
         wanted["b.npz"] = manifest.Wanted(size, "0" * 32)
     write_manifest(str(host / "data/t"), wanted)
@@ -318,4 +318,4 @@ def staged(host, whole):
 )
 def test_the_steps_that_are_due(host, prepare, keys, expected):
     prepare(host)
-    assert told(a_set(host / "data/t", host / "old", **keys))["features_to_do"] == expected
+    assert told(a_set(host / "data/t", host / "old", **keys))["feature_steps"] == expected

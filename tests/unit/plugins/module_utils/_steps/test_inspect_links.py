@@ -133,7 +133,7 @@ class TestLinking:
         (host / "data/t/a.npz").mkdir(parents=True)
         raw = a_set(host / "data/t", host / "old", layout="tree")
         assert run(raw)["changed"] is False
-        assert see(raw).sets[0].plan.taken == [("a.npz", "what is no regular file")]
+        assert see(raw).sets[0].plan.obstructed == [("a.npz", "what is no regular file")]
 
     def test_names_of_every_sort(self, host):
         names = ["with space.npz", "quote'\".npz", "new\nline.npz", "-rf.npz", os.fsdecode(b"\xff.npz"), "größe.npz"]
@@ -176,7 +176,7 @@ class TestFeaturesOfTwoSets:
         assert [view.leak_count for view in see(*self.sets(host)).sets] == [0, 0]
 
     def test_leakage_between_sets_that_ask_differently_is_seen(self, host):
-        """Also where the bytes had to tell two names of one question apart."""
+        """Also where the bytes had to tell two names of one criteria apart."""
         one, two = self.sets(host)
         crc_twins(host / "data/t/a.npz", host / "data/t/b.npz")
         copy(host / "data/t/b.npz", host / "data/u/b.npz")
@@ -227,18 +227,18 @@ class TestPruning:
         link(host / "data/t/x.npz", "/nowhere/x.npz")
         raw = a_set(host / "data/t", host / "old", source="/somewhere")
         view = see(raw, prune="stray").sets[0]
-        assert (view.uploads, view.plan.remove) == (True, [])
+        assert (view.uploads, view.plan.to_remove) == (True, [])
         view = see({**raw, "source": None}, prune="stray").sets[0]
-        assert (view.uploads, [name for name, _text in view.plan.remove]) == (False, ["v.npz"])
+        assert (view.uploads, [name for name, _text in view.plan.to_remove]) == (False, ["v.npz"])
 
     def test_never_in_the_run_that_tops_up(self, host):
         features(host / "old", "a.npz")
         link(host / "data/t/v.npz", host / "old/v.npz")
         raw = a_set(host / "data/t", host / "old", source="/somewhere", expected=2)
         view = see(raw, prune="dangling", top_up=True).sets[0]
-        assert (view.status, view.uploads, view.plan.remove) == (2, True, [])
+        assert (view.status, view.uploads, view.plan.to_remove) == (2, True, [])
         view = see(raw, prune="dangling").sets[0]
-        assert (view.uploads, len(view.plan.remove)) == (False, 1)
+        assert (view.uploads, len(view.plan.to_remove)) == (False, 1)
 
 
 class TestStateAbsent:

@@ -29,13 +29,13 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.log i
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import (
     Run,
-    Scene,
-    as_seen,
+    RunState,
     find_run,
     last_lines,
     log_age,
+    observation,
+    read_chunk,
     read_json,
-    read_piece,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import (
     Process,
@@ -46,7 +46,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.tmux 
     read_command,
     read_process,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import Seen, judge, span
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import Observation, duration, judge
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # --- the log ---------------------------------------------------------------------------------------------------------
@@ -140,38 +140,38 @@ def test_metrics_of_a_line_without_any():
 
 VERDICTS = [
     # seen; state, healthy, outcome
-    (Seen(), "never started", False, ""),
-    (Seen(session=True), "never started", False, ""),
-    (Seen(session=True, alive=True), "running", True, ""),
-    (Seen(recorded=True, session=True, alive=True, log_age=10), "running", True, ""),
-    (Seen(recorded=True, session=False, alive=True, log_age=10), "running", True, ""),
-    (Seen(recorded=True, session=True, alive=True, log_age=900), "running", True, ""),
-    (Seen(recorded=True, session=True, alive=True, log_age=901), "stuck", False, ""),
-    (Seen(recorded=True, ended=True, exit_code=0, log_age=9999), "succeeded", True, "exit code 0"),
-    (Seen(recorded=True, ended=True, exit_code=3), "failed", False, "exit code 3"),
-    (Seen(recorded=True, ended=True, exit_code=137), "failed", False, "exit code 137"),
-    (Seen(recorded=True, ended=True, signal=9), "killed", False, "signal 9"),
-    (Seen(recorded=True, ended=True, signal=15, session=True, alive=True), "killed", False, "signal 15"),
-    (Seen(recorded=True, ended=True, exit_code=0, rebooted=True), "succeeded", True, "exit code 0"),
-    (Seen(recorded=True, log_age=5), "vanished", False, ""),
-    (Seen(recorded=True, session=True, log_age=5), "vanished", False, ""),
-    (Seen(recorded=True, rebooted=True), "vanished", False, ""),
+    (Observation(), "never started", False, ""),
+    (Observation(session=True), "never started", False, ""),
+    (Observation(session=True, alive=True), "running", True, ""),
+    (Observation(recorded=True, session=True, alive=True, log_age=10), "running", True, ""),
+    (Observation(recorded=True, session=False, alive=True, log_age=10), "running", True, ""),
+    (Observation(recorded=True, session=True, alive=True, log_age=900), "running", True, ""),
+    (Observation(recorded=True, session=True, alive=True, log_age=901), "stuck", False, ""),
+    (Observation(recorded=True, ended=True, exit_code=0, log_age=9999), "succeeded", True, "exit code 0"),
+    (Observation(recorded=True, ended=True, exit_code=3), "failed", False, "exit code 3"),
+    (Observation(recorded=True, ended=True, exit_code=137), "failed", False, "exit code 137"),
+    (Observation(recorded=True, ended=True, signal=9), "killed", False, "signal 9"),
+    (Observation(recorded=True, ended=True, signal=15, session=True, alive=True), "killed", False, "signal 15"),
+    (Observation(recorded=True, ended=True, exit_code=0, rebooted=True), "succeeded", True, "exit code 0"),
+    (Observation(recorded=True, log_age=5), "vanished", False, ""),
+    (Observation(recorded=True, session=True, log_age=5), "vanished", False, ""),
+    (Observation(recorded=True, rebooted=True), "vanished", False, ""),
 ]
 
 
-@pytest.mark.parametrize(("seen", "state", "healthy", "outcome"), VERDICTS)
-def test_verdict(seen, state, healthy, outcome):
-    verdict = judge(seen, 900)
+@pytest.mark.parametrize(("observed", "state", "healthy", "outcome"), VERDICTS)
+def test_verdict(observed, state, healthy, outcome):
+    verdict = judge(observed, 900)
     assert (verdict.state, verdict.healthy, verdict.outcome) == (state, healthy, outcome)
     assert verdict.sentence.startswith(state)
     assert outcome in verdict.sentence
 
 
 def test_the_verdict_says_why():
-    assert "out of memory" in judge(Seen(recorded=True, ended=True, exit_code=1, error="CUDA out of memory"), 9).sentence
-    assert "restarted" in judge(Seen(recorded=True, rebooted=True), 9).sentence
-    assert "SIGKILL" in judge(Seen(recorded=True, ended=True, signal=9), 9).sentence
-    assert judge(Seen(recorded=True, ended=True, signal=999), 9).sentence == "killed (signal 999)"
+    assert "out of memory" in judge(Observation(recorded=True, ended=True, exit_code=1, error="CUDA out of memory"), 9).sentence
+    assert "restarted" in judge(Observation(recorded=True, rebooted=True), 9).sentence
+    assert "SIGKILL" in judge(Observation(recorded=True, ended=True, signal=9), 9).sentence
+    assert judge(Observation(recorded=True, ended=True, signal=999), 9).sentence == "killed (signal 999)"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_verdict_says_why():
     [(0, "0 s"), (119.9, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (12000, "3 h 20 min"), (187200, "2 d 4 h")],
 )
 def test_span(seconds, text):
-    assert span(seconds) == text
+    assert duration(seconds) == text
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -239,21 +239,21 @@ def test_pieces_show_each_byte_once_and_only_whole_lines(tmp_path):
     for limit in (16, 64, 1 << 20):
         offset, seen = 0, b""
         while True:
-            data, more = read_piece(run, offset, limit, over=False)
+            data, more = read_chunk(run, offset, limit, over=False)
             assert not data or data.endswith(b"\n")
             seen, offset = seen + data, offset + len(data)
             if not more:
                 break
         assert seen == log[: log.rindex(b"\n") + 1]
         # The end of the run lets go of the line that never got its end.
-        assert read_piece(run, offset, limit, over=True) == (b"unfinished", False)
+        assert read_chunk(run, offset, limit, over=True) == (b"unfinished", False)
 
 
 def test_a_line_longer_than_the_limit_is_not_lost(tmp_path):
     run = a_run(tmp_path, log=b"x" * 100 + b"\nend\n")
     offset, seen = 0, b""
     while True:
-        data, more = read_piece(run, offset, 32, over=False)
+        data, more = read_chunk(run, offset, 32, over=False)
         seen, offset = seen + data, offset + len(data)
         if not more:
             break
@@ -262,7 +262,7 @@ def test_a_line_longer_than_the_limit_is_not_lost(tmp_path):
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path):
     run = Run(str(tmp_path))
-    assert read_piece(run, 0, 10, over=False) == (b"", False)
+    assert read_chunk(run, 0, 10, over=False) == (b"", False)
     assert last_lines(run, 10) == []
     assert log_age(None) is None
 
@@ -272,7 +272,7 @@ def test_a_log_that_is_a_link_is_not_followed(tmp_path):
     os.unlink(run.log)
     os.symlink("/etc/passwd", run.log)
     with pytest.raises(OSError):
-        read_piece(run, 0, 10, over=False)
+        read_chunk(run, 0, 10, over=False)
 
 
 def test_last_lines_leave_out_a_cut_one(tmp_path):
@@ -357,10 +357,10 @@ PYTHON = Process(78, 1, 1, "S", "python")
     ],
 )
 def test_what_else_lives_in_the_session(run, trainer, others, state, process):
-    scene = Scene(Session("s", True, (5,)), run, trainer, None, bool(trainer), others)
-    assert scene.process == process
-    assert scene.alive == bool(trainer or others)  # in any case a second start would disturb it
-    assert judge(as_seen(scene, 1.0), 900).state == state
+    run_state = RunState(Session("s", True, (5,)), run, trainer, None, bool(trainer), others)
+    assert run_state.process == process
+    assert run_state.alive == bool(trainer or others)  # in any case a second start would disturb it
+    assert judge(observation(run_state, 1.0), 900).state == state
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import zipfile
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import judge
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
     manifest_path,
@@ -28,7 +28,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import (
     PARTIAL_DIR,
-    look_at_staging,
+    inspect_staging,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
@@ -68,7 +68,7 @@ def manifest_of(one, directory):
         try:
             size = os.fstat(fd).st_size
             manifest[str(path.relative_to(directory))] = Wanted(
-                size, token_of(fd, path.name, judge(fd, size, path.name, *one.question))
+                size, token_of(fd, path.name, classify(fd, size, path.name, *one.criteria))
             )
         finally:
             os.close(fd)
@@ -95,7 +95,7 @@ class Upload:
         return publish(self.one, str(self.target), ME, check, 0.0)
 
     def look(self):
-        return look_at_staging(self.one)
+        return inspect_staging(self.one)
 
     def assert_done(self):
         assert manifest_of(self.one, self.target).items() >= self.manifest.items()

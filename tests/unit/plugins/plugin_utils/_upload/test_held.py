@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import prepare_receiving
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import judge_source
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     ME,
     a_set,
@@ -29,7 +29,7 @@ def host(tmp_path):
 def receive(*raw, check=False):
     """What each set, in order, is to be sent."""
     sets, claimed = parse_sets(raw), {}
-    sources = {one.name: judge_source(one, one.source).manifest for one in sets if one.source}
+    sources = {one.name: classify_source(one, one.source).manifest for one in sets if one.source}
     return [
         prepare_receiving(one, one.target, ME, sources[one.name], check, {}, sets, claimed) for one in sets if one.name in sources
     ]
@@ -101,8 +101,8 @@ def test_files_without_checksums_in_the_target_count_as_held(host):
 
 def test_names_that_the_trainer_does_not_read_are_left_out(host):
     (one,) = parse_sets([a_set(host / "data/t", source=str(host / "source"), reads=["b*.npz"])])
-    source = judge_source(one, one.source)
+    source = classify_source(one, one.source)
     assert (list(source.files), source.left_out) == (["b.npz"], 1)
     (one,) = parse_sets([a_set(host / "data/t", source=str(host / "source"), reads=["c*.npz"])])
     with pytest.raises(FeatureError, match=r"holds no feature of set 't' .*a.npz, which has a name that the set's 'reads' does not match"):
-        judge_source(one, one.source)
+        classify_source(one, one.source)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of an upload: command lines, words for failures, progress, the judged source."""
+"""The controller's side of an upload: command lines, words for failures, progress, the classified source."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     rsync_options,
     ssh_command,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import judge_once, judge_source
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_once, classify_source
 
 
 def test_rsync_options_survive_the_one_line_that_synchronize_makes_of_them():
@@ -280,10 +280,10 @@ def test_only_features_of_a_source_are_sent_each_once(tmp_path):
     (tmp_path / "copy of a.npz").write_bytes((tmp_path / "a.npz").read_bytes())
     (tmp_path / "linked.npz").symlink_to(tmp_path / "a.npz")
     (tmp_path / "notes.txt").write_text("x")
-    source = judge_source(make_set(), str(tmp_path))
+    source = classify_source(make_set(), str(tmp_path))
     assert source.files == {"a.npz": "a.npz", "b.npz": "deep/b.npz"}
     assert source.left_out == 3 and len(source.samples) == 3
-    assert judge_source(make_set(layout="tree"), str(tmp_path)).files["deep/b.npz"] == "deep/b.npz"
+    assert classify_source(make_set(layout="tree"), str(tmp_path)).files["deep/b.npz"] == "deep/b.npz"
     assert source.changed_since(source.files) is None
     os.utime(tmp_path / "a.npz", (1, 1))
     assert source.changed_since(source.files) == str(tmp_path / "a.npz")
@@ -305,7 +305,7 @@ def test_a_source_that_cannot_be_sent_as_it_is_stops_the_upload(tmp_path, harm, 
     feature(base / "a.npz", 1)
     harm(base)
     with pytest.raises(FeatureError) as error:
-        judge_source(make_set(), str(base))
+        classify_source(make_set(), str(base))
     assert words in str(error.value)
 
 
@@ -315,7 +315,7 @@ def test_a_source_is_judged_once_for_all_hosts(tmp_path):
     (tmp_path / "source" / os.fsdecode(b"\xff\n.npz")).write_bytes((tmp_path / "source" / "0.npz").read_bytes())
     answers = []
     hosts = [
-        threading.Thread(target=lambda: answers.append(judge_once(make_set(), str(tmp_path / "source"), tmp_path / "run")))
+        threading.Thread(target=lambda: answers.append(classify_once(make_set(), str(tmp_path / "source"), tmp_path / "run")))
         for _host in range(4)
     ]
     for host in hosts:
@@ -325,4 +325,4 @@ def test_a_source_is_judged_once_for_all_hosts(tmp_path):
     assert len(answers) == 4 and all(answer == answers[0] for answer in answers)
     assert len(list((tmp_path / "run").glob("*.json"))) == 1
     (tmp_path / "source" / "5.npz").write_bytes(b"damaged since")
-    assert judge_once(make_set(), str(tmp_path / "source"), tmp_path / "run") == answers[0], "the answer is read, not made again"
+    assert classify_once(make_set(), str(tmp_path / "source"), tmp_path / "run") == answers[0], "the answer is read, not made again"

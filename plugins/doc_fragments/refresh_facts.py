@@ -12,7 +12,7 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  look_again:
+  refresh_facts:
     description:
       - Whether to look once more when all is done, and return what is true then as C(ansible_facts). Nothing is returned in check mode.
     type: bool
