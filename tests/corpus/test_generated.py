@@ -242,7 +242,6 @@ def test_any_bytes_end_in_a_verdict(request: pytest.FixtureRequest, tmp_path: Pa
         path.write_bytes(prefix + middle + end + rest)
         for full in (False, True):
             classification = look(path, parse_arrays({}), full)
-            assert "cannot be understood" not in classification.reason
             assert classification.kind != FEATURE or numpy_single(path)
 
     compare()

@@ -87,8 +87,6 @@ class Comparison:
             self.fault(what, raw, f"a known layout changes the classification from {unaided}", quick)
         if full.kind == FEATURE and quick != full:
             self.fault(what, raw, f"full and quick disagree: {full}", quick)
-        if "cannot be understood" in quick.reason + full.reason:
-            self.fault(what, raw, "an exception was only caught at last", full)
         if is_asked(loaded) and full.kind == DAMAGED:
             self.strict[f"{what}: {full.reason.partition('(')[0]}"] += 1
 

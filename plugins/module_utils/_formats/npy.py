@@ -28,7 +28,7 @@ _MAX_BYTES = 2**62
 _MAX_DEPTH = 16
 
 
-class Damaged(ValueError):
+class Damaged(Exception):
     """Content that cannot be what it claims to be; the text completes "the file ..."."""
 
 

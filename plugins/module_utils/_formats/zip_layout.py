@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import operator
 import struct
-from hashlib import blake2b
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
 from .arrays import ArraySpec
+from .digest import short_digest
 from .npy import ArrayHeader, Damaged, parse_header
 from .zip_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
 
@@ -154,7 +154,7 @@ class _Layout:
         crcs = checksums[count:]
         if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
             return None
-        return outcome.mismatch, blake2b(outcome.described + self.pack(*self.sort(crcs)), digest_size=16).digest()
+        return outcome.mismatch, short_digest(outcome.described + self.pack(*self.sort(crcs)))
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
         """The outcome for a large array with this header; None: leave it to the strict reading."""

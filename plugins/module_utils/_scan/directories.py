@@ -13,6 +13,7 @@ import stat
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats.classify import FEATURE, Classification, classify
+from .._system.files import FOLLOW_FILE, OPEN_FILE, with_file
 from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
 from .model import (
@@ -31,7 +32,6 @@ from .model import (
 )
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
 
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 
 # Gone between listing and looking, which happens on a live host and is no error.
@@ -105,7 +105,7 @@ def scan_directory(
         info = os.fstat(top.fd)
         scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid, find)
-        for pending, result in map_parallel(walk.pending(top), _Classifier(criteria), _held):
+        for pending, result in map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
     except OSError as error:
         _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
@@ -123,20 +123,17 @@ def _refuse(scan: DirectoryScan, reason: str) -> None:
 class _Classifier:
     """Opens one pending file and judges it: (size, key, classification), or None where it is no regular file."""
 
-    def __init__(self, criteria: Criteria) -> None:
+    def __init__(self, criteria: Criteria, path: str) -> None:
         self.arrays, self.full = criteria
+        self.path = path
 
     def __call__(self, pending: Pending) -> Any:
         directory, name, entry = pending
-        flags = _OPEN if entry.kind == LINK else _OPEN | os.O_NOFOLLOW
-        fd = os.open(name, flags, dir_fd=directory.fd)
-        try:
-            info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode):
-                return None
-            return info.st_size, (info.st_dev << 64) | info.st_ino, classify(fd, info.st_size, name, self.arrays, self.full)
-        finally:
-            os.close(fd)
+        flags = FOLLOW_FILE if entry.kind == LINK else OPEN_FILE
+        return with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
+
+    def _classify(self, fd: int, info: os.stat_result, name: str) -> Any:
+        return info.st_size, (info.st_dev << 64) | info.st_ino, classify(fd, info.st_size, name, self.arrays, self.full)
 
 
 def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:

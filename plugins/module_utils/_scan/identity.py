@@ -11,11 +11,13 @@ decide. After resolve_identities, equal C(Entry.classification.identity) means t
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
 from .._formats.classify import content_digest
+from .._formats.digest import short_digest
+from .._system.files import FOLLOW_FILE, with_file
 from .model import Entry
 
 Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
@@ -55,7 +57,7 @@ def _by_bytes(features: List[Located], digest: Callable[[Located], bytes]) -> No
         entry = located[1]
         if entry.key not in digests:
             try:
-                digests[entry.key] = hashlib.blake2b(digest(located), digest_size=16).digest()
+                digests[entry.key] = short_digest(digest(located))
             except OSError:
                 digests[entry.key] = _by_inode(entry)  # cannot be compared: a feature of its own
         _identify(entry, digests[entry.key])
@@ -66,14 +68,20 @@ def _identify(entry: Entry, identity: bytes) -> None:
 
 
 def _by_inode(entry: Entry) -> bytes:
-    return hashlib.blake2b(b"inode" + entry.key.to_bytes(16, "big"), digest_size=16).digest()
+    return short_digest(b"inode" + entry.key.to_bytes(16, "big"))
 
 
 def digest_on_disk(located: Located) -> bytes:
     """The digest of a scanned file's bytes."""
     directory, entry = located
-    fd = os.open(os.path.join(directory, entry.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return content_digest(fd, entry.name)
-    finally:
-        os.close(fd)
+    return digest_of(directory, entry.path)
+
+
+def digest_of(directory: str, path: str) -> bytes:
+    """The digest of the bytes of a file below a directory; OSError where it is gone."""
+    found = with_file(
+        lambda fd, _info, name: content_digest(fd, name), os.path.join(directory, path), None, FOLLOW_FILE, (directory, path)
+    )
+    if found is None:
+        raise OSError(errno.EINVAL, "is no regular file", os.path.join(directory, path))
+    return found

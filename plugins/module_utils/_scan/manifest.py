@@ -12,12 +12,13 @@ import json
 import os
 import stat
 import zlib
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .._formats.classify import Classification, content_digest
 from .._system.paths import OPEN_FILE
 
-_FORMAT = 1
+# 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
+_FORMAT, _OLDER = 2, (1,)
 
 
 class Wanted(NamedTuple):
@@ -62,19 +63,29 @@ def pack_manifest(manifest: Manifest) -> str:
 
 
 def unpack_manifest(packed: str) -> Manifest:
-    """The manifest behind such an argument or file; ValueError where it is none."""
+    """The manifest behind such an argument or file; ValueError where it is none, or another version's."""
+    number, manifest = _unpack(packed)
+    if number != _FORMAT:
+        raise ValueError("another version's format")
+    return manifest
+
+
+def _unpack(packed: str) -> Tuple[int, Manifest]:
+    """The number of a manifest's format, and what it holds; ValueError where it is none that was ever written."""
     try:
         data = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)).decode("ascii"))
     except (binascii.Error, zlib.error) as error:
         raise ValueError(str(error)) from None
-    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+    number = data.get("format") if isinstance(data, dict) else None
+    rows = data.get("features") if isinstance(data, dict) else None
+    if number not in (_FORMAT, *_OLDER) or not isinstance(rows, list):
         raise ValueError("unknown format")
     manifest: Manifest = {}
-    for name, size, token in data["features"]:
-        if not is_plain_path(name):
-            raise ValueError(f"{name!r} is no path below a directory")
-        manifest[_native(name)] = Wanted(int(size), str(token))
-    return manifest
+    for row in rows:
+        if not (isinstance(row, list) and len(row) == 3 and is_plain_path(row[0]) and isinstance(row[1], int)):
+            raise ValueError(f"{row!r} is no path below a directory with its size and token")
+        manifest[_native(row[0])] = Wanted(row[1], str(row[2]))
+    return number, manifest
 
 
 def pack_choice(manifest: Manifest, names: Iterable[str]) -> str:
@@ -105,7 +116,18 @@ def _native(name: str) -> str:
 
 
 def read_manifest(target: str) -> Optional[Manifest]:
-    """The manifest that lies beside a target's staging directory; None where there is none that can be trusted."""
+    """The manifest that lies beside a target's staging directory; None where there is none that can be trusted, or an older one."""
+    found = _read(target)
+    return found[1] if found and found[0] == _FORMAT else None
+
+
+def read_names(target: str) -> Set[str]:
+    """The names that such a manifest holds, whichever version of ours wrote it."""
+    found = _read(target)
+    return set(found[1]) if found else set()
+
+
+def _read(target: str) -> Optional[Tuple[int, Manifest]]:
     try:
         fd = os.open(manifest_path(target), OPEN_FILE)
     except OSError:
@@ -116,6 +138,6 @@ def read_manifest(target: str) -> Optional[Manifest]:
         if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()):
             return None
         try:
-            return unpack_manifest(file.read().decode("ascii"))
-        except (ValueError, TypeError, KeyError):
+            return _unpack(file.read().decode("ascii"))
+        except ValueError:
             return None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import stat
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
@@ -20,13 +19,13 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Se
 from .._formats.arrays import ArraySpec
 from .._formats.classify import FEATURE, classify
 from .._spec.sets import FeatureSet, name_filter
+from .._system.files import OPEN_FILE, with_file
 from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
 from .model import Discovery
 
 _OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_DIRECTORY = _OPEN_ROOT | os.O_NOFOLLOW
-_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 # Uploads under way, the beginnings of files, and old states of directories: none of them are features to link.
 _LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~", ".snapshot", ".snapshots", ".zfs", "lost+found")
@@ -159,7 +158,7 @@ class _Search:
 
     def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
-        for name, kinds in map_parallel(self._in_time(files, path), lambda name: self._kinds(fd, name)):
+        for name, kinds in map_parallel(self._in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
             if isinstance(kinds, Exception):
@@ -176,17 +175,13 @@ class _Search:
                 return
             yield name
 
-    def _kinds(self, directory: int, name: str) -> Dict[Any, str]:
+    def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
         """What the file is to each criteria that is asked of its name."""
-        fd = os.open(name, _OPEN_FILE, dir_fd=directory)
-        try:
-            info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode):
-                return {}
-            criteria = {look.criteria for look in self.looks if look.accepts(name)}
-            return {criteria: classify(fd, info.st_size, name, *criteria).kind for criteria in criteria}
-        finally:
-            os.close(fd)
+        return with_file(self._judge_file, name, directory, OPEN_FILE, (path, name)) or {}
+
+    def _judge_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
+        criteria = {look.criteria for look in self.looks if look.accepts(name)}
+        return {criteria: classify(fd, info.st_size, name, *criteria).kind for criteria in criteria}
 
     def _spent(self, path: str) -> bool:
         self.entries += 1

@@ -19,7 +19,8 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from .._formats.classify import FEATURE, classify
 from .._spec.sets import FeatureSet
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
+from .._system.files import OPEN_FILE, with_file
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
 from ..errors import FeatureError
 from .manifest import Wanted, manifest_path, read_manifest, staging_path, token_of
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
@@ -52,16 +53,8 @@ def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wa
 
     The empty text means that there is no such file.
     """
-    try:
-        fd = os.open(name, OPEN_FILE, dir_fd=directory)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return ""
-        return f"cannot be opened ({error.strerror})"
-    try:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            return "is no regular file"
+
+    def difference(fd: int, info: os.stat_result, _name: str) -> str:
         if info.st_size != wanted.size:
             return f"has {info.st_size} bytes where the source has {wanted.size}"
         classification = classify(fd, info.st_size, name.rpartition("/")[2], *feature_set.criteria)
@@ -69,11 +62,15 @@ def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wa
             return f"is no feature: {classification.reason}"
         if token_of(fd, name, classification) != wanted.token:
             return "has another content than the source had when it was classified"
-        return None
+        return ""
+
+    try:
+        found = with_file(difference, name, directory, OPEN_FILE, (feature_set.name, name))
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return ""
         return f"cannot be read ({error.strerror})"
-    finally:
-        os.close(fd)
+    return "is no regular file" if found is None else found or None
 
 
 def open_staging(path: str, account_uid: int) -> int:

@@ -14,7 +14,7 @@ import signal
 from functools import partial
 from typing import Any, Callable, NoReturn, Tuple
 
-from ..errors import FeatureError
+from ..errors import REPORT_TO, FeatureError, our_fault
 from .accounts import Account, user_name
 
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
@@ -70,16 +70,15 @@ def _unpack(account: Account, answer: bytes, status: int) -> Any:
         kind, value = _Unpickler(io.BytesIO(answer)).load()
     except (EOFError, ValueError, TypeError, AttributeError, ImportError, IndexError, pickle.UnpicklingError) as error:
         raise FeatureError(
-            f"the look as user {account.name} ended early ({ended}; {error}): run again, and report it if it stays so"
+            f"the look as user {account.name} ended early ({ended}; {error}): run again, and report it"
+            f" at {REPORT_TO} if it stays so"
         ) from None
     if kind == "result":
         return value
     if kind == "feature_error":
         raise FeatureError(value)
-    if kind == "os_error":
-        number, text, path = value
-        raise OSError(number, text, path)
-    raise FeatureError(f"the look as user {account.name} failed: {value}")
+    number, text, path = value
+    raise OSError(number, text, path)
 
 
 def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...], reader: int, writer: int) -> NoReturn:
@@ -97,21 +96,12 @@ def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...]
             answer = ("os_error", (error.errno, error.strerror, error.filename))
         except BaseException as error:  # pylint: disable=broad-except
             # A fault of ours: the parent has to say where, the child's own traceback goes nowhere.
-            answer = ("fault", f"{type(error).__name__}: {error} ({_where(error)})")
+            answer = ("feature_error", str(our_fault(f"the look as user {account.name} failed", error)))
         with os.fdopen(writer, "wb") as stream:
             pickle.dump(answer, stream, protocol=4)
         code = 0
     finally:
         os._exit(code)
-
-
-def _where(error: BaseException) -> str:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    if place is None:
-        return "place unknown"
-    return f"{os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
 
 
 def _become(account: Account) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._formats.classify import DAMAGED, FEATURE, classify
-from .._scan.manifest import Manifest, Wanted, is_plain_path, read_manifest, staging_path, token_of
+from .._scan.manifest import Manifest, Wanted, is_plain_path, read_names, staging_path, token_of
 from .._scan.staging import FETCH_DIR, list_staged, open_staging
 from .._spec.sets import FeatureSet, name_filter
 from .._system.accounts import Account
@@ -186,7 +186,7 @@ def _staged(fd: Optional[int], sizes: Mapping[str, int]) -> Set[str]:
 def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) -> None:
     """Removes what an earlier upload left and this one does not bring, and its manifest: it says nothing any more."""
     staged = list_staged(fd)
-    ours = read_manifest(target) or {}
+    ours = read_names(target)
     for path in [*staged.files, *staged.partial]:
         if path in sizes:
             continue

@@ -16,7 +16,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._apply.directories import make_above, open_directory
 from .._scan.directories import scan_directory
-from .._scan.manifest import Manifest, read_manifest, staging_path
+from .._scan.manifest import Manifest, read_names, staging_path
 from .._scan.model import DANGLING
 from .._scan.places import look_up
 from .._scan.staging import is_temporary, list_staged, open_staging, what_is_wrong
@@ -260,7 +260,7 @@ def open_existing(staging: str, account: Account) -> Optional[int]:
 def _sort_out(feature_set: FeatureSet, target: str, fd: int, wanted: Manifest, result: Receiving, check: bool) -> None:
     """Keeps what is whole in the staging directory, clears what an earlier upload left and nobody wants."""
     staged = list_staged(fd)
-    ours = set(wanted) | set(read_manifest(target) or ())
+    ours = set(wanted) | read_names(target)
     whole = set()
     unwanted = [path for path, name in staged.partial.items() if name not in wanted]
     for path in staged.files:

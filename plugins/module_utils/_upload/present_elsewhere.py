@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Dict, Sequence, Set
 
-from .._formats.classify import content_digest
 from .._scan.directories import scan_directory
+from .._scan.identity import digest_of
 from .._scan.manifest import read_manifest, staging_path
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
@@ -33,11 +33,7 @@ def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
         if entry.classification.identity is not None:
             places["i" + entry.classification.identity.hex()] = display(path)
         elif by_content:
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                places["c" + content_digest(fd, entry.name).hex()] = display(path)
-            finally:
-                os.close(fd)
+            places["c" + digest_of(target, entry.path).hex()] = display(path)
     return places
 
 

@@ -18,7 +18,7 @@ from typing import List, Optional, Tuple
 
 from .._apply.directories import make_above, make_directory, open_directory
 from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
-from .._scan.manifest import Manifest, manifest_path, read_manifest, staging_path
+from .._scan.manifest import Manifest, manifest_path, read_manifest, read_names, staging_path
 from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, open_staging, what_is_wrong
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
@@ -137,7 +137,10 @@ class _Publication:
         manifest = read_manifest(self.target)
         if manifest is None:
             raise _Refused(
-                f"{display(self.staging)} has no list of what it should hold: remove that directory and upload again"
+                f"{display(self.staging)} has a list of what it should hold that another version of this collection wrote: run again"
+                " with the source, which makes the list anew and sends only what is missing"
+                if read_names(self.target)
+                else f"{display(self.staging)} has no list of what it should hold: remove that directory and upload again"
             )
         staged = list_staged(self.fd)
         there, gone = self._verify(manifest)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, content_digest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
+    digest_of,
     digest_on_disk,
     resolve_identities,
 )
@@ -138,8 +139,7 @@ def _leave_out(source: Source, path: str, reason: str) -> None:
 def _token(path: str, entry: Entry) -> str:
     if entry.classification.identity is not None:
         return "i" + entry.classification.identity.hex()
-    with open(os.path.join(path, entry.path), "rb") as file:
-        return "c" + content_digest(file.fileno(), entry.name).hex()
+    return "c" + digest_of(path, entry.path).hex()
 
 
 def _take(source: Source, feature_set: FeatureSet, entry: Entry, token: str) -> None:

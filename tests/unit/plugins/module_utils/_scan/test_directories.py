@@ -9,6 +9,7 @@ import os
 import socket
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats import digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
@@ -28,6 +29,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.places im
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     damaged,
     feature,
@@ -267,3 +269,21 @@ def test_what_lies_behind_a_link_says_so(tmp_path):
     (legacy / "l.npz").symlink_to(legacy / "z.npz")
     scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
     assert {entry.path: entry.via_link for entry in scan.entries} == {"z.npz": False, "l.npz": True, "a/z.npz": True}
+
+
+@pytest.mark.parametrize("count", [1, 2000], ids=["here", "in copies of this process"])
+def test_a_fault_of_ours_is_no_verdict_and_names_the_file(tmp_path, monkeypatch, count):
+    """A digest that this Python refuses, as hosts in FIPS mode refuse some."""
+
+    def refuse(*_content):
+        raise ValueError("unsupported hash type")
+
+    for number in range(count):
+        feature(tmp_path / f"a/{number:04}.npz", str(number))
+    monkeypatch.setattr(digest, "sha256", refuse)
+    with pytest.raises(FeatureError) as caught:
+        scan(tmp_path / "a")
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path}/a/") and ".npz could not be classified, by a fault of trainprep.features" in said
+    assert "ValueError: unsupported hash type, in test_directories.py, line" in said
+    assert "says nothing about your files" in said and said.endswith("/issues")

@@ -48,6 +48,7 @@ def test_errors_become_results_with_one_sentence():
     for error, words in (
         (FeatureError("one sentence"), ["one sentence"]),
         (OSError(5, "Input/output error", "/data/x"), ["/data/x", "Input/output error"]),
+        (TypeError("no such argument"), ["by a fault of trainprep.features (TypeError: no such argument, in test_arguments.py", "report"]),
     ):
         module = Module()
         with failing(module):

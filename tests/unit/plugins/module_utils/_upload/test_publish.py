@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import json
 import os
 import signal
 import stat
 import struct
 import zipfile
+import zlib
+from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
@@ -164,7 +168,7 @@ def test_a_target_that_is_a_link_stays_one(tmp_path):
         (lambda upload: npz(upload.target / "a.npz", 99), "a.npz takes the name of an uploaded feature"),
         (
             lambda upload: ((upload.staging / "a.npz").unlink(), (upload.staging / "a.npz").symlink_to("/etc/passwd")),
-            "a.npz cannot be opened",
+            "a.npz cannot be read",
         ),
     ],
 )
@@ -303,6 +307,29 @@ def test_an_upload_from_another_source_replaces_what_the_first_left(tmp_path):
     found = prepare_receiving(upload.one, str(upload.target), ME, manifest, False, {})
     assert found.send == ["z.npz"]
     assert list(upload.staging.iterdir()) == []
+
+
+def as_older_version_wrote(target):
+    """The manifest with the format and the tokens that it had before: identities were made of another digest."""
+    path = Path(manifest_path(target))
+    data = json.loads(zlib.decompress(base64.b64decode(path.read_bytes())))
+    data["format"] = 1
+    data["features"] = [[name, size, "i" + "0" * 32] for name, size, _token in data["features"]]
+    path.write_bytes(base64.b64encode(zlib.compress(json.dumps(data).encode())))
+
+
+def test_an_older_manifest_is_one_and_is_made_anew(tmp_path):
+    upload = Upload(tmp_path, without=("c.npz",))
+    npz(upload.staging / "gone-from-the-source.npz", 9)
+    write_manifest(str(upload.target), {**upload.manifest, "gone-from-the-source.npz": Wanted(1, "i00")})
+    as_older_version_wrote(str(upload.target))
+    assert not inspect_staging(upload.one, str(upload.target)).complete
+    [said] = publish(upload.one, str(upload.target), ME, False).refused
+    assert "another version of this collection wrote: run again with the source" in said
+    found = prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
+    assert (found.send, found.staged) == (["c.npz"], 2), "what has arrived is not sent again"
+    assert sorted(path.name for path in upload.staging.iterdir()) == ["a.npz", "b.npz"]
+    assert read_manifest(str(upload.target)) == upload.manifest
 
 
 def _foreign_file(base):

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files opened below an open directory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Callable, Optional, Tuple, TypeVar
+
+from ..errors import FeatureError, our_fault
+from .paths import display
+
+T = TypeVar("T")
+# A file for messages: the path of a directory, and the file's path below it.
+Shown = Tuple[str, str]
+
+FOLLOW_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_FILE = FOLLOW_FILE | os.O_NOFOLLOW
+
+
+def with_file(
+    use: Callable[[int, os.stat_result, str], T], name: str, directory: Optional[int], flags: int, shown: Shown
+) -> Optional[T]:
+    """C(use(fd, stat, name)) of a file that is opened, and closed, for it; None where it is no regular file.
+
+    OSError where the file cannot be opened or read. Any other exception is a fault of ours, and is told as one, with the
+    file's path: FeatureError.
+    """
+    fd = os.open(name, flags, dir_fd=directory)
+    try:
+        info = os.fstat(fd)
+        return use(fd, info, name) if stat.S_ISREG(info.st_mode) else None
+    except (OSError, FeatureError):
+        raise
+    except Exception as error:
+        raise our_fault(f"{display(shown[0])}/{display(shown[1])} could not be classified", error) from error
+    finally:
+        os.close(fd)
