@@ -4,12 +4,13 @@
 #
 # Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean docs test corpus faults bench clean
+.PHONY: help setup setup-dev demo demo-clean tutorial tutorial-clean docs test corpus faults bench clean
 
 help:
 	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
 	@echo "make demo        the main job on a sample host in a folder of this machine"
 	@echo "make demo-clean  remove the sample host"
+	@echo "make tutorial    the tutorial's two sample hosts, in containers (make tutorial-clean removes them)"
 	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
 	@echo "make docs        the documentation site, in .build/docs/html"
 	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
@@ -28,6 +29,12 @@ demo: setup
 
 demo-clean:
 	@scripts/demo clean
+
+tutorial: setup
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" python scripts/tutorial start
+
+tutorial-clean:
+	@.venv/bin/python scripts/tutorial clean
 
 docs: setup-dev
 	@scripts/docs

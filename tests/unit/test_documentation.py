@@ -88,6 +88,8 @@ def test_links_lead_to_files_of_this_repository(page):
     assert [target for target in shown if not (REPOSITORY / target).exists()] == []
 
 
-def test_all_guides_are_part_of_the_site():
+def test_all_pages_are_part_of_the_site():
     sections = yaml.safe_load((REPOSITORY / "docs" / "docsite" / "extra-docs.yml").read_text())["sections"]
     assert sorted(name for section in sections for name in section["toctree"]) == [page.stem for page in GUIDES]
+    contents = re.findall(r"^   (\w+)$", (REPOSITORY / "docs" / "docsite" / "index.rst").read_text(), re.MULTILINE)
+    assert sorted(contents) == sorted(page.stem for page in (REPOSITORY / "docs").glob("*.md"))
