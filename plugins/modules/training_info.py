@@ -166,9 +166,18 @@ disk:
 features:
   description:
     - The features that the training reads. C(count) is null, with the reason in C(problem), where it cannot be told.
+    - C(data) compares the digest of what the trainer sees now with that on the run's record. C(changed) is null, with the reason in
+      C(reason), where that is unknown; C(changed_sets) names the sets that have changed.
   returned: success
   type: dict
-  sample: {count: 8690, from: record, status: 1, ready: true, problem: null, sets: {}}
+  sample:
+    count: 8690
+    from: record
+    status: 1
+    ready: true
+    problem: null
+    sets: {}
+    data: {digest: 8d3f4c1e0b6a, at_start: 8d3f4c1e0b6a, changed: false, changed_sets: [], reason: null}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -65,7 +65,7 @@ options:
     type: str
     default: ""
   record:
-    description: What else to write into the run's record, as C(sets) and C(feature_status).
+    description: What else to write into the run's record, as C(sets), C(feature_status) and C(data), the digests of what the trainer sees.
     type: dict
     default: {}
 attributes:

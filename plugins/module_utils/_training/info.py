@@ -21,6 +21,7 @@ from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
 from .command import check_session
+from .data import compare_data
 from .log import MAX_LINE, Progress, read_progress, visible
 from .runs import Run, RunState, last_lines, log_age, observation, observe, working_directory
 from .tmux import read_command
@@ -63,7 +64,7 @@ def look(
         "gpus": gpus(),
         "memory": _memory(),
         "disk": _disk(directory),
-        "features": count_features(account, (run.record.get("sets") if run else None) or None, sets),
+        "features": count_features(account, run.record if run else {}, sets),
     }
 
 
@@ -203,12 +204,15 @@ def _disk(directory: str) -> Dict[str, Optional[int]]:
 
 
 def count_features(
-    account: Account, recorded: Optional[Sequence[Mapping[str, Any]]], declared: Sequence[Mapping[str, Any]]
+    account: Account, record: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
     """The features in the targets, by the code of C(feature_facts); C(count) is None where they cannot be told.
 
+    record: of the run, with the sets it was started with and the digests of their data; empty where there is no run.
+
     As the training user: what that account cannot read, the training does not load either.
     """
+    recorded = record.get("sets") or None
     answer: Dict[str, Any] = {
         "count": None,
         "from": "record" if recorded else "variables",
@@ -216,6 +220,7 @@ def count_features(
         "ready": None,
         "sets": {},
         "problem": None,
+        "data": compare_data(record.get("data"), {}, None),
     }
     raw = recorded or declared
     if not raw:
@@ -237,8 +242,10 @@ def count_features(
             "rejected": one["target"]["rejected"],
             "unreadable": one["access"]["unreadable"],
             "ready": one["ready"],
+            "digest": one["digest"],
             "problems": one["problems"][:10],
         }
+    answer["data"] = compare_data(record.get("data"), sets, found["feature_digest"])
     unreadable = [one["target"]["path"] for one in sets.values() if one["target"]["state"] == "unreadable"]
     if unreadable:
         answer["problem"] = f"{unreadable[0]} cannot be read by user {account.name}"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import OUTCOME_WORDS
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed, size
 from jinja2 import Environment, StrictUndefined
@@ -28,7 +29,7 @@ def to_json(report: Mapping[str, Any]) -> str:
 def to_html(report: Mapping[str, Any]) -> str:
     """The document as one HTML page. Everything that comes from a host is escaped: a file name may hold markup."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(size=size, listed=listed)
+    environment.filters.update(size=size, listed=listed, differing=differing_sentence)
     environment.globals.update(count=count, OUTCOME_WORDS=OUTCOME_WORDS)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import Seen, differing_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
     SetView,
     mapping,
@@ -140,6 +141,7 @@ def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
         "check_mode": fleet.check_mode,
         "summary": summary,
         "shared": shared_targets(hosts),
+        "differing": differing_sets(_data_of(hosts)),
         "hosts": hosts,
     }
 
@@ -183,6 +185,8 @@ def _set(view: SetView) -> dict[str, Any]:
         "uploaded": view.counts["sent"],
         "readable": view.readable,
         "counts": view.counts,
+        "digest": plain(view.digest) if view.digest else None,
+        "digest_reason": sentence(view.digest_reason) if view.digest_reason else None,
         "directories": directories,
         "access": {
             "user": plain(view.access.get("user") or ""),
@@ -207,6 +211,17 @@ def _samples(counted: Mapping[str, Any]) -> list[dict[str, str]]:
         else:
             samples.append({"path": plain(item), "reason": ""})
     return samples
+
+
+def _data_of(hosts: list[dict[str, Any]]) -> list[Seen]:
+    """What the hosts that are ready train on. Of another host it is said already that something is wrong with its features."""
+    return [
+        Seen(one["name"], host["host"], one["digest"], one["directories"][0]["features"])
+        for host in hosts
+        if host["outcome"] == "ready"
+        for one in host["sets"]
+        if one["digest"]
+    ]
 
 
 def shared_targets(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:

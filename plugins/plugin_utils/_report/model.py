@@ -96,6 +96,8 @@ class SetView:
     rejected: dict[str, Any]
     conflicts: dict[str, Any]
     required: str = "true"
+    digest: str | None = None
+    digest_reason: str | None = None
 
     @property
     def idle(self) -> bool:
@@ -249,6 +251,8 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
         rejected=dict(mapping(raw.get("rejected"))),
         conflicts=dict(mapping(raw.get("conflicts"))),
         required=str(raw.get("required", "true")),
+        digest=raw.get("digest") or None,
+        digest_reason=raw.get("digest_reason") or None,
     )
 
 

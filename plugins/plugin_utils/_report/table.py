@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence, named
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count
 
 HEADINGS = ("HOST", "SET", "STATUS", "FOUND", "LINKED", "UPLOADED", "READABLE")
 NUMBERS = frozenset((3, 4, 5))
@@ -29,7 +30,6 @@ OUTCOME_WORDS = {
     "not_looked_at": "not looked at",
 }
 LEAST_TEXT = 40
-MOST_NAMED = 10
 
 Line = tuple[str, str]
 
@@ -48,7 +48,7 @@ def fleet_table(report: dict[str, Any], width: int) -> list[Line]:
         lines = _beside(rows, widths, width)
     else:
         lines = _below(rows, widths, width)
-    return [*lines, *_shared(report, width), *_summary(report, width)]
+    return [*lines, *_shared(report, width), *_differing(report, width), *_summary(report, width)]
 
 
 def _rows(report: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], list[str], str]]:
@@ -136,11 +136,15 @@ def _shared(report: dict[str, Any], width: int) -> list[Line]:
     lines: list[Line] = []
     for place in report["shared"]:
         text = (
-            f"{place['path']} of {_names(place['hosts'])} is one and the same directory"
+            f"{place['path']} of {named(place['hosts'])} is one and the same directory"
             f" ({place['type']} {place['source']}): its features are there once."
         )
         lines += [(line, "") for line in _fold(text, width)]
     return lines
+
+
+def _differing(report: dict[str, Any], width: int) -> list[Line]:
+    return [(line, "not_ready") for entry in report["differing"] for line in _fold(differing_sentence(entry), width, "! ", "  ")]
 
 
 def _summary(report: dict[str, Any], width: int) -> list[Line]:
@@ -154,14 +158,8 @@ def _summary(report: dict[str, Any], width: int) -> list[Line]:
         names = [host["host"] for host in report["hosts"] if host["outcome"] == key]
         if names:
             words = OUTCOME_WORDS[key]
-            lines += [(line, key) for line in _fold(f"{words[0].upper()}{words[1:]}: {_names(names)}", width, "", "  ")]
+            lines += [(line, key) for line in _fold(f"{words[0].upper()}{words[1:]}: {named(names)}", width, "", "  ")]
     return lines
-
-
-def _names(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMED:
-        return listed(names)
-    return ", ".join(names[:MOST_NAMED]) + f" and {len(names) - MOST_NAMED:,} more"
 
 
 def _fold(text: str, width: int, first: str = "", rest: str = "") -> list[str]:

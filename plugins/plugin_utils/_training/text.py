@@ -47,7 +47,17 @@ def _features(features: dict[str, Any], label: str) -> list[str]:
     for name, one in features["sets"].items():
         lines.append(f"  {name}: {one['features']} in {one['target']}")
         lines += [f"    {BAD} {problem}" for problem in one["problems"]]
-    return lines
+    return lines + _data(features["data"])
+
+
+def _data(data: dict[str, Any]) -> list[str]:
+    """Whether the data are those that the run was started with."""
+    if data["changed"]:
+        return [f"{BAD} the data of {', '.join(data['changed_sets'])} have changed since the run was started"]
+    if data["changed"] is None:
+        # A host without a run has nothing to compare with.
+        return [f"  data: unknown whether changed since the start: {data['reason']}"] if data["at_start"] else []
+    return [f"{OK} data unchanged since the run was started (digest {data['digest'][:12]})"]
 
 
 def _run(info: dict[str, Any]) -> list[str]:

@@ -213,6 +213,48 @@ def test_page_has_a_bar_for_each_directory():
     assert '<i class="feature" style="width:99.84%">' in bars[1]
 
 
+def of_data(**hosts) -> Fleet:
+    """Ready hosts, each with the digest of its data and how many features it has."""
+    fleet = Fleet()
+    for host, (digest, features) in hosts.items():
+        found = facts(features=features)
+        found["feature_sets"]["wav2vec"].update(digest=digest)
+        fleet.saw(host, PREFIX + "feature_facts", {"ansible_facts": found})
+    return fleet
+
+
+DIFFERING = [
+    (of_data(a=("1" * 64, 9), b=("1" * 64, 9)), []),
+    # Of one host nothing is known.
+    (of_data(a=("1" * 64, 9), b=(None, 9)), []),
+    (of_data(a=("2" * 64, 8), b=("1" * 64, 9), c=("1" * 64, 9)), [(["b", "c"], 9), (["a"], 8)]),
+]
+
+
+@pytest.mark.parametrize(("fleet", "groups"), DIFFERING)
+def test_hosts_that_do_not_train_on_the_same_data_are_told(fleet, groups):
+    report = report_of(fleet)
+    assert [(group["hosts"], group["features"]) for entry in report["differing"] for group in entry["groups"]] == groups
+    for text in (" ".join(terminal(fleet, 200)), to_html(report)):
+        assert ("do not train on the same data of wav2vec" in text) is bool(groups)
+
+
+def test_the_sentence_on_differing_data_names_hosts_counts_and_digests():
+    fleet = of_data(**{f"gpu-{number}": ("1" * 64, 8690) for number in range(12)}, other=("2" * 64, 8689))
+    assert "\n".join(line for line in terminal(fleet, 400) if "same data" in line) == (
+        "! The hosts do not train on the same data of wav2vec. gpu-0, gpu-1, gpu-2, gpu-3, gpu-4, gpu-5, gpu-6, gpu-7, gpu-8, gpu-9"
+        " and 2 more: 8,690 features, digest 111111111111; other: 8,689 features, digest 222222222222."
+    )
+
+
+def test_a_host_that_is_not_ready_is_not_compared():
+    fleet = of_data(a=("1" * 64, 9))
+    found = facts(ready=False, features=8)
+    found["feature_sets"]["wav2vec"].update(digest="2" * 64)
+    fleet.saw("b", PREFIX + "feature_facts", {"ansible_facts": found})
+    assert report_of(fleet)["differing"] == []
+
+
 def test_files_are_written_whole_and_replace_earlier_ones(tmp_path):
     folder = tmp_path / "new" / "folder"
     for fleet in (hostile(), mixed()):

@@ -21,7 +21,9 @@ RUNNING = {
     "gpus": [{"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360}],
     "memory": {"total": 16_000_000_000, "available": 9_000_000_000}, "disk": {"total": None, "free": None},
     "features": {"count": 8690, "from": "record", "problem": None,
-                 "sets": {"a": {"features": 8690, "target": "/data/a", "problems": ["one link there dangles"]}}},
+                 "sets": {"a": {"features": 8690, "target": "/data/a", "problems": ["one link there dangles"]}},
+                 "data": {"digest": "0123456789abcdef", "at_start": "0123456789abcdef", "changed": False, "changed_sets": [],
+                          "reason": None}},
 }
 
 ENDED = copy.deepcopy(RUNNING)
@@ -43,6 +45,7 @@ def test_the_lines_of_a_run_that_lives():
         "WAV2VEC feature files found: 8690",
         "  a: 8690 in /data/a",
         "    ✗ WARNING: one link there dangles",
+        "✓ data unchanged since the run was started (digest 0123456789ab)",
         "✓ last run: running",
         "  run: /home/ubuntu/w/runs/s/1, feature status 2 at the start",
         "  command: python -u x.py",
@@ -88,3 +91,19 @@ def test_nothing_in_a_record_or_log_drives_the_terminal():
 )
 def test_size(number, text):
     assert size(number) == text
+
+
+DATA = [
+    ({"changed": True, "changed_sets": ["a", "b"]}, ["✗ WARNING: the data of a, b have changed since the run was started"]),
+    ({"changed": None, "reason": "a has no checksums"}, ["  data: unknown whether changed since the start: a has no checksums"]),
+    # Without a record there is nothing to compare with, and nothing to say.
+    ({"changed": None, "reason": "no record", "at_start": None}, []),
+]
+
+
+@pytest.mark.parametrize(("data", "lines"), DATA)
+def test_what_is_said_of_the_data(data, lines):
+    info = copy.deepcopy(RUNNING)
+    info["features"]["data"].update(data)
+    shown = health_lines("h", info, "T", "W")
+    assert [line for line in shown if "data" in line and "/data" not in line] == lines
