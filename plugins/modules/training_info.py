@@ -143,7 +143,7 @@ progress:
   type: dict
   sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30"}
 checkpoint:
-  description: The newest model file anywhere below C(checkpoints/), its age in seconds; null where there is none.
+  description: The newest model file anywhere below C(checkpoints/) that the last run wrote, its age in seconds; null where there is none.
   returned: success
   type: dict
   sample: {path: /home/ubuntu/emotion_recognition/checkpoints/attn_crnn_v2_1/best.keras, bytes: 1048576, age: 60.0}

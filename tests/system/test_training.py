@@ -106,7 +106,7 @@ def test_status_2_links_then_trains_to_the_end_on_what_the_monitor_counts(host, 
     assert checked.ssh_executions == {host.name: 1}, checked.ssh_commands
     shown = checked.stdout.splitlines()
     assert "=== ATTN-CRNN TRAINING HEALTH CHECK ===" in shown
-    assert "✗ WARNING: training process not running" in shown
+    assert "  training process not running (the run has ended)" in shown
     assert "WAV2VEC feature files found: 32" in shown
     assert "✓ last run: succeeded (exit code 0)" in shown
     assert re.search(r"✓ checkpoint: /home/ubuntu/\S+/checkpoints/attn_crnn_v2_\d+_\d+/best_softmax_model.npz", checked.stdout)
@@ -158,6 +158,8 @@ def test_a_training_that_hangs_is_stuck(host, play, sessions):
     assert "✓ tmux session 'hangs' is active" in healthy.stdout
     assert "✓ training process is running" in healthy.stdout
     assert "✗ WARNING: val_loss is nan" in healthy.stdout
+    # The checkpoint there is of a run before.
+    assert "  checkpoint: none yet" in healthy.stdout
     time.sleep(2)
     stuck = monitor(play, host, "hangs", stale_after=1)
     assert stuck.rc == 2
@@ -276,10 +278,12 @@ def test_another_training_user_owns_and_runs_all_of_it(host, play):
     home = "/home/trainer/emotion_recognition"
     wait_for(lambda: "ended" in state(host, "attn_crnn_v2", "trainer", home), "the end")
     assert host.run(f"find {home} ! -user trainer").stdout == ""
-    assert "--data_dirs /data/old --epochs" in host.run(f"cat {home}/runs/attn_crnn_v2/latest/run.json").stdout
+    record = json.loads(host.run(["cat", f"{home}/runs/attn_crnn_v2/latest/run.json"]).stdout)
+    assert record["command"][2:] == ["scripts/train_softmax.py", "--data_dirs", "/data/old"]
     checked = monitor(play, host, user="trainer")
     assert checked.rc == 0, checked.stdout
-    assert "WAV2VEC feature files found: 6\n" in checked.stdout
+    assert "=== TRAINING HEALTH CHECK ===\n" in checked.stdout
+    assert "\nfeature files found: 6\n" in checked.stdout
     assert "Loaded 6 feature files" in host.run(f"cat {home}/runs/attn_crnn_v2/latest/training.log").stdout
 
 

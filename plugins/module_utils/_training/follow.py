@@ -12,7 +12,8 @@ from typing import Any, Dict
 from .._system.accounts import Account
 from .command import check_session
 from .log import ALL, FILTERS, TRAINING, harmless, read_progress, visible, wanted
-from .runs import last_lines, log_age, observation, observe, read_chunk, working_directory
+from .reading import last_lines, log_age, observation, read_chunk
+from .runs import observe, working_directory
 from .verdict import judge
 
 # Of the module and of the action plugin alike.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import stat
@@ -23,7 +24,8 @@ from ..errors import FeatureError
 from .command import check_session
 from .data import compare_data
 from .log import MAX_LINE, Progress, read_progress, visible
-from .runs import Run, RunState, last_lines, log_age, observation, observe, working_directory
+from .reading import last_lines, log_age, observation
+from .runs import Run, RunState, observe, working_directory
 from .tmux import read_command
 from .verdict import judge
 
@@ -60,7 +62,7 @@ def look(
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
         "progress": progress.as_result(),
-        "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints")),
+        "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints"), *_times(run)),
         "gpus": gpus(),
         "memory": _memory(),
         "disk": _disk(directory),
@@ -119,8 +121,14 @@ def _size(path: str) -> Optional[int]:
         return None
 
 
-def newest_checkpoint(root: str) -> Optional[Dict[str, Any]]:
-    """The file of a model below C(root) that was written last; links are not followed."""
+def _times(run: Optional[Run]) -> Tuple[float, float]:
+    """When the run began and ended, as the times of its files can be: a file system may keep whole seconds only."""
+    state = run.state if run else {}
+    return float(state.get("started") or 0.0) - 1.0, float(state.get("ended") or math.inf) + 1.0
+
+
+def newest_checkpoint(root: str, since: float = 0.0, until: float = math.inf) -> Optional[Dict[str, Any]]:
+    """The file of a model below C(root) that was written last between two times; links are not followed."""
     newest: Tuple[float, str, int] = (-1.0, "", 0)
     left = _WALK_LIMIT
     queue = [root]
@@ -137,7 +145,9 @@ def newest_checkpoint(root: str) -> Optional[Dict[str, Any]]:
                 continue
             if stat.S_ISDIR(info.st_mode):
                 queue.append(entry.path)
-            elif stat.S_ISREG(info.st_mode) and entry.name.endswith(_CHECKPOINTS) and info.st_mtime > newest[0]:
+            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(_CHECKPOINTS):
+                continue
+            elif since <= info.st_mtime <= until and info.st_mtime > newest[0]:
                 newest = (info.st_mtime, entry.path, info.st_size)
     if not newest[1]:
         return None

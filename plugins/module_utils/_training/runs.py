@@ -13,19 +13,16 @@ All of it has to run as the training user: the folder belongs to that user, and 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
-import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from .._system.accounts import Account
 from .._system.paths import display, expand_home
 from ..errors import FeatureError
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
-from .verdict import Observation
 
 RECORD, STATE, LOG, LAUNCHER = "run.json", "state.json", "training.log", "launcher.py"
 LATEST = "latest"
@@ -168,76 +165,3 @@ def _recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
         return None
     process = processes.get(int(entry.get("pid") or 0))
     return process if is_same(process, int(entry.get("started") or 0)) else None
-
-
-def observation(run_state: RunState, log_age: Optional[float], error: Optional[str] = None) -> Observation:
-    """The run_state as the table of verdicts takes it."""
-    state = run_state.run.state if run_state.run else {}
-    return Observation(
-        recorded=run_state.run is not None,
-        alive=run_state.process is not None,
-        session=run_state.session.active,
-        ended="ended" in state,
-        exit_code=state.get("exit_code"),
-        signal=state.get("signal"),
-        error=state.get("error") or error,
-        rebooted=bool(state.get("boot_id")) and state.get("boot_id") != boot_id(),
-        log_age=log_age,
-    )
-
-
-def log_age(run: Optional[Run], now: Optional[float] = None) -> Optional[float]:
-    """Seconds since the log last grew, or since the start where it never did."""
-    if run is None:
-        return None
-    now = time.time() if now is None else now
-    times = [float(run.state["started"])] if run.state.get("started") else []
-    with contextlib.suppress(OSError):
-        times.append(os.stat(run.log).st_mtime)
-    return max(0.0, now - max(times)) if times else None
-
-
-def open_log(run: Run) -> int:
-    """A descriptor on the run's log."""
-    handle = os.open(run.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise FeatureError(f"{display(run.log)} is no regular file: remove that run's folder")
-    return handle
-
-
-def read_chunk(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
-    """Whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
-
-    A line without its end is held back until the run is over, or until it alone fills the limit.
-    """
-    try:
-        handle = open_log(run)
-    except FileNotFoundError:
-        return b"", False
-    try:
-        data = os.pread(handle, limit, offset)
-    finally:
-        os.close(handle)
-    full = len(data) == limit
-    end = data.rfind(b"\n") + 1
-    if (over and not full) or (full and not end):
-        return data, full
-    return data[:end], full
-
-
-def last_lines(run: Run, size: int) -> List[str]:
-    """The lines in the last C(size) bytes of the log; a first one that is cut is left out."""
-    try:
-        handle = open_log(run)
-    except FileNotFoundError:
-        return []
-    try:
-        start = max(0, os.fstat(handle).st_size - size)
-        data = os.pread(handle, size, start)
-    finally:
-        os.close(handle)
-    lines = data.decode("utf-8", "replace").split("\n")
-    if start and len(lines) > 1:
-        lines = lines[1:]
-    return lines[:-1] if lines and not lines[-1] else lines

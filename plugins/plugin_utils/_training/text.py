@@ -32,18 +32,21 @@ def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> lis
 def _session(info: dict[str, Any]) -> list[str]:
     name, process = info["session"]["name"], info["process"]
     active = info["session"]["active"]
-    lines = [f"{OK} tmux session '{name}' is active" if active else f"{BAD} tmux session '{name}' not found"]
+    # What is gone once a run has ended well is not missing.
+    gone, why = (" ", " (the run has ended)") if info["healthy"] and not process["running"] else (BAD, "")
+    lines = [f"{OK} tmux session '{name}' is active" if active else f"{gone} tmux session '{name}' not found{why}"]
     if process["running"]:
         lines.append(f"{OK} training process is running (process {process['pid']})")
     else:
-        lines.append(f"{BAD} training process not running")
+        lines.append(f"{gone} training process not running{why}")
     return lines + [f"  also in the session: {one['name']} (process {one['pid']})" for one in process["others"]]
 
 
 def _features(features: dict[str, Any], label: str) -> list[str]:
+    what = f"{label} feature files" if label else "feature files"
     if features["count"] is None:
-        return [f"{BAD} {label} feature files not counted: {features['problem']}"]
-    lines = [f"{label} feature files found: {features['count']}"]
+        return [f"{BAD} {what} not counted: {features['problem']}"]
+    lines = [f"{what} found: {features['count']}"]
     for name, one in features["sets"].items():
         lines.append(f"  {name}: {one['features']} in {one['target']}")
         lines += [f"    {BAD} {problem}" for problem in one["problems"]]

@@ -27,14 +27,16 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.log i
     visible,
     wanted,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._training.runs import (
-    Run,
-    RunState,
-    find_run,
+from ansible_collections.trainprep.features.plugins.module_utils._training.reading import (
     last_lines,
     log_age,
     observation,
     read_chunk,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._training.runs import (
+    Run,
+    RunState,
+    find_run,
     read_json,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import (
@@ -375,6 +377,8 @@ def test_the_newest_checkpoint_is_found_in_any_folder_and_no_link_followed(tmp_p
     (tmp_path / "link.keras").symlink_to("/etc/passwd")
     found = newest_checkpoint(str(tmp_path))
     assert (found["path"], found["bytes"]) == (str(tmp_path / "a_2/deep/best.keras"), 5)
+    assert newest_checkpoint(str(tmp_path), since=201) is None
+    assert newest_checkpoint(str(tmp_path), 50, 150)["path"] == str(tmp_path / "a_1/best.keras")
 
 
 def test_gpus():

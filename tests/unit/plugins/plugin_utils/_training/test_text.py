@@ -77,6 +77,20 @@ def test_the_lines_of_a_run_that_has_failed():
     assert not any("found:" in line for line in lines)
 
 
+def test_what_is_gone_after_a_run_that_ended_well_is_no_warning():
+    info = copy.deepcopy(ENDED)
+    info.update(state="succeeded", healthy=True, outcome="exit code 0", sentence="succeeded (exit code 0)")
+    info["features"] = RUNNING["features"]
+    lines = health_lines("gpu-1", info, "T", "")
+    assert lines[2:5] == [
+        "  tmux session 'attn_crnn_v2' not found (the run has ended)",
+        "  training process not running (the run has ended)",
+        "  also in the session: htop (process 5)",
+    ]
+    assert lines[5] == "feature files found: 8690"
+    assert "✓ last run: succeeded (exit code 0)" in lines
+
+
 def test_nothing_in_a_record_or_log_drives_the_terminal():
     info = copy.deepcopy(RUNNING)
     info["run"]["command_line"] = "python \x1b]0;title\x07\r\x1b[2J\n=== fake ==="
