@@ -1,0 +1,102 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The floor plan of plugins/module_utils: imports run downwards, and a module ships what it needs."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+HOUSE = PLUGINS / "module_utils"
+ROOT = "ansible_collections.trainprep.features.plugins.module_utils."
+
+# From the top floor to the ground; what stands on one floor does not know its neighbours.
+FLOORS = (
+    ("_training",),
+    ("_steps", "_upload"),
+    ("_apply",),
+    ("_plan",),
+    ("_scan", "_access"),
+    ("_spec", "module_errors"),
+    ("_system",),
+    ("_formats",),
+    ("errors",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def imports(path, module=""):
+    """The names, relative to module_utils, of what a file imports from there, lazy imports too."""
+    found = set()
+    package = module.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            base = package[: len(package) - node.level + 1]
+            name = ".".join([*base, *filter(None, [node.module])])
+        elif (node.module or "").startswith(ROOT):
+            name = node.module[len(ROOT) :]
+        else:
+            continue
+        for alias in node.names:
+            below = f"{name}.{alias.name}".lstrip(".")
+            found.add(below if source(below) else name)
+    return found
+
+
+def source(name):
+    """The file of a module below module_utils."""
+    path = HOUSE.joinpath(*name.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+FILES = {
+    ".".join(path.relative_to(HOUSE).with_suffix("").parts): path for path in sorted(HOUSE.rglob("*.py")) if path.name != "__init__.py"
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_run_downwards(name):
+    room = name.split(".")[0]
+    for other in imports(FILES[name], name):
+        below = other.split(".")[0]
+        assert below == room or FLOOR[room] < FLOOR[below], f"{name} imports {other}, which stands above it or beside it"
+
+
+def test_no_circle_inside_a_room():
+    list(TopologicalSorter({name: imports(path, name) for name, path in FILES.items()}).static_order())
+
+
+def test_each_room_says_what_it_is_for():
+    rooms = {name.split(".")[0] for name in FILES if "." in name}
+    for room in rooms:
+        assert ast.get_docstring(ast.parse((HOUSE / room / "__init__.py").read_text(encoding="utf-8"))), room
+    assert rooms | {name for name in FILES if "." not in name} == set(FLOOR)
+
+
+def shipped(module):
+    """The files that Ansible sends with a module, as it finds them: by the imports, from file to file."""
+    todo, found = [PLUGINS / "modules" / f"{module}.py"], set()
+    names = {path: name for name, path in FILES.items()}
+    while todo:
+        path = todo.pop()
+        if path not in found:
+            found.add(path)
+            for name in imports(path, names.get(path, "")):
+                todo.append(source(name))
+                todo += [HOUSE / name.split(".")[0] / "__init__.py"] if "." in name else []
+    return found
+
+
+@pytest.mark.parametrize(("module", "most"), [("training_follow", 64), ("training_run", 72)])
+def test_a_module_ships_little_more_than_it_uses(module, most):
+    size = sum(path.stat().st_size for path in shipped(module)) / 1024
+    print(f"{module} ships {size:.1f} KiB of source, at most {most}")
+    assert size <= most
