@@ -71,10 +71,11 @@ from dataclasses import asdict
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import SETS_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display, expand_home
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
+    SETS_ARGUMENTS,
+    parse_sets_and_user,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     inspect_fetch,
@@ -101,18 +102,16 @@ def main() -> None:
 
 
 def _step(module: AnsibleModule) -> Dict[str, Any]:
-    account = find_account(module.params["user"] or None)
-    sets = parse_sets(module.params["sets"])
+    sets, account = parse_sets_and_user(module.params)
     one = next(one for one in sets if one.name == module.params["fetch"])
-    target = expand_home(one.target, account.home)
     environment = dict(os.environ)
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
     secrets = {str(name): str(value) for name, value in module.params["environment"].items()}
     if module.params["state"] == "look":
-        return asdict(inspect_fetch(one, target, account, secrets))
+        return asdict(inspect_fetch(one, one.target, account, secrets))
     if module.params["state"] == "finish":
-        return asdict(finish_fetch(one, target, account, sets))
-    started = start_fetch(one, target, account, environment, secrets, module.check_mode, {})
+        return asdict(finish_fetch(one, one.target, account, sets))
+    started = start_fetch(one, one.target, account, environment, secrets, module.check_mode, {})
     return {
         "changed": started.changed,
         "shown": display(started.staging),

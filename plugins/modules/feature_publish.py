@@ -97,7 +97,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh 
     REFRESH_FACTS,
     refresh_facts,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import expand_home
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
@@ -128,8 +127,7 @@ def main() -> None:
         for one in sets:
             if names is not None and one.name not in names:
                 continue
-            target = expand_home(one.target, account.home)
-            result = publish(one, target, account, module.check_mode, module.params["wait"])
+            result = publish(one, one.target, account, module.check_mode, module.params["wait"])
             if not result.changed and not result.refused:
                 continue
             done[one.name] = {
@@ -142,8 +140,8 @@ def main() -> None:
             }
             if result.changed:
                 diff.append({
-                    "before_header": target,
-                    "after_header": target,
+                    "before_header": one.target,
+                    "after_header": one.target,
                     "before": "",
                     "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
                 })

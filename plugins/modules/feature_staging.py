@@ -80,10 +80,11 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
     pack_choice,
     unpack_manifest,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import SETS_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display, expand_home
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
+    SETS_ARGUMENTS,
+    parse_sets_and_user,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import (
     Receiving,
     Reserved,
@@ -108,14 +109,12 @@ def main() -> None:
     reserved: Dict[int, Reserved] = {}
     claimed: Dict[str, str] = {}
     with failing(module):
-        account = find_account(module.params["user"] or None)
-        sets = parse_sets(module.params["sets"])
+        sets, account = parse_sets_and_user(module.params)
         for one in sets:
             if one.name not in module.params["manifests"]:
                 continue
             manifest = unpack_manifest(module.params["manifests"][one.name])
-            target = expand_home(one.target, account.home)
-            result = prepare_receiving(one, target, account, manifest, module.check_mode, reserved, sets, claimed)
+            result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
             found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
             changed = changed or result.changed
     rsync = shutil.which("rsync", path=search_path())

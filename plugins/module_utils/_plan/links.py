@@ -28,7 +28,7 @@ class LegacyInput:
 
     path: str
     available: bool
-    features: List[Entry]
+    features: Sequence[Entry]
 
 
 @dataclass

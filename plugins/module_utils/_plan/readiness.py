@@ -41,49 +41,49 @@ class Assessment(NamedTuple):
         return bool(self.obstacles) or not all(problem.planned for problem in self.problems)
 
 
-def assess(view: SetState, host: HostState) -> Assessment:
+def assess(state: SetState, host: HostState) -> Assessment:
     """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
-    problems = _problems(view, host)
-    return Assessment(tuple(problems), tuple(_warnings(view)), tuple(_obstacles(view, host, problems)))
+    problems = _problems(state, host)
+    return Assessment(tuple(problems), tuple(_warnings(state)), tuple(_obstacles(state, host, problems)))
 
 
-def _obstacles(view: SetState, host: HostState, problems: Sequence[Problem]) -> List[str]:
-    if view.status is None:
+def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) -> List[str]:
+    if state.status is None:
         return [problem.text for problem in problems]
-    stops = _conflicts(view)
-    nothing_to_do = not view.uploads and not view.plan.to_remove and not may_stay_empty(view, host)
-    decide_first = bool(view.discovery.directories) and host.policy.on_discovery == "fail"
-    if view.status == 0 and (nothing_to_do or decide_first):
-        stops += _nothing(view, host)
+    stops = _conflicts(state)
+    nothing_to_do = not state.uploads and not state.plan.to_remove and not may_stay_empty(state, host)
+    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail"
+    if state.status == 0 and (nothing_to_do or decide_first):
+        stops += _nothing(state, host)
     return [stop.text for stop in stops]
 
 
-def is_ready(view: SetState, assessment: Assessment) -> bool:
+def is_ready(state: SetState, assessment: Assessment) -> bool:
     """Whether the training may start on this set."""
-    return bool(view.features) and not assessment.problems
+    return bool(state.features) and not assessment.problems
 
 
 def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
     """Whether every required set is ready; one of those marked any counts as required once it holds something."""
-    for view, assessment in zip(host.sets, assessments):
-        if assessment.problems and view.feature_set.required != "false":
+    for state, assessment in zip(host.sets, assessments):
+        if assessment.problems and state.feature_set.required != "false":
             return False
-    return all(view.features for view in host.sets if view.feature_set.required == "true")
+    return all(state.features for state in host.sets if state.feature_set.required == "true")
 
 
 def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
     """Whether the host is ready once this run has done what is planned."""
-    for view, assessment in zip(host.sets, assessments):
-        if assessment.obstacles or (assessment.blocks and view.feature_set.required != "false"):
+    for state, assessment in zip(host.sets, assessments):
+        if assessment.obstacles or (assessment.blocks and state.feature_set.required != "false"):
             return False
     return all(
-        view.features or view.plan.to_link or view.uploads for view in host.sets if view.feature_set.required == "true"
+        state.features or state.plan.to_link or state.uploads for state in host.sets if state.feature_set.required == "true"
     )
 
 
-def may_stay_empty(view: SetState, host: HostState) -> bool:
+def may_stay_empty(state: SetState, host: HostState) -> bool:
     """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
-    required = view.feature_set.required
+    required = state.feature_set.required
     if required == "false":
         return True
     return required == "any" and any(
@@ -91,41 +91,41 @@ def may_stay_empty(view: SetState, host: HostState) -> bool:
     )
 
 
-def _problems(view: SetState, host: HostState) -> List[Problem]:
-    problems = _unknown(view, host.account.name) if view.status is None else []
-    problems += _in_the_way(view)
-    if view.status is None:
+def _problems(state: SetState, host: HostState) -> List[Problem]:
+    problems = _unknown(state, host.account.name) if state.status is None else []
+    problems += _in_the_way(state)
+    if state.status is None:
         return problems
-    if not view.features:
-        problems += _nothing(view, host)
-    elif view.feature_set.expected is not None and len(view.features) < view.feature_set.expected:
+    if not state.features:
+        problems += _nothing(state, host)
+    elif state.feature_set.expected is not None and len(state.features) < state.feature_set.expected:
         problems.append(
             Problem(
-                f"{display(view.target)} holds {len(view.features)} of at least {view.feature_set.expected} expected features",
-                planned=view.uploads or len(view.features) + view.plan.to_link >= view.feature_set.expected,
+                f"{display(state.target)} holds {len(state.features)} of at least {state.feature_set.expected} expected features",
+                planned=state.uploads or len(state.features) + state.plan.to_link >= state.feature_set.expected,
             )
         )
-    return problems + _unreadable(view, host.policy.permissions != "check")
+    return problems + _unreadable(state, host.policy.permissions != "check")
 
 
-def _unknown(view: SetState, user: str) -> List[Problem]:
+def _unknown(state: SetState, user: str) -> List[Problem]:
     """Why the status cannot be told: each sentence names the directory and the training user."""
-    if view.unmounted:
-        mount = display(view.feature_set.mount or "")
+    if state.unmounted:
+        mount = display(state.feature_set.mount or "")
         return [
             Problem(
                 f"{mount} is not a mount point: mount the volume that should be there, with the features for user {user}"
             )
         ]
-    target = display(view.target)
-    reasons = [view.scan.reason] if view.scan.state == UNREADABLE else []
+    target = display(state.target)
+    reasons = [state.scan.reason] if state.scan.state == UNREADABLE else []
     said = [
         f"{reason}: make it readable for user {user}, since features may lie there"
-        for reason in reasons + view.scan.gaps[:SAMPLES]
+        for reason in reasons + state.scan.gaps[:SAMPLES]
     ]
-    if view.dangling_blocks:
-        return [Problem(_dangling_into_legacy(view, target, user))]
-    for legacy in view.legacy:
+    if state.dangling_blocks:
+        return [Problem(_dangling_into_legacy(state, target, user))]
+    for legacy in state.legacy:
         reasons = []
         if legacy.state == UNREADABLE:
             reasons = [legacy.reason]
@@ -136,21 +136,21 @@ def _unknown(view: SetState, user: str) -> List[Problem]:
                     f"{_dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
                 )
         said += [
-            f"{reason}: make it a directory that user {user} can read, or take it out of the set '{view.name}',"
+            f"{reason}: make it a directory that user {user} can read, or take it out of the set '{state.name}',"
             " since features may lie there"
             for reason in reasons
         ]
     return [Problem(sentence) for sentence in said[:SAMPLES]]
 
 
-def _dangling_into_legacy(view: SetState, target: str, user: str) -> str:
+def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
     """Features were here once: a volume that is not mounted looks like that."""
-    names = view.plan.dangling_into_legacy
-    text = next((entry.link_target for entry in view.scan.entries if entry.path == names[0]), "") or ""
+    names = state.plan.dangling_into_legacy
+    text = next((entry.link_target for entry in state.scan.entries if entry.path == names[0]), "") or ""
     return (
         f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
         f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
-        f" {_advice_on_dangling(view, text)}"
+        f" {_advice_on_dangling(state, text)}"
     )
 
 
@@ -171,20 +171,20 @@ def _verb(number: int, verb: str) -> str:
     return {"be": ("is", "are"), "have": ("has", "have")}.get(verb, (verb + "s", verb))[number != 1]
 
 
-def _in_the_way(view: SetState) -> List[Problem]:
-    plan, target = view.plan, display(view.target)
+def _in_the_way(state: SetState) -> List[Problem]:
+    plan, target = state.plan, display(state.target)
     removed = {name for name, _text in plan.to_remove}
     problems: List[Problem] = []
-    if view.leak_count:
+    if state.leak_count:
         stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
         problems.append(
             Problem(
-                f"{_count(view.leak_count, 'feature')} {_verb(view.leak_count, 'stand')} twice where the trainer reads, so that"
-                f" it would see the same in training and in validation: {view.leaks[0]}{stray}",
-                planned=not view.leaks_left,
+                f"{_count(state.leak_count, 'feature')} {_verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
+                f" it would see the same in training and in validation: {state.leaks[0]}{stray}",
+                planned=not state.leaks_left,
             )
         )
-    problems += _conflicts(view)
+    problems += _conflicts(state)
     if plan.obstructed:
         name, what = plan.obstructed[0]
         problems.append(
@@ -194,7 +194,7 @@ def _in_the_way(view: SetState) -> List[Problem]:
                 " move that away, it is never replaced"
             )
         )
-    damaged = [entry for entry in view.read if entry.classification.kind == "damaged" and entry.path not in dict(plan.obstructed)]
+    damaged = [entry for entry in state.read if entry.classification.kind == "damaged" and entry.path not in dict(plan.obstructed)]
     if damaged:
         problems.append(
             Problem(
@@ -203,7 +203,7 @@ def _in_the_way(view: SetState) -> List[Problem]:
                 planned=all(entry.path in removed for entry in damaged),
             )
         )
-    unread = [entry for entry in view.read if entry.classification.kind == UNREAD]
+    unread = [entry for entry in state.read if entry.classification.kind == UNREAD]
     if unread:
         problems.append(
             Problem(
@@ -211,15 +211,15 @@ def _in_the_way(view: SetState) -> List[Problem]:
                 f" which {unread[0].classification.reason}: make that readable"
             )
         )
-    dangling = [entry for entry in view.read if entry.kind == DANGLING]
-    if dangling and not view.dangling_blocks:
+    dangling = [entry for entry in state.read if entry.kind == DANGLING]
+    if dangling and not state.dangling_blocks:
         cleared = removed.union(name for name, _text, _old in plan.to_replace)
         left = [entry for entry in dangling if entry.path not in cleared]
         problems.append(
             Problem(
                 f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
                 f" to {display(dangling[0].link_target or '')}"
-                + (f": {_advice_on_dangling(view, left[0].link_target or '')}" if left else ""),
+                + (f": {_advice_on_dangling(state, left[0].link_target or '')}" if left else ""),
                 planned=not left,
             )
         )
@@ -234,13 +234,13 @@ def _in_the_way(view: SetState) -> List[Problem]:
     return problems
 
 
-def _advice_on_dangling(view: SetState, text: str) -> str:
+def _advice_on_dangling(state: SetState, text: str) -> str:
     """What to do about dangling links, one of which says text."""
-    text = os.path.normpath(os.path.join(view.target, text))
-    if not any(is_below(text, one.place.path) for one in view.legacy):
+    text = os.path.normpath(os.path.join(state.target, text))
+    if not any(is_below(text, one.place.path) for one in state.legacy):
         return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
     gone = [
-        one.place.path for one in view.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
+        one.place.path for one in state.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
     ]
     if gone:
         # Nothing is pruned while the directory itself is missing.
@@ -248,8 +248,8 @@ def _advice_on_dangling(view: SetState, text: str) -> str:
     return "bring back what they lead to, or set prepare_features_prune to dangling where it is really gone"
 
 
-def _conflicts(view: SetState) -> List[Problem]:
-    conflicts = view.plan.conflicts
+def _conflicts(state: SetState) -> List[Problem]:
+    conflicts = state.plan.conflicts
     if not conflicts:
         return []
     name, paths = conflicts[0]
@@ -262,44 +262,44 @@ def _conflicts(view: SetState) -> List[Problem]:
     ]
 
 
-def _nothing(view: SetState, host: HostState) -> List[Problem]:
-    target = display(view.target)
-    if view.plan.to_link:
+def _nothing(state: SetState, host: HostState) -> List[Problem]:
+    target = display(state.target)
+    if state.plan.to_link:
         return [
-            Problem(f"{target} lacks {_count(view.plan.to_link, 'feature')} that legacy directories hold", planned=True)
+            Problem(f"{target} lacks {_count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
-    if view.status == 0 and view.discovery.directories:
-        directories = view.discovery.directories
+    if state.status == 0 and state.discovery.directories:
+        directories = state.discovery.directories
         found = ", ".join(f"{display(path)} ({count})" for path, count in directories[:SAMPLES])
         found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
         if host.policy.on_discovery != "upload":
             return [
                 Problem(
-                    f"features of the set '{view.name}' lie in directories that nobody listed: {found};"
+                    f"features of the set '{state.name}' lie in directories that nobody listed: {found};"
                     " add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
                 )
             ]
-    if may_stay_empty(view, host):
+    if may_stay_empty(state, host):
         return []
-    if view.status == 0:
-        if view.feature_set.source is not None:
-            text = f"{target} holds no features; they are to be uploaded from {display(view.feature_set.source)}"
-            return [Problem(text, planned=view.uploads)]
-        looked = [target] + [display(one.place.path) for one in view.legacy]
+    if state.status == 0:
+        if state.feature_set.source is not None:
+            text = f"{target} holds no features; they are to be uploaded from {display(state.feature_set.source)}"
+            return [Problem(text, planned=state.uploads)]
+        looked = [target] + [display(one.place.path) for one in state.legacy]
         return [
             Problem(
-                f"there are no features for the set '{view.name}' in {', '.join(looked)}, and it has no 'source' to"
+                f"there are no features for the set '{state.name}' in {', '.join(looked)}, and it has no 'source' to"
                 " upload from: name a source, or the directory where they lie"
             )
         ]
-    return [Problem(_hidden_from_trainer(view) or f"{target} holds no features{_why_not_here(view, host)}")]
+    return [Problem(_hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
 
 
-def _why_not_here(view: SetState, host: HostState) -> str:
+def _why_not_here(state: SetState, host: HostState) -> str:
     """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
-    identities = {entry.classification.identity for one in view.legacy for entry in one.features}
+    identities = {entry.classification.identity for one in state.legacy for entry in one.features}
     for other in host.sets:
-        if other is view or not identities:
+        if other is state or not identities:
             continue
         wanted = {text for _name, text in other.plan.to_create}
         planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
@@ -311,22 +311,22 @@ def _why_not_here(view: SetState, host: HostState) -> str:
     return ""
 
 
-def _hidden_from_trainer(view: SetState) -> str:
+def _hidden_from_trainer(state: SetState) -> str:
     """Features that would be there, had they other names."""
-    hidden_from_trainer = [(one, entry) for one in view.legacy for entry in one.hidden_from_trainer]
+    hidden_from_trainer = [(one, entry) for one in state.legacy for entry in one.hidden_from_trainer]
     if not hidden_from_trainer:
         return ""
     one, entry = hidden_from_trainer[0]
     return (
         f"{_count(len(hidden_from_trainer), 'feature')} of the legacy directories"
         f" {_verb(len(hidden_from_trainer), 'have')} a name that the trainer does not read,"
-        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(view.feature_set.reads)}): correct 'reads' or"
+        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}): correct 'reads' or"
         " 'patterns'"
     )
 
 
-def _unreadable(view: SetState, grants: bool) -> List[Problem]:
-    access = view.access
+def _unreadable(state: SetState, grants: bool) -> List[Problem]:
+    access = state.access
     if access is None or not access.unreadable:
         return []
     reason = f": {access.samples[0]['reason']}" if access.samples else ""
@@ -334,17 +334,17 @@ def _unreadable(view: SetState, grants: bool) -> List[Problem]:
     return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
 
 
-def _warnings(view: SetState) -> List[str]:
-    plan, target = view.plan, display(view.target)
-    warnings: List[str] = [_hidden_from_trainer(view)] if _hidden_from_trainer(view) and view.features else []
-    others = [entry for entry in view.read if entry.classification.kind == "other"]
+def _warnings(state: SetState) -> List[str]:
+    plan, target = state.plan, display(state.target)
+    warnings: List[str] = [_hidden_from_trainer(state)] if _hidden_from_trainer(state) and state.features else []
+    others = [entry for entry in state.read if entry.classification.kind == "other"]
     if others:
         first = others[0]
         warnings.append(
             f"{_count(len(others), 'file')} in {target} {_verb(len(others), 'be')} of another kind,"
             f" as {display(first.path)} ({first.classification.reason})"
         )
-    specials = [entry for entry in view.read if entry.kind == SPECIAL]
+    specials = [entry for entry in state.read if entry.kind == SPECIAL]
     if specials:
         warnings.append(
             f"{_count(len(specials), 'name')} in {target} that the trainer reads {_verb(len(specials), 'be')} no file,"
@@ -361,19 +361,19 @@ def _warnings(view: SetState) -> List[str]:
             " the legacy directories,"
             f" as {display(plan.differing[0])}: the one in the target, or the first listed, is used"
         )
-    if view.status is not None:
-        for legacy in view.legacy:
+    if state.status is not None:
+        for legacy in state.legacy:
             if legacy.state == UNREADABLE:
                 warnings.append(f"{legacy.reason}: features there are not seen")
             elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
                 warnings += legacy.scan.gaps[:1]
                 if legacy.dangling:
                     warnings.append(f"{_dangling_inside(legacy)}: features that were there are not seen")
-    if view.incoming.state not in (ABSENT, "empty") and not view.incoming.complete and view.status not in (0, None):
+    if state.incoming.state not in (ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):
         warnings.append(
-            f"an upload into {target} was left incomplete ({_count(view.incoming.features, 'feature')}): it is stale,"
+            f"an upload into {target} was left incomplete ({_count(state.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
-    if view.discovery.cut_short:
-        warnings.append(f"the search for features elsewhere was cut short: {view.discovery.cut_short[0]}")
+    if state.discovery.cut_short:
+        warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
     return warnings

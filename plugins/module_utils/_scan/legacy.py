@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._spec.sets import FeatureSet, any_filter, name_filter
+from .._spec.sets import FeatureSet, NameFilter, any_filter, name_filter
 from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.paths import InodeKey
@@ -75,42 +75,45 @@ class LegacyScanner:
             if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
                 used[place.key] = place
         belongs, reads = name_filter(one.patterns, one.exclude), name_filter(one.reads)
-        views: List[LegacyScan] = []
-        for place in places:
-            if place.key is None:
-                views.append(LegacyScan(place, None))
-                continue
-            view = LegacyScan(place, self._scan(one.criteria, place.key, used[place.key]))
-            if used[place.key] is place:
-                _sort_entries(view, belongs, reads)
-            else:
-                view.same_as = used[place.key].path
-            views.append(view)
-        return views
+        return [
+            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else LegacyScan(place, None)
+            for place in places
+        ]
 
-    def _scan(self, criteria: Criteria, key: InodeKey, place: Place) -> DirectoryScan:
-        scan = self._scans.get((criteria, key))
+    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: NameFilter, reads: NameFilter) -> LegacyScan:
+        scan = self._scan(one.criteria, used)
+        return _part_of(place, scan, belongs, reads) if used is place else LegacyScan(place, scan, same_as=used.path)
+
+    def _scan(self, criteria: Criteria, place: Place) -> DirectoryScan:
+        key = (criteria, place.key or (0, 0))
+        scan = self._scans.get(key)
         if scan is None:
             known = self.known_for(criteria)
             scan = scan_as_needed(
                 self._account, place, self._filters[criteria], criteria, known, True, True, False, self._avoid
             )
-            self._scans[(criteria, key)] = scan
+            self._scans[key] = scan
         return scan
 
 
-def _sort_entries(view: LegacyScan, belongs: Callable[[str], Any], reads: Callable[[str], Any]) -> None:
-    for entry in view.scan.entries if view.scan else []:
+def _part_of(place: Place, scan: DirectoryScan, belongs: NameFilter, reads: NameFilter) -> LegacyScan:
+    """What of a directory belongs to a set, sorted by what it is."""
+    features: List[Entry] = []
+    hidden: List[Entry] = []
+    rejected: List[Entry] = []
+    dangling: List[Entry] = []
+    for entry in scan.entries:
         if not belongs(entry.name):
             continue
         if entry.is_feature:
-            view.features.append(entry)
+            features.append(entry)
             if not reads(entry.name):
-                view.hidden_from_trainer.append(entry)
+                hidden.append(entry)
         elif entry.kind == DANGLING:
-            view.dangling.append(entry)
+            dangling.append(entry)
         elif entry.classification.kind:
-            view.rejected.append(entry)
+            rejected.append(entry)
+    return LegacyScan(place, scan, None, features, hidden, rejected, dangling)
 
 
 def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
@@ -126,9 +129,9 @@ def scan_as_needed(account: Account, place: Place, *arguments: Any) -> Directory
 def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
     """The directories behind declared paths; what root cannot reach is looked up as the training user."""
     places: List[Place] = []
-    for place in find_places(declared, account.home):
+    for place in find_places(declared):
         if place.state == UNREADABLE and _may_ask(account):
-            again: List[Place] = run_as(account, find_places, [place.path], "/")
+            again: List[Place] = run_as(account, find_places, [place.path])
             places += [place] if any(one.state == UNREADABLE for one in again) else again
         else:
             places.append(place)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats.arrays import ArraySpec
 from .._formats.classify import FEATURE, Classification
@@ -101,7 +101,7 @@ class Discovery:
         """Features found."""
         return sum(number for _path, number in self.directories)
 
-@dataclass
+@dataclass(frozen=True)
 class LegacyScan:
     """One declared legacy directory: its scan, shared with other sets, and the set's part of it.
 
@@ -111,10 +111,10 @@ class LegacyScan:
     place: Place
     scan: Optional[DirectoryScan]
     same_as: Optional[str] = None
-    features: List[Entry] = field(default_factory=list)
-    hidden_from_trainer: List[Entry] = field(default_factory=list)
-    rejected: List[Entry] = field(default_factory=list)
-    dangling: List[Entry] = field(default_factory=list)
+    features: Sequence[Entry] = ()
+    hidden_from_trainer: Sequence[Entry] = ()
+    rejected: Sequence[Entry] = ()
+    dangling: Sequence[Entry] = ()
 
     @property
     def state(self) -> str:
@@ -127,7 +127,7 @@ class LegacyScan:
         return self.scan.reason if self.scan else self.place.reason
 
     @property
-    def linkable(self) -> List[Entry]:
+    def linkable(self) -> Sequence[Entry]:
         """The features that the trainer would see under their names."""
         hidden_from_trainer = set(map(id, self.hidden_from_trainer))
         return [entry for entry in self.features if id(entry) not in hidden_from_trainer] if hidden_from_trainer else self.features

@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from .._system.paths import InodeKey, display, expand_home
+from .._system.paths import InodeKey, display
 
 ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
 
@@ -38,12 +38,11 @@ class Place:
     in_the_way: bool = False
 
 
-def find_places(declared: Sequence[str], home: str) -> List[Place]:
+def find_places(declared: Sequence[str]) -> List[Place]:
     """The legacy directories behind the declared paths, in their order, globs expanded."""
     places: List[Place] = []
     seen = set()
-    for item in declared:
-        path = expand_home(item, home)
+    for path in declared:
         for place in _expand_globs(path) if _MAGIC.search(path) else [look_up(path)]:
             if place.path not in seen:
                 seen.add(place.path)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .._system.accounts import Account, find_account
-from .._system.paths import display
+from .._system.paths import display, expand_home
 from ..errors import FeatureError
 from .policy import Policy
-from .sets import FeatureSet, parse_sets
+from .sets import FeatureSet, parse_sets, resolve_sets
 
 # The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
 SETS_ARGUMENTS: Dict[str, Any] = {
@@ -31,14 +31,20 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
 }
 
 
-def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Policy]:
-    """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
+def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account]:
+    """The sets, their paths absolute, and the training user; FeatureError for bad ones."""
     sets = parse_sets(params["sets"])
     account = find_account(params["user"] or None)
+    return resolve_sets(sets, account.home), account
+
+
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Policy]:
+    """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
+    sets, account = parse_sets_and_user(params)
     policy = Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
-        search_roots=_search_roots(params.get("search_roots") or ()),
+        search_roots=tuple(expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
         permissions=params.get("permissions") or "grant",

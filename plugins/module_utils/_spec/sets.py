@@ -9,10 +9,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.arrays import ArraySpec
+from .._system.paths import expand_home
 from ..errors import FeatureError
 from .arrays import parse_arrays
 
@@ -40,7 +41,7 @@ _REQUIRED_WORDS = {"true": "true", "yes": "true", "false": "false", "no": "false
 class FeatureSet:
     """One target, the legacy directories that may hold its features, and how to recognise them.
 
-    Paths are as declared: C(~) and globs are expanded on the host, by C(paths).
+    Paths are as declared until C(resolve_sets), on the host, makes them absolute; globs are expanded by the scan.
     """
 
     name: str
@@ -109,6 +110,22 @@ def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
                     " give each set a directory of its own"
                 )
     return sets
+
+
+def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
+    """The sets with absolute paths, once and for all; C(home): the training user's. To be called on the host.
+
+    FeatureError for a C(~name) whose account this host does not have.
+    """
+    return [
+        replace(
+            one,
+            target=expand_home(one.target, home),
+            legacy=tuple(expand_home(path, home) for path in one.legacy),
+            mount=one.mount and expand_home(one.mount, home),
+        )
+        for one in sets
+    ]
 
 
 def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:

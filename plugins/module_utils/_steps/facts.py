@@ -29,69 +29,69 @@ def facts(host: HostState, mounts: str = "") -> Dict[str, Any]:
 
     mounts: the text of /proc/self/mountinfo.
     """
-    assessments = [assess(view, host) for view in host.sets]
+    assessments = [assess(state, host) for state in host.sets]
     return {
         "feature_status": host.status,
         "features_ready": host_is_ready(host, assessments),
         "features_will_be_ready": host_will_be_ready(host, assessments),
         "feature_steps": _to_do(host, assessments),
-        "feature_digest": digest_of_run({view.name: view.digest.value for view in host.sets}),
+        "feature_digest": digest_of_run({state.name: state.digest.value for state in host.sets}),
         "feature_sets": {
-            view.name: _set_facts(view, mounts, assessment) for view, assessment in zip(host.sets, assessments)
+            state.name: _set_facts(state, mounts, assessment) for state, assessment in zip(host.sets, assessments)
         },
     }
 
 
-def _set_facts(view: SetState, mounts: str, assessment: Assessment) -> Dict[str, Any]:
-    plan = view.plan
-    access = view.access
+def _set_facts(state: SetState, mounts: str, assessment: Assessment) -> Dict[str, Any]:
+    plan = state.plan
+    access = state.access
     return {
-        "status": view.status,
-        "ready": is_ready(view, assessment),
+        "status": state.status,
+        "ready": is_ready(state, assessment),
         "problems": assessment.sentences,
         "warnings": list(assessment.warnings),
         "obstacles": list(assessment.obstacles),
-        "features": view.distinct_features(),
+        "features": state.distinct_features(),
         "to_link": plan.to_link,
         "to_remove": len(plan.to_remove),
         "to_change": not plan.is_empty,
-        "to_upload": view.uploads,
-        "leaks": view.leak_count,
-        "expected": view.feature_set.expected,
-        "required": view.feature_set.required,
-        "source": view.feature_set.source,
-        "reads": list(view.feature_set.reads),
-        "digest": view.digest.value,
-        "digest_reason": view.digest.reason,
-        "target": _target(view, mounts),
+        "to_upload": state.uploads,
+        "leaks": state.leak_count,
+        "expected": state.feature_set.expected,
+        "required": state.feature_set.required,
+        "source": state.feature_set.source,
+        "reads": list(state.feature_set.reads),
+        "digest": state.digest.value,
+        "digest_reason": state.digest.reason,
+        "target": _target(state, mounts),
         "incoming": {
-            "state": view.incoming.state,
-            "features": view.incoming.features,
-            "complete": view.incoming.complete,
+            "state": state.incoming.state,
+            "features": state.incoming.features,
+            "complete": state.incoming.complete,
         },
-        "legacy": [_legacy(one) for one in view.legacy],
+        "legacy": [_legacy(one) for one in state.legacy],
         "access": {
             "user": access.user if access else None,
             "unreadable": access.unreadable if access else 0,
             "to_grant": access.to_grant if access else 0,
             "samples": access.samples[:SAMPLES] if access else [],
         },
-        "rejected": _rejected(view),
+        "rejected": _rejected(state),
         "conflicts": {
             "count": len(plan.conflicts),
             "samples": [
                 {
-                    "path": display(f"{view.target}/{name}"),
+                    "path": display(f"{state.target}/{name}"),
                     "reason": "wanted by " + " and ".join(display(path) for path in paths[:3]),
                 }
                 for name, paths in plan.conflicts[:SAMPLES]
             ],
         },
         "discovered": {
-            "count": view.discovery.count,
-            "cut_short": view.discovery.cut_short[:SAMPLES],
+            "count": state.discovery.count,
+            "cut_short": state.discovery.cut_short[:SAMPLES],
             "samples": [
-                {"path": display(path), "features": number} for path, number in view.discovery.directories[:SAMPLES]
+                {"path": display(path), "features": number} for path, number in state.discovery.directories[:SAMPLES]
             ],
         },
     }
@@ -99,30 +99,30 @@ def _set_facts(view: SetState, mounts: str, assessment: Assessment) -> Dict[str,
 
 def _to_do(host: HostState, assessments: Sequence[Assessment]) -> List[str]:
     """The role's steps that are due, so that it asks no further; where something has to be resolved first, none but the first."""
-    steps = ["publish"] if any(view.incoming.complete for view in host.sets) else []
+    steps = ["publish"] if any(state.incoming.complete for state in host.sets) else []
     if any(assessment.obstacles for assessment in assessments):
         return steps
-    if any(not view.plan.is_empty for view in host.sets):
+    if any(not state.plan.is_empty for state in host.sets):
         steps.append("link")
-    if any(view.uploads for view in host.sets):
+    if any(state.uploads for state in host.sets):
         steps.append("upload")
-    if host.policy.permissions != "check" and any(view.access and view.access.to_grant for view in host.sets):
+    if host.policy.permissions != "check" and any(state.access and state.access.to_grant for state in host.sets):
         steps.append("grant")
     return steps
 
 
-def _target(view: SetState, host_mounts: str) -> Dict[str, Any]:
-    features = view.features
-    info = view.scan.info
+def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:
+    features = state.features
+    info = state.scan.info
     return {
-        "path": display(view.target),
-        "state": view.scan.state,
+        "path": display(state.target),
+        "state": state.scan.state,
         "features": len(features),
-        "links": sum(entry.kind in (LINK, DANGLING) for entry in view.scan.entries),
-        "dangling": sum(entry.kind == DANGLING for entry in view.scan.entries),
-        "stray": len(view.plan.stray),
-        "rejected": sum(not entry.is_feature and bool(entry.classification.kind) for entry in view.read),
-        "damaged": sum(entry.classification.kind == DAMAGED for entry in view.read),
+        "links": sum(entry.kind in (LINK, DANGLING) for entry in state.scan.entries),
+        "dangling": sum(entry.kind == DANGLING for entry in state.scan.entries),
+        "stray": len(state.plan.stray),
+        "rejected": sum(not entry.is_feature and bool(entry.classification.kind) for entry in state.read),
+        "damaged": sum(entry.classification.kind == DAMAGED for entry in state.read),
         "bytes": sum(entry.size for entry in features),
         "owner": _account_name(info.st_uid) if info else None,
         "group": _group_name(info.st_gid) if info else None,
@@ -143,7 +143,7 @@ def _legacy(one: LegacyScan) -> Dict[str, Any]:
     }
 
 
-def _rejected(view: SetState) -> Dict[str, Any]:
+def _rejected(state: SetState) -> Dict[str, Any]:
     """Files that were looked at and are no features, in the target and in legacy directories; each reason is shown first."""
     count = 0
     samples: List[Dict[str, str]] = []
@@ -160,12 +160,12 @@ def _rejected(view: SetState) -> Dict[str, Any]:
         elif len(repeated) < SAMPLES:
             repeated.append(_sample(directory, entry))
 
-    for one in view.legacy:
+    for one in state.legacy:
         for entry in one.rejected:
             add(one.place.path, entry)
-    for entry in view.read:
+    for entry in state.read:
         if not entry.is_feature and entry.classification.kind:
-            add(view.target, entry)
+            add(state.target, entry)
     return {"count": count, "samples": (samples + repeated)[:SAMPLES]}
 
 

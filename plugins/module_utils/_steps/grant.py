@@ -32,9 +32,9 @@ def run_access(
     if policy.permissions == "check":
         return {"changed": False, "sets": {}, "diff": []}
     host = inspect_host(sets, account, policy, with_access=False)
-    answers = ask(account, {view.name: view.access_items() for view in host.sets})
+    answers = ask(account, {one.name: one.reads_after() for one in host.sets})
     means = Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
-    plan = plan_grants(account, means, answers, {view.name: view.link_sources() for view in host.sets})
+    plan = plan_grants(account, means, answers, {one.name: one.link_sources() for one in host.sets})
     if plan.hopeless:
         raise FeatureError(plan.hopeless)
     return carry_out(plan, check_mode)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .._apply.links import LinkCounts, apply_links
+from .._plan.host import plan_of_removal
 from .._plan.links import SAMPLES, SetPlan
 from .._plan.readiness import assess
 from .._plan.state import HostState, SetState
@@ -17,7 +18,7 @@ from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
-from .inspect import inspect_host, plan_of_removal
+from .inspect import inspect_host
 
 
 def run_links(
@@ -32,18 +33,18 @@ def run_links(
         search_for_all=state == "absent" and policy.on_discovery == "link",
     )
     if state == "absent":
-        plans = plan_of_removal(host)
+        plans = plan_of_removal(host.sets, policy.top_up)
     else:
-        plans = [view.plan for view in host.sets]
+        plans = [one.plan for one in host.sets]
         _refuse(host)
     result: Dict[str, Any] = {"changed": any(not plan.is_empty for plan in plans), "sets": {}, "diff": []}
-    for view, plan in zip(host.sets, plans):
+    for one, plan in zip(host.sets, plans):
         if check_mode or plan.is_empty:
-            counts = _predicted(view, plan)
+            counts = _predicted(one, plan)
         else:
-            counts = apply_links(view.target, plan, account.uid, account.gid, view.target_key)
-        actions = _actions(view, plan)
-        result["sets"][view.name] = {
+            counts = apply_links(one.target, plan, account.uid, account.gid, one.target_key)
+        actions = _actions(one, plan)
+        result["sets"][one.name] = {
             "linked": counts.linked,
             "replaced": counts.replaced,
             "removed": counts.removed,
@@ -52,28 +53,28 @@ def run_links(
             "samples": [{"action": action, "path": path, "text": text} for action, path, text in actions],
         }
         if not plan.is_empty:
-            result["diff"].append(_diff(view, plan, actions))
+            result["diff"].append(_diff(one, plan, actions))
     return result
 
 
 def _refuse(host: HostState) -> None:
     """Stops before the first change where a set cannot be told or names contradict each other."""
-    for view in host.sets:
-        if view.status is None or view.plan.conflicts:
-            raise FeatureError(assess(view, host).obstacles[0])
+    for one in host.sets:
+        if one.status is None or one.plan.conflicts:
+            raise FeatureError(assess(one, host).obstacles[0])
 
 
-def _predicted(view: SetState, plan: SetPlan) -> LinkCounts:
+def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:
     return LinkCounts(
         linked=plan.to_link,
         replaced=len(plan.to_replace),
         removed=len(plan.to_remove),
         kept=plan.unchanged,
-        created_target=view.target_key is None and bool(plan.to_create),
+        created_target=one.target_key is None and bool(plan.to_create),
     )
 
 
-def _actions(view: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
+def _actions(one: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
     """At most ten actions: some of each sort."""
     sorts = [
         [("remove", name, text) for name, text in plan.to_remove[:SAMPLES]],
@@ -81,14 +82,14 @@ def _actions(view: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
         [("link", name, text) for name, text in plan.to_create[:SAMPLES]],
     ]
     share = SAMPLES // max(1, sum(bool(sort) for sort in sorts))
-    target = view.target.rstrip("/")
+    target = one.target.rstrip("/")
     return [
         (action, display(f"{target}/{name}"), display(text)) for sort in sorts for action, name, text in sort[:share]
     ]
 
 
-def _diff(view: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
-    links = sum(entry.link_target is not None for entry in view.scan.entries)
+def _diff(one: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
+    links = sum(entry.link_target is not None for entry in one.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
     before = [_links(links)] + gone
@@ -97,8 +98,8 @@ def _diff(view: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) ->
     if hidden > 0:
         after.append(f"and {hidden} more")
     return {
-        "before_header": display(view.target),
-        "after_header": display(view.target),
+        "before_header": display(one.target),
+        "after_header": display(one.target),
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),
     }

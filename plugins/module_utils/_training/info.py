@@ -15,7 +15,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._spec.policy import Policy
-from .._spec.sets import parse_sets
+from .._spec.sets import parse_sets, resolve_sets
 from .._steps.facts import facts
 from .._steps.inspect import inspect_host as inspect_host
 from .._system.accounts import Account
@@ -237,7 +237,7 @@ def count_features(
         answer["problem"] = "no feature sets are known: no run has recorded any, and none were given"
         return answer
     try:
-        found = facts(inspect_host(parse_sets(raw), account, Policy()))
+        found = facts(inspect_host(resolve_sets(parse_sets(raw), account.home), account, Policy()))
     except FeatureError as error:
         answer["problem"] = str(error)
         return answer

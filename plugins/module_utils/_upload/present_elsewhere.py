@@ -16,7 +16,7 @@ from .._scan.model import DirectoryScan
 from .._scan.places import look_up
 from .._spec.sets import FeatureSet, name_filter
 from .._system.accounts import Account
-from .._system.paths import display, expand_home
+from .._system.paths import display
 
 # Where a feature stands, for people, by its token in a manifest.
 Places = Dict[str, str]
@@ -48,11 +48,10 @@ def held_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], account: Account
         if other.name == one.name:
             before = False
             continue
-        target = expand_home(other.target, account.home)
         tree = other.layout == "tree"
-        scan = scan_directory(look_up(target), name_filter(other.reads), one.criteria, {}, recursive=tree, follow=False)
-        places.update(tokens_in(target, scan, asked))
-        if before and os.path.lexists(staging_path(target)):
-            on_their_way = read_manifest(target) or {}
-            places.update((wanted.token, display(os.path.join(target, name))) for name, wanted in on_their_way.items())
+        scan = scan_directory(look_up(other.target), name_filter(other.reads), one.criteria, {}, recursive=tree, follow=False)
+        places.update(tokens_in(other.target, scan, asked))
+        if before and os.path.lexists(staging_path(other.target)):
+            on_their_way = read_manifest(other.target) or {}
+            places.update((wanted.token, display(os.path.join(other.target, name))) for name, wanted in on_their_way.items())
     return places

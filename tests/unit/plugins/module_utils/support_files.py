@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, Tuple
 
 from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostState
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
 from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
@@ -114,11 +114,11 @@ def a_set(target: Path, *legacy: Any, **keys: Any) -> Dict[str, Any]:
 
 
 def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False, **options: Any) -> HostState:
-    return inspect_host(parse_sets(sets), account, Policy(**options), with_access)
+    return inspect_host(resolve_sets(parse_sets(sets), account.home), account, Policy(**options), with_access)
 
 
 def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:
-    return run_links(parse_sets(sets), ME, Policy(**options), state, check)
+    return run_links(resolve_sets(parse_sets(sets), ME.home), ME, Policy(**options), state, check)
 
 
 def links(directory: Path) -> Dict[str, str]:

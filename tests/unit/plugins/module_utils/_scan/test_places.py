@@ -121,7 +121,7 @@ def test_a_directory_that_cannot_be_passed_is_not_absent(tmp_path, name):
 
 
 def places(*declared):
-    return [(place.path, place.state) for place in find_places([str(path) for path in declared], HOME)]
+    return [(place.path, place.state) for place in find_places([expand_home(str(path), HOME) for path in declared])]
 
 
 def test_globs_mean_the_directories_of_this_host_in_order(tmp_path):
@@ -156,7 +156,7 @@ def test_a_directory_that_a_glob_cannot_list_hides_nothing_else(tmp_path):
     with unprivileged(tmp_path) as account:
         os.chmod(tmp_path / "a", 0)
         try:
-            found = run_as(account, find_places, [f"{tmp_path}/*/x?"], HOME)
+            found = run_as(account, find_places, [f"{tmp_path}/*/x?"])
         finally:
             os.chmod(tmp_path / "a", 0o755)
     assert [(place.path, place.state) for place in found] == [

@@ -20,7 +20,7 @@ def test_what_a_module_does_not_have_is_as_documented():
 
 def test_what_is_given_is_taken():
     given = {"on_conflict": "first", "prune": "stray", "search_roots": ["/home", "~"], "on_discovery": "link", "top_up": True}
-    assert parse_arguments({**RIGHT, **given})[2] == Policy("first", "stray", ("/home", "~"), "link", True)
+    assert parse_arguments({**RIGHT, **given})[2] == Policy("first", "stray", ("/home", "/root"), "link", True)
 
 
 BAD = [

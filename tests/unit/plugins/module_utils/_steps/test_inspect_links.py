@@ -182,7 +182,7 @@ class TestFeaturesOfTwoSets:
         copy(host / "data/t/b.npz", host / "data/u/b.npz")
         view = see(one, {**two, "verify": "full"})
         assert [one.leak_count for one in view.sets] == [1, 1]
-        assert view.sets[0].leaks == [f"{host}/data/t/b.npz and {host}/data/u/b.npz"]
+        assert view.sets[0].leaks == (f"{host}/data/t/b.npz and {host}/data/u/b.npz",)
 
     def test_the_mess_of_the_old_scripts(self, host):
         features(host / "old", *[f"cremad_{n}.npz" for n in range(4)], *[f"ravdess_{n}.npz" for n in range(3)])

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is decided for all sets of a host at once, from their scans. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from .._scan.model import Entry
+from .._scan.places import EMPTY, PRESENT
+from .._spec.policy import Policy
+from .._system.paths import display
+from .links import SAMPLES, LegacyInput, SetInput, SetPlan, plan_links, plan_removal
+from .state import PlannedSet, SetScan
+from .status import any_holds, holds, set_status
+
+
+def plan_host(scans: Sequence[SetScan], legacy_keys: Set[int], policy: Policy) -> List[PlannedSet]:
+    """The plan for each set, in order, with all that follows from it.
+
+    legacy_keys: inode keys of all files seen in legacy directories; the features' identities are resolved.
+    """
+    found = [_status(one) for one in scans]
+    inputs = [_set_input(one, status, policy.top_up) for one, status in zip(scans, found)]
+    plans = plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
+    now = _leaks(scans, [set()] * len(scans))
+    after = _leaks(scans, [{name for name, _text in plan.to_remove} for plan in plans])
+    planned = []
+    for index, (one, plan) in enumerate(zip(scans, plans)):
+        removed = {name for name, _text in plan.to_remove}
+        blocked = found[index] == 0 and not removed.issuperset(plan.dangling_into_legacy)
+        status = None if blocked else found[index]
+        planned.append(
+            PlannedSet(
+                **vars(one),
+                status=status,
+                plan=plan,
+                uploads=_uploads(one, status, policy.top_up) and not (status == 0 and plan.dangling_into_legacy),
+                dangling_blocks=blocked,
+                leaks=tuple(now[index][:SAMPLES]),
+                leak_count=len(now[index]),
+                leaks_left=len(after[index]),
+            )
+        )
+    return planned
+
+
+def plan_of_removal(sets: Sequence[PlannedSet], top_up: bool) -> List[SetPlan]:
+    """For each set, the removal of the links that its plan would have made; nothing else."""
+    scans = [one.scan for planned in sets for one in planned.legacy if one.scan]
+    keys = {entry.key for scan in scans for entry in scan.entries if entry.key}
+    return plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
+
+
+def is_missed(one: PlannedSet, sets: Sequence[PlannedSet]) -> bool:
+    """Whether a set has nothing and somebody minds, so that it is worth to search the host for it."""
+    if one.status != 0:
+        return False
+    wanted = one.feature_set.required
+    if one.feature_set.source is not None or wanted == "true":
+        return True
+    return wanted == "any" and all(other.status == 0 for other in sets if other.feature_set.required == "any")
+
+
+def _status(one: SetScan) -> Optional[int]:
+    if one.unmounted:
+        return None
+    in_target = holds(len(one.features), one.target_fully_scanned)
+    in_legacy = any_holds(holds(len(legacy.features), legacy.fully_scanned) for legacy in one.legacy)
+    return set_status(in_target, in_legacy)
+
+
+def _uploads(one: SetScan, status: Optional[int], top_up: bool) -> bool:
+    """Whether the set is to be sent: nothing anywhere, or less than expected where that is to be topped up."""
+    if one.feature_set.source is None or status is None:
+        return False
+    return status == 0 or (top_up and one.distinct_features() < (one.feature_set.expected or 0))
+
+
+def _set_input(one: SetScan, status: Optional[int], top_up: bool) -> SetInput:
+    """What the plan of links has to know of a set. Dangling links that are pruned come first, in a run of their own."""
+    uploads = _uploads(one, status, top_up)
+    return SetInput(
+        name=one.name,
+        target=one.target,
+        tree=one.feature_set.layout == "tree",
+        existing={entry.path: entry for entry in one.scan.entries},
+        legacy=[
+            LegacyInput(legacy.place.path, legacy.state in (PRESENT, EMPTY), legacy.linkable)
+            for legacy in one.legacy
+            if legacy.same_as is None
+        ],
+        declared={legacy.place.path: legacy.state in (PRESENT, EMPTY) for legacy in one.legacy},
+        uploads=uploads and status == 0,
+        tops_up=uploads and status != 0,
+    )
+
+
+def _leaks(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> List[List[str]]:
+    """For each set, a sentence for each feature that stands in two targets, or twice in one, without the names that go from each.
+
+    The trainer would see such a feature in training and in validation.
+    """
+    found: List[List[str]] = [[] for _scan in scans]
+    for (other, twin), (index, entry) in _twins(scans, removed):
+        sentence = f"{_shown(scans[other], twin)} and {_shown(scans[index], entry)}"
+        for one in {other, index}:
+            found[one].append(sentence)
+    return found
+
+
+def _shown(one: SetScan, entry: Entry) -> str:
+    return f"{display(one.target)}/{display(entry.path)}"
+
+
+_Spot = Tuple[int, Entry]  # index of the set, entry of its target
+
+
+def _twins(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:
+    """Where a feature that stands twice stands first, and where again."""
+    first: Dict[Optional[bytes], _Spot] = {}
+    for index, (one, names) in enumerate(zip(scans, removed)):
+        for entry in one.features:
+            if entry.path not in names:
+                known = first.setdefault(entry.classification.identity, (index, entry))
+                if known[1] is not entry:
+                    yield known, (index, entry)
