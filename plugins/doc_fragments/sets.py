@@ -50,15 +50,26 @@ options:
         type: list
         elements: str
         default: ['*.npz']
+      format:
+        description:
+          - With V(auto) what a file is, is told by its content, not by its name. Known are NumPy's V(.npz) and V(.npy), safetensors,
+            torch's V(.pt), HDF5, Parquet, Arrow, tar and zip; anything else is of a kind that is not known here.
+          - With V(any) any file that is not empty is a feature; nothing is looked at in it, and its bytes are its identity.
+        type: str
+        choices: [auto, any]
+        default: auto
       arrays:
         description:
-          - Which arrays make a file a feature, as array name to C(dtype) and C(shape).
-          - V(null) in a shape matches any length. Empty means that any intact archive is a feature.
+          - Which arrays make a file a feature, as array name to C(dtype) and C(shape). Only the arrays named here count.
+          - V(null) in a shape matches any length. Empty means that any intact file is a feature.
+          - Arrays can be told of V(.npz), V(.npy), safetensors and torch's files only.
         type: dict
         default: {}
       verify:
         description:
-          - With V(quick) the structure of each file is verified, with V(full) the CRC-32 of every array too.
+          - With V(quick) the structure of each file is verified, with V(full) the CRC-32 of every array too, and of formats
+            without checksums all that their libraries read to open them.
+          - A file with holes, as an interrupted download leaves it, is verified in full in any case.
         type: str
         choices: [quick, full]
         default: quick

@@ -14,6 +14,8 @@ Shape = Tuple[Optional[int], ...]
 
 # Types without a length match every length.
 OPEN_NAMES = {"str": "<U", "U": "<U", "bytes": "|S", "S": "|S", "datetime64": "<M8", "timedelta64": "<m8"}
+# Types that numpy has no name of its own for, and other formats have.
+FURTHER_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu")
 _WHOLE = {text: name for name, text in OPEN_NAMES.items() if len(name) > 1}
 
 

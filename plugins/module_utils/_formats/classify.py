@@ -16,15 +16,18 @@ import errno
 import hashlib
 import os
 import struct
-from typing import Callable, Dict, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
+from . import npz
 from .arrays import ArraySpec
-from .digest import short_digest
-from .npy import LONGEST, MAGIC, PREFIX, ArrayHeader, Damaged, Foreign, header_start, parse_header, shorten
+from .formats import Content, Criteria, Kind
+from .npy import Damaged, Foreign, shorten
+from .npz import told_apart
+from .registry import promised, recognise
+from .unknown import name_unknown
 from .zip_directory import (
     HEAD_SIZE,
     TAIL_SIZE,
-    Member,
     Reader,
     check_extents,
     check_method,
@@ -32,9 +35,7 @@ from .zip_directory import (
     open_reader,
     read_all,
     read_directory,
-    read_start,
 )
-from .zip_layout import SMALL, Layouts, array_name, describe
 
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
 
@@ -51,143 +52,110 @@ class Classification(NamedTuple):
     identity: Optional[bytes]
 
 
-# What a quick look at one file reads of arrays whose headers numpy did not write: a file may claim any size.
-_QUICK_BYTES = 64 << 20
-
-_layouts = Layouts()
+_OBJECTS = "holds Python objects, which only a pickle can load"
 
 
-def classify(fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False) -> Classification:
-    """The classification on an open regular file of C(size) bytes. Reading it may raise OSError.
+def classify_file(fd: int, info: os.stat_result, name: str, criteria: Criteria) -> Classification:
+    """The classification of an open regular file. info: of C(os.fstat).
+
+    Of a file with holes, as a download leaves it that was to be filled later, checksums are compared before it is believed. (File
+    systems that compress take up less than the size as well: there it is only the longer look.)
+    """
+    if info.st_blocks * 512 < info.st_size and not criteria.full:
+        criteria = criteria._replace(full=True)
+    return classify(fd, info.st_size, name, *criteria)
+
+
+def classify(
+    fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False, opaque: bool = False
+) -> Classification:
+    """The classification of an open regular file of C(size) bytes. Reading it may raise OSError.
 
     Any other exception is a fault of ours, and says nothing about the file: only what was understood to be wrong with its
     bytes (Damaged, Foreign) becomes a classification.
     """
+    if opaque:
+        return Classification(FEATURE, "", None) if size else Classification(DAMAGED, "is empty", None)
     try:
         # Both reads are done here, and nothing is built around them, since this is what every file costs.
         tail = os.pread(fd, TAIL_SIZE, size - TAIL_SIZE if size > TAIL_SIZE else 0)
         head = os.pread(fd, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
-        if not full and name[-4:] != ".npy":
-            found = _layouts.recognise(head, tail, size, arrays)
+        if not full and name[-4:] == ".npz":
+            found = npz.layouts.recognise(head, tail, size, arrays)
             if found is not None:
                 return Classification(OTHER if found[0] else FEATURE, found[0], found[1])
-        return _classify(make_reader(fd, size, head, tail), name, arrays, full)
+        criteria = Criteria(arrays, full)
+        content = read_content(make_reader(fd, size, head, tail), name, criteria)
+        mismatch = _mismatch(content, arrays)
+        return Classification(OTHER if mismatch else FEATURE, mismatch, content.identity)
     except Foreign as error:
         return Classification(OTHER, str(error), None)
     except Damaged as error:
         return Classification(DAMAGED, str(error), None)
 
 
-def _classify(reader: Reader, name: str, arrays: ArraySpec, full: bool) -> Classification:
+def read_content(reader: Reader, name: str, criteria: Criteria) -> Content:
+    """What an intact file of a known kind holds; Foreign or Damaged for any other. name: which may promise a kind."""
     if reader.size == 0:
         raise Damaged("is empty")
-    if reader.head.startswith(MAGIC):
-        return _classify_single(reader, name, arrays)
-    if not reader.head.startswith((b"PK\3\4", b"PK\5\6")):
-        raise Damaged("is not an archive")
-    members, directory_start = read_directory(reader)
-    starts = check_extents(reader, members, directory_start)
-    headers = _headers(reader, members, starts, full)
-    if name.endswith(".npy"):
-        raise Foreign("is an archive, not the single array that its name promises")
-    if not headers:
-        raise Foreign("is an archive without arrays")
-    for array, header in headers.items():
-        if header.dtype.objects:
-            raise Foreign(f"holds Python objects, which only a pickle can load ({shorten(array)})")
-    mismatch = arrays.mismatch(headers)
-    identity = identify(members)
-    if not full:
-        _layouts.learn(reader, members, starts, [headers.get(array_name(member.name)) for member in members])
-    return Classification(OTHER if mismatch else FEATURE, mismatch, identity)
+    expected = promised(name)
+    known = recognise(reader)
+    if known is None:
+        raise _unknown(reader, expected)
+    content = known.read(reader, criteria)
+    if expected and content.kind not in expected:
+        raise Foreign(f"is {content.kind.label}, and its name promises {expected[0].label}")
+    return content
 
 
-def _classify_single(reader: Reader, name: str, arrays: ArraySpec) -> Classification:
-    header = _read_header(reader.head, lambda length: reader.read(0, length), reader.size)
-    if name.endswith(".npz"):
-        raise Foreign("is a single array, not the archive that its name promises")
-    if header.dtype.objects:
-        raise Foreign("holds Python objects, which only a pickle can load")
-    if header.start + header.length != reader.size:
-        raise Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
-    mismatch = arrays.single_mismatch(header)
-    return Classification(OTHER if mismatch else FEATURE, mismatch, None)
+def _unknown(reader: Reader, expected: Sequence[Kind]) -> Damaged:
+    label = name_unknown(reader.head)
+    if label is not None:
+        return Foreign(label)
+    if expected:
+        return Damaged(f"is not {expected[0].label}, which its name promises")
+    return Foreign("is of a kind that is not known here")
 
 
-def _headers(reader: Reader, members: Sequence[Member], starts: Sequence[int], full: bool) -> Dict[str, ArrayHeader]:
-    """The arrays in the archive, by name, each as trustworthy as the kind of look promises."""
-    headers: Dict[str, ArrayHeader] = {}
-    budget = _QUICK_BYTES
-    for member, start in zip(members, starts):
-        check_method(member)
-        header = _member_header(reader, member, start)
-        # A header that numpy did not write may be a changed one, which only the checksum can tell.
-        doubtful = header is not None and not header.as_written and SMALL < member.size <= budget
-        if full or doubtful:
-            for _piece in read_all(reader, member, start):
-                pass
-            budget -= member.size
-        if header is None:
-            continue
-        if array_name(member.name) in headers:
-            raise Damaged(f"has two arrays of one name ({shorten(array_name(member.name))})")
-        headers[array_name(member.name)] = header
-    return headers
-
-
-def _member_header(reader: Reader, member: Member, start: int) -> Optional[ArrayHeader]:
-    small = member.size <= SMALL
-    content = b"".join(read_all(reader, member, start)) if small else read_start(reader, member, start, SMALL)
-    if not content.startswith(MAGIC):
-        if member.name.endswith(".npy"):
-            raise Damaged(f"has an array that does not begin as one ({shorten(member.name)})")
-        return None  # numpy hands it out as bytes
-    try:
-        header = _read_header(content, lambda length: read_start(reader, member, start, length), member.size)
-    except Damaged as error:
-        raise type(error)(f"{error} in {shorten(member.name)}") from None
-    if header.start + header.length != member.size and not header.dtype.objects:
-        raise Damaged(
-            f"has {member.size - header.start} bytes of data in {shorten(member.name)}"
-            f" where its header announces {header.length}"
-        )
-    return header
-
-
-def _read_header(content: bytes, read: Callable[[int], bytes], size: int) -> ArrayHeader:
-    start = header_start(content[:PREFIX])
-    if start > size:
-        raise Damaged("ends in an array's header")
-    return parse_header(content[:start] if start <= len(content) else read(min(start, LONGEST)))
-
-
-def identify(members: Sequence[Member]) -> bytes:
-    """The identity of an archive with these members."""
-    crcs = [member.crc for member in sorted(members, key=lambda member: member.raw_name)]
-    described = describe([(member.raw_name, member.size) for member in members])
-    return short_digest(described + struct.pack(f"<{len(crcs)}L", *crcs))
+def _mismatch(content: Content, arrays: ArraySpec) -> str:
+    """What keeps the content from being what is asked for; empty: nothing."""
+    if content.single is not None:
+        if content.single.dtype.objects:
+            return _OBJECTS
+        return arrays.single_mismatch(content.single)
+    counted = [one.name for one in arrays.asked] or list(content.arrays)
+    for name in counted:
+        if name in content.arrays and content.arrays[name].dtype.objects:
+            return f"{_OBJECTS} ({shorten(name)})"
+    return arrays.mismatch(content.arrays)
 
 
 def content_digest(fd: int, name: str) -> bytes:
-    """SHA-256 of what a feature holds: the names and contents of its arrays, however packed and ordered.
+    """SHA-256 of what an archive that has an identity holds: names and contents of its members, however packed and ordered.
 
-    For a C(.npy) file, of the file. Reads everything, in bounded memory. OSError where it cannot be read or is damaged.
+    Reads everything, in bounded memory. OSError where it cannot be read or is damaged.
     """
-    size = os.fstat(fd).st_size
     digest = hashlib.sha256()
     try:
-        reader = open_reader(fd, size)
-        if reader.head.startswith(MAGIC):
-            for position in range(0, size, 1 << 20):
-                digest.update(reader.read(position, min(1 << 20, size - position)))
-            return digest.digest()
+        reader = open_reader(fd, os.fstat(fd).st_size)
         members, directory_start = read_directory(reader)
-        starts = check_extents(reader, members, directory_start)
-        for member, start in sorted(zip(members, starts), key=lambda pair: pair[0].raw_name):
-            digest.update(struct.pack("<LQ", len(member.raw_name), member.size) + member.raw_name)
+        starts = dict(zip(members, check_extents(reader, members, directory_start)))
+        for part, member in sorted(told_apart(members)):
+            digest.update(struct.pack("<LQ", len(part), member.size) + part)
             check_method(member)
-            for piece in read_all(reader, member, start):
+            for piece in read_all(reader, member, starts[member]):
                 digest.update(piece)
     except Damaged as error:
         raise OSError(errno.EIO, f"the file {error}", name) from None
     return digest.digest()
+
+
+def file_digest(fd: int) -> bytes:
+    """SHA-256 of a file's bytes, read in bounded memory. OSError where it cannot be read."""
+    digest, position = hashlib.sha256(), 0
+    while True:
+        piece = os.pread(fd, 1 << 20, position)
+        if not piece:
+            return digest.digest()
+        digest.update(piece)
+        position += len(piece)

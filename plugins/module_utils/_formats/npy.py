@@ -36,6 +36,10 @@ class Foreign(Damaged):
     """Content that may well be intact, of a kind that no feature has; the text completes "the file ..."."""
 
 
+class Unclear(Damaged):
+    """Content that is not understood here, which its own library may understand all the same."""
+
+
 class DType(NamedTuple):
     """A data type. text: numpy's short form, as in C(<f4); itemsize: bytes; objects: needs a pickle."""
 
@@ -199,13 +203,29 @@ def _shape(value: Any) -> Tuple[int, ...]:
 
 def _dtype(descr: Any, depth: int) -> DType:
     if isinstance(descr, str):
-        dtype = parse_dtype(descr)
+        dtype = parse_dtype(DTYPE_NAMES.get(descr, descr))
         if dtype is None:
-            raise Damaged(f"has a broken array header (unknown dtype {shorten(descr)})")
+            raise Unclear(f"has an array header with the unknown dtype {shorten(descr)}")
         return dtype
-    if not isinstance(descr, list) or depth > _MAX_DEPTH:
+    if depth > _MAX_DEPTH:
+        raise Unclear("has an array header whose dtype nests deeper than is read here")
+    if isinstance(descr, tuple) and len(descr) == 2:
+        return _repeated(_dtype(descr[0], depth + 1), descr[1])
+    if not isinstance(descr, list):
         raise Damaged("has a broken array header (unknown dtype)")
     return _structure(descr, depth)
+
+
+def _repeated(dtype: DType, shape: Any) -> DType:
+    """A type that holds an array of others."""
+    if not (isinstance(shape, tuple) and shape):
+        raise Damaged("has a broken array header (unknown dtype)")
+    size = dtype.itemsize
+    for length in _shape(shape):
+        size *= length
+        if size > _MAX_ITEM:
+            raise Damaged("has an array header with an absurd size")
+    return DType(f"array of {dtype.text}", size, dtype.objects)
 
 
 def _structure(fields: List[Any], depth: int) -> DType:
@@ -215,13 +235,7 @@ def _structure(fields: List[Any], depth: int) -> DType:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
             raise Damaged("has a broken array header (unknown dtype)")
         dtype = _dtype(field[1], depth + 1)
-        size = dtype.itemsize
-        if len(field) == 3:
-            if not (isinstance(field[2], tuple) and field[2]):
-                raise Damaged("has a broken array header (unknown dtype)")
-            for length in _shape(field[2]):
-                size *= length
-        itemsize += size
+        itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
         objects = objects or dtype.objects
         if itemsize > _MAX_ITEM:
             raise Damaged("has an array header with an absurd size")
@@ -261,7 +275,7 @@ class _Literal:
         return value
 
     def _broken(self) -> Damaged:
-        return Damaged("has a broken array header (not a Python literal)")
+        return Unclear("has a broken array header (not a Python literal)")
 
     def _next(self) -> None:
         match = _TOKEN.match(self.text, self.position)

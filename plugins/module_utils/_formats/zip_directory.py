@@ -193,7 +193,10 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     # Without this a size could be as large as it likes: nothing else bounds the unpacked one.
     if offset + LOCAL.size + name_length + packed > limit:
         raise Damaged(f"has a directory entry that points outside the file ({shorten(name)})")
-    absurd = size != packed if method == STORED else size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD
+    if method == STORED:
+        absurd = size != packed
+    else:
+        absurd = method == DEFLATED and (size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD)
     if absurd:
         raise Damaged(f"has a directory entry with an absurd size ({shorten(name)}: {size} bytes out of {packed})")
     return Member(name, raw_name, flags, method, crc, packed, size, offset), after
@@ -302,6 +305,11 @@ def _descriptor(reader: Reader, member: Member, position: int, limit: int) -> in
             if found.startswith(record) and found[len(record) : len(record) + 2] in (b"PK", b""):
                 return len(record)
     raise Damaged(f"has a directory that disagrees with the record after {shorten(member.name)}")
+
+
+def is_method_known(member: Member) -> bool:
+    """Whether the member's content can be read here."""
+    return member.method in (STORED, DEFLATED)
 
 
 def check_method(member: Member) -> None:

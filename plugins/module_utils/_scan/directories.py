@@ -12,7 +12,8 @@ import os
 import stat
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .._formats.classify import FEATURE, Classification, classify
+from .._formats.classify import FEATURE, Classification, classify_file
+from .._formats.formats import Criteria
 from .._system.files import FOLLOW_FILE, OPEN_FILE, with_file
 from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
@@ -24,7 +25,6 @@ from .model import (
     SPECIAL,
     UNCLASSIFIED,
     UNREAD,
-    Criteria,
     DirectoryInfo,
     DirectoryScan,
     Entry,
@@ -124,7 +124,7 @@ class _Classifier:
     """Opens one pending file and judges it: (size, key, classification), or None where it is no regular file."""
 
     def __init__(self, criteria: Criteria, path: str) -> None:
-        self.arrays, self.full = criteria
+        self.criteria = criteria
         self.path = path
 
     def __call__(self, pending: Pending) -> Any:
@@ -133,7 +133,7 @@ class _Classifier:
         return with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
 
     def _classify(self, fd: int, info: os.stat_result, name: str) -> Any:
-        return info.st_size, (info.st_dev << 64) | info.st_ino, classify(fd, info.st_size, name, self.arrays, self.full)
+        return info.st_size, (info.st_dev << 64) | info.st_ino, classify_file(fd, info, name, self.criteria)
 
 
 def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:

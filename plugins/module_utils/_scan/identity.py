@@ -15,7 +15,7 @@ import errno
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
-from .._formats.classify import content_digest
+from .._formats.classify import content_digest, file_digest
 from .._formats.digest import short_digest
 from .._system.files import FOLLOW_FILE, with_file
 from .model import Entry
@@ -30,12 +30,13 @@ def resolve_identities(features: Iterable[Located], digest: Callable[[Located], 
     """
     first: Dict[bytes, Entry] = {}
     doubtful: Set[bytes] = set()
-    unnamed: Dict[str, Set[int]] = {}
+    unnamed: Dict[Tuple[str, int], Set[int]] = {}
     everything = list(features)
     for _directory, entry in everything:
         identity = entry.classification.identity
         if identity is None:
-            unnamed.setdefault(entry.name, set()).add(entry.key)
+            # Of another size they are others, whatever their bytes are.
+            unnamed.setdefault((entry.name, entry.size), set()).add(entry.key)
             continue
         known = first.setdefault(identity, entry)
         if known.key != entry.key and known.name != entry.name:
@@ -74,14 +75,18 @@ def _by_inode(entry: Entry) -> bytes:
 def digest_on_disk(located: Located) -> bytes:
     """The digest of a scanned file's bytes."""
     directory, entry = located
-    return digest_of(directory, entry.path)
+    return digest_of(directory, entry.path, entry.classification.identity is not None)
 
 
-def digest_of(directory: str, path: str) -> bytes:
-    """The digest of the bytes of a file below a directory; OSError where it is gone."""
+def digest_of(directory: str, path: str, packed: bool = False) -> bytes:
+    """The digest of the bytes of a file below a directory; OSError where it is gone.
+
+    packed: of what an archive that has an identity holds.
+    """
     found = with_file(
-        lambda fd, _info, name: content_digest(fd, name), os.path.join(directory, path), None, FOLLOW_FILE, (directory, path)
-    )
+        lambda fd, _info, name: content_digest(fd, name) if packed else file_digest(fd),
+        os.path.join(directory, path), None, FOLLOW_FILE, (directory, path),
+    )  # fmt: skip
     if found is None:
         raise OSError(errno.EINVAL, "is no regular file", os.path.join(directory, path))
     return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+from .._formats.formats import Criteria
 from .._spec.sets import FeatureSet, NameFilter, any_filter, name_filter
 from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.paths import InodeKey
 from .directories import scan_directory
-from .model import DANGLING, Criteria, DirectoryScan, Entry, LegacyScan
+from .model import DANGLING, DirectoryScan, Entry, LegacyScan
 from .places import UNREADABLE, Place, find_places, look_up
 
 

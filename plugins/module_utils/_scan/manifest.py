@@ -14,7 +14,7 @@ import stat
 import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .._formats.classify import Classification, content_digest
+from .._formats.classify import Classification, file_digest
 from .._system.paths import OPEN_FILE
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
@@ -52,7 +52,7 @@ def token_of(fd: int, name: str, classification: Classification) -> str:
     """What a feature is recognised by after its journey: the identity where the format has one, else the bytes."""
     if classification.identity is not None:
         return "i" + classification.identity.hex()
-    return "c" + content_digest(fd, name).hex()
+    return "c" + file_digest(fd).hex()
 
 
 def pack_manifest(manifest: Manifest) -> str:

@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .._formats.arrays import ArraySpec
 from .._formats.classify import FEATURE, Classification
 from .places import UNREADABLE, Place
-
-Criteria = Tuple[ArraySpec, bool]
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
 # the name.

@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from .._formats.arrays import ArraySpec
-from .._formats.classify import FEATURE, classify
+from .._formats.classify import FEATURE, classify_file
+from .._formats.formats import Criteria
 from .._spec.sets import FeatureSet, name_filter
 from .._system.files import OPEN_FILE, with_file
 from .._system.parallel import map_parallel
@@ -74,7 +74,7 @@ class _Look(NamedTuple):
 
     name: str
     accepts: Callable[[str], bool]
-    criteria: Tuple[ArraySpec, bool]
+    criteria: Criteria
 
 
 class _Search:
@@ -177,11 +177,11 @@ class _Search:
 
     def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
         """What the file is to each criteria that is asked of its name."""
-        return with_file(self._judge_file, name, directory, OPEN_FILE, (path, name)) or {}
+        return with_file(self._classify_file, name, directory, OPEN_FILE, (path, name)) or {}
 
-    def _judge_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
+    def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
         criteria = {look.criteria for look in self.looks if look.accepts(name)}
-        return {criteria: classify(fd, info.st_size, name, *criteria).kind for criteria in criteria}
+        return {one: classify_file(fd, info, name, one).kind for one in criteria}
 
     def _spent(self, path: str) -> bool:
         self.entries += 1

@@ -17,7 +17,7 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .._formats.classify import FEATURE, classify
+from .._formats.classify import FEATURE, classify_file
 from .._spec.sets import FeatureSet
 from .._system.files import OPEN_FILE, with_file
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
@@ -57,7 +57,7 @@ def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wa
     def difference(fd: int, info: os.stat_result, _name: str) -> str:
         if info.st_size != wanted.size:
             return f"has {info.st_size} bytes where the source has {wanted.size}"
-        classification = classify(fd, info.st_size, name.rpartition("/")[2], *feature_set.criteria)
+        classification = classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
         if classification.kind != FEATURE:
             return f"is no feature: {classification.reason}"
         if token_of(fd, name, classification) != wanted.token:

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from .._formats.arrays import OPEN_NAMES, ArraySpec, Asked, Shape
+from .._formats.arrays import FURTHER_DTYPES, OPEN_NAMES, ArraySpec, Asked, Shape
 from .._formats.npy import DTYPE_NAMES, MAX_DIMENSIONS, parse_dtype, shorten
+from .._formats.registry import promised
 from ..errors import FeatureError
 
 
@@ -25,6 +26,19 @@ def parse_arrays(raw: Optional[Mapping[str, Any]]) -> ArraySpec:
         raise FeatureError("arrays: must be a dictionary of array names, each with dtype and shape")
     asked = [_parse_array(name, raw[name]) for name in sorted(raw, key=str)]
     return ArraySpec(tuple(asked))
+
+
+def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
+    """FeatureError where arrays are asked for of files in which nobody here can see them."""
+    if form == "any":
+        raise FeatureError("arrays: files of format 'any' are not looked into; leave 'arrays' out, or set format: auto")
+    for pattern in patterns:
+        kinds = promised(pattern)
+        if kinds and not any(kind.tells_arrays for kind in kinds):
+            raise FeatureError(
+                f"arrays: no arrays can be told of {kinds[0].label} (pattern '{pattern}'), only whether it is intact;"
+                " leave 'arrays' out"
+            )
 
 
 def _parse_array(name: Any, wanted: Any) -> Asked:
@@ -51,6 +65,8 @@ def _parse_dtype(value: Any, key: str) -> Tuple[Optional[str], bool]:
             return OPEN_NAMES[text], True
         if text in ("object", "O", "|O"):
             raise FeatureError(f"{key}: dtype '{text}' needs a pickle, which is never loaded; use another array")
+        if text in FURTHER_DTYPES:
+            return text, False
         dtype = parse_dtype(DTYPE_NAMES.get(text, text))
         if dtype is None and text.startswith(("datetime64[", "timedelta64[")):
             dtype = parse_dtype(("<M8[" if text[0] == "d" else "<m8[") + text.partition("[")[2])

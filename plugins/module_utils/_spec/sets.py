@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.arrays import ArraySpec
+from .._formats.formats import Criteria
 from .._system.paths import expand_home
 from ..errors import FeatureError
-from .arrays import parse_arrays
+from .arrays import check_arrays_are_told, parse_arrays
 
 # The keys of one set with their types and defaults, in the form of an AnsibleModule's options.
 SET_OPTIONS: Dict[str, Dict[str, Any]] = {
@@ -25,6 +26,7 @@ SET_OPTIONS: Dict[str, Dict[str, Any]] = {
     "patterns": {"type": "list", "elements": "str", "default": ["*.npz"]},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "reads": {"type": "list", "elements": "str", "default": ["*.npz"]},
+    "format": {"type": "str", "choices": ["auto", "any"], "default": "auto"},
     "arrays": {"type": "dict", "default": {}},
     "verify": {"type": "str", "choices": ["quick", "full"], "default": "quick"},
     "layout": {"type": "str", "choices": ["flat", "tree"], "default": "flat"},
@@ -50,6 +52,7 @@ class FeatureSet:
     patterns: Tuple[str, ...]
     exclude: Tuple[str, ...]
     reads: Tuple[str, ...]
+    format: str
     arrays: ArraySpec
     verify: str
     layout: str
@@ -59,9 +62,9 @@ class FeatureSet:
     source: Optional[str]
 
     @property
-    def criteria(self) -> Tuple[ArraySpec, bool]:
+    def criteria(self) -> Criteria:
         """What is asked of a file: sets with one criteria share one look at it."""
-        return (self.arrays, self.verify == "full")
+        return Criteria(self.arrays, self.verify == "full", self.format == "any")
 
 
 NameFilter = Callable[[str], Any]
@@ -152,17 +155,21 @@ def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     mount = _text(raw.get("mount")) or None
     if mount:
         _check_path(mount, where, "mount")
+    patterns, form = _patterns(raw, "patterns", where), _choice(raw, "format", where)
     try:
         arrays = parse_arrays(raw.get("arrays") or {})
+        if arrays.asked:
+            check_arrays_are_told(form, patterns)
     except FeatureError as error:
         raise FeatureError(f"{where}: {error}") from None
     return FeatureSet(
         name=name,
         target=target,
         legacy=legacy,
-        patterns=_patterns(raw, "patterns", where),
+        patterns=patterns,
         exclude=_patterns(raw, "exclude", where),
         reads=_patterns(raw, "reads", where),
+        format=form,
         arrays=arrays,
         verify=_choice(raw, "verify", where),
         layout=_choice(raw, "layout", where),

@@ -17,7 +17,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._formats.classify import DAMAGED, FEATURE, classify
+from .._formats.classify import DAMAGED, FEATURE, classify_file
 from .._scan.manifest import Manifest, Wanted, is_plain_path, read_names, staging_path, token_of
 from .._scan.staging import FETCH_DIR, list_staged, open_staging
 from .._spec.sets import FeatureSet, name_filter
@@ -333,10 +333,10 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
 def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
     file = os.open(path, OPEN_FILE, dir_fd=fd)
     try:
-        size = os.fstat(file).st_size
-        classification = classify(file, size, path.rpartition("/")[2], *feature_set.criteria)
+        info = os.fstat(file)
+        classification = classify_file(file, info, path.rpartition("/")[2], feature_set.criteria)
         token = token_of(file, path, classification) if classification.kind == FEATURE else ""
-        return size, classification.kind, classification.reason, token
+        return info.st_size, classification.kind, classification.reason, token
     finally:
         os.close(file)
 

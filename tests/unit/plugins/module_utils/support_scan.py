@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import WAV2VEC
 
-QUESTION = (parse_arrays(WAV2VEC), False)
+QUESTION = Criteria(parse_arrays(WAV2VEC))
 NPZ = name_filter(["*.npz"])
 
 

@@ -50,12 +50,13 @@ OTHERS = {
     "has wav2vec_features as float32 (768,), not float32 (any, 768)": one(npy(shape=(768,))),
     "has wav2vec_features as float32 (1, 2, 768), not float32 (any, 768)": one(npy(shape=(1, 2, 768))),
     "holds Python objects, which only a pickle can load (wav2vec_features)": one(npy("|O", data=b"\x80\x04N.")),
-    "holds Python objects, which only a pickle can load (meta)": archive(
-        {**FEATURE_MEMBERS, **members(meta=npy([("a", "|O")], (1,), size=8))}
-    ),
     "is an archive without arrays": archive({"README": b"nothing"}),
     "is packed by bzip2, which is not read here (wav2vec_features.npy)": archive(method=zipfile.ZIP_BZIP2),
-    "is a single array, not the archive that its name promises": npy(),
+    "is a .npy array, and its name promises a .npz archive": npy(),
+    "has a broken array header (not a Python literal) in wav2vec_features.npy": one(npy(text="{'descr': '<f4', ")),
+    "has an array header with the unknown dtype <f5 in wav2vec_features.npy": one(
+        npy(text="{'descr': '<f5', 'fortran_order': False, 'shape': (2, 768), }")
+    ),
 }
 
 
@@ -66,7 +67,8 @@ def test_other_kinds(look, reason):
 
 
 def test_an_empty_archive_has_no_arrays(look):
-    assert look(archive({}), ANY)[:2] == (OTHER, "is an archive without arrays")
+    assert look(archive({}))[:2] == (OTHER, "is an archive without arrays")
+    assert look(archive({}), ANY)[:2] == (OTHER, "is a zip archive, and its name promises a .npz archive")
 
 
 def test_missing_array_among_several(look):
@@ -83,7 +85,7 @@ BIG_SIZE = struct.pack("<LL", 2**31, 2**31)
 
 DAMAGES = {
     "is empty": b"",
-    "is not an archive": b"text, or a page with an error message",
+    "is not a .npz archive, which its name promises": b"text, or a page with an error message",
     "is truncated": PLAIN[:20],
     "is truncated (no directory at its end)": PLAIN[:-30],
     "has bytes after its end, or lacks some": PLAIN + b"\0",
@@ -114,13 +116,9 @@ DAMAGES = {
     "has an array header with an absurd size in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
     ),
-    "has a broken array header (not a Python literal) in wav2vec_features.npy": header("__import__('os').system('true')"),
     "has a broken array header (its keys are not descr, fortran_order and shape) in wav2vec_features.npy": header("{}"),
     "has a broken array header (its shape is no tuple of lengths) in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 768), }"
-    ),
-    "has a broken array header (unknown dtype <f5) in wav2vec_features.npy": header(
-        "{'descr': '<f5', 'fortran_order': False, 'shape': (2, 768), }"
     ),
     "has a broken array header (fortran_order is neither True nor False) in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 768), }"
@@ -140,7 +138,7 @@ def test_damages(look, reason, full):
     ["(" * 5000, "[" * 5000, "-" * 9000 + "1", "{'a':" * 1000, "'" * 9999, "9" * 9999, "{'descr': '\\x", "\x00" * 50],
 )
 def test_hostile_headers_end_in_a_verdict(look, text):
-    assert look(header(text)).kind == DAMAGED
+    assert look(header(text)).kind in (OTHER, DAMAGED)
 
 
 def test_two_entries_of_one_name(look):
@@ -154,7 +152,8 @@ def test_two_entries_of_one_name(look):
 
 def test_two_arrays_of_one_name(look):
     content = archive({"a": CLASS, "a.npy": CLASS, **FEATURE_MEMBERS})
-    assert look(content).reason == "has two arrays of one name (a)"
+    assert look(content, ANY).reason == "has two arrays of one name (a)"
+    assert look(content).kind == FEATURE
 
 
 def test_an_entry_that_stands_for_the_data_of_another(look):

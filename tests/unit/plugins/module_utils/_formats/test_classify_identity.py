@@ -47,16 +47,16 @@ def learned(content, tmp_path):
     """Layouts that know this archive, and nothing else."""
     path = tmp_path / "known.npz"
     path.write_bytes(content)
-    from ansible_collections.trainprep.features.plugins.module_utils._formats import classify as classify_module
+    from ansible_collections.trainprep.features.plugins.module_utils._formats import npz
 
-    layouts, classify_module._layouts = classify_module._layouts, Layouts()
+    layouts, npz.layouts = npz.layouts, Layouts()
     fd = os.open(str(path), os.O_RDONLY)
     try:
         classify(fd, len(content), "known.npz", ASKED)
-        return classify_module._layouts
+        return npz.layouts
     finally:
         os.close(fd)
-        classify_module._layouts = layouts
+        npz.layouts = layouts
 
 
 def recognised(layouts, content, tmp_path):
@@ -127,7 +127,7 @@ def test_layouts_forget_rather_than_grow(tmp_path, monkeypatch):
         (npy()[:9], {}, DAMAGED, "ends in an array's header"),
         (npy()[:100], {}, DAMAGED, "ends in an array's header"),
         (b"", {}, DAMAGED, "is empty"),
-        (PLAIN, {}, OTHER, "is an archive, not the single array that its name promises"),
+        (PLAIN, {}, OTHER, "is a .npz archive, and its name promises a .npy array"),
     ],
 )
 @pytest.mark.parametrize("full", [False, True])
@@ -166,7 +166,6 @@ def test_content_digest(tmp_path):
     assert len(same) == 32
     assert digest(path, FEATURES["compressed"]) == digest(path, FEATURES["another order"]) == same
     assert digest(path, FEATURES["older extractor"]) != same
-    assert digest(path, npy(), "x.npy") == digest(path, npy(), "x.npy") != digest(path, npy() + b"\0", "x.npy")
     with pytest.raises(OSError, match="the file has a wrong checksum"):
         digest(path, flipped(PLAIN, b"\x01" * 100, 50))
 

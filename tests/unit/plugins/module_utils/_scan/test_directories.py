@@ -10,6 +10,7 @@ import socket
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats import digest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
@@ -253,10 +254,10 @@ def test_a_link_upwards_does_not_lead_through_half_the_host(tmp_path):
     (beside / "x.npz").write_bytes(b"")
     (legacy / "up").symlink_to(tmp_path)
     (legacy / "root").symlink_to("/")
-    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), Criteria(parse_arrays({})), {})
     assert [entry.path for entry in scan.entries] == []
     (legacy / "across").symlink_to(beside)
-    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), Criteria(parse_arrays({})), {})
     assert [entry.path for entry in scan.entries] == ["across/x.npz"]
 
 
@@ -267,7 +268,7 @@ def test_what_lies_behind_a_link_says_so(tmp_path):
         place.write_bytes(b"")
     (legacy / "a").symlink_to(away)
     (legacy / "l.npz").symlink_to(legacy / "z.npz")
-    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), (parse_arrays({}), False), {})
+    scan = scan_directory(look_up(str(legacy)), name_filter(["*.npz"]), Criteria(parse_arrays({})), {})
     assert {entry.path: entry.via_link for entry in scan.entries} == {"z.npz": False, "l.npz": True, "a/z.npz": True}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
     digest_on_disk,
@@ -31,7 +32,7 @@ class Identities:
 
     def __init__(self, directory, digest=digest_on_disk):
         self.read = []
-        criteria = (parse_arrays(WAV2VEC), False)
+        criteria = Criteria(parse_arrays(WAV2VEC))
         scan = scan_directory(look_up(str(directory)), name_filter(["*.npz", "*.npy"]), criteria, {})
 
         def counted(located):

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All formats that are known, told apart by content. A new one is a file beside this one, and a line here."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Tuple
+
+from . import arrow, hdf5, npy_file, npz, parquet, safetensors, tar
+from .formats import Format, Kind
+from .zip_directory import Reader
+
+FORMATS: Tuple[Format, ...] = (
+    npz.FORMAT,
+    npy_file.FORMAT,
+    safetensors.FORMAT,
+    parquet.FORMAT,
+    arrow.FORMAT,
+    hdf5.FORMAT,
+    tar.FORMAT,
+)
+
+# By the end of a name, in small letters: the kinds that it promises.
+PROMISES: Dict[str, Tuple[Kind, ...]] = {}
+for _format in FORMATS:
+    for _kind in _format.kinds:
+        for _suffix in _kind.suffixes:
+            PROMISES[_suffix] = (*PROMISES.get(_suffix, ()), _kind)
+
+
+def recognise(reader: Reader) -> Optional[Format]:
+    """The format that a file begins as."""
+    return next((one for one in FORMATS if one.begins(reader)), None)
+
+
+def promised(name: str) -> Tuple[Kind, ...]:
+    """The kinds that a file's name promises; none where it promises nothing that is known."""
+    return PROMISES.get("." + name.rpartition(".")[2].lower(), ()) if "." in name else ()
