@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils.basic  # noqa: F401  # in memory for the forks
+import ansible.module_utils.basic  # noqa: F401 pylint: disable=unused-import  # in memory for the forks
 
 from tests.support.hosts import REPOSITORY
 from tests.support.image import install
 
 BUILD = REPOSITORY / ".build" / "faults"
-COLLECTIONS = REPOSITORY / ".venv" / "collections"
+COLLECTIONS = REPOSITORY / "collections"
 MODULES = "ansible_collections.trainprep.features.plugins.modules"
 
 ERRORS = ("ENOSPC", "EACCES", "EROFS", "EIO", "ENAMETOOLONG", "ESTALE", "EDQUOT")

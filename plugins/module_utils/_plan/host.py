@@ -106,7 +106,7 @@ def _leaks(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> List[List[s
     found: List[List[str]] = [[] for _scan in scans]
     for (other, twin), (index, entry) in _twins(scans, removed):
         sentence = f"{_shown(scans[other], twin)} and {_shown(scans[index], entry)}"
-        for one in {other, index}:
+        for one in sorted({other, index}):
             found[one].append(sentence)
     return found
 

@@ -10,16 +10,16 @@ import math
 import os
 import shutil
 import stat
-import subprocess
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._spec.policy import Policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps.facts import facts
-from .._steps.inspect import inspect_host as inspect_host
+from .._steps.inspect import inspect_host
 from .._system.accounts import Account
 from .._system.paths import display
+from .._system.programs import ask_program
 from ..errors import FeatureError
 from .command import check_session
 from .data import compare_data
@@ -160,17 +160,10 @@ def gpus() -> List[Dict[str, Any]]:
     if not program:
         return []
     try:
-        answer = subprocess.run(
-            [program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=15,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        answer = ask_program([program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"], 15)
+    except OSError:
         return []
-    return parse_gpus(answer.stdout.decode("utf-8", "replace")) if answer.returncode == 0 else []
+    return parse_gpus(answer.output.decode("utf-8", "replace")) if answer and answer.code == 0 else []
 
 
 def parse_gpus(text: str) -> List[Dict[str, Any]]:

@@ -13,11 +13,11 @@ import contextlib
 import os
 import pwd
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .._system.accounts import Account
+from .._system.programs import ask_program
 from ..errors import FeatureError
 
 _SEARCH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
@@ -80,21 +80,13 @@ def find_tmux() -> str:
 
 def tmux(account: Account, arguments: Sequence[str]) -> Tuple[int, str]:
     """Exit code and output (errors where it failed) of one tmux command on the account's own server."""
-    try:
-        answer = subprocess.run(
-            [find_tmux(), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=user_environment(account),
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    answer = ask_program([find_tmux(), *arguments], _PATIENCE, user_environment(account))
+    if answer is None:
         raise FeatureError(
             f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again"
-        ) from None
-    text = answer.stderr if answer.returncode else answer.stdout
-    return answer.returncode, text.decode("utf-8", "replace").strip()
+        )
+    text = answer.errors if answer.code else answer.output
+    return answer.code, text.decode("utf-8", "replace").strip()
 
 
 def find_session(account: Account, name: str) -> Session:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -23,6 +22,7 @@ from .._scan.staging import FETCH_DIR, list_staged, open_staging
 from .._spec.sets import FeatureSet, name_filter
 from .._system.accounts import Account
 from .._system.paths import OPEN_FILE, display, key_of
+from .._system.programs import ask_program, start_program
 from ..errors import FeatureError
 from .plan import (
     Receiving,
@@ -123,23 +123,15 @@ def _listing(
     """Sizes by path of the remote's files that may belong to the set."""
     source = str(feature_set.source)
     command = [rclone, "lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype", *_PATIENCE, source]
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(environment),
-            capture_output=True,
-            check=False,
-            timeout=_LISTING_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store") from None
-    if done.returncode != 0:
-        raise FeatureError(explain_rclone(source, done.stderr.decode("utf-8", "replace"), secrets))
+    done = ask_program(command, _LISTING_SECONDS, environment)
+    if done is None:
+        raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store")
+    if done.code != 0:
+        raise FeatureError(explain_rclone(source, done.errors.decode("utf-8", "replace"), secrets))
     accept, reads = name_filter(feature_set.patterns, feature_set.exclude), name_filter(feature_set.reads)
     sizes = {
         item["Path"]: int(item["Size"])
-        for item in json.loads(done.stdout.decode("utf-8", "surrogateescape"))
+        for item in json.loads(done.output.decode("utf-8", "surrogateescape"))
         if accept(item["Path"].rpartition("/")[2]) and reads(item["Path"].rpartition("/")[2])
     }
     if not sizes:
@@ -213,16 +205,8 @@ def _start(
         f' --use-json-log --log-file {FETCH_DIR}/log {" ".join(_PATIENCE)} </dev/null >/dev/null 2>&1;'
         f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
     )
-    subprocess.Popen(
-        ["/bin/sh", "-c", script, "feature_fetch", rclone, str(feature_set.source)],
-        env=dict(environment),
-        cwd=f"/proc/self/fd/{fd}",
-        pass_fds=(fd,),
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = ["/bin/sh", "-c", script, "feature_fetch", rclone, str(feature_set.source)]
+    start_program(command, environment, f"/proc/self/fd/{fd}", keep=(fd,))
 
 
 def inspect_fetch(feature_set: FeatureSet, target: str, account: Account, secrets: Mapping[str, str]) -> Fetched:

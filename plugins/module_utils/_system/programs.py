@@ -1,0 +1,55 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs of the host: the one place where processes are started that are not copies of this one.
+
+``AnsibleModule.run_command`` knows no time limit and no environment but its own, and its module is out of reach in a child
+that has become the training user.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
+
+
+class Answer(NamedTuple):
+    """What a program ended with."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+
+def ask_program(
+    command: Sequence[str], seconds: float, environment: Optional[Mapping[str, str]] = None
+) -> Optional[Answer]:
+    """Runs a program to its end; None where it does not end in time, and is killed. It gets no input."""
+    try:
+        done = subprocess.run(
+            list(command),
+            env=None if environment is None else dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def start_program(
+    command: Sequence[str], environment: Mapping[str, str], directory: str, keep: Tuple[int, ...] = ()
+) -> None:
+    """Starts a program that outlives this one, in a session of its own; it holds the descriptors ``keep`` open."""
+    subprocess.Popen(
+        list(command),
+        env=dict(environment),
+        cwd=directory,
+        pass_fds=keep,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
