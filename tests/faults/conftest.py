@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tests.support import fault_cases
 from tests.support.fault_table import BUILD, read, summary, table
 from tests.support.faults import Tally, ensure_tools
+from tests.support.hosts import REPOSITORY
+from tests.support.layout import crema_d_names
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,6 +70,48 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Tally]]:
     broken = [f"{one.title}: {violation}"[:1000] for one in made for violation in one.violations]
     if broken:
         pytest.fail("\n".join(broken[:10]), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def upload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], tuple[Path, Path]]:
+    """``upload(names)``: (what an upload of small features to this machine left that was not published, its source)."""
+
+    def send(names: Sequence[str]) -> tuple[Path, Path]:
+        root = tmp_path_factory.mktemp("uploaded")
+        (root / "host" / "data").mkdir(parents=True)
+        for name in names:
+            fault_cases.feature(root / "source" / name)
+        one = fault_cases.one_set(root / "host", source=f"{root}/source")
+        task = {"trainprep.features.feature_upload": {"sets": [one], "user": fault_cases.USER}}
+        book = root / "playbook.yml"
+        book.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]))
+        ansible("ansible-playbook", "-i", "localhost,", str(book))
+        return root / "host", root / "source"
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def uploaded(upload: Callable[[Sequence[str]], tuple[Path, Path]]) -> tuple[Path, Path]:
+    """An upload of three features."""
+    return upload(crema_d_names(3))
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The launcher, as the role writes it."""
+    file = tmp_path_factory.mktemp("launcher") / "launcher.py"
+    role = REPOSITORY / "roles" / "deploy_training"
+    ansible("ansible", "localhost", "-c", "local", "-m", "ansible.builtin.template", "-e", f"@{role}/defaults/main.yml",
+            "-a", f"src={role}/templates/launcher.py.j2 dest={file}")  # fmt: skip
+    return file.read_text()
+
+
+def ansible(program: str, *arguments: str) -> None:
+    """One of Ansible's programs, on this machine."""
+    command = [str(REPOSITORY / ".venv/bin" / program), *arguments, "-e", f"ansible_python_interpreter={sys.executable}"]
+    done = subprocess.run(command, cwd=REPOSITORY, check=False, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ Files = Mapping[str, tuple[Any, ...]]
 def feature(path: Path, seed: str | None = None) -> None:
     """A small feature; ``seed`` (else its name) decides its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_wav2vec(path, seed, frames=2)
+    write_wav2vec(path, seed or ascii(path.name), frames=2)
 
 
 def one_set(root: Path, **more: Any) -> dict[str, Any]:
@@ -69,6 +69,14 @@ class Case:
 
     def clear(self, root: Path) -> None:
         """Ends what a run started."""
+
+
+def laid_out(one: Case, root: Path) -> Path:
+    """A host of its own for a case."""
+    root.mkdir()
+    root.chmod(0o755)
+    one.lay_out(root)
+    return root
 
 
 def names_in(directory: Path) -> list[str]:
@@ -247,7 +255,8 @@ class Upload(Case):
 
     def published(self, root: Path) -> bool:
         target = root / "data" / "w"
-        return {path.name: content(path) for path in target.iterdir() if path.name in self.contents} == self.contents
+        return {path.name: content(path) for path in target.iterdir()
+                if path.name in self.contents and path.is_file()} == self.contents  # fmt: skip
 
 
 class Staging(Upload):
@@ -312,7 +321,7 @@ class PublishBeside(Upload):
     def lay_out(self, root: Path) -> None:
         super().lay_out(root)
         feature(root / "data" / "w" / "own.npz")
-        (root / "data" / "w" / min(self.contents)).symlink_to("/gone/away.npz")
+        (root / "data" / "w" / max(sorted(self.contents), key=len)).symlink_to("/gone/away.npz")
 
     def reached(self, root: Path) -> bool:
         return self.published(root) and names_in(root / "data") == sorted(["w/", "w/own.npz", *(f"w/{name}" for name in self.contents)])

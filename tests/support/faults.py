@@ -88,6 +88,12 @@ class Point:
     path: str = ""
 
 
+def plain(ran: Ran) -> bool:
+    """Whether a module answered as it should: JSON, a sentence that names a place where it failed, never a traceback."""
+    named = "/" in ran.message or "prepare_features_" in ran.message
+    return "Traceback" not in ran.stderr + json.dumps(ran.result) and bool(ran.result) and (ran.code == 0 or named)
+
+
 class Modules:
     """Runs the collection's modules on this machine, as Ansible would: a process of their own, JSON in and out."""
 
