@@ -63,6 +63,10 @@ class Case:
         """Whether all is as promised, with nothing left over."""
         raise NotImplementedError
 
+    def claims(self, ran: Ran) -> bool:
+        """Whether a run says that all is done."""
+        return ran.code == 0
+
     def run(self, modules: Modules, root: Path) -> Ran:
         """An undisturbed run."""
         return modules.forked(self.module, self.arguments(root))
@@ -181,7 +185,11 @@ class Access(Case):
             path.chmod(0o700 if path.is_dir() else 0o000 if path.name == "own.npz" else 0o600)
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {"sets": [one_set(root, legacy=[f"{root}/old/deep"])], "user": USER}
+        return {"sets": [one_set(root, legacy=[f"{root}/old/deep"])], "user": USER, "look_again": True}
+
+    def claims(self, ran: Ran) -> bool:
+        """It is the look afterwards that says what the user can read."""
+        return ran.code == 0 and ran.result["ansible_facts"]["feature_sets"]["w"]["access"]["unreadable"] == 0
 
     def snapshot(self, root: Path) -> Any:
         return {path: (entry[0], entry[1], entry[2], *entry[4:]) for path, entry in files(root / "old", root / "data").items()}
@@ -255,7 +263,7 @@ class Upload(Case):
 
     def published(self, root: Path) -> bool:
         target = root / "data" / "w"
-        return {path.name: content(path) for path in target.iterdir()
+        return target.is_dir() and {path.name: content(path) for path in target.iterdir()
                 if path.name in self.contents and path.is_file()} == self.contents  # fmt: skip
 
 
