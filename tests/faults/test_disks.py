@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ SOUND = {
     "ext4 with 128-byte inodes": ("ext4", "-I 128", ""),
     "xfs that ignores case": ("xfs", "-n version=ci", ""),
 }
+
+
+def part(cases: Iterable[str], *short: str) -> list[Any]:
+    """All of them for the full suite, some for the short one."""
+    return [one if one in short else pytest.param(one, marks=pytest.mark.full) for one in cases]
 
 
 @contextlib.contextmanager
@@ -79,7 +84,7 @@ def refused_or_done(one: fault_cases.Case, modules: Modules, root: Path, before:
     return one.claims(ran)
 
 
-@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize("kind", part(SOUND, "btrfs that compresses"))
 def test_sound_file_systems(kind, uploaded, place, tally):
     tried = tally(f"File systems: {kind}")
     with mounted(tried, place, *SOUND[kind]) as top:
@@ -87,7 +92,7 @@ def test_sound_file_systems(kind, uploaded, place, tally):
             works(case(*uploaded), Modules(place), top / name, tried)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", part(CASES, "links", "publish-beside"))
 def test_a_disk_that_is_full_or_read_only_then_mended(name, uploaded, place, tally):
     """Bytes run out, inodes run out, the disk is read-only: told; once that is mended, the next run finishes."""
     tried = tally("File systems: full, out of inodes, read-only; then mended")
@@ -133,7 +138,7 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("what", LACKING)
+@pytest.mark.parametrize("what", part(LACKING, "no hard links"))
 def test_a_file_system_that_lacks_something(what, uploaded, place, tally):
     """Done where it does not matter; where it does, one sentence, and nothing half done."""
     tried = tally(f"File systems: {what}")
@@ -166,7 +171,7 @@ MISBEHAVING = {
 }
 
 
-@pytest.mark.parametrize("how", MISBEHAVING)
+@pytest.mark.parametrize("how", part(MISBEHAVING, "stale handles"))
 def test_a_file_system_that_misbehaves_for_a_while(how, uploaded, place, tally):
     """Also asked: a look never takes what it could not read for nothing, which would end in an upload."""
     tried = tally("File systems: latency, ESTALE, EIO, short reads; then mended")
@@ -187,8 +192,9 @@ def test_a_file_system_that_misbehaves_for_a_while(how, uploaded, place, tally):
             tried.runs += 1
             tried.check(plain(ran), f"no plain answer: {ran}")
             one.during(root, before, tried)
-            tried.check(not one.claims(ran) or one.reached(root), f"success is claimed that is none: {ran.result}")
-            if name != "access":
+            # What cannot be read in a staging directory is sent again, from where nothing is lost.
+            tried.check(name == "staging" or not one.claims(ran) or one.reached(root), f"success is claimed that is none: {ran.result}")
+            if name not in ("staging", "access"):
                 finishes(one, modules, root, before, tried)
             tried.violations[seen:] = [f"{one.name}, {how}: {violation}" for violation in tried.violations[seen:]]
 
@@ -200,7 +206,8 @@ def look(modules: Modules, one: fault_cases.Case, root: Path, tried: Tally) -> N
     facts = ran.result.get("ansible_facts", {})
     for name, found in facts.get("feature_sets", {}).items():
         tried.check(found["status"] != 0, f"status 0 for {name}, whose features could not be read: {found}")
-        damaged = [sample for sample in found["rejected"]["samples"] if "other.npz" not in sample["path"]]
+        damaged = [sample for sample in found["rejected"]["samples"]
+                   if "other.npz" not in sample["path"] and "cannot be read" not in sample["reason"]]  # fmt: skip
         tried.check(not damaged, f"an intact file is called damaged: {damaged}")
 
 
