@@ -39,6 +39,12 @@ options:
     description: How many of the last log lines to return.
     type: int
     default: 10
+  history:
+    description:
+      - Whether to return the curves of the session's last runs, too.
+      - Of each log a bounded part is read once, and all curves together have at most 2,000 points.
+    type: bool
+    default: false
   sets:
     description:
       - Feature sets to count where no run has recorded its own, as in M(trainprep.features.feature_facts).
@@ -142,6 +148,27 @@ progress:
   returned: success
   type: dict
   sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30"}
+history:
+  description:
+    - With O(history=true), the last five runs of the session, the newest first; else null.
+    - A point of a curve is a pair of epochs so far and value. Names are the same for all trainers, as C(val_accuracy). A value is null
+      where the log says C(nan) or infinity. C(sampled) says that the log is too long to be read whole.
+    - C(seconds_left) is until the last epoch ends; null where a log names no number of epochs, or the run has ended.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - run: 20260101T120000Z
+      started: 1767268800.5
+      ended: null
+      exit_code: null
+      signal: null
+      epochs: 30
+      seconds_per_epoch: 12.5
+      seconds_left: 337.5
+      best: {metric: val_loss, epoch: 3.0, value: 1.3}
+      sampled: false
+      curves: {loss: [[1.0, 1.9], [2.0, 1.5], [3.0, 1.2]], val_loss: [[1.0, 1.8], [2.0, 1.5], [3.0, 1.3]]}
 checkpoint:
   description: The newest model file anywhere below C(checkpoints/) that the last run wrote, its age in seconds; null where there is none.
   returned: success
@@ -196,6 +223,7 @@ def main() -> None:
             "user": {"type": "str"},
             "stale_after": {"type": "int", "default": 900},
             "lines": {"type": "int", "default": 10},
+            "history": {"type": "bool", "default": False},
             "sets": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
@@ -204,7 +232,8 @@ def main() -> None:
     with failing(module, "monitor_training"):
         account = find_account(params["user"] or None)
         found = run_as(
-            account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"]
+            account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],
+            params["history"],
         )
         module.exit_json(changed=False, **found)
 

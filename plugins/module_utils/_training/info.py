@@ -22,6 +22,7 @@ from .._system.paths import display
 from .._system.programs import ask_program
 from ..errors import FeatureError
 from .command import check_session
+from .curves import session_curves
 from .data import compare_data
 from .log import MAX_LINE, Progress, read_progress, visible
 from .reading import last_lines, log_age, observation
@@ -40,7 +41,13 @@ _GPU_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total"
 
 
 def look(
-    account: Account, directory: str, session: str, sets: Sequence[Mapping[str, Any]], stale_after: float, lines: int
+    account: Account,
+    directory: str,
+    session: str,
+    sets: Sequence[Mapping[str, Any]],
+    stale_after: float,
+    lines: int,
+    history: bool = False,
 ) -> Dict[str, Any]:
     """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
     check_session(session)
@@ -62,6 +69,7 @@ def look(
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
         "progress": progress.as_result(),
+        "history": session_curves(directory, session, run, time.time()) if history else None,
         "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints"), *_times(run)),
         "gpus": gpus(),
         "memory": _memory(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 ALL, TRAINING, VALIDATION = "all", "training", "validation"
 FILTERS = (ALL, TRAINING, VALIDATION)
@@ -17,7 +17,7 @@ FILTERS = (ALL, TRAINING, VALIDATION)
 MAX_METRICS = 24
 MAX_ERRORS = 5
 MAX_LINE = 400  # characters of one line that can stand in a result
-_MAX_READ = 2000  # and that are looked at: whoever prints a whole array on one line prints no metric there
+MAX_READ = 2000  # and that are looked at: whoever prints a whole array on one line prints no metric there
 
 # What moves a cursor, sets a title or colours: nothing of a log may drive the terminal of whoever watches it.
 _TERMINAL = re.compile(
@@ -28,8 +28,11 @@ _EPOCH = re.compile(
     r"(?<!\bin )(?<!\bat )(?<!\bof )(?<!\bfrom )(?<!\bbest )(?<!\bsince )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
     re.IGNORECASE,
 )
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
-_PAIR = re.compile(r"(?<![A-Za-z0-9_./@-])([A-Za-z][A-Za-z0-9_./@-]*)\s*[:=]\s*(" + _NUMBER + r")(%)?(?![\w.:/])", re.IGNORECASE)
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
+# Quoted too, as a printed dictionary has them.
+_PAIR = re.compile(
+    r"(?<![A-Za-z0-9_./@-])([A-Za-z][A-Za-z0-9_./@-]*)['\"]?\s*[:=]\s*['\"]?(" + NUMBER + r")(%)?(?![\w.:/])", re.IGNORECASE
+)
 _METRIC = re.compile(
     r"(^|[_./-])(loss|acc|accuracy|f1|f1_score|precision|recall|auc|uar|wer|mae|mse|rmse|perplexity|ppl)(?=$|[_./@-])",
     re.IGNORECASE,
@@ -66,10 +69,18 @@ def wanted(line: str, which: str) -> bool:
     """Whether a visible line passes the filter: V(all), V(training) or V(validation)."""
     if which == ALL:
         return True
-    line = line[:_MAX_READ]
+    line = line[:MAX_READ]
     if which == VALIDATION:
         return bool(_VALIDATED.search(line))
     return bool(_NOTABLE.search(line) or _ERROR.search(line))
+
+
+def epoch_of(line: str) -> Tuple[Optional[int], Optional[int]]:
+    """The epoch that a visible line names as the one that goes on, and of how many; None where it does not."""
+    match = _EPOCH.search(line)
+    if not match or len(match.group(1)) > 9 or len(match.group(2) or "") > 9:
+        return None, None
+    return int(match.group(1)), int(match.group(2)) if match.group(2) else None
 
 
 def metrics_of(line: str) -> Dict[str, float]:
@@ -106,15 +117,13 @@ def read_progress(lines: Iterable[str]) -> Progress:
     """The state after these lines (raw ones, oldest first)."""
     progress = Progress()
     for raw in lines:
-        line = visible(raw)[:_MAX_READ]
+        line = visible(raw)[:MAX_READ]
         if not line:
             continue
         progress.last_line = line[:MAX_LINE]
-        match = _EPOCH.search(line)
-        if match:
-            progress.epoch = int(match.group(1))
-            if match.group(2):
-                progress.epochs = int(match.group(2))
+        epoch, epochs = epoch_of(line)
+        progress.epoch = progress.epoch if epoch is None else epoch
+        progress.epochs = epochs or progress.epochs
         for name, value in metrics_of(line).items():
             if name.lower() == "epoch":
                 continue

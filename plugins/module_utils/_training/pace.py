@@ -1,0 +1,37 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long an epoch takes, and when the last one will end. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from .log import epoch_of, metrics_of
+
+
+class Pace(NamedTuple):
+    """Seconds of one epoch, and seconds until the last one ends; None where a log does not tell."""
+
+    epoch: Optional[float] = None
+    left: Optional[float] = None
+
+
+def epochs_done(line: str) -> Optional[float]:
+    """How many epochs are over when this line is written, out of those it names (C(Epoch 3/30)); None where it names none.
+
+    A line that has the epoch's metrics too is written at its end, one without at its beginning.
+    """
+    epoch, epochs = epoch_of(line)
+    if epoch is None or epochs is None:
+        return None
+    return float(epoch if metrics_of(line) else epoch - 1)
+
+
+def pace(elapsed: Optional[float], done: Optional[float], epochs: Optional[float]) -> Pace:
+    """Of a run whose first C(done) of C(epochs) took C(elapsed) seconds, all told."""
+    if elapsed is None or elapsed < 0 or not done or done <= 0:
+        return Pace()
+    epoch = elapsed / done
+    return Pace(epoch, max(0.0, (epochs - done) * epoch) if epochs else None)
