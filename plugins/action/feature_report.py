@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import CALLBACK, is_listening
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, deaf
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
 
 display = Display()
@@ -35,11 +35,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
-        if options["report_dir"] and not is_listening():
-            raise AnsibleActionFail(
-                f"prepare_features_report_dir is {options['report_dir']}, but the callback that writes it is not"
-                f" enabled: add {CALLBACK} to callbacks_enabled in ansible.cfg (or ANSIBLE_CALLBACKS_ENABLED)."
-            )
+        problem = deaf("prepare_features_report_dir", options["report_dir"], FEATURES)
+        if problem:
+            raise AnsibleActionFail(problem)
         facts = options["facts"]
         if facts is None:
             return result

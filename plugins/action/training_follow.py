@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import with_expected_end
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 
 display = Display()
@@ -44,7 +46,8 @@ class ActionModule(ActionBase):
             if "run" not in chunk:
                 return {**result, **chunk, "failed": True}
             if chunk["text"]:
-                show(display.display, "\n".join(prefix + line for line in chunk["text"].split("\n")))
+                lines = with_expected_end(chunk["text"].split("\n"), chunk.get("expected"), datetime.now())
+                show(display.display, "\n".join(prefix + line for line in lines))
             shown += int(chunk.get("lines") or 0)
             # From here on this very run, also when another one starts meanwhile.
             arguments.update(run=chunk["run"], offset=chunk["offset"])

@@ -55,7 +55,12 @@ from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import announce
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, announce
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
+    action_of,
+    parts,
+    variable_of,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
 
 VARIABLE = "prepare_features_report_dir"
@@ -75,7 +80,7 @@ class CallbackModule(CallbackBase):
         self._playbook = ""
         self._used = False
         self._seen: tuple[Any, Any] | None = None
-        announce()
+        announce(FEATURES)
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Remembers which playbook this is."""
@@ -83,12 +88,12 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Notes that the run uses the collection, also where every host is lost at once."""
-        self._used = self._used or _action(task) in ACTIONS
+        self._used = self._used or action_of(task) in ACTIONS
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keeps the results of the collection's own actions."""
-        host, task, values = _parts(result)
-        action = _action(task)
+        host, task, values = parts(result)
+        action = action_of(task)
         if action in ACTIONS:
             self._used = True
             self._seen = (task, result._host)
@@ -98,17 +103,17 @@ class CallbackModule(CallbackBase):
         """Keeps the sentence of a host that failed."""
         if ignore_errors:
             return
-        host, task, values = _parts(result)
-        if self._seen is None and _action(task) in ACTIONS:
+        host, task, values = parts(result)
+        if self._seen is None and action_of(task) in ACTIONS:
             self._seen = (task, result._host)
-        self._fleet.failed(host, _action(task), task.get_name(), values)
+        self._fleet.failed(host, action_of(task), task.get_name(), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keeps the sentence of a host that could not be reached."""
-        host, task, values = _parts(result)
+        host, task, values = parts(result)
         if getattr(task, "ignore_unreachable", False):
             return
-        if self._seen is None and _action(task) in ACTIONS:
+        if self._seen is None and action_of(task) in ACTIONS:
             self._seen = (task, result._host)
         self._fleet.lost(host, values)
 
@@ -148,29 +153,4 @@ class CallbackModule(CallbackBase):
         self._display.display("Report: " + " and ".join(paths))
 
     def _from_variables(self) -> str:
-        """The role's variable, for a run in which no host came as far as the role's own report."""
-        if self._seen is None:
-            return ""
-        task, host = self._seen
-        manager = task.get_variable_manager() if hasattr(task, "get_variable_manager") else None
-        if manager is None:
-            return ""
-        try:
-            from ansible.template import Templar
-
-            variables = manager.get_vars(play=task.play, host=host, task=task)
-            templar = Templar(loader=task.get_loader(), variables=variables)
-            return str(templar.template(variables.get(VARIABLE, "")) or "")
-        except Exception as error:  # a report is no reason to end a run
-            self._display.warning(f"{VARIABLE} could not be read: {error}")
-            return ""
-
-
-def _parts(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
-    """Host name, task and values of a result, as ansible-core 2.18 to 2.21 hand them over."""
-    return result._host.get_name(), result._task, result._result
-
-
-def _action(task: Any) -> str:
-    """The task's action as a full name, also where the play used a short one."""
-    return str(getattr(task, "resolved_action", None) or task.action)
+        return variable_of(*self._seen, VARIABLE, self._display) if self._seen else ""

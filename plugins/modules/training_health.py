@@ -32,6 +32,13 @@ options:
     description: Whether to fail where the training is not healthy.
     type: bool
     default: true
+  report_dir:
+    description:
+      - A directory on the controller for the page of all hosts, or an empty string for none. It is written at the end of the run by
+        the callback plugin P(trainprep.features.training_report#callback), which learns of it here.
+      - It is an error where that callback is not enabled.
+    type: str
+    default: ""
 attributes:
   action:
     description: Has an action plugin that runs on the controller.
@@ -49,6 +56,8 @@ attributes:
     platforms: posix
 seealso:
   - module: trainprep.features.training_info
+  - plugin: trainprep.features.training_report
+    plugin_type: callback
 """
 
 EXAMPLES = r"""
@@ -79,4 +88,9 @@ healthy:
   returned: success
   type: bool
   sample: true
+report_dir:
+  description: The O(report_dir) that was given.
+  returned: success
+  type: str
+  sample: reports
 """

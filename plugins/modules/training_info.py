@@ -144,15 +144,19 @@ log:
   type: dict
   sample: {path: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z/training.log, bytes: 4096, age: 2.5, lines: []}
 progress:
-  description: The last epoch, the last value of each metric, and the last error lines in the log.
+  description:
+    - The last epoch, the last value of each metric, and the last error lines in the log.
+    - C(seconds_left) is until the last epoch ends; null where the log does not tell, or the run has ended.
   returned: success
   type: dict
-  sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30"}
+  sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30",
+    seconds_per_epoch: 12.5, seconds_left: 337.5}
 history:
   description:
     - With O(history=true), the last five runs of the session, the newest first; else null.
     - A point of a curve is a pair of epochs so far and value. Names are the same for all trainers, as C(val_accuracy). A value is null
-      where the log says C(nan) or infinity. C(sampled) says that the log is too long to be read whole.
+      where the log says C(nan) or infinity. Where a log names no epoch, C(axis) is V(report), and
+      the first number counts the values. C(sampled) says that the log is too long to be read whole.
     - C(seconds_left) is until the last epoch ends; null where a log names no number of epochs, or the run has ended.
   returned: success
   type: list
@@ -163,6 +167,7 @@ history:
       ended: null
       exit_code: null
       signal: null
+      axis: epoch
       epochs: 30
       seconds_per_epoch: 12.5
       seconds_left: 337.5

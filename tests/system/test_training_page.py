@@ -1,17 +1,31 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which data a run saw, and whether they are still the same."""
+"""Which data a run saw, whether they are still the same, and the page that shows how its host trains."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from tests.support.charts import agree, drawn_curves, page_of
 from tests.support.trainings import WORK, monitor, state, wait_for
 
-CALLBACKS = {"ANSIBLE_CALLBACKS_ENABLED": "events,trainprep.features.feature_report", "COLUMNS": "200"}
+CALLBACKS = {
+    "ANSIBLE_CALLBACKS_ENABLED": "events,trainprep.features.feature_report,trainprep.features.training_report", "COLUMNS": "200"}
+
+# As Keras writes to a file: a bar that goes back over itself, then the epoch's values.
+TRAINER = """
+import math, time
+for epoch in range(1, 41):
+    print('Epoch %d/40' % epoch)
+    for step in range(1, 30):
+        print('%2d/30 [====>....] - loss: 99.0' % step, end='\\b' * 30)
+    print('30/30 [=========] - 1s 9ms/step - loss: %.4f - accuracy: %.4f - val_loss: %.4f - learning_rate: %.2e' % (
+        START * math.exp(-epoch / 9), 1 - math.exp(-epoch / 9), 1 + (epoch - 25) ** 2 / 500, 1e-3 * 0.5 ** (epoch // 4)), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +75,43 @@ def test_hosts_whose_data_differ_are_told_by_the_fleet_report(host, start_host, 
     other = play([host, twin], "prepare_features.yml", env=CALLBACKS)
     assert other.rc == 0, other.stdout
     assert "The hosts do not train on the same data of wav2vec_crema_d." in " ".join(other.stdout.split())
+
+
+def test_the_page_shows_what_the_logs_hold(host, play, hosts, deployed, tmp_path):
+    logs = {}
+    for start in (3.0, 2.0):
+        script = tmp_path / "train.py"
+        script.write_text(f"START = {start}\n" + TRAINER)
+        result = play(host, "deploy_training.yml", {
+            "deploy_training_script": str(script), "deploy_training_virtualenv": "", "deploy_training_session": "curves"})
+        assert result.rc == 0, result.stdout
+        wait_for(lambda: "ended" in state(host, "curves"), "the end")
+        name = host.run(["readlink", f"{WORK}/runs/curves/latest"]).stdout.strip()
+        logs[name] = host.run(["cat", f"{WORK}/runs/curves/latest/training.log"]).stdout
+
+    gone = tmp_path / "hosts.ini"
+    gone.write_text(host.inventory_line + "\ngone ansible_host=127.0.0.1 ansible_port=1 ansible_ssh_common_args=-oConnectTimeout=2\n")
+    variables = {"monitor_training_session": "curves", "monitor_training_report_dir": str(tmp_path / "reports")}
+    result = play(gone, "monitor_training.yml", variables, env=CALLBACKS)
+    assert f"Report: {tmp_path}/reports/training.json and {tmp_path}/reports/training.html" in result.stdout
+    report = json.loads((tmp_path / "reports/training.json").read_text())
+    assert [(one["host"], one["state"]) for one in report["hosts"]] == [("gone", "unreachable"), (host.name, "succeeded")]
+    one = report["hosts"][1]
+    assert (one["epoch"], one["epochs"], one["features"]["changed"], one["expected_end"]) == (40, 40, False, None)
+    assert one["runs"][0]["best"] == {"metric": "val_loss", "epoch": 25.0, "value": 1.0}
+
+    text = (tmp_path / "reports/training.html").read_text()
+    drawn = drawn_curves(text)
+    assert len(drawn) == 8 and page_of(text).open == []
+    for name, log in logs.items():
+        for metric in ("loss", "accuracy", "val_loss", "learning_rate"):
+            values = re.findall(rf"ms/step.* {metric}: (\S+)", log)
+            assert len(values) == 40
+            assert agree(drawn[(name, metric)], [(float(epoch), float(value)) for epoch, value in enumerate(values, 1)]), metric
+
+    # Followed, the page is of the end; and where it cannot be written, that is said before anything is followed.
+    followed = play(host, "monitor_training.yml", {**variables, "monitor_training_follow": True}, env=CALLBACKS)
+    assert followed.rc == 0, followed.stdout
+    deaf = play(host, "monitor_training.yml", variables)
+    assert deaf.rc == 2
+    assert "but the callback that writes it is not enabled: add trainprep.features.training_report" in " ".join(deaf.stdout.split())

@@ -67,6 +67,7 @@ def _curves_of(run: Run, limit: int, points: int, now: float) -> Dict[str, Any]:
         "ended": state.get("ended"),
         "exit_code": state.get("exit_code"),
         "signal": state.get("signal"),
+        "axis": "report" if history.done is None else "epoch",
         "epochs": history.epochs,
         "seconds_per_epoch": measured.epoch,
         "seconds_left": None if "ended" in state else measured.left,

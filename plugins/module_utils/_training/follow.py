@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict
+import time
+from typing import Any, Dict, List, Optional
 
 from .._system.accounts import Account
 from .command import check_session
-from .log import ALL, FILTERS, TRAINING, harmless, read_progress, visible, wanted
+from .log import FILTERS, TRAINING, epoch_of, overwritten, read_progress, visible, wanted
+from .pace import epochs_done, pace
 from .reading import last_lines, log_age, observation, read_chunk
-from .runs import observe, working_directory
+from .runs import Run, observe, working_directory
 from .verdict import judge
 
 # Of the module and of the action plugin alike.
@@ -49,16 +51,19 @@ def read_on(
     age = log_age(run)
     judgement = judge(observation(run_state, age), stale_after)
     if run is None:
-        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None}
+        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None}
     if offset < 0:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
     data, more = read_chunk(run, offset, limit, judgement.over)
-    text = data.decode("utf-8", "replace")
+    if more and not data.endswith(b"\n") and overwritten(data):
+        # A progress bar longer than the limit: what it shows is still to come, and what it showed is gone.
+        data, text = data[: overwritten(data)], ""
+    else:
+        text = data.decode("utf-8", "replace")
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    # As it stands, or as it looks.
-    shown = list(map(harmless, lines)) if which == ALL else [line for line in map(visible, lines) if wanted(line, which)]
+    shown = [line for line in map(visible, lines) if wanted(line, which)]
     if judgement.over and not more:
         errors = read_progress(last_lines(run, _TAIL)).errors
         judgement = judge(observation(run_state, age, errors[-1] if errors else None), stale_after)
@@ -67,10 +72,24 @@ def read_on(
         "run": run.name,
         "text": "\n".join(shown),
         "lines": len(shown),
+        "expected": None if judgement.over or more else _expected(run, shown, age),
         "offset": offset + len(data),
         "more": more,
         "age": age,
     }
+
+
+def _expected(run: Run, shown: List[str], age: Optional[float]) -> Optional[Dict[str, Any]]:
+    """When the run will end, said beside the last line that names its epoch: the line's index, and the seconds left."""
+    started = run.state.get("started")
+    if not isinstance(started, (int, float)) or age is None:
+        return None
+    for index in range(len(shown) - 1, -1, -1):
+        done = epochs_done(shown[index])
+        if done is not None:
+            left = pace(time.time() - age - started, done, epoch_of(shown[index])[1]).left
+            return None if left is None else {"line": index, "left": left}
+    return None
 
 
 def _verdict(judgement: Any) -> Dict[str, Any]:

@@ -65,6 +65,11 @@ def visible(line: str) -> str:
     return text.rstrip()
 
 
+def overwritten(data: bytes) -> int:
+    """How many bytes at the beginning of an unfinished line what follows in it has written over, as a progress bar does."""
+    return max(data.rfind(b"\r", 0, -1), data.rfind(b"\b", 0, -1), 0)
+
+
 def wanted(line: str, which: str) -> bool:
     """Whether a visible line passes the filter: V(all), V(training) or V(validation)."""
     if which == ALL:
@@ -94,9 +99,13 @@ def metrics_of(line: str) -> Dict[str, float]:
 
 @dataclass
 class Progress:
-    """How far a log shows the training to be. C(metrics) are the last value of each, C(errors) the last error lines."""
+    """How far a log shows the training to be. C(metrics) are the last value of each, C(errors) the last error lines.
+
+    told: whether a metric was told in the epoch, which is at its end, by most.
+    """
 
     epoch: Optional[int] = None
+    told: bool = False
     epochs: Optional[int] = None
     metrics: Dict[str, float] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
@@ -122,9 +131,12 @@ def read_progress(lines: Iterable[str]) -> Progress:
             continue
         progress.last_line = line[:MAX_LINE]
         epoch, epochs = epoch_of(line)
-        progress.epoch = progress.epoch if epoch is None else epoch
+        if epoch is not None and epoch != progress.epoch:
+            progress.epoch, progress.told = epoch, False
         progress.epochs = epochs or progress.epochs
-        for name, value in metrics_of(line).items():
+        metrics = metrics_of(line)
+        progress.told = progress.told or bool(metrics)
+        for name, value in metrics.items():
             if name.lower() == "epoch":
                 continue
             if name in progress.metrics or len(progress.metrics) < MAX_METRICS:

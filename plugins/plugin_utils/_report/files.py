@@ -17,8 +17,10 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.data im
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import OUTCOME_WORDS
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed, size
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+STYLE = Path(__file__).with_name("page.css")
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -26,20 +28,32 @@ def to_json(report: Mapping[str, Any]) -> str:
     return json.dumps(report, indent=2) + "\n"
 
 
-def to_html(report: Mapping[str, Any]) -> str:
-    """The document as one HTML page. Everything that comes from a host is escaped: a file name may hold markup."""
+def page_environment() -> Environment:
+    """What pages are made with. Everything that comes from a host is escaped: a file name may hold markup."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(style=Markup(STYLE.read_text(encoding="utf-8")), count=count)
+    return environment
+
+
+def to_html(report: Mapping[str, Any]) -> str:
+    """The document as one HTML page."""
+    environment = page_environment()
     environment.filters.update(size=size, listed=listed, differing=differing_sentence)
-    environment.globals.update(count=count, OUTCOME_WORDS=OUTCOME_WORDS)
+    environment.globals.update(OUTCOME_WORDS=OUTCOME_WORDS)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report)
 
 
 def write_report(directory: str, report: Mapping[str, Any]) -> list[str]:
     """Writes both files and returns their paths. OSError where the directory cannot be made or written."""
+    return write_files(directory, {"report.json": to_json(report), "report.html": to_html(report)})
+
+
+def write_files(directory: str, files: Mapping[str, str]) -> list[str]:
+    """Writes texts by file name and returns their paths. OSError where the directory cannot be made or written."""
     folder = Path(directory).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, text in (("report.json", to_json(report)), ("report.html", to_html(report))):
+    for name, text in files.items():
         _write_whole(folder / name, text)
         written.append(str(folder / name))
     return written

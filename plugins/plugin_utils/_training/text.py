@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
@@ -80,7 +82,10 @@ def _progress(info: dict[str, Any]) -> list[str]:
     lines = []
     if progress["epoch"] is not None:
         total = f"/{progress['epochs']}" if progress["epochs"] else ""
-        lines.append(f"  epoch: {progress['epoch']}{total}")
+        each, left = progress.get("seconds_per_epoch"), progress.get("seconds_left")
+        pace = f", {duration(each)} each" if each is not None else ""
+        end = f", {expected_end(left, datetime.now())}" if left is not None and info["process"]["running"] else ""
+        lines.append(f"  epoch: {progress['epoch']}{total}{pace}{end}")
     if progress["metrics"]:
         metrics = progress["metrics"]
         lines.append("  metrics: " + ", ".join(f"{name} {_number(value)}" for name, value in metrics.items()))
@@ -94,6 +99,21 @@ def _progress(info: dict[str, Any]) -> list[str]:
     else:
         lines.append("  checkpoint: none yet")
     return lines
+
+
+def expected_end(left: float, now: datetime) -> str:
+    """C(expected end 14:32, in 2 h 5 min), by the clock of whoever looks; with the date where it is another day."""
+    end = now + timedelta(seconds=min(left, 1e9))
+    clock = f"{end:%H:%M}" if end.date() == now.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"expected end {clock}, in {duration(left)}"
+
+
+def with_expected_end(lines: list[str], expected: Mapping[str, Any] | None, now: datetime) -> list[str]:
+    """The lines of a log as the follower shows them: the run's expected end beside the last one that names its epoch."""
+    if not expected:
+        return lines
+    at = expected["line"]
+    return [*lines[:at], f"{lines[at]}  ({expected_end(expected['left'], now)})", *lines[at + 1 :]]
 
 
 def _number(value: Any) -> str:

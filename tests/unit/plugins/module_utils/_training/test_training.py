@@ -23,6 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.info 
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
     metrics_of,
+    overwritten,
     read_progress,
     visible,
     wanted,
@@ -111,6 +112,13 @@ def test_errors_are_the_last_ones_and_bounded():
 )
 def test_visible(line, seen):
     assert visible(line) == seen
+
+
+@pytest.mark.parametrize(("data", "cut"), [
+    (b"", 0), (b"plain", 0), (b"\r 1%", 0), (b"\r 1%\r 2%", 4), (b" 1%\r", 0), (b"\r 1%\r", 0), (b"1/9\b\b\b2/9", 5),
+])  # fmt: skip
+def test_what_a_bar_has_written_over(data, cut):
+    assert overwritten(data) == cut
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,15 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import health_lines, size
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import (
+    expected_end,
+    health_lines,
+    size,
+    with_expected_end,
+)
 
 RUNNING = {
     "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/home/ubuntu/w",
@@ -121,3 +127,35 @@ def test_what_is_said_of_the_data(data, lines):
     info["features"]["data"].update(data)
     shown = health_lines("h", info, "T", "W")
     assert [line for line in shown if "data" in line and "/data" not in line] == lines
+
+
+NOW = datetime(2026, 1, 31, 22, 30)
+
+
+@pytest.mark.parametrize(("left", "text"), [
+    (0.0, "expected end 22:30, in 0 s"), (3600.0, "expected end 23:30, in 60 min"), (7200.0, "expected end 2026-02-01 00:30, in 2 h"),
+    (1e300, "expected end 2057-10-10 00:16, in"),
+])  # fmt: skip
+def test_the_expected_end_by_the_clock_of_whoever_looks(left, text):
+    assert expected_end(left, NOW).startswith(text)
+
+
+def test_the_expected_end_stands_beside_the_last_epoch():
+    lines = ["Epoch 1/3", "loss: 1", "Epoch 2/3", "loss: 0.5"]
+    assert with_expected_end(lines, None, NOW) == lines
+    assert with_expected_end(lines, {"line": 2, "left": 60.0}, NOW) == [
+        "Epoch 1/3", "loss: 1", "Epoch 2/3  (expected end 22:31, in 60 s)", "loss: 0.5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pace", "running", "line"), [
+    ({"seconds_per_epoch": 60.0, "seconds_left": 1620.0}, True, "  epoch: 3/30, 60 s each, expected end "),
+    ({"seconds_per_epoch": 60.0, "seconds_left": 1620.0}, False, "  epoch: 3/30, 60 s each"),
+    ({"seconds_per_epoch": None, "seconds_left": None}, True, "  epoch: 3/30"),
+])  # fmt: skip
+def test_the_pace_stands_beside_the_epoch(pace, running, line):
+    info = copy.deepcopy(RUNNING)
+    info["progress"].update(pace)
+    info["process"]["running"] = running
+    (shown,) = [text for text in health_lines("h", info, "T", "W") if text.startswith("  epoch")]
+    assert shown.startswith(line) and ("expected" in shown) is ("expected" in line)

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One page for the trainings of all hosts of a run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: training_report
+type: aggregate
+short_description: One page for the trainings of all hosts
+version_added: 1.0.0
+description:
+  - At the end of a run that used M(trainprep.features.training_info), writes C(training.json) and the self-contained page
+    C(training.html), with every host, its verdict and its curves. Hosts that could not be looked at are in them, with their sentence.
+  - It runs on the controller and asks the hosts nothing. Without O(report_dir) it does nothing.
+author:
+  - trainprep.features contributors (@trainprep)
+requirements:
+  - C(trainprep.features.training_report) in C(callbacks_enabled) of C(ansible.cfg)
+options:
+  report_dir:
+    description:
+      - A directory on the controller for the two files, created where it is absent. A relative path is taken from the current
+        directory.
+      - The role variable C(monitor_training_report_dir) does the same, and has precedence. With it the hosts are asked for curves,
+        too.
+    type: str
+    default: ""
+    env:
+      - name: TRAINPREP_TRAINING_REPORT_DIR
+    ini:
+      - section: callback_training_report
+        key: report_dir
+seealso:
+  - module: trainprep.features.training_info
+  - module: trainprep.features.training_health
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# callbacks_enabled = trainprep.features.training_report
+"""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, announce
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
+    action_of,
+    parts,
+    variable_of,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import ACTIONS, Trainings, document
+
+VARIABLE = "monitor_training_report_dir"
+
+
+class CallbackModule(CallbackBase):
+    """Gathers what the collection's own actions returned; writes it once, at the end."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = TRAININGS
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._trainings = Trainings()
+        self._playbook = ""
+        self._seen: tuple[Any, Any] | None = None
+        announce(TRAININGS)
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Remembers which playbook this is."""
+        self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keeps the results of the collection's own actions."""
+        host, task, values = parts(result)
+        if self._is_ours(result):
+            self._trainings.saw(host, action_of(task), values)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keeps why there is no look at a host."""
+        host, task, values = parts(result)
+        if self._is_ours(result):
+            self._trainings.failed(host, action_of(task), values)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Keeps the sentence of a host that could not be reached."""
+        host, _task, values = parts(result)
+        if self._is_ours(result):
+            self._trainings.lost(host, values)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Writes the files."""
+        if not self._trainings.hosts:
+            return
+        directory = self._trainings.report_dir or self._from_variables() or str(self.get_option("report_dir") or "")
+        if not directory:
+            return
+        try:
+            paths = write_training(directory, document(self._trainings, self._playbook, datetime.now(UTC)))
+        except OSError as error:
+            self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
+            return
+        self._display.display("Report: " + " and ".join(paths))
+
+    def _is_ours(self, result: Any) -> bool:
+        _host, task, _values = parts(result)
+        if action_of(task) not in ACTIONS:
+            return False
+        self._seen = self._seen or (task, result._host)
+        return True
+
+    def _from_variables(self) -> str:
+        return variable_of(*self._seen, VARIABLE, self._display) if self._seen else ""

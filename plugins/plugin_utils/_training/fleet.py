@@ -1,0 +1,189 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run learned about the trainings of its hosts, and the document that C(training.json) and the page show.
+
+Its form is ``docs/training.schema.json``. Pure: the callback hands in plain values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import (
+    FAILED,
+    KILLED,
+    NEVER,
+    RUNNING,
+    STUCK,
+    SUCCEEDED,
+    VANISHED,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import Seen, differing_sets
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import natural
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping, sequence
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain, sentence
+
+SCHEMA = 1
+PREFIX = "trainprep.features."
+LOOKS, HEALTH = PREFIX + "training_info", PREFIX + "training_health"
+ACTIONS = frozenset((LOOKS, HEALTH, PREFIX + "training_follow"))
+UNREACHABLE, UNKNOWN = "unreachable", "unknown"
+STATES = (RUNNING, SUCCEEDED, STUCK, FAILED, KILLED, VANISHED, NEVER, UNREACHABLE, UNKNOWN)
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass
+class Host:
+    """The last look at one host, or why there was none."""
+
+    info: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
+    unreachable: str = ""
+
+
+class Trainings:
+    """Gathers the results of a run."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.report_dir = ""
+
+    def saw(self, host: str, action: str, result: Mapping[str, Any]) -> None:
+        """A result of one of the collection's own actions; the last look at a host counts."""
+        if action == LOOKS and "state" in result:
+            self.hosts.setdefault(host, Host()).info = result
+        elif action == HEALTH:
+            self.report_dir = str(result.get("report_dir") or "") or self.report_dir
+
+    def failed(self, host: str, action: str, result: Mapping[str, Any]) -> None:
+        """A task that failed; that a training is not healthy is no failure of the look at it."""
+        self.saw(host, action, result)
+        record = self.hosts.setdefault(host, Host())
+        record.failure = record.failure or str(result.get("msg") or "it failed without a message")
+
+    def lost(self, host: str, result: Mapping[str, Any]) -> None:
+        """A host that could not be reached."""
+        self.hosts.setdefault(host, Host()).unreachable = str(result.get("msg") or "it could not be reached")
+
+
+def document(trainings: Trainings, playbook: str, now: datetime) -> dict[str, Any]:
+    """The report as plain data, hosts in natural order, every text printable."""
+    hosts = [_host(name, trainings.hosts[name], now) for name in sorted(trainings.hosts, key=natural)]
+    summary: dict[str, Any] = {"hosts": len(hosts), "healthy": sum(host["healthy"] for host in hosts)}
+    summary["states"] = {state: sum(host["state"] == state for host in hosts) for state in STATES}
+    seen = [
+        Seen(one["name"], host["host"], one["digest"], one["features"])
+        for host in hosts
+        for one in host["features"]["sets"]
+        if one["digest"]
+    ]
+    return {
+        "schema": SCHEMA,
+        "generated": now.astimezone(UTC).strftime(_TIME),
+        "playbook": plain(playbook),
+        "summary": summary,
+        "differing": differing_sets(seen),
+        "hosts": hosts,
+    }
+
+
+def _host(name: str, record: Host, now: datetime) -> dict[str, Any]:
+    info = clean(record.info)
+    if record.unreachable:
+        state, message = UNREACHABLE, record.unreachable
+    elif not info:
+        state, message = UNKNOWN, record.failure
+    else:
+        state, message = info["state"], info.get("sentence") or ""
+    progress, log = mapping(info.get("progress")), mapping(info.get("log"))
+    return {
+        "host": plain(name),
+        "state": state if state in STATES else UNKNOWN,
+        "healthy": info.get("healthy") is True and not record.unreachable,
+        "message": sentence(message),
+        "user": info.get("user") or "",
+        "directory": info.get("directory") or "",
+        "session": mapping(info.get("session")).get("name") or "",
+        "process": mapping(info.get("process")).get("pid"),
+        "run": _run(mapping(info.get("run"))),
+        "epoch": progress.get("epoch"),
+        "epochs": progress.get("epochs"),
+        "seconds_per_epoch": progress.get("seconds_per_epoch"),
+        "expected_end": _expected_end(state, progress.get("seconds_left"), now),
+        "metrics": dict(mapping(progress.get("metrics"))),
+        "errors": list(sequence(progress.get("errors"))),
+        "checkpoint": info.get("checkpoint"),
+        "gpus": list(sequence(info.get("gpus"))),
+        "memory": dict(mapping(info.get("memory"))) or None,
+        "disk": dict(mapping(info.get("disk"))) or None,
+        "features": _features(mapping(info.get("features"))),
+        "log": {"path": log.get("path"), "bytes": log.get("bytes"), "age": log.get("age"), "lines": list(sequence(log.get("lines")))},
+        "runs": list(sequence(info.get("history"))),
+    }
+
+
+def _run(run: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not run:
+        return None
+    return {
+        "path": run.get("path"),
+        "started": iso(run.get("started")),
+        "ended": iso(run.get("ended")),
+        "exit_code": run.get("exit_code"),
+        "signal": run.get("signal"),
+        "command_line": run.get("command_line"),
+        "feature_status": run.get("feature_status"),
+    }
+
+
+def _features(features: Mapping[str, Any]) -> dict[str, Any]:
+    data = mapping(features.get("data"))
+    return {
+        "count": features.get("count"),
+        "problem": features.get("problem"),
+        "ready": features.get("ready"),
+        "digest": data.get("digest"),
+        "at_start": data.get("at_start"),
+        "changed": data.get("changed"),
+        "changed_sets": list(sequence(data.get("changed_sets"))),
+        "reason": data.get("reason"),
+        "sets": [
+            {
+                "name": name,
+                "target": one.get("target"),
+                "features": one.get("features"),
+                "digest": one.get("digest"),
+                "problems": list(sequence(one.get("problems"))),
+            }
+            for name, one in mapping(features.get("sets")).items()
+        ],
+    }
+
+
+def _expected_end(state: str, left: Any, now: datetime) -> str | None:
+    if state != RUNNING or not isinstance(left, (int, float)):
+        return None
+    return (now.astimezone(UTC) + timedelta(seconds=min(left, 1e9))).strftime(_TIME)
+
+
+def iso(seconds: Any) -> str | None:
+    """Seconds since the epoch as UTC time in ISO 8601; None for what is no time."""
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e11:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
+
+
+def clean(value: Any) -> Any:
+    """The same with every text printable: records and logs belong to the training user, who may write anything there."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {plain(key): clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
