@@ -12,8 +12,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import FeatureError
 from .history import History, Point, thin
-from .pace import Pace, pace
-from .reading import log_age, open_log
+from .pace import pace
+from .reading import elapsed, open_log
 from .runs import Run, read_run, runs_of
 
 RUNS = 5
@@ -60,7 +60,7 @@ def _curves_of(run: Run, limit: int, points: int, now: float) -> Dict[str, Any]:
     curves = history.curves()
     each = max(2, points // len(curves)) if curves else 0
     state = run.state
-    measured = _pace(run, history, now)
+    measured = pace(elapsed(run, now), history.done, history.epochs)
     return {
         "run": run.name,
         "started": state.get("started"),
@@ -94,14 +94,6 @@ def sample_lines(run: Run, limit: int) -> Tuple[List[str], bool]:
         return lines, False
     finally:
         os.close(handle)
-
-
-def _pace(run: Run, history: History, now: float) -> Pace:
-    started, age = run.state.get("started"), log_age(run, now)
-    if not isinstance(started, (int, float)) or age is None:
-        return Pace()
-    # Until the log last grew: what it says of epochs is of then.
-    return pace(now - age - started, history.done, history.epochs)
 
 
 def _rounded(point: Point) -> List[Optional[float]]:

@@ -15,7 +15,9 @@ def compare_data(recorded: Any, found: Mapping[str, Mapping[str, Any]], digest: 
     recorded: C(data) of the run's record. found: the facts' sets of now. digest: of all of them.
     """
     at_start = recorded if isinstance(recorded, Mapping) else {}
-    sets_at_start = at_start.get("sets") if isinstance(at_start.get("sets"), Mapping) else {}
+    sets_at_start = at_start.get("sets")
+    if not isinstance(sets_at_start, Mapping):
+        sets_at_start = {}
     answer: Dict[str, Any] = {"digest": digest, "at_start": _text(at_start.get("digest")), "changed": None, "changed_sets": []}
     changed: List[str] = []
     reasons: List[str] = []

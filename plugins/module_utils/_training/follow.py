@@ -14,7 +14,7 @@ from .._system.accounts import Account
 from .command import check_session
 from .log import FILTERS, TRAINING, epoch_of, overwritten, read_progress, visible, wanted
 from .pace import epochs_done, pace
-from .reading import last_lines, log_age, observation, read_chunk
+from .reading import elapsed, last_lines, log_age, observation, read_chunk
 from .runs import Run, observe, working_directory
 from .verdict import judge
 
@@ -72,22 +72,19 @@ def read_on(
         "run": run.name,
         "text": "\n".join(shown),
         "lines": len(shown),
-        "expected": None if judgement.over or more else _expected(run, shown, age),
+        "expected": None if judgement.over or more else _expected(run, shown),
         "offset": offset + len(data),
         "more": more,
         "age": age,
     }
 
 
-def _expected(run: Run, shown: List[str], age: Optional[float]) -> Optional[Dict[str, Any]]:
+def _expected(run: Run, shown: List[str]) -> Optional[Dict[str, Any]]:
     """When the run will end, said beside the last line that names its epoch: the line's index, and the seconds left."""
-    started = run.state.get("started")
-    if not isinstance(started, (int, float)) or age is None:
-        return None
     for index in range(len(shown) - 1, -1, -1):
         done = epochs_done(shown[index])
         if done is not None:
-            left = pace(time.time() - age - started, done, epoch_of(shown[index])[1]).left
+            left = pace(elapsed(run, time.time()), done, epoch_of(shown[index])[1]).left
             return None if left is None else {"line": index, "left": left}
     return None
 

@@ -196,10 +196,9 @@ def thin(points: List[Point], most: int) -> List[Point]:
     kept: List[Point] = []
     for number in range(stretches):
         part = points[number * (len(points) - 1) // stretches : (number + 1) * (len(points) - 1) // stretches]
-        known = [index for index, point in enumerate(part) if point[1] is not None]
+        known = [(value, index) for index, (_place, value) in enumerate(part) if value is not None]
         if known:
-            ends = {min(known, key=lambda index: part[index][1]), max(known, key=lambda index: part[index][1])}
-            kept += [part[index] for index in sorted(ends)]
+            kept += [part[index] for index in sorted({min(known)[1], max(known)[1]})]
         elif part:
             kept.append(part[0])
     return (kept + points[-1:])[:most] if most > 1 else points[-1:]

@@ -26,7 +26,7 @@ from .curves import session_curves
 from .data import compare_data
 from .log import MAX_LINE, Progress, read_progress, visible
 from .pace import pace
-from .reading import last_lines, log_age, observation
+from .reading import elapsed, last_lines, log_age, observation
 from .runs import Run, RunState, observe, working_directory
 from .tmux import read_command
 from .verdict import judge
@@ -69,7 +69,7 @@ def look(
         "process": _process(run_state),
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
-        "progress": {**progress.as_result(), **_pace(run, progress, age)},
+        "progress": {**progress.as_result(), **_pace(run, progress)},
         "history": session_curves(directory, session, run, time.time()) if history else None,
         "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints"), *_times(run)),
         "gpus": gpus(),
@@ -123,15 +123,10 @@ def _read_log(run: Optional[Run], lines: int) -> Tuple[Progress, List[str]]:
     return progress, [line[:MAX_LINE] for line in shown[-lines:]] if lines else []
 
 
-def _pace(run: Optional[Run], progress: Progress, age: Optional[float]) -> Dict[str, Optional[float]]:
-    state = run.state if run else {}
-    started, done = state.get("started"), None
-    if progress.epoch is not None:
-        done = float(progress.epoch if progress.told else progress.epoch - 1)
-    # Until the log last grew: what it says of epochs is of then.
-    known = isinstance(started, (int, float)) and age is not None
-    found = pace(time.time() - age - started if known else None, done, progress.epochs)
-    return {"seconds_per_epoch": found.epoch, "seconds_left": None if "ended" in state else found.left}
+def _pace(run: Optional[Run], progress: Progress) -> Dict[str, Optional[float]]:
+    done = None if progress.epoch is None else float(progress.epoch if progress.told else progress.epoch - 1)
+    found = pace(elapsed(run, time.time()), done, progress.epochs)
+    return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 
 def _size(path: str) -> Optional[int]:

@@ -46,6 +46,12 @@ def log_age(run: Optional[Run], now: Optional[float] = None) -> Optional[float]:
     return max(0.0, now - max(times)) if times else None
 
 
+def elapsed(run: Optional[Run], now: float) -> Optional[float]:
+    """Seconds from the run's start until its log last grew: what the log says is of then."""
+    started, age = run.state.get("started") if run else None, log_age(run, now)
+    return now - age - started if isinstance(started, (int, float)) and age is not None else None
+
+
 def open_log(run: Run) -> int:
     """A descriptor on the run's log."""
     handle = os.open(run.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
