@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -22,6 +23,11 @@ from tests.support.image import ensure_image
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUPPORT = REPOSITORY / "tests" / "support"
 OWNER_LABEL = "trainprep.features.owner"
+
+# Set by scripts/coverage: a folder in which what modules run through on hosts is noted.
+COVERAGE = os.environ.get("TRAINPREP_COVERAGE", "")
+# Ansible's own way to have modules measured, from ansible-core 2.19 on.
+MEASURED = {"_ANSIBLE_ANSIBALLZ_COVERAGE_CONFIG": '{"config": "/coverage/coveragerc", "output": "/coverage/data"}'}
 
 # What a host without these packages lacks, for the tests of what is said then.
 TOOLS = {"acl": ("/usr/bin/setfacl", "/usr/bin/getfacl"), "rsync": ("/usr/bin/rsync",), "tmux": ("/usr/bin/tmux",)}
@@ -47,6 +53,14 @@ def remove_left_over() -> None:
         machine, pid = owner.rsplit(":", 1)
         if machine == socket.gethostname() and not Path("/proc", pid).exists():
             _docker("rm", "-f", "-v", container, check=False)
+
+
+def coverage_mounts() -> List[str]:
+    """The package that measures, for the host's Python, and where its results go."""
+    if not COVERAGE:
+        return []
+    package = Path(importlib.util.find_spec("coverage").origin).parent
+    return ["--volume", f"{package}:/usr/lib/python3/dist-packages/coverage:ro", "--volume", f"{COVERAGE}:/coverage"]
 
 
 @dataclass
@@ -176,7 +190,7 @@ class Hosts:
         """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`."""
         name = name or f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
         _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={self.owner}",
-                "--publish", "127.0.0.1::22", *args, self.image)
+                "--publish", "127.0.0.1::22", *coverage_mounts(), *args, self.image)
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
         host = Host(name, port, self.key, self.known_hosts)
         self.started.append(host)
@@ -251,6 +265,7 @@ class Hosts:
             "ANSIBLE_CALLBACKS_ENABLED": "events",
             "TRAINPREP_EVENTS": str(scratch / "events.jsonl"),
             "TRAINPREP_SSH_LOG": str(scratch / "ssh.log"),
+            **(MEASURED if COVERAGE else {}),
         }
 
     @staticmethod

@@ -88,6 +88,29 @@ def test_links_lead_to_files_of_this_repository(page):
     assert [target for target in shown if not (REPOSITORY / target).exists()] == []
 
 
+def _table(text):
+    """Name -> default, of a table's first two columns."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+
+
+def test_the_tables_have_all_variables_and_keys_with_their_defaults():
+    variables, keys = (REPOSITORY / "docs" / "variables.md").read_text().split("## A feature set")
+    defaults = yaml.safe_load((REPOSITORY / "roles" / "prepare_features" / "defaults" / "main.yml").read_text())
+    suboptions = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["sets"]["suboptions"]
+    stated = _table(variables)
+    assert set(stated) == set(defaults)
+    assert {name: yaml.safe_load(text.strip("`")) for name, text in stated.items() if text.startswith("`")} == {
+        name: default for name, default in defaults.items() if name != "prepare_features_sets"}
+    assert {name: None if text == "–" else yaml.safe_load(text.strip("`")) for name, text in _table(keys).items()} == {
+        name: option.get("default") for name, option in suboptions.items()}
+
+
+def test_training_variables_are_on_their_page():
+    page = (REPOSITORY / "docs" / "training.md").read_text()
+    wanted = {name for role in ("deploy_training", "monitor_training") for name in _options(role)}
+    assert {name for name in wanted if f"`{name}`" not in page} == set()
+
+
 def test_all_pages_are_part_of_the_site():
     sections = yaml.safe_load((REPOSITORY / "docs" / "docsite" / "extra-docs.yml").read_text())["sections"]
     assert sorted(name for section in sections for name in section["toctree"]) == [page.stem for page in GUIDES]
