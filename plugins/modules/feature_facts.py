@@ -58,12 +58,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sets:
-  description: The feature sets that were looked at, as given.
-  returned: success
-  type: list
-  elements: dict
-  sample: [{name: wav2vec, target: /data/wav2vec_features}]
 ansible_facts:
   description: What was found.
   returned: always
@@ -99,6 +93,7 @@ ansible_facts:
         - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
           It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
           the set says C(verify=full)) or the target could not be looked at in full.
+        - C(declared) is the set as it was given.
       type: dict
       sample:
         wav2vec:
@@ -120,6 +115,7 @@ ansible_facts:
           rejected: {count: 0, samples: []}
           conflicts: {count: 0, samples: []}
           discovered: {count: 0, cut_short: [], samples: []}
+          declared: {name: wav2vec, target: /data/wav2vec_features}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -138,9 +134,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
     with failing(module):
         sets, account, policy = parse_arguments(module.params)
-        # The sets as they were looked at: a record of what was really prepared can be made from this result alone.
-        found = facts(inspect_host(sets, account, policy), read_mountinfo())
-        module.exit_json(changed=False, sets=module.params["sets"], ansible_facts=found)
+        found = facts(inspect_host(sets, account, policy), read_mountinfo(), module.params["sets"])
+        module.exit_json(changed=False, ansible_facts=found)
 
 
 if __name__ == "__main__":

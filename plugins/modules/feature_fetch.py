@@ -51,11 +51,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Called by feature_upload only
+- name: Look how far a fetch is; feature_upload calls it again and again
   trainprep.features.feature_fetch:
-    sets: "{{ prepare_features_sets }}"
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        source: store:features/wav2vec
     fetch: wav2vec
     state: look
+  become: true
 """
 
 RETURN = r"""
@@ -68,23 +72,19 @@ fetch:
 
 import os
 from dataclasses import asdict
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     SETS_ARGUMENTS,
     parse_sets_and_user,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     inspect_fetch,
     start_fetch,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -101,14 +101,13 @@ def main() -> None:
     )
     os.umask(0o022)
     with failing(module):
-        sets, account = parse_sets_and_user(module.params)
-        one = next(one for one in sets if one.name == module.params["fetch"])
-        with told(staging_path(one.target)):
-            fetch = _step(module, sets, account, one)
+        fetch = _step(module)
         module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
 
 
-def _step(module: AnsibleModule, sets: List[FeatureSet], account: Account, one: FeatureSet) -> Dict[str, Any]:
+def _step(module: AnsibleModule) -> Dict[str, Any]:
+    sets, account = parse_sets_and_user(module.params)
+    one = next(one for one in sets if one.name == module.params["fetch"])
     environment = dict(os.environ)
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
     secrets = {str(name): str(value) for name, value in module.params["environment"].items()}

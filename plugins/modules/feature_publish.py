@@ -55,14 +55,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Publish what a killed run had uploaded
+- name: Publish what feature_upload has gathered, in this run or in one that was killed
   trainprep.features.feature_publish:
     sets:
       - name: wav2vec
         target: /data/wav2vec_features
         arrays:
           wav2vec_features: {dtype: float32, shape: [null, 768]}
-    user: trainer
+    user: ubuntu
   become: true
 """
 

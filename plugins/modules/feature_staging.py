@@ -42,10 +42,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Called by feature_upload only
+- name: Ask what an upload of nothing would need; feature_upload calls it with what a source holds
   trainprep.features.feature_staging:
-    sets: "{{ prepare_features_sets }}"
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
     manifests: {}
+  become: true
 """
 
 RETURN = r"""
@@ -78,7 +81,6 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     pack_choice,
-    staging_path,
     unpack_manifest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
@@ -92,7 +94,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.plan im
     prepare_receiving,
     search_path,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -116,8 +117,7 @@ def main() -> None:
             if one.name not in module.params["manifests"]:
                 continue
             manifest = unpack_manifest(module.params["manifests"][one.name])
-            with told(staging_path(one.target)):
-                result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
+            result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
             found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
             changed = changed or result.changed
     rsync = shutil.which("rsync", path=search_path())

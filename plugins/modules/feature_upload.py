@@ -90,7 +90,7 @@ EXAMPLES = r"""
     sets:
       - name: wav2vec
         target: /data/wav2vec_features
-        source: /srv/features/wav2vec
+        source: features/wav2vec
         arrays:
           wav2vec_features: {dtype: float32, shape: [null, 768]}
     rsync_opts: ["--bwlimit=5m"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import grp
 import pwd
 import stat
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._formats.classify import DAMAGED
 from .._plan.digest import digest_of_run
@@ -24,11 +24,13 @@ from .._system.mounts import network_file_system
 from .._system.paths import display
 
 
-def facts(host: HostState, mounts: str = "") -> Dict[str, Any]:
+def facts(host: HostState, mounts: str = "", declared: Sequence[Mapping[str, Any]] = ()) -> Dict[str, Any]:
     """All facts of one host, as documented in RETURN of feature_facts.
 
-    mounts: the text of /proc/self/mountinfo.
+    mounts: the text of /proc/self/mountinfo. declared: the sets as they were given, so that a record of what was really
+    prepared can be made from the facts alone.
     """
+    given = {one["name"]: dict(one) for one in declared}
     assessments = [assess(state, host) for state in host.sets]
     return {
         "feature_status": host.status,
@@ -37,7 +39,8 @@ def facts(host: HostState, mounts: str = "") -> Dict[str, Any]:
         "feature_steps": _to_do(host, assessments),
         "feature_digest": digest_of_run({state.name: state.digest.value for state in host.sets}),
         "feature_sets": {
-            state.name: _set_facts(state, mounts, assessment) for state, assessment in zip(host.sets, assessments)
+            state.name: {**_set_facts(state, mounts, assessment), "declared": given.get(state.name)}
+            for state, assessment in zip(host.sets, assessments)
         },
     }
 

@@ -27,4 +27,4 @@ def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: Account, pol
     if not module.params["refresh_facts"] or module.check_mode:
         return {}
     now = inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
-    return {"ansible_facts": facts(now, read_mountinfo())}
+    return {"ansible_facts": facts(now, read_mountinfo(), module.params["sets"])}
