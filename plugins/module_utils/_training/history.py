@@ -14,7 +14,7 @@ import math
 import re
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from .log import MAX_READ, NUMBER, epoch_of, visible
+from .log import MAX_READ, NUMBER, epoch_of, share_of, visible
 
 MAX_SERIES = 12
 _MOST = 2000  # points of a curve that are kept while reading
@@ -119,18 +119,18 @@ class History:
         self._epoch: Optional[float] = None
         self._first: Optional[float] = None
         self._place: Optional[float] = None
-        self._told = False  # whether this epoch has told a metric
+        self._share = 0.0  # how much of this epoch is over
         self._usual: Dict[str, int] = {}
         self.epochs: Optional[int] = None
 
     @property
     def done(self) -> Optional[float]:
-        """How many epochs are over, as far as the log tells: one that has told a metric is."""
+        """How many epochs are over, as far as the log tells."""
         if self._place is not None:
             return self._place
         if self._epoch is None or self._first is None:
             return None
-        done = self._epoch if self._told else self._epoch - 1
+        done = self._epoch - 1 + self._share
         return done + 1 if self._first == 0 else done
 
     def read(self, lines: Iterable[str]) -> None:
@@ -144,7 +144,8 @@ class History:
             self.epochs = epochs or self.epochs
             if place is None and epoch is not None and epoch != self._epoch:
                 self._begin(float(epoch))
-            self._told = self._told or bool(values)
+            share = share_of(line)
+            self._share = self._share if share is None else share
             for name, value in values.items():
                 if name not in self._curves and len(self._curves) == MAX_SERIES:
                     continue
@@ -161,7 +162,7 @@ class History:
             # Begun anew, as for another fold: no line leads back there.
             for curve in self._curves.values():
                 curve.put(self._epoch, None)
-        self._epoch, self._told = epoch, False
+        self._epoch, self._share = epoch, 0.0
         self._first = epoch if self._first is None else min(self._first, epoch)
 
     def _finish(self, goes_on: bool = False) -> None:

@@ -124,7 +124,7 @@ def _read_log(run: Optional[Run], lines: int) -> Tuple[Progress, List[str]]:
 
 
 def _pace(run: Optional[Run], progress: Progress) -> Dict[str, Optional[float]]:
-    done = None if progress.epoch is None else float(progress.epoch if progress.told else progress.epoch - 1)
+    done = None if progress.epoch is None else progress.epoch - 1 + progress.share
     found = pace(elapsed(run, time.time()), done, progress.epochs)
     return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 

@@ -28,6 +28,8 @@ _EPOCH = re.compile(
     r"(?<!\bin )(?<!\bat )(?<!\bof )(?<!\bfrom )(?<!\bbest )(?<!\bsince )\bepoch\s*[:=#\[]?\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?",
     re.IGNORECASE,
 )
+# "12/233 [==>" and "12/233 - 1s" of Keras, "  5%|#" of tqdm.
+_STEPS = re.compile(r"^\s*(\d{1,9})/(\d{1,9})(?= )|\b(\d{1,3})%\|")
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
 # Quoted too, as a printed dictionary has them.
 _PAIR = re.compile(
@@ -88,6 +90,16 @@ def epoch_of(line: str) -> Tuple[Optional[int], Optional[int]]:
     return int(match.group(1)), int(match.group(2)) if match.group(2) else None
 
 
+def share_of(line: str) -> Optional[float]:
+    """How much of its epoch is over when a visible line is written: as its bar says, all of it where it has metrics; None where
+    nothing tells."""
+    match = _STEPS.search(line)
+    if match:
+        step, steps = (int(match.group(1)), int(match.group(2))) if match.group(1) else (int(match.group(3)), 100)
+        return min(1.0, step / steps) if steps else None
+    return 1.0 if metrics_of(line) else None
+
+
 def metrics_of(line: str) -> Dict[str, float]:
     """The numbers of one line with C(key: value) or C(key=value) pairs; empty where none of them is a metric."""
     found = {}
@@ -101,11 +113,11 @@ def metrics_of(line: str) -> Dict[str, float]:
 class Progress:
     """How far a log shows the training to be. C(metrics) are the last value of each, C(errors) the last error lines.
 
-    told: whether a metric was told in the epoch, which is at its end, by most.
+    share: how much of that epoch is over.
     """
 
     epoch: Optional[int] = None
-    told: bool = False
+    share: float = 0.0
     epochs: Optional[int] = None
     metrics: Dict[str, float] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
@@ -132,11 +144,11 @@ def read_progress(lines: Iterable[str]) -> Progress:
         progress.last_line = line[:MAX_LINE]
         epoch, epochs = epoch_of(line)
         if epoch is not None and epoch != progress.epoch:
-            progress.epoch, progress.told = epoch, False
+            progress.epoch, progress.share = epoch, 0.0
         progress.epochs = epochs or progress.epochs
-        metrics = metrics_of(line)
-        progress.told = progress.told or bool(metrics)
-        for name, value in metrics.items():
+        share = share_of(line)
+        progress.share = progress.share if share is None else share
+        for name, value in metrics_of(line).items():
             if name.lower() == "epoch":
                 continue
             if name in progress.metrics or len(progress.metrics) < MAX_METRICS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .log import epoch_of, metrics_of
+from .log import epoch_of, share_of
 
 
 class Pace(NamedTuple):
@@ -21,12 +21,12 @@ class Pace(NamedTuple):
 def epochs_done(line: str) -> Optional[float]:
     """How many epochs are over when this line is written, out of those it names (C(Epoch 3/30)); None where it names none.
 
-    A line that has the epoch's metrics too is written at its end, one without at its beginning.
+    A line with a bar is written where the bar says, one that has the epoch's metrics at its end, another at its beginning.
     """
     epoch, epochs = epoch_of(line)
     if epoch is None or epochs is None:
         return None
-    return float(epoch if metrics_of(line) else epoch - 1)
+    return epoch - 1 + (share_of(line) or 0.0)
 
 
 def pace(elapsed: Optional[float], done: Optional[float], epochs: Optional[float]) -> Pace:

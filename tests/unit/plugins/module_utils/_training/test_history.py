@@ -28,6 +28,11 @@ LOGS = {
     "keras bar": (
         ["Epoch 1/2", " 1/9 [>....] - ETA: 9s - loss: 9.0\b\b\b\b\b\b9/9 [====] - 3s 2ms/step - loss: 1.5", "Epoch 2/2"],
         {"loss": [(1, 1.5)]}, 2, 1),
+    "keras without a terminal": (
+        # Each step is a line there, with the mean of the epoch so far.
+        ["Epoch 1/2", " 1/4 [>....] - loss: 4.0", " 2/4 [=>...] - loss: 3.0", " 4/4 [====] - 3s - loss: 2.0 - val_loss: 2.5", "Epoch 2/2",
+         " 1/4 [>....] - loss: 1.0"],
+        {"loss": [(1 / 3, 4.0), (2 / 3, 3.0), (1, 2.0), (1 + 1 / 3, 1.0)], "val_loss": [(1, 2.5)]}, 2, 1.25),
     "keras says where it saves": (
         ["Epoch 1/2", "9/9 - loss: 1.5 - val_loss: 2.0", "Epoch 1: val_loss improved from inf to 2.0, saving model to best.keras",
          "Epoch 2/2", "9/9 - loss: 1.0 - val_loss: 2.5", "Epoch 2: val_loss did not improve from 2.0"],
@@ -103,7 +108,8 @@ def test_thinned_curves_keep_their_ends_and_peaks(number, most):
 
 
 @pytest.mark.parametrize(("line", "done"), [
-    ("Epoch 3/30", 2), ("Epoch 3/30 - loss: 1.0 - val_loss: 2.0", 3), ("Epoch 3", None), ("loss: 1.0", None), ("Epoch [4/9]", 3),
+    ("Epoch 3/30", 2), ("Epoch 3/30:  50%|#####     | 5/10 [00:01, loss=1.0]", 2.5), ("Epoch 3/30 100%|##| 10/10", 3),
+    ("Epoch 3/30 - loss: 1.0 - val_loss: 2.0", 3), ("Epoch 3", None), ("loss: 1.0", None), ("Epoch [4/9]", 3),
 ])  # fmt: skip
 def test_epochs_that_are_over_when_a_line_is_written(line, done):
     assert epochs_done(line) == done

@@ -25,6 +25,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.log i
     metrics_of,
     overwritten,
     read_progress,
+    share_of,
     visible,
     wanted,
 )
@@ -112,6 +113,14 @@ def test_errors_are_the_last_ones_and_bounded():
 )
 def test_visible(line, seen):
     assert visible(line) == seen
+
+
+@pytest.mark.parametrize(("line", "share"), [
+    ("12/24 [==>...] - ETA: 9s - loss: 1.0", 0.5), ("  3/3 - 1s - loss: 1.0", 1.0), (" 25%|##   | 1/4 [00:01<00:03]", 0.25),
+    ("loss: 1.0", 1.0), ("Epoch 3/30", None), ("3/0 x", None), ("2026/01/01 12:00 begun", None), ("9/3 x", 1.0), ("reading 3/4", None),
+])  # fmt: skip
+def test_how_much_of_an_epoch_is_over(line, share):
+    assert share_of(line) == share
 
 
 @pytest.mark.parametrize(("data", "cut"), [
