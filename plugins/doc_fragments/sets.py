@@ -30,7 +30,10 @@ options:
         required: true
       legacy:
         description:
-          - Directories where earlier models left features, in order of preference; scanned with all their folders.
+          - Directories where earlier models left features, in order of preference; scanned with all their folders, but for those that
+            O(sets[].hidden) is about.
+          - Of several files of one name in one directory the least deep ones count. Where they differ, that is a conflict; what lies deeper
+            is left out with a warning.
           - Globs are expanded on the host.
         type: list
         elements: str
@@ -41,10 +44,21 @@ options:
         elements: str
         default: ['*.npz']
       exclude:
-        description: Globs of file names that do not belong to this set although O(sets[].patterns) match them.
+        description:
+          - Globs of file names that do not belong to this set although O(sets[].patterns) match them.
+          - A glob that ends in C(/) names folders, at any depth, that are not entered for this set.
         type: list
         elements: str
         default: []
+      hidden:
+        description:
+          - Whether to enter hidden folders, and those of snapshots, wastebaskets and systems, inside legacy directories and the source
+            (C(.snapshot), C(.zfs), C(.Trash-1000), C(lost+found), C(@eaDir), C(#recycle), C($RECYCLE.BIN) and their like).
+          - One that is listed in O(sets[].legacy) itself is always entered.
+          - That a folder was not entered never counts as none. Where nothing is found elsewhere these folders are looked into, and
+            what lies there is a find as those of the search are.
+        type: bool
+        default: false
       reads:
         description: Globs that the trainer applies to the target; all that matches there is judged.
         type: list

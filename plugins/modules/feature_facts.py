@@ -90,6 +90,8 @@ ansible_facts:
     feature_sets:
       description:
         - By set name, its status, readiness, problems, warnings, counts and directories.
+        - C(closed) of a legacy directory counts the folders in it that were not entered (O(sets[].hidden)). What lies there is
+          C(discovered) where there are no features elsewhere.
         - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
           It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
           the set says C(verify=full)) or the target could not be looked at in full.

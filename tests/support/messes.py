@@ -105,6 +105,10 @@ NOTHING = {
         case("features('else/where', 'a', 'b')", prepare_features_search_roots=["D/"]),
         ["D/else/where (2)", "'legacy'", "prepare_features_on_discovery"],
     ),
+    "only_snapshots_left": (
+        case("features('old/.snapshot/daily.0', 'a'); features('old/.snapshot/daily.1', 'a', 'b', seed='z')", source="/tmp"),
+        ["D/old/.snapshot (3)", "'legacy'", "prepare_features_on_discovery"],
+    ),
     "any_and_none": (
         several("", {"name": "a", "required": "any"}, {"name": "b", "required": "any"}), ["'a' in D/a", "'b' in D/b"]),
     "any_alone_empty": (
@@ -157,6 +161,21 @@ READY = {
              legacy=["D/old", "D/older"], prepare_features_on_conflict="first"),
         links("old/a", "old/b", "older/c"),
     ),
+    "snapshots_and_wastebaskets": (
+        case(OLD + "; features('old/.snapshot/daily.0', 'a', seed='1'); features('old/.Trash-1000/files', 'a', 'c', seed='2')"),
+        links("old/a", "old/b"),
+    ),
+    "snapshots_alone_listed": (
+        case("features('old/.snapshot/daily.0', 'a', seed='1'); features('old/.Trash-1000/files', 'b')",
+             legacy=["D/old/.snapshot/daily.0", "D/old"]),
+        links("a=old/.snapshot/daily.0/a"),
+    ),
+    "snapshots_linked": (
+        case("features('old/.snapshot/daily.0', 'a')", prepare_features_on_discovery="link"), links("a=old/.snapshot/daily.0/a")),
+    "hidden_entered": (case("features('old/.kept', 'a')", hidden=True), links("a=old/.kept/a")),
+    "folder_excluded": (
+        case(OLD + "; features('old/x/backup-1', 'a', 'c', seed='z')", exclude=["backup*/"]), links("old/a", "old/b")),
+    "deeper_ones_left_out": (case(OLD + "; features('old/2023/x', 'a', seed='z')"), links("old/a", "old/b")),
     "tree": (
         case("features('old/x', 'a', seed='1'); features('old/y', 'a', seed='2'); features('old', 'b')", layout="tree"),
         links("x/a=old/x/a", "y/a=old/y/a", "old/b"),

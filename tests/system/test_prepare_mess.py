@@ -34,7 +34,8 @@ def again(cases, outcomes):
     """A second run: of those where it might find something to do once more."""
     names = ("nested_copy", "copy_in_another", "alias_listed_first", "linked_by_alias_before", "one_clip_two_names",
              "conflict_first", "tree", "real_one_there_differs", "hard_link_there", "dangling_is_replaced",
-             "pruned_dangling", "found_and_linked")
+             "pruned_dangling", "found_and_linked", "snapshots_and_wastebaskets", "snapshots_alone_listed", "snapshots_linked",
+             "hidden_entered", "deeper_ones_left_out")
     table = {name: READY[name][0] for name in names}
     return cases.run({**table, **cases_of(UNREADY), "scripts_pruned": MESS["scripts_pruned"]}, fresh=False)
 
@@ -126,6 +127,8 @@ def test_new_targets_belong_to_the_training_user_and_old_ones_stay_as_they_are(o
 def test_warnings_and_counts(outcomes):
     assert "1 name stands for different features" in outcomes["real_one_there_differs"].of()["warnings"][0]
     assert "1 file in" in outcomes["other_kind_in_target"].of()["warnings"][0]
+    assert "1 feature is left out, since others of the same name lie less deep" in outcomes["deeper_ones_left_out"].of()["warnings"][0]
+    assert outcomes["snapshots_and_wastebaskets"].of()["legacy"][0]["closed"]["samples"] == [".Trash-1000", ".snapshot"]
     damaged = outcomes["damaged_beside"]
     assert damaged.of()["rejected"]["count"] == 2
     assert {sample["path"].rsplit("/", 1)[-1]: sample["reason"] for sample in damaged.of()["rejected"]["samples"]} == {

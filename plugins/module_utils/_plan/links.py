@@ -11,24 +11,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan.model import DANGLING, FOLDER, LINK, SPECIAL, UNREAD, Entry
 from .._system.paths import OURS, display, is_below
+from .desired import Candidate, Desired, LegacyInput
 
 SAMPLES = 10
-
-
-@dataclass
-class LegacyInput:
-    """One legacy directory as declared, with those of its features that belong to the set.
-
-    available: it is there and could be listed; the entries' identities are resolved.
-    """
-
-    path: str
-    available: bool
-    features: Sequence[Entry]
 
 
 @dataclass
@@ -65,6 +54,7 @@ class SetPlan:
     conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that want it
     obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
     differing: List[str] = field(default_factory=list)  # names where the target's feature is another one
+    outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, one deeper down that is not
     blocked_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
 
     @property
@@ -78,18 +68,6 @@ class SetPlan:
         return not (self.to_create or self.to_replace or self.to_remove)
 
 
-class Candidate(NamedTuple):
-    """A legacy feature that wants a name in the target."""
-
-    directory: str
-    entry: Entry
-
-    @property
-    def path(self) -> str:
-        """Where it lies, as the link will say it."""
-        return self.directory.rstrip("/") + "/" + self.entry.path
-
-
 Assignment = Tuple[int, str]  # index of the set, name in its target
 
 
@@ -100,7 +78,7 @@ def plan_links(
 
     legacy_keys: inode keys of all files seen in legacy directories. on_conflict, prune: as the role's variables.
     """
-    desired_by_set = [_Desired(one) for one in sets]
+    desired_by_set = [Desired(one.legacy, one.tree) for one in sets]
     into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
     assignments = _assign(sets, desired_by_set, into_legacy, prune)
     plans = [
@@ -112,13 +90,15 @@ def plan_links(
         for identity in _identities(one, set(plan.stray) - {name for name, _text in plan.to_remove})
     }
     for index, (one, plan) in enumerate(zip(sets, plans)):
+        for name, outranked in desired_by_set[index].outranked.items():
+            plan.outranked += [(desired_by_set[index].first[name].path, other.path) for other in outranked]
         _plan_missing(index, one, plan, desired_by_set[index], assignments, staying, on_conflict)
     return plans
 
 
 def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPlan]:
     """Removes exactly the links that plan_links makes: at the wanted place, with the very text."""
-    desired_by_set = [_Desired(one) for one in sets]
+    desired_by_set = [Desired(one.legacy, one.tree) for one in sets]
     assignments = _assign(sets, desired_by_set, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
     plans = []
     for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
@@ -129,40 +109,6 @@ def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPla
                 plan.to_remove.append((name, entry.link_target or ""))
         plans.append(plan)
     return plans
-
-
-class _Desired:
-    """Which legacy feature wants which name: the first one listed, and those that contradict it."""
-
-    def __init__(self, one: SetInput) -> None:
-        self.first: Dict[str, Candidate] = {}
-        self.others: Dict[str, List[Candidate]] = {}
-        for legacy in one.legacy:
-            for entry in sorted(legacy.features, key=_preference):
-                name = entry.path if one.tree else entry.name
-                known = self.first.get(name)
-                if known is None:
-                    self.first[name] = Candidate(legacy.path, entry)
-                elif known.entry.classification.identity != entry.classification.identity:
-                    self.others.setdefault(name, []).append(Candidate(legacy.path, entry))
-
-    def wants(self, name: str, identity: Optional[bytes]) -> bool:
-        """Whether a feature wants a name."""
-        first = self.first.get(name)
-        if first is None:
-            return False
-        return first.entry.classification.identity == identity or any(
-            other.entry.classification.identity == identity for other in self.others.get(name, ())
-        )
-
-    def candidates(self, name: str) -> List[Candidate]:
-        """All features that want a name, the first listed first."""
-        return [self.first[name]] + self.others.get(name, []) if name in self.first else []
-
-
-def _preference(entry: Entry) -> Tuple[bool, str]:
-    """A file that lies here itself comes before one that is reached through a link."""
-    return entry.via_link, entry.path
 
 
 def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
@@ -196,7 +142,7 @@ def _absolute(one: SetInput, entry: Entry) -> str:
 
 
 def _assign(
-    sets: Sequence[SetInput], desired_by_set: Sequence[_Desired], into_legacy: Sequence[Set[str]], prune: str
+    sets: Sequence[SetInput], desired_by_set: Sequence[Desired], into_legacy: Sequence[Set[str]], prune: str
 ) -> Dict[Optional[bytes], Assignment]:
     """The one place where each feature belongs: where it lies already, else where it is first wanted and can be."""
     assignments: Dict[Optional[bytes], Assignment] = {}
@@ -256,7 +202,7 @@ def _is_stray(index: int, entry: Entry, assignments: Dict[Optional[bytes], Assig
     return entry.classification.kind != UNREAD
 
 
-def _assigned(index: int, name: str, desired: _Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
+def _assigned(index: int, name: str, desired: Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
     """The legacy feature that belongs under a name; None where each that wants it has its place elsewhere."""
     place, first = (index, name), desired.first.get(name)
     if first is None or assignments[first.entry.classification.identity] == place:
@@ -267,7 +213,7 @@ def _assigned(index: int, name: str, desired: _Desired, assignments: Dict[Option
 def _plan_existing(
     index: int,
     one: SetInput,
-    desired: _Desired,
+    desired: Desired,
     assignments: Dict[Optional[bytes], Assignment],
     into_legacy: Set[str],
     prune: str,
@@ -315,7 +261,7 @@ def _plan_missing(
     index: int,
     one: SetInput,
     plan: SetPlan,
-    desired: _Desired,
+    desired: Desired,
     assignments: Dict[Optional[bytes], Assignment],
     present_elsewhere: Set[Optional[bytes]],
     on_conflict: str,
@@ -357,7 +303,7 @@ def _plan_missing(
                 plan.differing.append(name)
 
 
-def _blocked_folder(one: SetInput, desired: _Desired, name: str, to_remove: Set[str]) -> str:
+def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[str]) -> str:
     """The first folder on the way to a name that something else than a folder takes up, or is to take up."""
     if "/" not in name:
         return ""

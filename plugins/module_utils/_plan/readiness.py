@@ -44,7 +44,7 @@ class Assessment(NamedTuple):
 def assess(state: SetState, host: HostState) -> Assessment:
     """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
     problems = _problems(state, host)
-    return Assessment(tuple(problems), tuple(_warnings(state)), tuple(_obstacles(state, host, problems)))
+    return Assessment(tuple(problems), tuple(_warnings(state, host)), tuple(_obstacles(state, host, problems)))
 
 
 def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) -> List[str]:
@@ -52,7 +52,7 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
         return [problem.text for problem in problems]
     stops = _conflicts(state)
     nothing_to_do = not state.uploads and not state.plan.to_remove and not may_stay_empty(state, host)
-    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail"
+    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and _is_missed(state, host)
     if state.status == 0 and (nothing_to_do or decide_first):
         stops += _nothing(state, host)
     return [stop.text for stop in stops]
@@ -89,6 +89,11 @@ def may_stay_empty(state: SetState, host: HostState) -> bool:
     return required == "any" and any(
         other.features or other.plan.to_link for other in host.sets if other.feature_set.required == "any"
     )
+
+
+def _is_missed(state: SetState, host: HostState) -> bool:
+    """Whether anybody minds that a set has nothing."""
+    return state.uploads or not may_stay_empty(state, host)
 
 
 def _problems(state: SetState, host: HostState) -> List[Problem]:
@@ -268,17 +273,9 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
         return [
             Problem(f"{target} lacks {_count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
-    if state.status == 0 and state.discovery.directories:
-        directories = state.discovery.directories
-        found = ", ".join(f"{display(path)} ({count})" for path, count in directories[:SAMPLES])
-        found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
-        if host.policy.on_discovery != "upload":
-            return [
-                Problem(
-                    f"features of the set '{state.name}' lie in directories that nobody listed: {found};"
-                    " add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
-                )
-            ]
+    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and _is_missed(state, host):
+        text = f"{_discovered(state)}; add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
+        return [Problem(text)]
     if may_stay_empty(state, host):
         return []
     if state.status == 0:
@@ -293,6 +290,13 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
             )
         ]
     return [Problem(_hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
+
+
+def _discovered(state: SetState) -> str:
+    directories = state.discovery.directories
+    found = ", ".join(f"{display(path)} ({count or 'not all could be seen'})" for path, count in directories[:SAMPLES])
+    found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
+    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
 
 
 def _why_not_here(state: SetState, host: HostState) -> str:
@@ -334,7 +338,7 @@ def _unreadable(state: SetState, grants: bool) -> List[Problem]:
     return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
 
 
-def _warnings(state: SetState) -> List[str]:
+def _warnings(state: SetState, host: HostState) -> List[str]:
     plan, target = state.plan, display(state.target)
     warnings: List[str] = [_hidden_from_trainer(state)] if _hidden_from_trainer(state) and state.features else []
     others = [entry for entry in state.read if entry.classification.kind == "other"]
@@ -361,6 +365,12 @@ def _warnings(state: SetState) -> List[str]:
             " the legacy directories,"
             f" as {display(plan.differing[0])}: the one in the target, or the first listed, is used"
         )
+    if plan.outranked:
+        used, other = plan.outranked[0]
+        warnings.append(
+            f"{_count(len(plan.outranked), 'feature')} {_verb(len(plan.outranked), 'be')} left out, since others of the same name"
+            f" lie less deep in the same legacy directory: {display(used)} is used, {display(other)} is not"
+        )
     if state.status is not None:
         for legacy in state.legacy:
             if legacy.state == UNREADABLE:
@@ -374,6 +384,8 @@ def _warnings(state: SetState) -> List[str]:
             f"an upload into {target} was left incomplete ({_count(state.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
+    if state.status == 0 and state.discovery.directories and not _is_missed(state, host):
+        warnings.append(_discovered(state))
     if state.discovery.cut_short:
         warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
     return warnings

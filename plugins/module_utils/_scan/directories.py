@@ -10,10 +10,12 @@ import errno
 import operator
 import os
 import stat
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats.classify import FEATURE, Classification, classify_file
 from .._formats.formats import Criteria
+from .._spec.folders import EVERY_FOLDER, FolderRule
 from .._system.files import FOLLOW_FILE, OPEN_FILE, with_file
 from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
@@ -72,23 +74,30 @@ def _find_nothing(path: str) -> Optional[Entry]:
     return None
 
 
+@dataclass(frozen=True)
+class ScanOptions:
+    """How far a scan goes, and what it keeps.
+
+    recursive: folders are entered, as far as C(folders) lets them be. follow: so are links to directories (each directory once).
+    keep_names: names that were not accepted are kept too, unclassified, since they are taken. avoid: directories that are never
+    entered. find: the entry that an absolute path led to when another directory was scanned, so that a link that says it is
+    not followed once more.
+    """
+
+    recursive: bool = True
+    follow: bool = True
+    keep_names: bool = False
+    avoid: Tuple[InodeKey, ...] = ()
+    folders: FolderRule = EVERY_FOLDER
+    find: Callable[[str], Optional[Entry]] = _find_nothing
+
+
 def scan_directory(
-    place: Place,
-    accept: Callable[[str], Any],
-    criteria: Criteria,
-    known: Known,
-    recursive: bool = True,
-    follow: bool = True,
-    keep_names: bool = False,
-    avoid: Tuple[InodeKey, ...] = (),
-    find: Callable[[str], Optional[Entry]] = _find_nothing,
+    place: Place, accept: Callable[[str], Any], criteria: Criteria, known: Known, options: ScanOptions = ScanOptions()
 ) -> DirectoryScan:
-    """Lists a directory once and judges each file whose base name is accepted.
+    """Lists a directory once and classifies each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for one criteria.
-    follow: enter links to directories (each directory once). keep_names: also keep names that were not
-    accepted, unjudged, since they are taken. avoid: directories that are never entered. find: the entry that an absolute
-    path led to when another directory was scanned, so that a link that says it is not followed once more.
     """
     scan = DirectoryScan(place)
     if place.state in (ABSENT, UNREADABLE):
@@ -104,12 +113,13 @@ def scan_directory(
     try:
         info = os.fstat(top.fd)
         scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
-        walk = _Walk(scan, accept, known, recursive, follow, keep_names, avoid, find)
+        walk = _Walk(scan, accept, known, options)
         for pending, result in map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
     except OSError as error:
         _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
         return scan
+    scan.closed.sort()
     scan.state = PRESENT if scan.entries or walk.saw_anything else EMPTY
     return scan
 
@@ -156,26 +166,17 @@ def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> Non
 class _Walk:
     """Lists directories depth first and hands out the files that have to be classified."""
 
-    def __init__(
-        self,
-        scan: DirectoryScan,
-        accept: Callable[[str], Any],
-        known: Known,
-        recursive: bool,
-        follow: bool,
-        keep_names: bool,
-        avoid: Tuple[InodeKey, ...],
-        find: Callable[[str], Optional[Entry]] = _find_nothing,
-    ) -> None:
+    def __init__(self, scan: DirectoryScan, accept: Callable[[str], Any], known: Known, options: ScanOptions) -> None:
         self.scan = scan
         self.accept = accept
         self.known = known
-        self.recursive = recursive
-        self.follow = follow
-        self.keep_names = keep_names
-        self.find = find
+        self.recursive = options.recursive
+        self.follow = options.follow
+        self.keep_names = options.keep_names
+        self.find = options.find
+        self.folders = options.folders
         # A link upwards would lead through half the host, and back here.
-        self.visited = set(avoid) | set(ancestry(scan.path))
+        self.visited = set(options.avoid) | set(ancestry(scan.path))
         self.linked: List[str] = []
         self.saw_anything = False
 
@@ -213,7 +214,8 @@ class _Walk:
                     yield directory, name, entry
             elif item.is_dir(follow_symlinks=False):
                 if self.recursive:
-                    folders.append(name)
+                    if self._enters(name, prefix + name):
+                        folders.append(name)
                     if keep_names:
                         self._keep(prefix + name, None, FOLDER)
                 elif keep_names:
@@ -224,6 +226,14 @@ class _Walk:
         self.linked += sorted(linked)
         for name in sorted(folders):
             yield from self._folder(directory, name, prefix + name, False)
+
+    def _enters(self, name: str, path: str) -> bool:
+        if self.folders.excluded(name):
+            return False
+        if self.folders.closed(name):
+            self.scan.closed.append(path)
+            return False
+        return True
 
     def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
         self.scan.entries.append(Entry(path, kind, key, size, UNCLASSIFIED, text))
@@ -249,7 +259,8 @@ class _Walk:
             return None
         if stat.S_ISDIR(info.st_mode):
             if self.recursive and self.follow:
-                linked.append(path)
+                if self._enters(name, path):
+                    linked.append(path)
             elif wanted:
                 self._keep(path, text)
             return None

@@ -10,11 +10,12 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._formats.formats import Criteria
+from .._spec.folders import FolderRule
 from .._spec.sets import FeatureSet, NameFilter, any_filter, name_filter
 from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.paths import InodeKey
-from .directories import scan_directory
+from .directories import ScanOptions, scan_directory
 from .model import DANGLING, DirectoryScan, Entry, LegacyScan
 from .places import UNREADABLE, Place, find_places, look_up
 
@@ -27,7 +28,7 @@ class LegacyScanner:
 
     def __init__(self, sets: Sequence[FeatureSet], account: Account, avoid: Sequence[InodeKey]) -> None:
         self._known: Dict[Criteria, Dict[int, Any]] = {}
-        self._scans: Dict[Tuple[Criteria, InodeKey], DirectoryScan] = {}
+        self._scans: Dict[Tuple[Criteria, FolderRule, InodeKey], DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)
         self._filters = {
@@ -41,7 +42,7 @@ class LegacyScanner:
 
     def finder(self, criteria: Criteria) -> Callable[[str], Optional[Entry]]:
         """Finds the classified entry that an absolute path led to in one of the scans for this criteria."""
-        scans = [scan for (asked, _key), scan in self._scans.items() if asked == criteria]
+        scans = [scan for (asked, _folders, _key), scan in self._scans.items() if asked == criteria]
         tables: Dict[str, Dict[str, Entry]] = {}
 
         def find(path: str) -> Optional[Entry]:
@@ -63,7 +64,7 @@ class LegacyScanner:
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
 
     def all(self) -> List[DirectoryScan]:
-        """All scans made, one for each directory and criteria."""
+        """All scans made, one for each directory, criteria and rule of folders."""
         return list(self._scans.values())
 
     def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyScan]:
@@ -82,17 +83,16 @@ class LegacyScanner:
         ]
 
     def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: NameFilter, reads: NameFilter) -> LegacyScan:
-        scan = self._scan(one.criteria, used)
+        scan = self._scan(one, used)
         return _part_of(place, scan, belongs, reads) if used is place else LegacyScan(place, scan, same_as=used.path)
 
-    def _scan(self, criteria: Criteria, place: Place) -> DirectoryScan:
-        key = (criteria, place.key or (0, 0))
+    def _scan(self, one: FeatureSet, place: Place) -> DirectoryScan:
+        key = (one.criteria, one.folders, place.key or (0, 0))
         scan = self._scans.get(key)
         if scan is None:
-            known = self.known_for(criteria)
-            scan = scan_as_needed(
-                self._account, place, self._filters[criteria], criteria, known, True, True, False, self._avoid
-            )
+            known = self.known_for(one.criteria)
+            options = ScanOptions(avoid=self._avoid, folders=one.folders)
+            scan = scan_as_needed(self._account, place, self._filters[one.criteria], one.criteria, known, options)
             self._scans[key] = scan
         return scan
 

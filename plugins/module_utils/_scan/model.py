@@ -69,6 +69,8 @@ class DirectoryScan:
         self.gaps: List[str] = []
         self.gap_count = 0
         self.info: Optional[DirectoryInfo] = None
+        # Folders that were not entered for what they are, by their paths below this one: what lies there is not known.
+        self.closed: List[str] = []
 
     def gap(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""
@@ -97,6 +99,10 @@ class Discovery:
     def count(self) -> int:
         """Features found."""
         return sum(number for _path, number in self.directories)
+
+    def joined(self, other: Discovery) -> Discovery:
+        """Both."""
+        return Discovery(self.directories + other.directories, self.cut_short + other.cut_short)
 
 @dataclass(frozen=True)
 class LegacyScan:
@@ -128,6 +134,11 @@ class LegacyScan:
         """The features that the trainer would see under their names."""
         hidden_from_trainer = set(map(id, self.hidden_from_trainer))
         return [entry for entry in self.features if id(entry) not in hidden_from_trainer] if hidden_from_trainer else self.features
+
+    @property
+    def closed(self) -> Sequence[str]:
+        """Folders in it that were not entered; said once for one directory."""
+        return self.scan.closed if self.scan and self.same_as is None else ()
 
     @property
     def fully_scanned(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Se
 
 from .._formats.classify import FEATURE, classify_file
 from .._formats.formats import Criteria
+from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet, name_filter
 from .._system.files import OPEN_FILE, with_file
 from .._system.parallel import map_parallel
@@ -27,8 +28,8 @@ from .model import Discovery
 _OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_DIRECTORY = _OPEN_ROOT | os.O_NOFOLLOW
 
-# Uploads under way, the beginnings of files, and old states of directories: none of them are features to link.
-_LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~", ".snapshot", ".snapshots", ".zfs", "lost+found")
+# Uploads under way and the beginnings of files: neither are features to link.
+_LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~")
 _NEVER_FEATURES = (".git", "__pycache__", "node_modules")
 _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/snap", "/sys", "/usr"),
@@ -74,6 +75,7 @@ class _Look(NamedTuple):
 
     name: str
     accepts: Callable[[str], bool]
+    folders: FolderRule
     criteria: Criteria
 
 
@@ -81,7 +83,11 @@ class _Search:
     def __init__(
         self, sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds, roots: Sequence[str]
     ) -> None:
-        self.looks = [_Look(one.name, name_filter(one.patterns, one.exclude), one.criteria) for one in sets]
+        self.looks = [
+            _Look(one.name, name_filter(one.patterns, one.exclude), one.folders._replace(hidden=True), one.criteria)
+            for one in sets
+        ]
+        self.top = ""
         self.visited: Set[InodeKey] = set(known)
         self.bounds = bounds
         self.deadline = time.monotonic() + bounds.seconds
@@ -94,7 +100,7 @@ class _Search:
         self.children: Dict[str, List[str]] = {}
 
     def root(self, path: str) -> None:
-        path = path.rstrip("/") or "/"
+        self.top = path = path.rstrip("/") or "/"
         try:
             fd = os.open(path, _OPEN_ROOT)
         except OSError:
@@ -158,12 +164,13 @@ class _Search:
 
     def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
+        looks = [look for look in self.looks if look.folders.enters(path[len(self.top) :])]
         for name, kinds in map_parallel(self._in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
             if isinstance(kinds, Exception):
                 raise kinds
-            for look in self.looks:
+            for look in looks:
                 if kinds.get(look.criteria) == FEATURE and look.accepts(name):
                     counts[look.name] = counts.get(look.name, 0) + 1
         if counts:
@@ -205,7 +212,7 @@ class _Search:
 
 
 def _is_left_out(name: str) -> bool:
-    return name in _NEVER_FEATURES or any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFT_OUT)
+    return name in _NEVER_FEATURES or is_system_folder(name) or any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFT_OUT)
 
 
 def _join(path: str, name: str) -> str:

@@ -17,6 +17,7 @@ from .._formats.formats import Criteria
 from .._system.paths import expand_home
 from ..errors import FeatureError
 from .arrays import check_arrays_are_told, parse_arrays
+from .folders import FolderRule
 
 # The keys of one set with their types and defaults, in the form of an AnsibleModule's options.
 SET_OPTIONS: Dict[str, Dict[str, Any]] = {
@@ -25,6 +26,7 @@ SET_OPTIONS: Dict[str, Dict[str, Any]] = {
     "legacy": {"type": "list", "elements": "str", "default": []},
     "patterns": {"type": "list", "elements": "str", "default": ["*.npz"]},
     "exclude": {"type": "list", "elements": "str", "default": []},
+    "hidden": {"type": "bool", "default": False},
     "reads": {"type": "list", "elements": "str", "default": ["*.npz"]},
     "format": {"type": "str", "choices": ["auto", "any"], "default": "auto"},
     "arrays": {"type": "dict", "default": {}},
@@ -44,6 +46,7 @@ class FeatureSet:
     """One target, the legacy directories that may hold its features, and how to recognise them.
 
     Paths are as declared until C(resolve_sets), on the host, makes them absolute; globs are expanded by the scan.
+    exclude: globs of file names; those of folders stand in folders.
     """
 
     name: str
@@ -51,6 +54,7 @@ class FeatureSet:
     legacy: Tuple[str, ...]
     patterns: Tuple[str, ...]
     exclude: Tuple[str, ...]
+    folders: FolderRule
     reads: Tuple[str, ...]
     format: str
     arrays: ArraySpec
@@ -162,12 +166,14 @@ def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
             check_arrays_are_told(form, patterns)
     except FeatureError as error:
         raise FeatureError(f"{where}: {error}") from None
+    exclude = _patterns(raw, "exclude", where)
     return FeatureSet(
         name=name,
         target=target,
         legacy=legacy,
         patterns=patterns,
-        exclude=_patterns(raw, "exclude", where),
+        exclude=tuple(pattern for pattern in exclude if not pattern.endswith("/")),
+        folders=FolderRule(_flag(raw, "hidden", where), tuple(pattern[:-1] for pattern in exclude if pattern.endswith("/"))),
         reads=_patterns(raw, "reads", where),
         format=form,
         arrays=arrays,
@@ -198,10 +204,10 @@ def _texts(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
 def _patterns(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
     patterns = _texts(raw, key, where)
     for pattern in patterns:
-        if "/" in pattern:
+        if "/" in (pattern[:-1] if key == "exclude" else pattern) or pattern == "/":
             raise FeatureError(
-                f"{where}: '{key}' has the pattern '{pattern}' with a slash:"
-                " patterns are compared with file names, list directories in 'legacy'"
+                f"{where}: '{key}' has the pattern '{pattern}' with a slash: patterns are compared with the names of files,"
+                " and of folders where one of 'exclude' ends in a slash; list directories in 'legacy'"
             )
     if not patterns and key != "exclude":
         raise FeatureError(f"{where}: '{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
@@ -230,6 +236,14 @@ def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
     if value not in SET_OPTIONS[key]["choices"]:
         raise FeatureError(f"{where}: {key} '{value}' is unknown: choose {' or '.join(SET_OPTIONS[key]['choices'])}")
     return str(value)
+
+
+def _flag(raw: Mapping[str, Any], key: str, where: str) -> bool:
+    value = raw.get(key)
+    word = _REQUIRED_WORDS.get(str(SET_OPTIONS[key]["default"] if value is None else value).lower())
+    if word not in ("true", "false"):
+        raise FeatureError(f"{where}: {key} '{value}' is unknown: choose true or false")
+    return word == "true"
 
 
 def _expected(value: Any, where: str) -> Optional[int]:

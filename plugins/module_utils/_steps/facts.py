@@ -143,6 +143,7 @@ def _legacy(one: LegacyScan) -> Dict[str, Any]:
         "damaged": sum(entry.classification.kind == DAMAGED for entry in one.rejected),
         "bytes": sum(entry.size for entry in one.features),
         "same_as": display(one.same_as) if one.same_as else None,
+        "closed": {"count": len(one.closed), "samples": [display(path) for path in one.closed[:SAMPLES]]},
     }
 
 

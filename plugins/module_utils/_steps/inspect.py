@@ -17,6 +17,7 @@ from .._access.report import AccessProbe
 from .._plan.digest import digest_of_set
 from .._plan.host import is_missed, plan_host
 from .._plan.state import HostState, PlannedSet, SetScan, SetState
+from .._scan.directories import ScanOptions
 from .._scan.identity import Located, digest_on_disk, resolve_identities
 from .._scan.legacy import LegacyScanner, look_up_as_needed, places_as_needed, scan_as_needed
 from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
@@ -46,17 +47,21 @@ def inspect_host(
         probe = AccessProbe(account) if with_access else None
         planned = _scan_and_plan(sets, account, policy, probe)
         searching = [one.feature_set for one in planned if search_for_all or is_missed(one, planned)]
-        found: Dict[str, Discovery] = {}
+        found = {
+            one.name: _look_behind(one, planned, account) if search_for_all or one.status == 0 else Discovery()
+            for one in planned
+        }
         if searching and policy.search_roots:
-            found = _search(planned, account, policy, searching)
-            if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
-                planned = _scan_and_plan([_with_discovered(one, found.get(one.name)) for one in sets], account, policy)
+            for name, discovery in _search(planned, account, policy, searching).items():
+                found[name] = found[name].joined(discovery)
+        if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
+            planned = _scan_and_plan([_with_discovered(one, found[one.name]) for one in sets], account, policy)
         reports = probe.reports(_reads_after(planned), {one.name: one.link_sources() for one in planned}) if probe else {}
         return HostState(
             account,
             policy,
             [
-                SetState(**vars(one), discovery=found.get(one.name, Discovery()), access=reports.get(one.name))
+                SetState(**vars(one), discovery=found[one.name], access=reports.get(one.name))
                 for one in planned
             ],
         )
@@ -112,7 +117,8 @@ def _target_place(one: FeatureSet, account: Account) -> Place:
 def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account: Account) -> DirectoryScan:
     accept = any_filter([(one.reads, ()), (one.patterns, one.exclude)])
     known, find = scanner.known_for(one.criteria), scanner.finder(one.criteria)
-    return scan_as_needed(account, place, accept, one.criteria, known, one.layout == "tree", False, True, (), find)
+    options = ScanOptions(recursive=one.layout == "tree", follow=False, keep_names=True, find=find)
+    return scan_as_needed(account, place, accept, one.criteria, known, options)
 
 
 def _scan_set(one: FeatureSet, legacy: List[LegacyScan], scan: DirectoryScan) -> SetScan:
@@ -143,6 +149,22 @@ def _features(scans: Iterable[DirectoryScan]) -> Iterable[Located]:
                 yield scan.path, entry
 
 
+def _look_behind(one: PlannedSet, planned: Sequence[PlannedSet], account: Account) -> Discovery:
+    """What lies in the folders of the set's legacy directories that were not entered.
+
+    One that could not be looked at in full is among the directories as well, without a feature.
+    """
+    listed = {legacy.place.key for legacy in one.legacy}
+    closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]
+    places = [place for place in (look_up_as_needed(account, path) for path in closed) if place.key not in listed]
+    entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
+    scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key])
+    found = scanner.scans_of(entered, places)
+    return Discovery(
+        [(behind.place.path, len(behind.features)) for behind in found if behind.features or not behind.fully_scanned]
+    )
+
+
 def _search(
     planned: Sequence[PlannedSet], account: Account, policy: Policy, searching: Sequence[FeatureSet]
 ) -> Dict[str, Discovery]:
@@ -156,7 +178,5 @@ def _search(
     return found
 
 
-def _with_discovered(one: FeatureSet, discovery: Optional[Discovery]) -> FeatureSet:
-    if discovery is None or not discovery.directories:
-        return one
+def _with_discovered(one: FeatureSet, discovery: Discovery) -> FeatureSet:
     return replace(one, legacy=one.legacy + tuple(path for path, _count in discovery.directories))

@@ -129,11 +129,11 @@ def _listing(
     if done.code != 0:
         raise FeatureError(explain_rclone(source, done.errors.decode("utf-8", "replace"), secrets))
     accept, reads = name_filter(feature_set.patterns, feature_set.exclude), name_filter(feature_set.reads)
-    sizes = {
-        item["Path"]: int(item["Size"])
-        for item in json.loads(done.output.decode("utf-8", "surrogateescape"))
-        if accept(item["Path"].rpartition("/")[2]) and reads(item["Path"].rpartition("/")[2])
-    }
+    sizes = {}
+    for item in json.loads(done.output.decode("utf-8", "surrogateescape")):
+        folder, _slash, name = item["Path"].rpartition("/")
+        if accept(name) and reads(name) and feature_set.folders.enters(folder):
+            sizes[item["Path"]] = int(item["Size"])
     if not sizes:
         raise FeatureError(
             f"source '{source}' holds no file of set '{feature_set.name}': correct 'source', 'patterns' or 'reads'"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._apply.directories import make_above, open_directory
-from .._scan.directories import scan_directory
+from .._scan.directories import ScanOptions, scan_directory
 from .._scan.manifest import Manifest, read_names, staging_path
 from .._scan.model import DANGLING
 from .._scan.places import look_up
@@ -178,9 +178,7 @@ def lacking(
         name_filter(feature_set.reads + feature_set.patterns),
         feature_set.criteria,
         {},
-        recursive=feature_set.layout == "tree",
-        keep_names=True,
-        avoid=_avoid(result.staging),
+        ScanOptions(recursive=feature_set.layout == "tree", keep_names=True, avoid=_avoid(result.staging)),
     )
     if scan.state == "unreadable":
         raise FeatureError(f"{scan.reason}: nothing can be uploaded there; make {display(target)} a readable directory")

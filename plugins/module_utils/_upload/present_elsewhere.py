@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Dict, Sequence, Set
 
-from .._scan.directories import scan_directory
+from .._scan.directories import ScanOptions, scan_directory
 from .._scan.identity import digest_of
 from .._scan.manifest import read_manifest, staging_path
 from .._scan.model import DirectoryScan
@@ -48,8 +48,8 @@ def held_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], account: Account
         if other.name == one.name:
             before = False
             continue
-        tree = other.layout == "tree"
-        scan = scan_directory(look_up(other.target), name_filter(other.reads), one.criteria, {}, recursive=tree, follow=False)
+        options = ScanOptions(recursive=other.layout == "tree", follow=False)
+        scan = scan_directory(look_up(other.target), name_filter(other.reads), one.criteria, {}, options)
         places.update(tokens_in(other.target, scan, asked))
         if before and os.path.lexists(staging_path(other.target)):
             on_their_way = read_manifest(other.target) or {}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED
-from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
     digest_of,
     digest_on_disk,
@@ -86,7 +86,8 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
     shown = display(path)
     if place.state == "absent":
         raise FeatureError(f"source {shown} does not exist on the controller: create it, or correct 'source'")
-    scan = scan_directory(place, name_filter(feature_set.patterns, feature_set.exclude), feature_set.criteria, {})
+    accept, options = name_filter(feature_set.patterns, feature_set.exclude), ScanOptions(folders=feature_set.folders)
+    scan = scan_directory(place, accept, feature_set.criteria, {}, options)
     if scan.state == "unreadable":
         raise FeatureError(f"source {scan.reason}: make it a directory that you can read, on the controller")
     if scan.gaps:
@@ -157,7 +158,9 @@ def _take(source: Source, feature_set: FeatureSet, entry: Entry, token: str) -> 
 
 def classify_once(feature_set: FeatureSet, path: str, run_directory: Path) -> Source:
     """As classify_source, but once for all hosts of a run: the others wait for the first and read its answer."""
-    criteria = repr((path, feature_set.patterns, feature_set.exclude, feature_set.criteria, feature_set.layout))
+    criteria = repr(
+        (path, feature_set.patterns, feature_set.exclude, feature_set.folders, feature_set.criteria, feature_set.layout)
+    )
     key = hashlib.sha256(criteria.encode("utf-8", "surrogateescape")).hexdigest()[:24]
     run_directory.mkdir(mode=0o700, exist_ok=True)
     answer = run_directory / f"source-{key}.json"

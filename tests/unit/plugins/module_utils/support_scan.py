@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
-from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
@@ -17,7 +17,7 @@ NPZ = name_filter(["*.npz"])
 
 
 def scan(directory, accept=NPZ, **options):
-    return scan_directory(look_up(str(directory)), accept, QUESTION, {}, **options)
+    return scan_directory(look_up(str(directory)), accept, QUESTION, {}, ScanOptions(**options))
 
 
 def target(directory, **options):

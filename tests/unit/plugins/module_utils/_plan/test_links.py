@@ -12,8 +12,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     OTHER,
     Classification,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._plan.desired import LegacyInput
 from ansible_collections.trainprep.features.plugins.module_utils._plan.links import (
-    LegacyInput,
     SetInput,
     plan_links,
     plan_removal,
@@ -76,6 +76,7 @@ def _said(plan):
     lines += [f"conflict {name}: {' '.join(paths)}" for name, paths in plan.conflicts]
     lines += [f"taken {name} by {what}" for name, what in plan.obstructed]
     lines += [f"differing {name}" for name in plan.differing]
+    lines += [f"outranked {other} by {used}" for used, other in plan.outranked]
     lines += ["kept"] * plan.unchanged + ["held by stray"] * plan.blocked_by_stray
     return sorted(lines)
 
@@ -89,6 +90,22 @@ ONE_SET = [
     ("other kinds are no candidates", {}, {"/old": {"a": "other", "b": "damaged"}}, {}, []),
     ("sub-folders lie flat in the target", {}, {"/old": {"x/a": "A"}}, {}, ["link a -> /old/x/a"]),
     ("the first directory's path is used", {}, {"/one": {"a": "A"}, "/two": {"a": "A"}}, {}, ["link a -> /one/a"]),
+    # --- one name twice in a directory
+    ("the shallower path wins", {}, {"/old": {"x/y/a": "Z", "w/a": "A"}}, {}, ["link a -> /old/w/a", "outranked /old/x/y/a by /old/w/a"]),
+    ("in each directory by itself", {}, {"/one": {"a": "A"}, "/two": {"a": "A", "x/a": "Z"}}, {},
+     ["link a -> /one/a", "outranked /two/x/a by /one/a"]),
+    ("also in a later one, where it differs", {}, {"/one": {"a": "A"}, "/two": {"a": "B", "x/a": "Z"}}, {"on_conflict": "first"},
+     ["differing a", "link a -> /one/a", "outranked /two/x/a by /one/a"]),
+    ("not where both lie as deep", {}, {"/old": {"x/a": "A", "y/a": "B", "x/y/a": "Z"}}, {},
+     ["conflict a: /old/x/a /old/y/a", "outranked /old/x/y/a by /old/x/a"]),
+    ("a link at the top wins over a file below", {}, {"/old": {"x/a": "Z", "a": "A -> /store/1"}}, {},
+     ["link a -> /old/a", "outranked /old/x/a by /old/a"]),
+    ("unless it leads there", {}, {"/old": {"x/a": "A", "a": "A -> x/a", "x/y/a": "Z"}}, {},
+     ["link a -> /old/x/a", "outranked /old/x/y/a by /old/x/a"]),
+    ("a link to what is outranked stays", {"a": "Z -> /old/x/a"}, {"/old": {"a": "A", "x/a": "Z"}}, {},
+     ["differing a", "kept", "outranked /old/x/a by /old/a"]),
+    ("with sub-folders kept both are wanted", {}, {"/old": {"a": "A", "x/a": "Z"}}, {"tree": True},
+     ["link a -> /old/a", "link x/a -> /old/x/a"]),
     # --- names that are taken
     ("taken by the same feature", {"a": "A copy"}, {"/old": {"a": "A"}}, {}, ["kept"]),
     ("taken by another feature", {"a": "Z"}, {"/old": {"a": "A"}}, {}, ["kept", "differing a"]),

@@ -29,6 +29,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.places im
     look_up,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -288,3 +289,37 @@ def test_a_fault_of_ours_is_no_verdict_and_names_the_file(tmp_path, monkeypatch,
     assert said.startswith(f"{tmp_path}/a/") and ".npz could not be classified, by a fault of trainprep.features" in said
     assert "ValueError: unsupported hash type, in test_directories.py, line" in said
     assert "says nothing about your files" in said and said.endswith("/issues")
+
+
+CLOSED = [
+    *(".snapshot", ".snapshots", ".zfs", ".Trash-1000", ".Trash", ".hidden", ".git", "lost+found", "@eaDir", "#recycle", "#snapshot"),
+    *("$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information", "~snapshot"),
+]
+
+
+def test_hidden_and_system_folders_are_entered_only_on_request(tmp_path):
+    for name in CLOSED:
+        feature(tmp_path / "old/sub" / name / "deep/a.npz", name)
+    features(tmp_path / "old", "b.npz", "snapshot/c.npz", "sub/trash/d.npz")
+    features(tmp_path / "away", "e.npz")
+    link(tmp_path / "old/.linked", "../away")
+    result = scan(tmp_path / "old", folders=FolderRule(hidden=False))
+    assert found(result) == ["b.npz", "snapshot/c.npz", "sub/trash/d.npz"]
+    assert sorted(result.closed) == sorted([".linked", *(f"sub/{name}" for name in CLOSED)])
+    everything = scan(tmp_path / "old")
+    assert len(found(everything)) == len(CLOSED) + 4 and everything.closed == []
+
+
+def test_a_hidden_directory_that_is_asked_for_itself_is_scanned(tmp_path):
+    features(tmp_path / ".snapshot/daily.0", "a.npz")
+    result = scan(tmp_path / ".snapshot", folders=FolderRule(hidden=False))
+    assert (found(result), result.closed) == (["daily.0/a.npz"], [])
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_excluded_folders_are_not_entered_at_any_depth_and_not_doubted(tmp_path, hidden):
+    features(tmp_path / "old", "a.npz", "backup/b.npz", "x/backup/c.npz", "x/backup-2/d.npz", "x/backups/e.npz", "backup.npz")
+    link(tmp_path / "old/x/y/backup", "../../backup")
+    result = scan(tmp_path / "old", folders=FolderRule(hidden, ("backup", "*-2")))
+    assert found(result) == ["a.npz", "backup.npz", "x/backups/e.npz"]
+    assert result.closed == []

@@ -87,11 +87,23 @@ def test_counts_features_of_each_set_and_no_other_files(tree):
         (["1.npz", "b/2.npz"], [(".", 2)]),
         ([".hidden/1.npz"], [(".hidden", 1)]),
         ([".t.incoming/1.npz", ".~tmp~/1.npz", ".rsync-partial/1.npz", "lost+found/1.npz", ".git/1.npz"], []),
+        ([".Trash-1000/files/1.npz", "x/.snapshot/daily.0/1.npz", "@eaDir/1.npz", "#recycle/1.npz", "$RECYCLE.BIN/1.npz"], []),
     ],
 )
 def test_topmost_useful_directory(tree, files, expected):
     root = tree(dict.fromkeys(files, FEATURE))
     assert found(sweep([str(root)], SETS, []), root) == expected
+
+
+def test_folders_that_a_set_excludes_are_no_finds_of_that_set(tree):
+    root = tree({"old/x/1.npz": FEATURE, "old/x/cremad_2.npz": FEATURE, "new/3.npz": FEATURE})
+    raw = [
+        {"name": "wav", "target": "/t/wav", "exclude": ["old/"], "arrays": {"wav2vec_features": {"shape": [None, 4]}}},
+        {"name": "cremad", "target": "/t/cremad", "patterns": ["cremad_*"], "arrays": {"wav2vec_features": {"shape": [None, 4]}}},
+    ]
+    result = sweep([str(root)], parse_sets(raw), [])
+    assert (found(result, root), found(result, root, "cremad")) == ([("new", 1)], [("old/x", 1)])
+    assert found(sweep([str(root / "old")], parse_sets(raw), []), root) == [("old/x", 2)], "the root itself was asked for"
 
 
 def test_known_directories_are_left_out_by_inode(tree):

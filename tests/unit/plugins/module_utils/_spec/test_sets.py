@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import (
     SET_OPTIONS,
     matches,
@@ -61,6 +62,22 @@ def test_sets_with_one_question_share_it():
     assert one.criteria == two.criteria != three.criteria
 
 
+def test_a_pattern_that_ends_in_a_slash_names_folders():
+    one, two = parse_sets(
+        [{**PLAIN, "exclude": ["x_*.npz", "backup*/"]}, {"name": "two", "target": "/two", "hidden": "yes", "exclude": []}]
+    )
+    assert (one.exclude, one.folders) == (("x_*.npz",), FolderRule(False, ("backup*",)))
+    assert two.folders == FolderRule(True, ())
+
+
+@pytest.mark.parametrize(
+    ("path", "entered"),
+    [("", True), ("a/b", True), ("backup-1", False), ("a/backup/b", False), ("a/.snapshot", False), ("a/LOST+FOUND/b", False)],
+)
+def test_paths_are_entered_where_each_folder_is(path, entered):
+    assert FolderRule(False, ("backup*",)).enters(path) is entered
+
+
 # Each is one set of an otherwise right run; the sentence has to name the set, the key and the value.
 BAD_SETS = [
     ({"target": "/t"}, ["feature set 1", "'name'"]),
@@ -78,6 +95,10 @@ BAD_SETS = [
     ({**PLAIN, "legcy": ["/x"]}, ["feature set 's'", "'legcy'", "legacy"]),
     ({**PLAIN, "patterns": ["a/*.npz"]}, ["feature set 's'", "'patterns'", "'a/*.npz'", "slash"]),
     ({**PLAIN, "exclude": ["a/*.npz"]}, ["feature set 's'", "'exclude'", "'a/*.npz'", "slash"]),
+    ({**PLAIN, "exclude": ["a/b/"]}, ["feature set 's'", "'exclude'", "'a/b/'", "slash"]),
+    ({**PLAIN, "exclude": ["/"]}, ["feature set 's'", "'exclude'", "'/'", "slash"]),
+    ({**PLAIN, "patterns": ["a/"]}, ["feature set 's'", "'patterns'", "'a/'", "slash"]),
+    ({**PLAIN, "hidden": "some"}, ["feature set 's'", "hidden 'some'", "true or false"]),
     ({**PLAIN, "reads": ["a/*.npz"]}, ["feature set 's'", "'reads'", "'a/*.npz'", "slash"]),
     ({**PLAIN, "patterns": []}, ["feature set 's'", "'patterns'", "empty"]),
     ({**PLAIN, "expected": -1}, ["feature set 's'", "expected '-1'"]),

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which feature of the legacy directories wants which name in a target. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .._scan.model import Entry
+
+
+@dataclass
+class LegacyInput:
+    """One legacy directory as declared, with those of its features that belong to the set.
+
+    available: it is there and could be listed; the entries' identities are resolved.
+    """
+
+    path: str
+    available: bool
+    features: Sequence[Entry]
+
+
+class Candidate(NamedTuple):
+    """A legacy feature that wants a name in the target."""
+
+    directory: str
+    entry: Entry
+
+    @property
+    def path(self) -> str:
+        """Where it lies, as the link will say it."""
+        return self.directory.rstrip("/") + "/" + self.entry.path
+
+
+class Desired:
+    """Which legacy feature wants which name: the first one listed, and those that contradict it.
+
+    tree: names are paths below the directory.
+
+    outranked: features that lie deeper in a directory than another of their name: they do not contradict it.
+    """
+
+    def __init__(self, directories: Sequence[LegacyInput], tree: bool) -> None:
+        self.first: Dict[str, Candidate] = {}
+        self.others: Dict[str, List[Candidate]] = {}
+        self.outranked: Dict[str, List[Candidate]] = {}
+        for legacy in directories:
+            contradicted: Dict[str, List[Entry]] = {}
+            for entry in sorted(legacy.features, key=_preference):
+                name = entry.path if tree else entry.name
+                known = self.first.get(name)
+                if known is None:
+                    self.first[name] = Candidate(legacy.path, entry)
+                elif known.entry.classification.identity != entry.classification.identity:
+                    contradicted[name] = []
+            if contradicted:
+                for entry in sorted(legacy.features, key=_preference):
+                    name = entry.path if tree else entry.name
+                    if name in contradicted:
+                        contradicted[name].append(entry)
+                for name, entries in contradicted.items():
+                    self._rank(legacy.path, name, entries)
+
+    def _rank(self, directory: str, name: str, entries: List[Entry]) -> None:
+        """Files of one name in one directory, one of which contradicts the first: the shallower ones count."""
+        least = min(entry.path.count("/") for entry in entries)
+        ranking = {entry.classification.identity for entry in entries if entry.path.count("/") == least}
+        first = self.first[name]
+        if first.directory == directory and first.entry.classification.identity not in ranking:
+            first = Candidate(directory, next(entry for entry in entries if entry.classification.identity in ranking))
+            self.first[name] = first
+        seen = {one.entry.classification.identity for one in self.candidates(name)}
+        for entry in entries:
+            identity = entry.classification.identity
+            if identity not in seen:
+                seen.add(identity)
+                table = self.others if identity in ranking else self.outranked
+                table.setdefault(name, []).append(Candidate(directory, entry))
+
+    def wants(self, name: str, identity: Optional[bytes]) -> bool:
+        """Whether a feature wants a name."""
+        first = self.first.get(name)
+        if first is None:
+            return False
+        return first.entry.classification.identity == identity or any(
+            other.entry.classification.identity == identity
+            for other in (*self.others.get(name, ()), *self.outranked.get(name, ()))
+        )
+
+    def candidates(self, name: str) -> List[Candidate]:
+        """All features that want a name, the first listed first."""
+        return [self.first[name]] + self.others.get(name, []) if name in self.first else []
+
+
+def _preference(entry: Entry) -> Tuple[bool, str]:
+    """A file that lies here itself comes before one that is reached through a link."""
+    return entry.via_link, entry.path

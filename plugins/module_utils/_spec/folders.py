@@ -1,0 +1,49 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which folders are entered: snapshots and wastebaskets hold older and thrown-away features, under the same names."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import NamedTuple, Tuple
+
+# What systems and storage keep beside the data, whatever the case of their letters. Hidden ones too: the search of a host enters
+# other hidden folders.
+SYSTEM_FOLDERS = (
+    *(".snapshot", ".snapshots", "~snapshot", "#snapshot", "@recently-snapshot", ".zfs"),
+    *(".trash", ".trashes", ".trash-*", "#recycle", "@recycle", "$recycle.bin", "recycler"),
+    *("lost+found", "@eadir", "system volume information"),
+)
+
+
+_is_system = re.compile("|".join(map(fnmatch.translate, SYSTEM_FOLDERS)), re.IGNORECASE).match
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder of this name holds snapshots, a wastebasket, or what a system keeps for itself."""
+    return _is_system(name) is not None
+
+
+class FolderRule(NamedTuple):
+    """Which folders inside a directory are entered. hidden: hidden and system folders too; exclude: globs of names never entered."""
+
+    hidden: bool = True
+    exclude: Tuple[str, ...] = ()
+
+    def closed(self, name: str) -> bool:
+        """Whether a folder is left closed for what it is, though features may lie there."""
+        return not self.hidden and (name.startswith(".") or is_system_folder(name))
+
+    def excluded(self, name: str) -> bool:
+        """Whether the user said that a folder holds none of the set's features."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
+
+    def enters(self, path: str) -> bool:
+        """Whether all folders of a path, which is one below the directory, are entered."""
+        return not any(self.closed(name) or self.excluded(name) for name in path.split("/") if name)
+
+
+EVERY_FOLDER = FolderRule()
