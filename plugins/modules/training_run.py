@@ -17,6 +17,9 @@ author:
 description:
   - Writes the script into the working directory and a folder for the run (record, launcher, log), and starts the launcher
     in a detached tmux session that outlives the connection.
+  - The environment is that of a login of the training user, and what is configured; not that of a tmux server that is there.
+  - Where systemd or logind would end the tmux server with the connection (C(KillUserProcesses=yes)), it gets a scope of its own.
+    Where that is not possible nothing is started.
   - Whatever lives in that session already is left alone, unless O(restart=true).
   - All of it is done as the training user, to whom everything in the working directory belongs.
   - It does not ask whether the features are ready. The role P(trainprep.features.deploy_training#role) does.
@@ -33,25 +36,57 @@ options:
     description: The training user; without it the connecting user.
     type: str
   script_name:
-    description: The name of the training script, below C(scripts/) in the working directory.
+    description: The name of the training script, below C(scripts/) in the working directory. Without O(command) one is needed.
     type: str
-    required: true
+    default: ""
   script:
     description: The content of the training script.
     type: str
-    required: true
+    default: ""
   launcher:
     description: The content of the launcher, a Python script that reads C(run.json) beside it and writes C(state.json).
     type: str
     required: true
   arguments:
-    description: The script's arguments. A list is taken item by item, a text is split as a shell would.
+    description: The arguments of the script or the command. A list is taken item by item, a text is split as a shell would.
     type: raw
     default: []
-  virtualenv:
-    description: The virtual environment to activate; an empty string for the host's C(python3).
+  command:
+    description:
+      - What to run in place of the interpreter and the script, in the same environment. A list is a program and its arguments;
+        a text is run by a shell, the arguments after its last command.
+    type: raw
+  on_end:
+    description:
+      - A command, as O(command), that the launcher runs when the training has ended, for ten minutes at most. It gets the outcome
+        as a JSON object on standard input; its output is C(on_end.log) in the run's folder, its own outcome stands in C(state.json).
+    type: raw
+  command_line:
+    description: The command for people; set by the action plugin.
     type: str
     default: ""
+  programs:
+    description: What has to be found in the environment; set by the action plugin.
+    type: dict
+    default: {}
+  environment:
+    description: Environment variables of the training that only its user may see; the action plugin makes one text of the dictionary.
+    type: str
+    default: ""
+  variables:
+    description: Environment variables of the training that may stand in the run's record.
+    type: dict
+    default: {}
+  virtualenv:
+    description: The virtual or conda environment to activate; an empty string for what a login of the user finds.
+    type: str
+    default: ""
+  keep_runs:
+    description:
+      - How many ended runs of the session to keep when one is started. Older ones are removed, except those in whose folder a
+        training has written.
+    type: int
+    default: 20
   restart:
     description: Whether to replace a live training.
     type: bool
@@ -92,7 +127,7 @@ EXAMPLES = r"""
     user: ubuntu
     script_name: train.py
     script: "{{ lookup('ansible.builtin.file', 'train.py', rstrip=false) }}"
-    launcher: "{{ lookup('ansible.builtin.template', 'launcher.py.j2') }}"
+    launcher: "{{ lookup('ansible.builtin.file', 'launcher.py') }}"
     arguments: [--epochs, 30]
     virtualenv: /opt/pytorch
 """
@@ -128,6 +163,11 @@ user:
   returned: success
   type: str
   sample: ubuntu
+removed:
+  description: How many old runs were removed.
+  returned: success
+  type: int
+  sample: 0
 command_line:
   description: What is run, quoted for a shell.
   returned: success
@@ -135,10 +175,13 @@ command_line:
   sample: /opt/pytorch/bin/python -u scripts/train.py --epochs 30
 """
 
+import json
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import split_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._training.lifetime import Lifetime
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, start
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -150,12 +193,19 @@ def main() -> None:
             "session": {"type": "str", "default": "attn_crnn_v2"},
             "dir": {"type": "str", "default": "~/emotion_recognition"},
             "user": {"type": "str"},
-            "script_name": {"type": "str", "required": True},
+            "script_name": {"type": "str", "default": ""},
             # Kept out of the system log: a whole program in the one, the environment's values in the other.
-            "script": {"type": "str", "required": True, "no_log": True},
+            "script": {"type": "str", "default": "", "no_log": True},
             "launcher": {"type": "str", "required": True, "no_log": True},
             "arguments": {"type": "raw", "default": []},
+            "command": {"type": "raw"},
+            "on_end": {"type": "raw"},
+            "command_line": {"type": "str", "default": ""},
+            "programs": {"type": "dict", "default": {}},
+            "environment": {"type": "str", "default": "", "no_log": True},
+            "variables": {"type": "dict", "default": {}},
             "virtualenv": {"type": "str", "default": ""},
+            "keep_runs": {"type": "int", "default": 20},
             "restart": {"type": "bool", "default": False},
             "grace": {"type": "int", "default": 30},
             "ready_for": {"type": "str", "default": ""},
@@ -172,14 +222,31 @@ def main() -> None:
             script_name=params["script_name"],
             script=params["script"],
             launcher=params["launcher"],
-            arguments=tuple(split_arguments(params["arguments"])),
+            arguments=tuple(params["arguments"]),
+            command=tuple(params["command"] or ()),
+            shown=params["command_line"],
+            on_end=tuple(params["on_end"] or ()),
+            programs=params["programs"],
+            variables={str(name): str(value) for name, value in params["variables"].items()},
+            environment=json.loads(params["environment"] or '{"variables": {}}')["variables"],
             virtualenv=params["virtualenv"],
+            keep_runs=params["keep_runs"],
             restart=params["restart"],
             grace=params["grace"],
             ready_for=params["ready_for"],
             facts=params["record"],
         )
-        module.exit_json(**run_as(account, start, account, order, module.check_mode))
+        lifetime = Lifetime(account)
+        # First what is to be done and whether it can be, as the user; the user's tmux server is then kept alive by whoever may.
+        answer = run_as(account, start, account, order, True)
+        login, server, warnings = answer.pop("login"), answer.pop("server"), answer["warnings"]
+        prefix = lifetime.prefix(order.session, server) if answer["changed"] else ()
+        if answer["changed"] and not module.check_mode:
+            warnings += lifetime.protect(order.session, server)
+            order = replace(order, login=login, prefix=prefix)
+            answer = run_as(account, start, account, order, False)
+            answer["warnings"] += warnings
+        module.exit_json(**answer)
 
 
 if __name__ == "__main__":

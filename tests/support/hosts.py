@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
-from tests.support.image import ensure_image
+from tests.support.image import SYSTEMD_OPTIONS, ensure_image, ensure_systemd_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUPPORT = REPOSITORY / "tests" / "support"
@@ -186,11 +186,13 @@ class Hosts:
         self._plays = 0
 
     def start(self, name_prefix: str = "host", *, without: Iterable[str] = (), args: Sequence[str] = (),
-              layout: Optional[Sequence[str]] = None, name: Optional[str] = None) -> Host:
-        """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`."""
+              layout: Optional[Sequence[str]] = None, name: Optional[str] = None, systemd: bool = False) -> Host:
+        """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`.
+        With ``systemd`` it is booted, and logins are logind's."""
         name = name or f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
         _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={self.owner}",
-                "--publish", "127.0.0.1::22", *coverage_mounts(), *args, self.image)
+                "--publish", "127.0.0.1::22", *coverage_mounts(), *(SYSTEMD_OPTIONS if systemd else ()), *args,
+                ensure_systemd_image() if systemd else self.image)
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
         host = Host(name, port, self.key, self.known_hosts)
         self.started.append(host)
@@ -201,6 +203,9 @@ class Hosts:
         for tool in without:
             host.run(["rm", "-f", *TOOLS[tool]])
         self._wait_for(host)
+        if systemd:
+            # Until then logins are refused. "degraded" will do: a container lacks what some units want.
+            host.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=120)
         if layout:
             host.lay_out(*layout)
         return host

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import List, Optional
 
 INPUTS = Path(__file__).resolve().parent / "image"
+SYSTEMD_INPUTS = INPUTS.with_name("image_systemd")
 PUBLIC_BASE = "debian:bookworm-slim"
 SUITE = "bookworm"
 
@@ -95,19 +96,38 @@ def _base(tag: str) -> str:
     return own
 
 
+def _tag(inputs: Path, start: str = "") -> str:
+    digest = hashlib.sha256(start.encode())
+    for file in sorted(inputs.iterdir()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def ensure_image() -> str:
     """The name of the test hosts' image, built if its inputs have no image yet. Raises `Missing`."""
     ensure_engine()
-    digest = hashlib.sha256()
-    for file in sorted(INPUTS.iterdir()):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    tag = digest.hexdigest()[:12]
+    tag = _tag(INPUTS)
     name = f"trainprep-host:{tag}"
-    if _quiet("docker", "image", "inspect", name):
-        return name
-    base = _base(tag)
+    return name if _quiet("docker", "image", "inspect", name) else _build(name, _base(tag), INPUTS)
+
+
+def ensure_systemd_image() -> str:
+    """The same with systemd as its first process; run it with `SYSTEMD_OPTIONS`."""
+    base = ensure_image()
+    name = f"trainprep-systemd:{_tag(SYSTEMD_INPUTS, base)}"
+    return name if _quiet("docker", "image", "inspect", name) else _build(name, base, SYSTEMD_INPUTS)
+
+
+# Not privileged: what systemd needs to mount and to manage its cgroups.
+SYSTEMD_OPTIONS = (
+    *("--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
+    *("--security-opt", "apparmor=unconfined", "--cgroupns=private", "--tmpfs", "/run", "--tmpfs", "/run/lock"),
+)
+
+
+def _build(name: str, base: str, inputs: Path) -> str:
     _say(f"Building {name} from {base} ...")
-    build = subprocess.run(["docker", "build", "--quiet", "--tag", name, "--build-arg", f"BASE={base}", str(INPUTS)],
+    build = subprocess.run(["docker", "build", "--quiet", "--tag", name, "--build-arg", f"BASE={base}", str(inputs)],
                            check=False, capture_output=True, text=True)
     if build.returncode:
         raise Missing(f"The image {name} could not be built from {base}:\n{build.stderr}{build.stdout}")

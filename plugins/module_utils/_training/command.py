@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line of a run, out of what the user gave. Pure."""
+"""Names that a run can have, and its command line for people. Pure."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from typing import Any, List, Sequence
+from typing import Sequence
 
 from ..errors import FeatureError
 
@@ -28,30 +28,8 @@ def check_session(name: str) -> str:
 def check_script(name: str) -> str:
     """The base name under which the script lies in the working directory."""
     if not _SCRIPT.match(name) or name in (".", ".."):
-        raise FeatureError(f"deploy_training_script: '{name}' is no file name: give the path of the training script")
+        raise FeatureError(f"deploy_training_script: '{name}' is not a file name: give the path of the training script")
     return name
-
-
-def split_arguments(raw: Any) -> List[str]:
-    """The script's arguments: a list is taken item by item, a text is split as a shell would."""
-    if raw is None:
-        return []
-    if isinstance(raw, str):
-        try:
-            return shlex.split(raw)
-        except ValueError as error:
-            raise FeatureError(f"deploy_training_args cannot be split ({error}): close the quote, or give a list") from None
-    if not isinstance(raw, (list, tuple)):
-        raise FeatureError("deploy_training_args must be a list of arguments, or one text")
-    arguments = []
-    for item in raw:
-        if isinstance(item, (list, tuple, dict)) or item is None:
-            raise FeatureError(f"deploy_training_args: {item!r} is no single argument: the list must hold texts and numbers")
-        text = str(item)
-        if "\0" in text:
-            raise FeatureError(f"deploy_training_args: {text!r} contains a NUL character: no argument can; remove it")
-        arguments.append(text)
-    return arguments
 
 
 def show_command(argv: Sequence[str]) -> str:

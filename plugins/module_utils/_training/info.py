@@ -28,7 +28,6 @@ from .log import MAX_LINE, Progress, read_progress, visible
 from .pace import pace
 from .reading import elapsed, last_lines, log_age, observation
 from .runs import Run, RunState, observe, working_directory
-from .tmux import read_command
 from .verdict import judge
 
 _TAIL = 256 << 10  # bytes of the log that are read for the progress
@@ -140,6 +139,16 @@ def _times(run: Optional[Run]) -> Tuple[float, float]:
     """When the run began and ended, as the times of its files can be: a file system may keep whole seconds only."""
     state = run.state if run else {}
     return float(state.get("started") or 0.0) - 1.0, float(state.get("ended") or math.inf) + 1.0
+
+
+def read_command(pid: int) -> List[str]:
+    """The command line of a process; empty where it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            data = stream.read(65536)
+    except OSError:
+        return []
+    return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
 
 
 def newest_checkpoint(root: str, since: float = 0.0, until: float = math.inf) -> Optional[Dict[str, Any]]:

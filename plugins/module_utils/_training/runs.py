@@ -5,7 +5,8 @@
 """A run's own folder below the working directory: record, state, log.
 
 `runs/<session>/<time>/` holds C(run.json) (what was deployed, written once), C(state.json) (written by the
-launcher alone: start, process, end), C(training.log) (written by the training alone) and the launcher.
+launcher alone: start, process, end), C(training.log) (written by the training alone), the launcher, and C(environment.json), which
+only its user can read.
 `runs/<session>/latest` is a link that the launcher sets when it starts.
 
 All of it has to run as the training user: the folder belongs to that user, and root does not follow what stands there.
@@ -24,7 +25,7 @@ from .._system.paths import display, expand_home
 from ..errors import FeatureError
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
 
-RECORD, STATE, LOG, LAUNCHER = "run.json", "state.json", "training.log", "launcher.py"
+RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.log", "launcher.py", "environment.json"
 LATEST = "latest"
 _MAX_JSON = 4 << 20
 
@@ -53,7 +54,7 @@ class RunState:
     """The last run, its session and its processes, all looked at once.
 
     C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell: an editor, or a
-    training that was started by hand.
+    training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives.
     """
 
     session: Session
@@ -62,6 +63,7 @@ class RunState:
     launcher: Optional[Process]
     in_session: bool
     others: Tuple[Process, ...]
+    leaving: Optional[Process] = None
 
     @property
     def alive(self) -> bool:
@@ -144,23 +146,25 @@ def observe(account: Account, directory: str, session: str, name: str = "") -> R
         # Read again: an end that came in between must not look like a process that vanished.
         run = Run(run.path, run.record, read_json(os.path.join(run.path, STATE)) or run.state)
     inside = below(processes, found.panes)
-    trainer = launcher = None
+    trainer = launcher = leaving = None
     if run and run.state.get("boot_id", "") == boot_id() and "ended" not in run.state:
-        trainer = _recorded(processes, run.state.get("trainer"))
-        launcher = _recorded(processes, run.state.get("launcher"))
+        trainer = recorded(processes, run.state.get("trainer"))
+        launcher = recorded(processes, run.state.get("launcher"))
     known = {process.pid for process in (trainer, launcher) if process}
     if launcher:
         known |= {process.pid for process in below(processes, [launcher.pid])}
     others = tuple(process for process in inside if not process.is_shell and process.pid not in known)
     if run and "ended" in run.state:
-        # The launcher that has just written the end is on its way out: no work any more.
-        leaving = _recorded(processes, run.state.get("launcher"))
-        others = tuple(process for process in others if not leaving or process.pid != leaving.pid)
+        # The launcher that has written the end is on its way out, with the command it runs then: no training any more.
+        leaving = recorded(processes, run.state.get("launcher"))
+        gone = {process.pid for process in below(processes, [leaving.pid] if leaving else [])}
+        others = tuple(process for process in others if process.pid not in gone)
     in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
-    return RunState(found, run, trainer, launcher, in_session, others)
+    return RunState(found, run, trainer, launcher, in_session, others, leaving)
 
 
-def _recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
+def recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
+    """The live process that this entry of a state names."""
     if not isinstance(entry, dict):
         return None
     process = processes.get(int(entry.get("pid") or 0))

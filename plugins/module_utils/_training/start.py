@@ -9,32 +9,32 @@ All of it runs as the training user: everything in the working directory belongs
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-import signal
-import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .._system.accounts import Account
-from .._system.paths import display, expand_home
+from .._system.paths import display
 from ..errors import FeatureError
 from .command import check_script, check_session, show_command
-from .runs import LAUNCHER, RECORD, STATE, RunState, observe, read_json, runs_of, working_directory
-from .tmux import Process, all_processes, below, find_session, find_tmux, is_same, read_process, tmux
-
-_LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
+from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
+from .folder import lock_runs, make_directories, new_run, write_file
+from .runs import ENVIRONMENT, LAUNCHER, RECORD, RunState, observe, runs_of, working_directory
+from .session import find_server, launch, stop
+from .tmux import find_tmux, read_process
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run. C(script) and C(launcher) are contents; C(facts) goes into the record as it is."""
+    """What to run. C(script) and C(launcher) are contents; C(facts) goes into the record as it is.
+
+    C(command) and C(on_end) are started as they are; C(programs) are to be found, by the variables that name them, and
+    C(shown) is the command for people. C(environment) is configured and stands in no record. C(login) is the
+    environment of a login, once it is known, and C(prefix) goes before a command that starts a tmux server.
+    """
 
     directory: str
     session: str
@@ -42,71 +42,148 @@ class Order:
     script: str
     launcher: str
     arguments: Tuple[str, ...] = ()
+    command: Tuple[str, ...] = ()
+    shown: str = ""
+    on_end: Tuple[str, ...] = ()
+    programs: Dict[str, str] = field(default_factory=dict)
     virtualenv: str = ""
+    variables: Dict[str, str] = field(default_factory=dict)
+    environment: Dict[str, Any] = field(default_factory=dict)
     restart: bool = False
     grace: float = 30.0
+    keep_runs: int = 20
     ready_for: str = ""
     facts: Dict[str, Any] = field(default_factory=dict)
+    login: Optional[Dict[str, str]] = None
+    prefix: Tuple[str, ...] = ()
 
 
-def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
-    """Start the training, unless one is live. Returns the module's result."""
+@dataclass(frozen=True)
+class Plan:
+    """What was found for an order on this host, before anything is changed."""
+
+    directory: str
+    login: Dict[str, str]
+    virtualenv: str
+    interpreter: str
+    command: Tuple[str, ...]
+    command_line: str
+    warnings: List[str]
+
+
+def plan_start(account: Account, order: Order) -> Plan:
+    """The plan for an order; every error that is the user's ends here."""
     check_session(order.session)
-    check_script(order.script_name)
     if order.ready_for and order.ready_for != account.name:
         raise FeatureError(
             f"the features were made ready for user {order.ready_for}, but {account.name} is to train:"
             " set prepare_features_user and deploy_training_user to one account"
         )
+    if order.keep_runs < 1:
+        raise FeatureError(f"deploy_training_keep_runs is {order.keep_runs}: keep 1 ended run at least")
     directory = working_directory(order.directory, account)
-    python, activate = find_python(order.virtualenv, account)
+    virtualenv = find_virtualenv(order.virtualenv, account)
     find_tmux()
-    command = [python, "-u", os.path.join("scripts", order.script_name), *order.arguments]
-    runs = runs_of(directory, order.session)
-    if check and not os.path.isdir(runs):
-        return _answer(observe(account, directory, order.session), order, directory, command, account)
-    _make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), runs], check)
-    lock = _lock(runs, check)
+    interpreter = find_interpreter(account, virtualenv)
+    login, warning = (order.login, "") if order.login else login_environment(account, interpreter, order.launcher)
+    path = str(order.environment.get("PATH") or login.get("PATH") or PATH)
+    if virtualenv:
+        path = f"{virtualenv}/bin:{path}"
+    for variable, program in order.programs.items():
+        check_program(program, variable, path, account)
+    command = order.command
+    if not command:
+        python = find_python(virtualenv, login, account)
+        command = (python, "-u", os.path.join("scripts", check_script(order.script_name)), *order.arguments)
+    shown = order.shown or show_command(command)
+    return Plan(directory, login, virtualenv, interpreter, command, shown, [warning] if warning else [])
+
+
+def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
+    """Start the training, unless one is live. Returns the module's result.
+
+    With check nothing is changed, and the result has what the start itself is to be given: C(login), and C(server), the
+    process of the tmux server that is there already.
+    """
+    plan = plan_start(account, order)
+    directory, runs = plan.directory, runs_of(plan.directory, order.session)
+    if not check or os.path.isdir(runs):
+        folders = [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), runs]
+        make_directories(account, folders, check)
+    lock = lock_runs(runs, check)
     try:
         run_state = observe(account, directory, order.session)
-        answer = _answer(run_state, order, directory, command, account)
-        if not answer["changed"] or check:
+        answer = _answer(run_state, order, plan, account)
+        if check:
+            return {**answer, "login": plan.login, "server": find_server(account, plan.login)}
+        if not answer["changed"]:
             return answer
         if run_state.session.active or run_state.alive:
             stop(account, run_state, order.session, order.grace)
-        _write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
-        record = {
-            "format": 1,
-            "session": order.session,
-            "user": account.name,
-            "directory": directory,
-            "virtualenv": order.virtualenv,
-            "activate": activate,
-            "command": command,
-            "command_line": show_command(command),
-            "script_sha256": hashlib.sha256(order.script.encode("utf-8", "surrogateescape")).hexdigest(),
-            "deployed": time.time(),
-        }
-        record.update(order.facts)
-        run = _new_run(runs, json.dumps(record, indent=1, sort_keys=True) + "\n", order.launcher)
-        answer.update(_launch(account, order.session, directory, run))
+        if order.script_name:
+            write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
+        run = new_run(runs, _files(account, order, plan))
+        answer.update(launch(account, order.session, run, plan.interpreter, plan.login, order.prefix))
+        _report_old_runs(answer, runs)
         return answer
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _answer(run_state: RunState, order: Order, directory: str, command: Sequence[str], account: Account) -> Dict[str, Any]:
+def _files(account: Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, int]]:
+    """What a run's folder holds before it starts."""
+    record = {
+        "format": 1,
+        "session": order.session,
+        "user": account.name,
+        "directory": plan.directory,
+        "cwd": plan.directory,
+        "virtualenv": plan.virtualenv,
+        "command": plan.command,
+        "command_line": plan.command_line,
+        "variables": order.variables,
+        "on_end": order.on_end,
+        "keep_runs": order.keep_runs,
+        "script_sha256": hashlib.sha256(order.script.encode("utf-8", "surrogateescape")).hexdigest(),
+        "deployed": time.time(),
+    }
+    record.update(order.facts)
+    # A profile or an environment may export what is nobody else's business.
+    environment = {"login": plan.login, "configured": order.environment}
+    return {
+        RECORD: (json.dumps(record, indent=1, sort_keys=True) + "\n", 0o644),
+        ENVIRONMENT: (json.dumps(environment, indent=1, sort_keys=True) + "\n", 0o600),
+        LAUNCHER: (order.launcher, 0o700),
+    }
+
+
+def _report_old_runs(answer: Dict[str, Any], runs: str) -> None:
+    """What the launcher has done with them before the training: what cannot be removed is a warning."""
+    old = answer.pop("old_runs")
+    answer["removed"] = int(old.get("removed") or 0)
+    if old.get("error"):
+        answer["warnings"].append(f"an old run in {display(runs)} cannot be removed ({display(str(old['error']))}): remove it by hand")
+    if old.get("kept"):
+        answer["warnings"].append(
+            f"run {display(str(old['kept'][0]))} in {display(runs)} and {len(old['kept']) - 1} more are older than those to keep, but"
+            " hold files of their training: move what you need, then remove them"
+        )
+
+
+def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> Dict[str, Any]:
     """What is to be done, decided before anything is; in check mode this is the whole result."""
     live = run_state.first
     answer: Dict[str, Any] = {
         "changed": True,
         "live": run_state.alive,
-        "directory": directory,
+        "directory": plan.directory,
         "user": account.name,
-        "command_line": show_command(command),
+        "command_line": plan.command_line,
         "run": run_state.run.path if run_state.run and run_state.alive else "",
         "pid": live.pid if live else None,
+        "removed": 0,
+        "warnings": list(plan.warnings),
     }
     if run_state.alive and not order.restart:
         answer["changed"] = False
@@ -127,7 +204,7 @@ def _answer(run_state: RunState, order: Order, directory: str, command: Sequence
         "before_header": f"training in session {order.session}",
         "after_header": f"training in session {order.session}",
         "before": (f"process {live.pid} in {answer['run'] or 'a run without record'}\n" if live else "not running\n"),
-        "after": f"in {directory}: {show_command(command)}\n",
+        "after": f"in {plan.directory}: {plan.command_line}\n",
     }
     return answer
 
@@ -135,156 +212,3 @@ def _answer(run_state: RunState, order: Order, directory: str, command: Sequence
 def _has_shell(run_state: RunState) -> bool:
     panes = (read_process(pid) for pid in run_state.session.panes)
     return any(process is not None and process.alive and process.is_shell for process in panes)
-
-
-def find_python(virtualenv: str, account: Account) -> Tuple[str, Optional[str]]:
-    """The interpreter of the training, and the script that activates its environment where there is one."""
-    if not virtualenv:
-        found = shutil.which("python3", path=(os.environ.get("PATH") or "") + ":/usr/local/bin:/usr/bin:/bin")
-        if not found:
-            raise FeatureError("this host has no python3: install it, or set deploy_training_virtualenv")
-        return found, None
-    path = expand_home(virtualenv, account.home)
-    python, activate = os.path.join(path, "bin", "python"), os.path.join(path, "bin", "activate")
-    advice = "create it, or set deploy_training_virtualenv (empty: the host's python3)"
-    if not os.path.isdir(path):
-        raise FeatureError(f"the virtual environment {display(path)} is not there for user {account.name}: {advice}")
-    if not os.access(python, os.X_OK):
-        raise FeatureError(
-            f"the virtual environment {display(path)} has no bin/python that user {account.name} may run: {advice}"
-        )
-    return python, activate if os.access(activate, os.R_OK) else None
-
-
-def _make_directories(account: Account, paths: Sequence[str], check: bool) -> None:
-    for path in paths:
-        if check or os.path.isdir(path):
-            continue
-        try:
-            os.makedirs(path, 0o755, exist_ok=True)
-        except OSError as error:
-            raise FeatureError(
-                f"{display(path)} cannot be made by user {account.name} ({error.strerror}):"
-                " create it for that user, or set deploy_training_dir"
-            ) from None
-    for path in paths:
-        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
-            raise FeatureError(
-                f"{display(path)} is not writable for user {account.name}: give it to that user, or set deploy_training_dir"
-            )
-
-
-def _lock(runs: str, check: bool) -> Optional[int]:
-    if check:
-        return None
-    handle = os.open(os.path.join(runs, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise FeatureError(f"another deploy is at work in {display(runs)}: wait for it to end") from None
-    return handle
-
-
-def _write_file(path: str, content: str, mode: int) -> None:
-    """Write whole, then put in place. One that is the same already is left as it is."""
-    data = content.encode("utf-8", "surrogateescape")
-    try:
-        with open(path, "rb") as old:
-            if old.read() == data and (os.fstat(old.fileno()).st_mode & 0o777) == mode:
-                return
-    except OSError:
-        pass
-    # Always the same name, so that what a killed deploy left is replaced.
-    new = f"{path}.new"
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        with os.fdopen(handle, "wb") as stream:
-            os.fchmod(handle, mode)
-            stream.write(data)
-        os.replace(new, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
-
-
-def _new_run(runs: str, record: str, launcher: str) -> str:
-    """The folder of a new run, which gets its name when it is whole: what a killed deploy leaves is not a run."""
-    new = os.path.join(runs, ".new")
-    base = os.path.join(runs, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        os.mkdir(new, 0o755)
-        _write_file(os.path.join(new, RECORD), record, 0o644)
-        _write_file(os.path.join(new, LAUNCHER), launcher, 0o700)
-        for number in range(1, 100):
-            path = base if number == 1 else f"{base}-{number}"
-            try:
-                os.rename(new, path)
-                return path
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-    except OSError as error:
-        raise FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place") from None
-    raise FeatureError(f"{display(runs)} has a hundred runs of this second: wait a moment and deploy again")
-
-
-def _launch(account: Account, session: str, directory: str, run: str) -> Dict[str, Any]:
-    """Start the launcher in its session and wait until it has recorded the training's process."""
-    launcher = os.path.join(run, LAUNCHER)
-    code, text = tmux(account, ["new-session", "-d", "-s", session, "-c", directory, sys.executable, "-I", launcher])
-    if code:
-        raise FeatureError(f"tmux could not start session '{session}' ({display(text)}): start one by hand as {account.name} to see why")
-    deadline = time.monotonic() + _LAUNCH_PATIENCE
-    while time.monotonic() < deadline:
-        state = read_json(os.path.join(run, STATE))
-        if "trainer" in state or "ended" in state:
-            trainer = state.get("trainer") or {}
-            return {"run": run, "pid": trainer.get("pid")}
-        time.sleep(0.05)
-    raise FeatureError(
-        f"the launcher in {display(run)} did not start within {_LAUNCH_PATIENCE:.0f} s: run it by hand as {account.name} to see why"
-    )
-
-
-def stop(account: Account, run_state: RunState, session: str, grace: float) -> None:
-    """End what lives in the session: asked first, killed after the grace, and the session with it."""
-    processes = all_processes()
-    tree = below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
-    foreign: List[Process] = list(run_state.others)
-    if run_state.trainer:
-        _signal(run_state.trainer, signal.SIGTERM)
-    for process in foreign:
-        _signal(process, signal.SIGTERM)
-    waiting = [process for process in (run_state.trainer, *foreign) if process]
-    _wait(waiting, grace)
-    for process in [process for process in tree if process != run_state.launcher] + foreign:
-        _signal(process, signal.SIGKILL)
-    # The launcher ends by itself once it has recorded the end.
-    _wait([run_state.launcher] if run_state.launcher else [], 10.0)
-    if find_session(account, session).active:
-        tmux(account, ["kill-session", "-t", f"={session}"])
-    _wait(waiting, 5.0)
-    left = [process for process in waiting if is_same(read_process(process.pid), process.started)]
-    if left:
-        raise FeatureError(
-            f"process {left[0].pid} ({display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
-        )
-
-
-def _signal(process: Process, number: int) -> None:
-    if is_same(read_process(process.pid), process.started):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
-
-
-def _wait(processes: Sequence[Process], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not any(is_same(read_process(process.pid), process.started) for process in processes):
-            return
-        time.sleep(0.1)

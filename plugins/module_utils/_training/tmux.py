@@ -13,8 +13,9 @@ import contextlib
 import os
 import pwd
 import shutil
+import stat
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from .._system.accounts import Account
 from .._system.programs import ask_program
@@ -48,15 +49,16 @@ class Process:
 
 @dataclass(frozen=True)
 class Session:
-    """A tmux session: C(panes) are the process ids that tmux started in it."""
+    """A tmux session: C(panes) are the process ids that tmux started in it, C(servers) the sockets it was found at."""
 
     name: str
     active: bool
     panes: Tuple[int, ...] = ()
+    servers: Tuple[str, ...] = ()
 
 
 def user_environment(account: Account) -> Dict[str, str]:
-    """The environment of a plain login of the account, as far as tmux and a training need it."""
+    """The environment of a login of the account, as far as a question to tmux needs it."""
     shell = "/bin/sh"
     with contextlib.suppress(KeyError):
         shell = pwd.getpwuid(account.uid).pw_shell or shell
@@ -78,9 +80,19 @@ def find_tmux() -> str:
     return found
 
 
-def tmux(account: Account, arguments: Sequence[str]) -> Tuple[int, str]:
-    """Exit code and output (errors where it failed) of one tmux command on the account's own server."""
-    answer = ask_program([find_tmux(), *arguments], _PATIENCE, user_environment(account))
+def tmux(
+    account: Account,
+    arguments: Sequence[str],
+    server: str = "",
+    environment: Optional[Mapping[str, str]] = None,
+    prefix: Sequence[str] = (),
+) -> Tuple[int, str]:
+    """Exit code and output (errors where it failed) of one tmux command, with C(prefix) before it.
+
+    On the account's server with that socket, or else on the one that a shell with this environment finds.
+    """
+    command = [*prefix, find_tmux(), *(["-S", server] if server else []), *arguments]
+    answer = ask_program(command, _PATIENCE, environment or user_environment(account))
     if answer is None:
         raise FeatureError(
             f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again"
@@ -89,17 +101,51 @@ def tmux(account: Account, arguments: Sequence[str]) -> Tuple[int, str]:
     return answer.code, text.decode("utf-8", "replace").strip()
 
 
-def find_session(account: Account, name: str) -> Session:
-    """The session of that very name; without tmux on the host there is none."""
+def find_servers(account: Account) -> List[str]:
+    """The sockets of the account's tmux servers, wherever its TMUX_TMPDIR is; an empty one, the default, where none is told."""
+    found = set()
     try:
-        code, text = tmux(account, ["list-panes", "-s", "-t", f"={name}", "-F", "#{pane_pid}"])
+        with open("/proc/net/unix", "rb") as stream:
+            for line in stream:
+                fields = line.rstrip(b"\n").split(None, 7)
+                # The flag is that of a socket that listens.
+                if len(fields) == 8 and fields[3] == b"00010000" and fields[7].startswith(b"/"):
+                    path = os.fsdecode(fields[7])
+                    if os.path.basename(os.path.dirname(path)) == f"tmux-{account.uid}" and _is_own(path, account):
+                        found.add(path)
+    except OSError:
+        return [""]
+    return sorted(found) or [""]
+
+
+def _is_own(path: str, account: Account) -> bool:
+    """Whether nobody else can have put this path there: a server tells its client what to do."""
+    while path != "/":
+        path = os.path.dirname(path)
+        try:
+            info = os.lstat(path)
+        except OSError:
+            return False
+        others = stat.S_IWOTH | (0 if info.st_gid == account.gid else stat.S_IWGRP)
+        if info.st_uid not in (0, account.uid) or (info.st_mode & others and not info.st_mode & stat.S_ISVTX):
+            return False
+    return True
+
+
+def find_session(account: Account, name: str) -> Session:
+    """The session of that very name, on any server of the account; without tmux on the host there is none."""
+    panes: List[int] = []
+    servers = []
+    try:
+        for server in find_servers(account):
+            code, text = tmux(account, ["list-panes", "-s", "-t", f"={name}", "-F", "#{pane_pid}"], server)
+            if code == 0:
+                servers.append(server)
+                panes += [int(line) for line in text.split() if line.isdigit()]
     except FeatureError:
         if shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH):
             raise
-        return Session(name, False)
-    if code:
-        return Session(name, False)
-    return Session(name, True, tuple(int(line) for line in text.split() if line.isdigit()))
+    return Session(name, bool(servers), tuple(panes), tuple(servers))
 
 
 def read_process(pid: int) -> Optional[Process]:
@@ -116,16 +162,6 @@ def read_process(pid: int) -> Optional[Process]:
     if len(fields) < 20:
         return None
     return Process(pid, int(fields[1]), int(fields[19]), fields[0], name)
-
-
-def read_command(pid: int) -> List[str]:
-    """The command line of a process; empty where it has ended."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            data = stream.read(65536)
-    except OSError:
-        return []
-    return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
 
 
 def all_processes() -> Dict[int, Process]:

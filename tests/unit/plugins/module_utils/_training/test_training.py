@@ -15,11 +15,11 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.comma
     check_script,
     check_session,
     show_command,
-    split_arguments,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
     newest_checkpoint,
     parse_gpus,
+    read_command,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
     metrics_of,
@@ -47,11 +47,11 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.tmux 
     all_processes,
     below,
     is_same,
-    read_command,
     read_process,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import Observation, duration, judge
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import split_arguments
 
 # --- the log ---------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would end a tmux server with the connection that started it, and a scope of its own against it.
+
+systemd ends a service with all that runs in it, and logind, where it is told to (C(KillUserProcesses)), a login session
+likewise. A scope belongs to neither. This runs as whoever the module runs as: nothing a user wrote is read here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from .._system.accounts import Account, user_name
+from .._system.programs import ask_program
+from ..errors import FeatureError
+
+STAY, SYSTEM, USER = "stay", "system", "user"
+
+_SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+_LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Logind:
+    """How logind is set. C(removes_ipc): a user's shared memory goes with the user's last session."""
+
+    kills: bool = False
+    only: Tuple[str, ...] = ()
+    exclude: Tuple[str, ...] = ()
+    removes_ipc: bool = False
+
+    def ends(self, user: str) -> bool:
+        """Whether the processes of that user's sessions are ended with them."""
+        if user in (self.exclude or ("root",)):
+            return False
+        return user in self.only if self.only else self.kills
+
+
+def parse_logind(text: str) -> Logind:
+    """What C(busctl get-property) says of KillUserProcesses, KillOnlyUsers, KillExcludeUsers and RemoveIPC."""
+    lines = text.splitlines()
+    if len(lines) != 4:
+        return Logind()
+    only, exclude = (tuple(re.findall(r'"([^"]*)"', line)) for line in lines[1:3])
+    return Logind(lines[0] == "b true", only, exclude, lines[3] == "b true")
+
+
+def decide(cgroup: str, logind: Logind, privileged: bool, lingers: bool, owner: str) -> Optional[str]:
+    """Where a tmux server that is started from this cgroup has to go so that it outlives the connection; None: it cannot.
+
+    C(owner) is the user of the login session that the cgroup is in, if it is in one.
+    """
+    in_session = re.search(r"/session-[^/]*\.scope(/|$)", cgroup)
+    in_service = re.search(r"\.service(/|$)", cgroup) and not re.search(r"/user@\d+\.service(/|$)", cgroup)
+    if not in_session and not in_service:
+        return STAY
+    if in_session and not logind.ends(owner):
+        return STAY
+    if privileged:
+        return SYSTEM
+    if lingers:
+        return USER
+    return None if in_session else STAY
+
+
+def cgroup_of(pid: int) -> str:
+    """The cgroup that systemd has put a process into; empty where it has not."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
+            lines = [line.rstrip("\n").split(":", 2) for line in stream]
+    except OSError:
+        return ""
+    paths = {controllers: path for _number, controllers, path in (line for line in lines if len(line) == 3)}
+    # One of the two hierarchies is systemd's, the other one empty or the same.
+    return max(paths.get("", ""), paths.get("name=systemd", ""), key=len)
+
+
+class Lifetime:
+    """Asked before a start, in check mode too (`__init__` raises), and acted on with the start."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._logind = Logind()
+        self.place: str = STAY
+        if not os.path.isdir("/run/systemd/system") or not shutil.which("busctl"):
+            return
+        said = _busctl(["get-property", *_LOGIND, "KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers", "RemoveIPC"])
+        self._logind = parse_logind(said)
+        place = self._place_of(os.getpid())
+        if place is None:
+            raise FeatureError(
+                f"logind ends the processes of user {account.name} with the connection (KillUserProcesses=yes), so the training"
+                f" would not live: have an administrator run `loginctl enable-linger {account.name}`, or deploy with"
+                " deploy_training_become=true"
+            )
+        self.place = place
+
+    def _place_of(self, pid: int) -> Optional[str]:
+        cgroup = cgroup_of(pid)
+        owner = re.search(r"/user-(\d+)\.slice/", cgroup)
+        name = user_name(int(owner.group(1))) if owner else ""
+        return decide(cgroup, self._logind, os.geteuid() == 0, self._lingers(), name)
+
+    def _lingers(self) -> bool:
+        return os.path.exists(f"/var/lib/systemd/linger/{self._account.name}")
+
+    def prefix(self, session: str, server: Optional[int]) -> Tuple[str, ...]:
+        """What goes before a command that starts the tmux server, where its user's own systemd is to keep it."""
+        if self.place != USER:
+            return ()
+        if server and self._is_own(server) and self._place_of(server) == USER:
+            raise FeatureError(
+                f"a tmux server of user {self._account.name} is there that logind ends with the login it came from"
+                " (KillUserProcesses=yes): end it (tmux kill-server), or deploy with deploy_training_become=true"
+            )
+        unit = f"--unit=trainprep-{session}-{os.getpid()}"
+        runtime = f"XDG_RUNTIME_DIR=/run/user/{self._account.uid}"
+        return ("env", runtime, "systemd-run", "--user", "--scope", "--quiet", "--collect", unit, "--")
+
+    def protect(self, session: str, server: Optional[int]) -> List[str]:
+        """As root: put this process, and so what it starts, into a scope of its own, with the tmux server that is there already.
+
+        Returns what was changed on the host beyond that, in words.
+        """
+        pids = [os.getpid()] if self.place == SYSTEM else []
+        if server and self._is_own(server) and self._place_of(server) == SYSTEM:
+            pids.append(server)
+        if not pids:
+            return []
+        changed = []
+        if self._logind.removes_ipc and not self._lingers() and self._account.uid >= 1000:
+            # Otherwise the user has no session when the connection ends, and logind removes the training's shared memory.
+            answer = ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE)
+            if answer and answer.code == 0:
+                changed.append(f"lingering was enabled for user {self._account.name}, so that logind leaves its shared memory alone")
+        name = f"trainprep-{session}-{os.getpid()}.scope"
+        values = ["StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", "2", "Description", "s", f"Training {session}"]
+        values += ["PIDs", "au", str(len(pids)), *map(str, pids), "0"]
+        before = [cgroup_of(pid) for pid in pids]
+        _busctl(["call", *_SYSTEMD, *values])
+        deadline = time.monotonic() + _PATIENCE
+        while any(cgroup_of(pid) == old for pid, old in zip(pids, before)):
+            if time.monotonic() > deadline:
+                raise FeatureError(
+                    f"systemd made no scope {name} for the training, which would end with the connection: look at"
+                    " `systemctl status` on the host"
+                )
+            time.sleep(0.05)
+        return changed
+
+    def _is_own(self, pid: int) -> bool:
+        try:
+            return os.stat(f"/proc/{pid}").st_uid == self._account.uid
+        except OSError:
+            return False
+
+
+def _busctl(arguments: Sequence[str]) -> str:
+    try:
+        answer = ask_program(["busctl", *arguments], _PATIENCE)
+    except OSError:
+        return ""
+    return answer.output.decode("utf-8", "replace") if answer and answer.code == 0 else ""

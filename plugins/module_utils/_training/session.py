@@ -1,0 +1,103 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A training's session: its launcher started in one, and all that lives in one ended. As the training user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .._system.accounts import Account
+from .._system.paths import display
+from ..errors import FeatureError
+from .runs import LAUNCHER, STATE, RunState, read_json
+from .tmux import Process, all_processes, below, find_session, is_same, read_process, tmux
+
+_LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
+
+
+def find_server(account: Account, login: Mapping[str, str]) -> Optional[int]:
+    """The process of the tmux server on which a new session of this login would be."""
+    code, text = tmux(account, ["display-message", "-p", "#{pid}"], environment=login)
+    return int(text) if code == 0 and text.isdigit() else None
+
+
+def launch(
+    account: Account, session: str, run: str, interpreter: str, login: Mapping[str, str], prefix: Sequence[str]
+) -> Dict[str, Any]:
+    """Start the launcher in its session and wait until it has recorded the training's process.
+
+    C(login): the environment of a login, which says where the user's server is. C(prefix) goes before the command.
+    """
+    launcher = os.path.join(run, LAUNCHER)
+    code, text = tmux(
+        account,
+        [
+            *("new-session", "-d", "-s", session, "-c", login["HOME"]),
+            # A server hands on the environment of whoever started it: of that the launcher sees nothing.
+            *(shutil.which("env") or "/usr/bin/env", "-i", interpreter, "-I", launcher),
+            # Nobody is attached, which the user's configuration may take for the end.
+            *(";", "set-option", "-t", f"={session}:", "destroy-unattached", "off"),
+            *(";", "set-option", "-s", "exit-unattached", "off"),
+        ],
+        environment=login,
+        prefix=prefix,
+    )
+    if code:
+        raise FeatureError(f"tmux could not start session '{session}' ({display(text)}): start one by hand as {account.name} to see why")
+    deadline = time.monotonic() + _LAUNCH_PATIENCE
+    while time.monotonic() < deadline:
+        state = read_json(os.path.join(run, STATE))
+        if "trainer" in state or "ended" in state:
+            trainer = state.get("trainer") or {}
+            return {"run": run, "pid": trainer.get("pid"), "old_runs": state.get("old_runs") or {}}
+        time.sleep(0.05)
+    raise FeatureError(
+        f"the launcher in {display(run)} did not start within {_LAUNCH_PATIENCE:.0f} s: run it by hand as {account.name} to see why"
+    )
+
+
+def stop(account: Account, run_state: RunState, session: str, grace: float) -> None:
+    """End what lives in the session: asked first, killed after the grace, and the session with it."""
+    processes = all_processes()
+    tree = below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
+    foreign: List[Process] = list(run_state.others)
+    if run_state.trainer:
+        _signal(run_state.trainer, signal.SIGTERM)
+    for process in foreign:
+        _signal(process, signal.SIGTERM)
+    waiting = [process for process in (run_state.trainer, *foreign) if process]
+    _wait(waiting, grace)
+    for process in [process for process in tree if process != run_state.launcher] + foreign:
+        _signal(process, signal.SIGKILL)
+    # The launcher ends by itself once it has recorded the end, and the command that is run then has ended.
+    last = run_state.launcher or run_state.leaving
+    _wait([last] if last else [], 10.0)
+    for server in find_session(account, session).servers:
+        tmux(account, ["kill-session", "-t", f"={session}"], server)
+    _wait(waiting, 5.0)
+    left = [process for process in waiting if is_same(read_process(process.pid), process.started)]
+    if left:
+        raise FeatureError(
+            f"process {left[0].pid} ({display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
+        )
+
+
+def _signal(process: Process, number: int) -> None:
+    if is_same(read_process(process.pid), process.started):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def _wait(processes: Sequence[Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(is_same(read_process(process.pid), process.started) for process in processes):
+            return
+        time.sleep(0.1)
