@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 REPORT_TO = "https://github.com/trainprep/features/issues"
@@ -35,3 +36,17 @@ def _place(error: BaseException) -> str:
     if place is None:
         return "a place unknown"
     return f"{os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
+
+
+def advice(error: OSError) -> str:
+    """What to do where the system refuses to change something, for the end of a sentence."""
+    found = {
+        errno.EACCES: "run the role with prepare_features_become, or let the connecting user write there",
+        errno.EPERM: "run the role with prepare_features_become, or let the connecting user write there",
+        errno.EROFS: "its file system is mounted read-only; mount it for writing",
+        errno.ENOSPC: "its file system is full; make room there and run again",
+        errno.EDQUOT: "a quota is used up; make room there and run again",
+        errno.ENOTDIR: "a part of the path is a file; move that away",
+        errno.EEXIST: "a part of the path is a file; move that away",
+    }
+    return found.get(error.errno or 0, "look at it on the host, then run again")

@@ -72,19 +72,23 @@ fetch:
 
 import os
 from dataclasses import asdict
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     SETS_ARGUMENTS,
     parse_sets_and_user,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     inspect_fetch,
     start_fetch,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -101,13 +105,14 @@ def main() -> None:
     )
     os.umask(0o022)
     with failing(module):
-        fetch = _step(module)
+        sets, account = parse_sets_and_user(module.params)
+        one = next(one for one in sets if one.name == module.params["fetch"])
+        with told(staging_path(one.target)):
+            fetch = _step(module, sets, account, one)
         module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
 
 
-def _step(module: AnsibleModule) -> Dict[str, Any]:
-    sets, account = parse_sets_and_user(module.params)
-    one = next(one for one in sets if one.name == module.params["fetch"])
+def _step(module: AnsibleModule, sets: List[FeatureSet], account: Account, one: FeatureSet) -> Dict[str, Any]:
     environment = dict(os.environ)
     environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
     secrets = {str(name): str(value) for name, value in module.params["environment"].items()}

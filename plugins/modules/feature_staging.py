@@ -81,6 +81,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     pack_choice,
+    staging_path,
     unpack_manifest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
@@ -94,6 +95,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.plan im
     prepare_receiving,
     search_path,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -117,7 +119,8 @@ def main() -> None:
             if one.name not in module.params["manifests"]:
                 continue
             manifest = unpack_manifest(module.params["manifests"][one.name])
-            result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
+            with told(staging_path(one.target)):
+                result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
             found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
             changed = changed or result.changed
     rsync = shutil.which("rsync", path=search_path())

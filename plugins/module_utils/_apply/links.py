@@ -22,7 +22,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from .._plan.links import SetPlan
 from .._system.paths import OURS, InodeKey, display
-from ..errors import FeatureError
+from ..errors import FeatureError, advice
 from .directories import make_above, make_directory, open_directory
 from .rename import rename_new
 
@@ -56,31 +56,18 @@ def apply_links(
         top, counts.created_target = _open_target(target, uid, gid, expected)
     except OSError as error:
         raise FeatureError(
-            f"target {display(target)} cannot be opened or created ({error.strerror}): {_advice(error)}"
+            f"target {display(target)} cannot be opened or created ({error.strerror}): {advice(error)}"
         ) from None
     try:
         with locked(top, target, lock_seconds):
             _apply(top, plan, uid, gid, counts)
     except OSError as error:
         raise FeatureError(
-            f"target {display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {_advice(error)}"
+            f"target {display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {advice(error)}"
         ) from None
     finally:
         os.close(top)
     return counts
-
-
-def _advice(error: OSError) -> str:
-    advice = {
-        errno.EACCES: "run the role with prepare_features_become, or let the connecting user write there",
-        errno.EPERM: "run the role with prepare_features_become, or let the connecting user write there",
-        errno.EROFS: "its file system is mounted read-only; mount it for writing",
-        errno.ENOSPC: "its file system is full; make room there and run again",
-        errno.EDQUOT: "a quota is used up; make room there and run again",
-        errno.ENOTDIR: "a part of the path is a file; move that away",
-        errno.EEXIST: "a part of the path is a file; move that away",
-    }
-    return advice.get(error.errno or 0, "look at it on the host, then run again")
 
 
 def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> None:

@@ -35,6 +35,7 @@ from .zip_directory import (
     open_reader,
     read_all,
     read_directory,
+    read_on,
 )
 
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
@@ -80,6 +81,9 @@ def classify(
         # Both reads are done here, and nothing is built around them, since this is what every file costs.
         tail = os.pread(fd, TAIL_SIZE, size - TAIL_SIZE if size > TAIL_SIZE else 0)
         head = os.pread(fd, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
+        if len(tail) != TAIL_SIZE or len(head) != HEAD_SIZE:
+            tail = read_on(fd, tail, min(size, TAIL_SIZE), max(0, size - TAIL_SIZE))
+            head = read_on(fd, head, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
         if not full and name[-4:] == ".npz":
             found = npz.layouts.recognise(head, tail, size, arrays)
             if found is not None:

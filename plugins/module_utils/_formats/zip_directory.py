@@ -88,7 +88,7 @@ class Reader:
         elif offset + length <= len(self.head):
             found = self.head[offset : offset + length]
         else:
-            found = os.pread(self.fd, length, offset)
+            found = read_on(self.fd, os.pread(self.fd, length, offset), length, offset)
         if len(found) != length:
             raise Damaged("is truncated")
         return found
@@ -96,9 +96,19 @@ class Reader:
 
 def open_reader(fd: int, size: int) -> Reader:
     """A reader that holds the file's head and tail."""
-    tail = os.pread(fd, TAIL_SIZE, max(0, size - TAIL_SIZE))
-    head = tail[:HEAD_SIZE] if size <= TAIL_SIZE else os.pread(fd, HEAD_SIZE, 0)
+    tail = read_on(fd, b"", min(size, TAIL_SIZE), max(0, size - TAIL_SIZE))
+    head = tail[:HEAD_SIZE] if size <= TAIL_SIZE else read_on(fd, b"", HEAD_SIZE, 0)
     return make_reader(fd, size, head, tail)
+
+
+def read_on(fd: int, found: bytes, length: int, offset: int) -> bytes:
+    """What was found at an offset, and the rest: some file systems give less than was asked for, and mean nothing by it."""
+    while len(found) < length:
+        more = os.pread(fd, length - len(found), offset + len(found))
+        if not more:
+            break
+        found += more
+    return found
 
 
 def make_reader(fd: int, size: int, head: bytes, tail: bytes) -> Reader:

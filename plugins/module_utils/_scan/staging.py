@@ -135,7 +135,14 @@ def is_temporary(path: str, names: Iterable[str]) -> bool:
     if not found:
         return False
     stem = (folder + "/" if folder else "") + found.group("name")
-    return any(name.startswith(stem) for name in names) if len(base) > 200 else stem in names
+    return any(name.startswith(stem) for name in names) if len(os.fsencode(base)) > 200 else stem in names
+
+
+def temporary_name(name: str) -> str:
+    """A name of that kind for the base name of a feature, no longer than file systems take."""
+    while len(os.fsencode(name)) > 240:
+        name = name[:-1]
+    return f".{name}.dangle"
 
 
 def inspect_staging(feature_set: FeatureSet, target: Optional[str] = None) -> Incoming:

@@ -13,6 +13,7 @@ from .._plan.host import plan_of_removal
 from .._plan.links import SAMPLES, SetPlan
 from .._plan.readiness import assess
 from .._plan.state import HostState, SetState
+from .._scan.places import UNREADABLE
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
@@ -34,6 +35,7 @@ def run_links(
     )
     if state == "absent":
         plans = plan_of_removal(host.sets, policy.top_up)
+        _refuse_removal(host, plans)
     else:
         plans = [one.plan for one in host.sets]
         _refuse(host)
@@ -62,6 +64,22 @@ def _refuse(host: HostState) -> None:
     for one in host.sets:
         if one.status is None or one.plan.conflicts:
             raise FeatureError(assess(one, host).obstacles[0])
+
+
+def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
+    """Stops before the first removal where links stay of which nobody knows whether they would have been made."""
+    for one, plan in zip(host.sets, plans):
+        going = {name for name, _text in plan.to_remove}
+        staying = [entry.link_target for entry in one.scan.entries if entry.link_target and entry.path not in going]
+        if one.scan.state == UNREADABLE:
+            raise FeatureError(f"{one.scan.reason}: make it readable and run again, since links may lie there")
+        for legacy in one.legacy:
+            reasons = [legacy.reason] if legacy.state == UNREADABLE else legacy.scan.gaps[:1] if legacy.scan else []
+            below = legacy.place.path.rstrip("/") + "/"
+            if reasons and any(text.startswith(below) for text in staying):
+                raise FeatureError(
+                    f"{reasons[0]}: make it readable and run again, since links in {display(one.target)} lead there"
+                )
 
 
 def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:

@@ -315,11 +315,12 @@ def megabytes(count: int) -> str:
 
 def _make_ready(target: str, account: Account, fd: Optional[int], wanted: Manifest, result: Receiving) -> int:
     """Makes the staging directory and writes the manifest. Returns the locked directory's descriptor."""
+    opened = None
     try:
         if fd is None:
             make_staging(result.staging)
             result.changed = True
-            fd = open_staging(result.staging, account.uid)
+            fd = opened = open_staging(result.staging, account.uid)
             if not try_lock(fd):
                 raise FeatureError(f"{display(result.staging)} is used by another upload: wait for it, then run again")
         # A publication that was killed may have given it to the training user already.
@@ -329,14 +330,10 @@ def _make_ready(target: str, account: Account, fd: Optional[int], wanted: Manife
         for folder in sorted({os.path.dirname(name) for name in wanted} - {""}):
             make_folders(fd, folder)
         result.changed = write_manifest(target, wanted) or result.changed
-    except OSError as error:
-        if fd is not None:
-            os.close(fd)
-        path = error.filename if isinstance(error.filename, str) else result.staging
-        raise FeatureError(
-            f"{display(path)} cannot be made ({error.strerror}): the upload gathers beside the target,"
-            " make that place writable"
-        ) from None
+    except BaseException:
+        if opened is not None:
+            os.close(opened)
+        raise
     return fd
 
 

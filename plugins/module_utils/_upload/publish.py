@@ -19,7 +19,7 @@ from typing import List, Optional, Tuple
 from .._apply.directories import make_above, make_directory, open_directory
 from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
 from .._scan.manifest import Manifest, manifest_path, read_manifest, read_names, staging_path
-from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, open_staging, what_is_wrong
+from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, open_staging, temporary_name, what_is_wrong
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display, key_of
@@ -347,7 +347,7 @@ class _Publication:
 
 def _remove_link(name: str, fd: int, staging: int) -> None:
     """Removes a dangling link by way of the staging directory, so that a file put there meanwhile is not lost."""
-    aside = f".{name}.dangle"  # as rsync's temporary files are called: the next run clears it
+    aside = temporary_name(name)  # as rsync's are called: the next run clears it
     os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=staging)
     if not stat.S_ISLNK(os.stat(aside, dir_fd=staging, follow_symlinks=False).st_mode):
         os.link(aside, name, src_dir_fd=staging, dst_dir_fd=fd, follow_symlinks=False)

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Iterator
 
 from .._scan.manifest import Manifest, manifest_path, pack_manifest, read_manifest
 from .._scan.staging import FETCH_DIR
-from .._system.paths import OPEN_DIRECTORY
+from .._system.paths import OPEN_DIRECTORY, display
+from ..errors import FeatureError, advice
 
 # How a manifest is called until it is written: always the same, so that the next run finds what a killed one left.
 _NEW = ".new"
+
+
+@contextlib.contextmanager
+def told(staging: str) -> Iterator[None]:
+    """What the system refuses at or below a staging directory, in one sentence with the whole path."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename if isinstance(error.filename, str) else ""
+        path = os.path.join(staging, name) if name else staging
+        raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): {advice(error)}") from None
 
 
 def write_manifest(target: str, manifest: Manifest) -> bool:
