@@ -92,6 +92,7 @@ ansible_facts:
         - By set name, its status, readiness, problems, warnings, counts and directories.
         - C(closed) of a legacy directory counts the folders in it that were not entered (O(sets[].hidden)). What lies there is
           C(discovered) where there are no features elsewhere.
+        - C(copies) are names that are not linked, since another name stands for the same feature.
         - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
           It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
           the set says C(verify=full)) or the target could not be looked at in full.
@@ -115,6 +116,7 @@ ansible_facts:
             - {path: /home/ubuntu/audio_emotion/models/wav2vec, state: present, features: 1248, rejected: 0, bytes: 511180800}
           access: {user: ubuntu, unreadable: 0, to_grant: 0, samples: []}
           rejected: {count: 0, samples: []}
+          copies: {count: 0, samples: []}
           conflicts: {count: 0, samples: []}
           discovered: {count: 0, cut_short: [], samples: []}
           declared: {name: wav2vec, target: /data/wav2vec_features}

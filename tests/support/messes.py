@@ -210,6 +210,10 @@ READY = {
 # Not ready in the end, though what could be done was done. case -> (the case, sentences, links)
 UNREADY = {
     "expected_missed": (case(expected=3), ["D/target holds 2 of at least 3 expected features"], links("old/a", "old/b")),
+    "copies_do_not_count": (
+        case("features('old', 'a', 'c', 'd'); features('old', 'b', seed='a')", expected=4),
+        ["D/target holds 3 of at least 4 expected features; b.npz is a copy of a.npz"], links("old/a", "old/c", "old/d"),
+    ),
     "damaged_in_the_way": (
         case(OLD + "; write('target/a.npz', b'PK')"),
         ["1 wanted name in D/target is taken, as a.npz by a file that is damaged"], links("old/b"),

@@ -81,3 +81,26 @@ def test_a_digest_that_nobody_has_is_our_fault_and_nothing_is_uploaded_over(ssh_
     assert said.endswith("please report this sentence at https://github.com/trainprep/features/issues")
     assert "Traceback" not in result.stdout and "damaged" not in result.stdout
     assert ssh_host.tree("/data", "/old") == before
+
+
+def test_without_ctypes_features_are_linked_and_published_as_elsewhere(ssh_host, play, tmp_path, change_python):
+    ssh_host.run("rm -rf /data/* /data/.[!.]* /old; mkdir -p /old /data/filled; touch /data/filled/notes", check=False)
+    write_features(tmp_path / "old", ["one.npz", "two.npz"])
+    write_features(tmp_path / "source", ravdess_names(4))
+    write_features(tmp_path / "second", ["third.npz", "fourth.npz"])
+    ssh_host.put(tmp_path / "old", "/old/features", "ubuntu:ubuntu")
+    change_python("import sys\nsys.modules['_ctypes'] = None\n")
+    assert ssh_host.python("import ctypes", check=False).returncode != 0
+    ssh_host.run("mkdir -p /data/linked; ln -s /nowhere/one.npz /data/linked/one.npz")
+    sets = (
+        feature_set(tmp_path / "source"),  # a whole directory is renamed
+        {**feature_set(tmp_path / "second", "/data/filled"), "name": "filled"},  # files are moved into one that is there
+        {**feature_set("", "/data/linked"), "name": "linked", "legacy": ["/old/features"]},
+    )
+    first = play(ssh_host, ROLE, role_variables(*sets))
+    assert first.rc == 0, first.stdout
+    found = first.facts(ssh_host)["feature_sets"]
+    assert [found[one]["target"]["features"] for one in ("wav", "filled", "linked")] == [4, 2, 2]
+    again = play(ssh_host, ROLE, role_variables(*sets))
+    assert again.rc == 0 and again.recap[ssh_host.name]["changed"] == 0
+    assert again.facts(ssh_host)["features_ready"]

@@ -15,13 +15,11 @@ from .._system.accounts import Account
 from .._system.paths import InodeKey, display
 from .acl import PASS, READ
 from .nodes import Blocked, Node, PathResolver, ResolvedPath, not_seen, open_child, reopened
-from .probe import Answer
+from .probe import Answer, Source
 from .rules import Change, Means, Refusal, decide
 
-# (a declared legacy directory, the features in it by their paths below it): what links in a target may lead to
-Source = Tuple[str, Sequence[str]]
-
 _MAX_LINKS = 8
+_MOST_NAMED = 3
 
 
 @dataclass
@@ -61,6 +59,7 @@ def plan_grants(
         for name, answer in answers.items()
         if answer.refused
     }
+    planner.refuse_undeclared()
     # All that is needed of an object is known before the first decision about it.
     for wanted in goals.values():
         planner.note(wanted)
@@ -79,6 +78,8 @@ class _Planner:
         self._needed: Dict[InodeKey, int] = {}
         self._decided: Dict[InodeKey, Union[Change, Refusal, None]] = {}
         self._assigned: Set[InodeKey] = set()
+        # Links into directories that nobody declared: the set, the link, its directory, the directory that it leads into.
+        self._undeclared: List[Tuple[SetPlan, str, str, str]] = []
         self.hopeless: Optional[str] = None
 
     def goals(self, answer: Answer, sources: Sequence[Source], result: SetPlan) -> List[_Goal]:
@@ -168,16 +169,31 @@ class _Planner:
             return None
         source = index.find(path, text) if links < _MAX_LINKS else None
         if source is None:
-            _refuse(
-                result, place, f"{display(path)} has links into directories that are not declared: add them to 'legacy'"
-            )
+            self._undeclared.append((result, place, path, os.path.dirname(os.path.realpath(place))))
             return None
         goal = self._source(source, index, result, links + 1)
-        return goal and _Goal(goal.key, needs + goal.needs)
+        if goal is None:
+            return None
+        if not source.by_name and not index.is_linked(goal.key):
+            _refuse(result, place, f"{display(place)} leads to another file than when it was looked at: run again")
+            return None
+        return _Goal(goal.key, needs + goal.needs)
 
-    def _source(self, source: Tuple[str, str], index: _Index, result: SetPlan, links: int) -> Optional[_Goal]:
+    def refuse_undeclared(self) -> None:
+        """One sentence for the links of each directory: it names the one that all of them lead into."""
+        into: Dict[Tuple[int, str], List[str]] = {}
+        for result, _place, path, directory in self._undeclared:
+            into.setdefault((id(result), path), []).append(directory)
+        for result, place, path, _directory in self._undeclared:
+            names = into[(id(result), path)]
+            common = os.path.commonpath(names)
+            shown = [common] if common.count("/") > 1 or common in names else sorted(set(names))[:_MOST_NAMED]
+            listed = " and ".join(display(one) for one in shown)
+            _refuse(result, place, f"{display(path)} has links into {listed}, not declared: add what holds them to 'legacy'")
+
+    def _source(self, source: _Meant, index: _Index, result: SetPlan, links: int) -> Optional[_Goal]:
         """The goal for a legacy feature that a link leads to."""
-        declared, name = source
+        declared, name, _by_name = source
         below, base = os.path.split(name)
         path = os.path.join(declared, below) if below else declared
         try:
@@ -244,18 +260,34 @@ def _by_directory(names: Sequence[str]) -> Dict[str, List[str]]:
     return found
 
 
+class _Meant(NamedTuple):
+    """A declared legacy directory, and the path below it that a link leads to. by_name: a feature of that directory has that path."""
+
+    directory: str
+    name: str
+    by_name: bool
+
+
 class _Index:
     """Which declared feature a link's text means, also by another way to the same directory (an alias of it)."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._real: Dict[str, str] = {}
-        self._known: Dict[str, Tuple[str, str]] = {}
-        for directory, names in sources:
+        self._known: Dict[str, _Meant] = {}
+        self._ways: List[Tuple[str, str]] = []
+        self._linked: Set[int] = set()
+        for directory, names, linked in sources:
+            self._linked |= linked
             for way in sorted({directory, os.path.realpath(directory)}):
-                self._known.update((os.path.join(way, name), (directory, name)) for name in names)
+                self._ways.append((way, directory))
+                self._known.update((os.path.join(way, name), _Meant(directory, name, True)) for name in names)
 
-    def find(self, directory: str, text: str) -> Optional[Tuple[str, str]]:
-        """(declared legacy directory, path below it) that a link in a directory leads to; None if to none of them."""
+    def is_linked(self, key: InodeKey) -> bool:
+        """Whether a link among the features led to this file when it was found to be a feature."""
+        return (key[0] << 64) | key[1] in self._linked
+
+    def find(self, directory: str, text: str) -> Optional[_Meant]:
+        """What a link in a directory leads to; None if it leads into no declared legacy directory."""
         path = os.path.normpath(os.path.join(directory, text))
         if path in self._known:
             return self._known[path]
@@ -263,7 +295,16 @@ class _Index:
         if above not in self._real:
             # Names only: what stands there is opened from the declared directory, and classified there.
             self._real[above] = os.path.realpath(above)
-        return self._known.get(os.path.join(self._real[above], name))
+        real = os.path.join(self._real[above], name)
+        return self._known.get(real) or self._below(path) or self._below(real)
+
+    def _below(self, path: str) -> Optional[_Meant]:
+        if not self._linked:
+            return None
+        for way, directory in self._ways:
+            if path.startswith(way.rstrip("/") + "/"):
+                return _Meant(directory, path[len(way.rstrip("/")) + 1 :], False)
+        return None
 
 
 def _refuse_all(result: SetPlan, path: str, names: Sequence[str], reason: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._system.accounts import Account, group_name, user_name
 from .._system.become import begin_as
@@ -29,6 +29,18 @@ _DENIED = (errno.EACCES, errno.EPERM)
 
 # (absolute path of a directory, feature files by their paths below it, whether the trainer lists it)
 Directory = Tuple[str, Sequence[str], bool]
+
+
+class Source(NamedTuple):
+    """What a link to a feature may lead to in a declared legacy directory.
+
+    C(names): the features there, by their paths below it. C(linked): the inode keys of files that links among the set's features lead
+    to: in a declared directory these are features too, whatever their names (a store of contents).
+    """
+
+    directory: str
+    names: Sequence[str]
+    linked: FrozenSet[int] = frozenset()
 
 
 class Refused(NamedTuple):

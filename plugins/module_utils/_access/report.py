@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Seque
 
 from .._system.accounts import Account
 from .._system.paths import InodeKey, display
-from .probe import Answer, Directory, ask, begin_to_ask
+from .probe import Answer, Directory, Source, ask, begin_to_ask
 
 if TYPE_CHECKING:
-    from .plan import SetPlan, Source
+    from .plan import SetPlan
 
 MAX_SAMPLES = 10
 

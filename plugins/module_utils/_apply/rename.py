@@ -2,17 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""System calls that Python does not offer: a rename that overwrites nothing, and syncing one file system."""
+"""System calls that Python does not offer: a rename that overwrites nothing, and syncing one file system.
+
+They are called through ctypes, which a Python that was built without libffi lacks: there is another way for each.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
 from functools import lru_cache
-from typing import Any
+from typing import Callable, Optional
 
 _NOREPLACE = 1
 
@@ -21,8 +23,15 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
 @lru_cache(maxsize=None)
-def _library() -> Any:
-    return ctypes.CDLL(None, use_errno=True)
+def _call(name: str) -> Optional[Callable[..., int]]:
+    """A function of the C library that returns 0 or the number of an error; None where this Python cannot call it."""
+    try:
+        import ctypes
+
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (ImportError, OSError, AttributeError):
+        return None
+    return lambda *arguments: 0 if function(*arguments) == 0 else ctypes.get_errno()
 
 
 def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
@@ -30,14 +39,14 @@ def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
 
     False where this file system cannot do that in one step; then nothing was done.
     """
-    call = getattr(_library(), "renameat2", None)
+    call = _call("renameat2")
     if call is None:
         return False
-    if call(source, os.fsencode(name), target, os.fsencode(new_name), ctypes.c_uint(_NOREPLACE)) == 0:
-        return True
-    number = ctypes.get_errno()
+    number = call(source, os.fsencode(name), target, os.fsencode(new_name), _NOREPLACE)
     if number in _UNSUPPORTED:
         return False
+    if number == 0:
+        return True
     raise OSError(number, os.strerror(number), new_name)
 
 
@@ -64,11 +73,12 @@ def move_directory(name: str, new_name: str, parent: int) -> None:
 
 def sync_file_system(fd: int) -> None:
     """Returns when all that was written to the file system of an open directory is on the disk."""
-    call = getattr(_library(), "syncfs", None)
+    call = _call("syncfs")
     if call is None:
         os.sync()
-    elif call(fd) != 0:
-        number = ctypes.get_errno()
+        return
+    number = call(fd)
+    if number:
         raise OSError(number, os.strerror(number))
 
 

@@ -55,6 +55,8 @@ class SetPlan:
     obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
     differing: List[str] = field(default_factory=list)  # names where the target's feature is another one
     outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, one deeper down that is not
+    copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is; ten
+    copy_count: int = 0
     blocked_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
 
     @property
@@ -89,10 +91,10 @@ def plan_links(
         for one, plan in zip(sets, plans)
         for identity in _identities(one, set(plan.stray) - {name for name, _text in plan.to_remove})
     }
-    for index, (one, plan) in enumerate(zip(sets, plans)):
+    for index, plan in enumerate(plans):
         for name, outranked in desired_by_set[index].outranked.items():
             plan.outranked += [(desired_by_set[index].first[name].path, other.path) for other in outranked]
-        _plan_missing(index, one, plan, desired_by_set[index], assignments, staying, on_conflict)
+        _plan_missing(index, sets, plan, desired_by_set[index], assignments, staying, on_conflict)
     return plans
 
 
@@ -259,7 +261,7 @@ def _identities(one: SetInput, names: Set[str]) -> Set[Optional[bytes]]:
 
 def _plan_missing(
     index: int,
-    one: SetInput,
+    sets: Sequence[SetInput],
     plan: SetPlan,
     desired: Desired,
     assignments: Dict[Optional[bytes], Assignment],
@@ -267,11 +269,16 @@ def _plan_missing(
     on_conflict: str,
 ) -> None:
     """Adds to the plan each wanted name that the target lacks."""
+    one = sets[index]
     removed = {name for name, _text in plan.to_remove}
     stray = set(plan.stray)
     for name in desired.first:
         candidate = _assigned(index, name, desired, assignments)
         if candidate is None:
+            plan.copy_count += name not in one.existing
+            if name not in one.existing and len(plan.copies) < SAMPLES:
+                owner, there = assignments[desired.first[name].entry.classification.identity]
+                plan.copies.append((name, there if owner == index else f"{sets[owner].target}/{there}"))
             continue
         identity = candidate.entry.classification.identity
         others = desired.others.get(name)

@@ -106,11 +106,22 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
     elif state.feature_set.expected is not None and len(state.features) < state.feature_set.expected:
         problems.append(
             Problem(
-                f"{display(state.target)} holds {len(state.features)} of at least {state.feature_set.expected} expected features",
+                f"{display(state.target)} holds {len(state.features)} of at least {state.feature_set.expected} expected features"
+                + _left_out(state),
                 planned=state.uploads or len(state.features) + state.plan.to_link >= state.feature_set.expected,
             )
         )
     return problems + _unreadable(state, host.policy.permissions != "check")
+
+
+def _left_out(state: SetState) -> str:
+    """Names that are not linked, since their features are there under others."""
+    count = state.plan.copy_count
+    if not count:
+        return ""
+    name, other = state.plan.copies[0]
+    more = f", and {_count(count - 1, 'more name')} {_verb(count - 1, 'be')} left out as copies" if count > 1 else ""
+    return f"; {display(name)} is a copy of {display(other)}{more}"
 
 
 def _unknown(state: SetState, user: str) -> List[Problem]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
+from .._access.probe import Source
 from .._access.report import AccessReport
-from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
+from .._scan.model import LINK, DirectoryScan, Discovery, Entry, LegacyScan
 from .._scan.places import ABSENT, EMPTY, PRESENT, UNREADABLE
 from .._scan.staging import Incoming
 from .._spec.policy import Policy
@@ -62,9 +63,14 @@ class SetScan:
         """Whether all that lies in the target was seen."""
         return self.scan.state != UNREADABLE and not self.scan.gap_count
 
-    def link_sources(self) -> List[Tuple[str, List[str]]]:
-        """The features that links in the target may lead to: (declared legacy directory, paths below it)."""
-        return [(one.place.path, [entry.path for entry in one.features]) for one in self.legacy if one.features]
+    def link_sources(self) -> List[Source]:
+        """What links to features may lead to, for each declared legacy directory."""
+        linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == LINK)
+        return [
+            Source(one.place.path, [entry.path for entry in one.features], linked)
+            for one in self.legacy
+            if one.features or linked
+        ]
 
     def distinct_features(self) -> int:
         """How many different features the host holds for this set."""

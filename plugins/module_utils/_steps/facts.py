@@ -80,6 +80,13 @@ def _set_facts(state: SetState, mounts: str, assessment: Assessment) -> Dict[str
             "samples": access.samples[:SAMPLES] if access else [],
         },
         "rejected": _rejected(state),
+        "copies": {
+            "count": plan.copy_count,
+            "samples": [
+                {"path": display(f"{state.target}/{name}"), "reason": f"is a copy of {display(other)}"}
+                for name, other in plan.copies
+            ],
+        },
         "conflicts": {
             "count": len(plan.conflicts),
             "samples": [

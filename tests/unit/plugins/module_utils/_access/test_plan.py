@@ -22,6 +22,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.probe i
     Answer,
     Reason,
     Refused,
+    Source,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._access.rules import (
     GRANT,
@@ -62,7 +63,8 @@ def refused(directory: Path, *names: str, must_list: bool = False) -> Answer:
 
 
 def plan(directory: Path, *names: str, account=TRAINER, means=MEANS, sources=(), must_list=False):
-    return plan_grants(account, means, {"s": refused(directory, *names, must_list=must_list)}, {"s": sources}).sets["s"]
+    answers = {"s": refused(directory, *names, must_list=must_list)}
+    return plan_grants(account, means, answers, {"s": [Source(*one) for one in sources]}).sets["s"]
 
 
 def acl_of(path: Path) -> str:
@@ -171,7 +173,48 @@ def test_a_link_into_a_directory_that_is_not_declared_is_refused(place):
     (target / "a.npz").symlink_to(private / "a.npz")
     found = plan(target, "a.npz", sources=[(str(place / "legacy"), ["a.npz"])])
     assert (found.opens, found.changes) == (set(), [])
-    assert "links into directories that are not declared" in next(iter(found.refused.values()))
+    assert list(found.refused.values()) == [f"{target} has links into {private}, not declared: add what holds them to 'legacy'"]
+
+
+def store(place: Path, *blobs: str) -> Path:
+    """A directory with links to files of other names, as content stores have them."""
+    legacy = make(place / "legacy")
+    for number, blob in enumerate(blobs):
+        make(place / "store" / os.path.dirname(blob), os.path.basename(blob))
+        (legacy / f"{number}.npz").symlink_to(f"../store/{blob}")
+    return legacy
+
+
+def linked(place: Path, *blobs: str):
+    infos = [os.stat(place / "store" / blob) for blob in blobs]
+    return frozenset((info.st_dev << 64) | info.st_ino for info in infos)
+
+
+def test_links_into_a_store_name_the_directory_that_all_lead_into(place):
+    legacy = store(place, "ab/1", "cd/2")
+    found = plan(legacy, "0.npz", "1.npz", sources=[(str(legacy), ["0.npz", "1.npz"], linked(place, "ab/1", "cd/2"))])
+    assert set(found.refused.values()) == {f"{legacy} has links into {place}/store, not declared: add what holds them to 'legacy'"}
+    assert found.changes == []
+
+
+def test_in_a_declared_store_the_name_of_the_link_decides(place):
+    legacy = store(place, "ab/1", "cd/2")
+    found_linked = linked(place, "ab/1", "cd/2")
+    sources = [(str(legacy), ["0.npz", "1.npz"], found_linked), (str(place / "store"), [], found_linked)]
+    found = plan(legacy, "0.npz", "1.npz", sources=sources)
+    assert (len(found.opens), found.refused) == (2, {})
+    assert {change.node.path for change in found.changes} >= {str(place / "store/ab/1"), str(place / "store/cd/2")}
+
+
+def test_a_link_that_was_turned_to_another_file_of_the_store_opens_nothing(place):
+    legacy = store(place, "ab/1")
+    sources = [(str(legacy), ["0.npz"], linked(place, "ab/1")), (str(place / "store"), [], linked(place, "ab/1"))]
+    make(place / "store/ab", "secret")
+    (legacy / "0.npz").unlink()
+    (legacy / "0.npz").symlink_to("../store/ab/secret")
+    found = plan(legacy, "0.npz", sources=sources)
+    assert (found.opens, found.changes) == (set(), [])
+    assert "leads to another file than when it was looked at" in next(iter(found.refused.values()))
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link"])

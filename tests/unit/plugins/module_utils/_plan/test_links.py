@@ -374,3 +374,29 @@ def test_a_planned_link_fits_into_its_set_once_it_is_made():
         assert again.is_empty, title
         tried += 1
     assert tried > 20
+
+
+@pytest.mark.parametrize(
+    ("target", "legacy", "copies"),
+    [
+        ({}, {"/old": {"a": "A", "b": "A copy", "c": "C"}}, [("b", "a")]),
+        ({"a": "A"}, {"/old": {"a": "A", "x/b": "A copy"}}, [("b", "a")]),
+        ({"z": "A"}, {"/old": {"a": "A"}, "/two": {"a": "A copy"}}, [("a", "z")]),
+        ({"b": "B"}, {"/old": {"a": "A", "b": "A copy"}}, []),  # the name is not left out: another feature has it
+    ],
+)
+def test_names_that_are_left_out_say_what_they_are_copies_of(target, legacy, copies):
+    one, keys = _input(1, target, legacy)
+    plan = plan_links([one], keys)[0]
+    assert (plan.copies, plan.copy_count) == (copies, len(copies))
+
+
+def test_of_many_copies_ten_are_named_and_all_counted():
+    one, keys = _input(1, {}, {"/old": {f"{number:02}": f"A {number}" for number in range(30)}})
+    plan = plan_links([one], keys)[0]
+    assert (len(plan.copies), plan.copy_count, plan.copies[0]) == (10, 29, ("01", "00"))
+
+
+def test_a_copy_in_another_set_is_named_with_its_target():
+    (one, keys), (two, more) = _input(1, {}, {"/old": {"a": "A"}}), _input(2, {}, {"/two": {"b": "A copy"}})
+    assert plan_links([one, two], keys | more)[1].copies == [("b", "/t1/a")]
