@@ -1,0 +1,106 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The built archive, installed into an empty project: each example of the documentation runs there, by its full name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from tests.support.hosts import REPOSITORY
+from tests.support.layout import crema_d_names, write_features
+
+BIN = REPOSITORY / ".venv" / "bin"
+
+# In this order: what is linked is then granted, reported, trained on. A training has to be there to be looked at.
+MODULES = ["feature_facts", "feature_links", "feature_access", "feature_report", "feature_upload", "feature_publish"]
+ROLES = ["prepare_features", "deploy_training", "monitor_training"]
+AFTER = ["training_info", "training_health", "training_follow"]
+
+
+class Project:
+    """A folder with the installed collection, an inventory, and a training script; nothing of this repository."""
+
+    def __init__(self, folder, host):
+        self.folder = folder
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        self.environment |= {"HOME": str(folder / "home"), "ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+        (folder / "home").mkdir()
+        (folder / "ansible.cfg").write_text("[defaults]\ncollections_path = collections\n")
+        (folder / "inventory.yml").write_text(json.dumps({"training": {"hosts": {"gpu-1": host.variables}}}))
+        shutil.copy(REPOSITORY / "examples" / "train_softmax.py", folder / "train_attn_crnn_v2.py")
+        write_features(folder / "srv" / "speech", crema_d_names(6), dense=True)
+        write_features(folder / "srv" / "wav2vec", crema_d_names(6), dense=True)
+
+    def run(self, *command):
+        return subprocess.run([BIN / command[0], *command[1:]], cwd=self.folder, env=self.environment, check=False, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+
+    def documented(self, kind, names):
+        """What ansible-doc tells of plugins of the installed collection, by name."""
+        done = self.run("ansible-doc", "--json", "--type", kind, *(f"trainprep.features.{name}" for name in names))
+        assert done.returncode == 0, done.stdout
+        found = json.loads(done.stdout)
+        return [found[f"trainprep.features.{name}"] for name in names]
+
+    def play(self, plays):
+        (self.folder / "play.yml").write_text(yaml.safe_dump(plays).replace("/srv/features", str(self.folder / "srv")))
+        return self.run("ansible-playbook", "-i", "inventory.yml", "play.yml")
+
+
+@pytest.fixture(scope="module")
+def project(start_host, tmp_path_factory):
+    host = start_host("installed", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+    host.lay_out("--features", "/home/trainer/old_model/features", "--crema-d", "6", "--owner", "trainer")
+    host.run("python3 -m venv --without-pip --system-site-packages /opt/pytorch")
+    folder = tmp_path_factory.mktemp("project")
+    listing = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    source = tmp_path_factory.mktemp("source")
+    for name in filter(None, listing.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, source / name)
+    project = Project(folder, host)
+    for command in (["build", "--output-path", str(source.parent), str(source)],
+                    ["install", "--offline", "--no-deps", "-p", "collections", str(source.parent / "trainprep-features-1.0.0.tar.gz")]):
+        done = project.run("ansible-galaxy", "collection", *command)
+        assert done.returncode == 0, done.stdout
+    return project
+
+
+def run_examples(project, names):
+    tasks = [task for shown in project.documented("module", names) for task in yaml.safe_load(shown["examples"])]
+    done = project.play([{"hosts": "training", "gather_facts": False, "tasks": tasks}])
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_examples_of_modules_run(project):
+    run_examples(project, MODULES)
+
+
+def test_the_examples_of_roles_run_and_leave_a_training_for_those_that_look_at_one(project):
+    roles = project.documented("role", ROLES)
+    done = project.play([play for role in roles for play in yaml.safe_load(role["entry_points"]["main"]["examples"])])
+    assert done.returncode == 0, done.stdout
+    run_examples(project, AFTER)
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_playbooks_run_by_name(project, name):
+    command = ["ansible-playbook", "-i", "inventory.yml", f"trainprep.features.{name}"]
+    done = project.run(*command, "-e", "deploy_training_script=train_attn_crnn_v2.py")
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_is_no_other_example(project):
+    done = project.run("ansible-doc", "--list", "--json", "--type", "module", "trainprep.features")
+    assert done.returncode == 0, done.stdout
+    others = {name.split(".")[-1] for name in json.loads(done.stdout)} - {*MODULES, *AFTER}
+    # These are called by an action or a role only, which gives them what a play could not.
+    assert others == {"feature_fetch", "feature_staging", "training_run"}
