@@ -30,13 +30,13 @@ from .zip_directory import (
     TAIL_SIZE,
     Reader,
     check_extents,
-    check_method,
     make_reader,
     open_reader,
-    read_all,
     read_directory,
     read_on,
 )
+from .zip_layout import Found
+from .zip_members import check_method, crc_with_holes, read_all
 
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
 
@@ -62,13 +62,11 @@ def classify_file(fd: int, info: os.stat_result, name: str, criteria: Criteria) 
     Of a file with holes, as a download leaves it that was to be filled later, checksums are compared before it is believed. (File
     systems that compress take up less than the size as well: there it is only the longer look.)
     """
-    if info.st_blocks * 512 < info.st_size and not criteria.full:
-        criteria = criteria._replace(full=True)
-    return classify(fd, info.st_size, name, *criteria)
+    return classify(fd, info.st_size, name, *criteria, sparse=info.st_blocks * 512 < info.st_size)
 
 
 def classify(
-    fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False, opaque: bool = False
+    fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False, opaque: bool = False, sparse: bool = False
 ) -> Classification:
     """The classification of an open regular file of C(size) bytes. Reading it may raise OSError.
 
@@ -86,9 +84,9 @@ def classify(
             head = read_on(fd, head, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
         if not full and name[-4:] == ".npz":
             found = npz.layouts.recognise(head, tail, size, arrays)
-            if found is not None:
-                return Classification(OTHER if found[0] else FEATURE, found[0], found[1])
-        criteria = Criteria(arrays, full)
+            if found is not None and not (sparse and _is_hollow(make_reader(fd, size, head, tail), found)):
+                return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
+        criteria = Criteria(arrays, full or sparse)
         content = read_content(make_reader(fd, size, head, tail), name, criteria)
         mismatch = _mismatch(content, arrays)
         return Classification(OTHER if mismatch else FEATURE, mismatch, content.identity)
@@ -96,6 +94,11 @@ def classify(
         return Classification(OTHER, str(error), None)
     except Damaged as error:
         return Classification(DAMAGED, str(error), None)
+
+
+def _is_hollow(reader: Reader, found: Found) -> bool:
+    """Whether the large array of an archive with holes is not what its checksum says."""
+    return crc_with_holes(reader, found.start, found.size) != found.crc
 
 
 def read_content(reader: Reader, name: str, criteria: Criteria) -> Content:

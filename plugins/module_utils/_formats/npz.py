@@ -18,17 +18,9 @@ from .formats import Content, Criteria, Format, Kind
 from .npy import LONGEST, MAGIC, PREFIX, ArrayHeader, Damaged, Foreign, Unclear, header_start, parse_header, shorten
 from .torch_zip import KIND as TORCH
 from .torch_zip import PICKLE, read_torch, torch_parts
-from .zip_directory import (
-    Member,
-    Reader,
-    check_extents,
-    check_method,
-    is_method_known,
-    read_all,
-    read_directory,
-    read_start,
-)
+from .zip_directory import Member, Reader, check_extents, read_directory
 from .zip_layout import SMALL, Layouts, array_name, describe
+from .zip_members import check_method, compare, is_method_known, read_all, read_start
 
 NPZ = Kind("npz", "a .npz archive", (".npz", ".zip"), True)
 ZIP = Kind("zip", "a zip archive", (".zip",), False)
@@ -134,8 +126,7 @@ class _Archive:
             self._compare(member, start)
 
     def _compare(self, member: Member, start: int) -> None:
-        for _piece in read_all(self.reader, member, start):
-            pass
+        compare(self.reader, member, start)
         self.budget -= member.size
 
 

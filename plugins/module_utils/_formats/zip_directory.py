@@ -14,13 +14,11 @@ from __future__ import annotations
 import codecs
 import os
 import struct
-import zlib
 from typing import Iterator, List, NamedTuple, Tuple
 
-from .npy import Damaged, Foreign, shorten
+from .npy import Damaged, shorten
 
 STORED, DEFLATED = 0, 8
-_FOREIGN_METHODS = {12: "bzip2", 14: "LZMA", 93: "Zstandard"}
 MAX_DIRECTORY = 4 << 20
 MAX_MEMBERS = 10000
 
@@ -47,14 +45,12 @@ _HIDDEN = 0x2000
 _MAX_VERSION = 63
 _FULL4 = 0xFFFFFFFF
 _FULL2 = 0xFFFF
-_CHUNK = 1 << 20
 # Loaded now: a process that has become another user may not be able to read Python's own files any more.
 codecs.lookup("cp437")
 # The most that deflate can make of one byte, with room for its headers.
 _MAX_RATIO = 1040
 # And the most that packing can add, generously: blocks without content could fill the file.
 _MAX_OVERHEAD = 1 << 16
-_MAX_PREFIX_INPUT = 1 << 16
 
 
 class Member(NamedTuple):
@@ -315,82 +311,3 @@ def _descriptor(reader: Reader, member: Member, position: int, limit: int) -> in
             if found.startswith(record) and found[len(record) : len(record) + 2] in (b"PK", b""):
                 return len(record)
     raise Damaged(f"has a directory that disagrees with the record after {shorten(member.name)}")
-
-
-def is_method_known(member: Member) -> bool:
-    """Whether the member's content can be read here."""
-    return member.method in (STORED, DEFLATED)
-
-
-def check_method(member: Member) -> None:
-    """Foreign or Damaged unless the member is stored or deflated."""
-    if member.method in _FOREIGN_METHODS:
-        raise Foreign(
-            f"is packed by {_FOREIGN_METHODS[member.method]}, which is not read here ({shorten(member.name)})"
-        )
-    if member.method not in (STORED, DEFLATED):
-        raise Damaged(f"is packed by a method that numpy cannot read ({shorten(member.name)}: {member.method})")
-
-
-def read_start(reader: Reader, member: Member, start: int, length: int) -> bytes:
-    """Up to C(length) bytes of the unpacked member; start: where its data begin."""
-    length = min(length, member.size)
-    if member.method == STORED:
-        return reader.read(start, length)
-    return _inflate_start(reader, member, start, length)
-
-
-def _inflate_start(reader: Reader, member: Member, start: int, length: int) -> bytes:
-    unpack, found, position = zlib.decompressobj(-15), b"", 0
-    try:
-        while len(found) < length and not unpack.eof:
-            # Empty blocks give nothing: the input has to be bounded as well as the output.
-            piece = reader.read(
-                start + position, min(HEAD_SIZE, member.packed - position, _MAX_PREFIX_INPUT - position)
-            )
-            if not piece:
-                break
-            position += len(piece)
-            found += unpack.decompress(piece, length - len(found))
-    except zlib.error:
-        raise Damaged(f"has packed data that cannot be unpacked ({shorten(member.name)})") from None
-    if len(found) < length:
-        raise Damaged(f"has packed data that end early ({shorten(member.name)})")
-    return found
-
-
-def read_all(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
-    """The unpacked member in pieces of bounded size; Damaged at the end unless size and checksum agree."""
-    crc = length = 0
-    for piece in _stored(reader, member, start) if member.method == STORED else _inflated(reader, member, start):
-        crc = zlib.crc32(piece, crc)
-        length += len(piece)
-        if length > member.size:
-            break
-        yield piece
-    if length != member.size:
-        raise Damaged(f"has packed data of another size than announced ({shorten(member.name)})")
-    if crc != member.crc:
-        raise Damaged(f"has a wrong checksum ({shorten(member.name)})")
-
-
-def _stored(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
-    for position in range(0, member.packed, _CHUNK):
-        yield reader.read(start + position, min(_CHUNK, member.packed - position))
-
-
-def _inflated(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
-    unpack = zlib.decompressobj(-15)
-    try:
-        for piece in _stored(reader, member, start):
-            while piece and not unpack.eof:
-                yield unpack.decompress(piece, _CHUNK)
-                piece = unpack.unconsumed_tail
-            if unpack.unused_data:
-                break
-        # zlib may keep back what did not fit into the last piece.
-        yield unpack.flush()
-    except zlib.error:
-        raise Damaged(f"has packed data that cannot be unpacked ({shorten(member.name)})") from None
-    if not unpack.eof or unpack.unused_data:
-        raise Damaged(f"has packed data that do not end where announced ({shorten(member.name)})")

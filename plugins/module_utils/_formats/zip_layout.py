@@ -31,8 +31,17 @@ _MAX_REMEMBERED = 4096
 _FULL4 = 0xFFFFFFFF
 _ZIP64_SIZES = struct.pack("<HH", 1, 16)
 
-# What a match gives: why the arrays are not those asked for (empty: they are), and the identity.
-Found = Tuple[str, bytes]
+
+
+class Found(NamedTuple):
+    """What a match gives: why the arrays are not those asked for (empty: they are), the identity, and the large array's
+    place, size and checksum, which was not compared with its data."""
+
+    mismatch: str
+    identity: bytes
+    start: int
+    size: int
+    crc: int
 
 
 class _Outcome(NamedTuple):
@@ -154,7 +163,8 @@ class _Layout:
         crcs = checksums[count:]
         if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
             return None
-        return outcome.mismatch, short_digest(outcome.described + self.pack(*self.sort(crcs)))
+        identity = short_digest(outcome.described + self.pack(*self.sort(crcs)))
+        return Found(outcome.mismatch, identity, self.header_at, self.data_at - self.header_at + outcome.length, crcs[large])
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
         """The outcome for a large array with this header; None: leave it to the strict reading."""
