@@ -22,12 +22,13 @@ FORMATS: Tuple[Format, ...] = (
     tar.FORMAT,
 )
 
+KINDS: Tuple[Kind, ...] = tuple(kind for one in FORMATS for kind in one.kinds)
+
 # By the end of a name, in small letters: the kinds that it promises.
 PROMISES: Dict[str, Tuple[Kind, ...]] = {}
-for _format in FORMATS:
-    for _kind in _format.kinds:
-        for _suffix in _kind.suffixes:
-            PROMISES[_suffix] = (*PROMISES.get(_suffix, ()), _kind)
+for _kind in KINDS:
+    for _suffix in _kind.suffixes:
+        PROMISES[_suffix] = (*PROMISES.get(_suffix, ()), _kind)
 
 
 def recognise(reader: Reader) -> Optional[Format]:

@@ -25,13 +25,13 @@ from .._system.parallel import map_parallel
 from .._system.paths import InodeKey, display
 from .model import Discovery
 
-_OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
-_OPEN_DIRECTORY = _OPEN_ROOT | os.O_NOFOLLOW
+OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+OPEN_DIRECTORY = OPEN_ROOT | os.O_NOFOLLOW
 
 # Uploads under way and the beginnings of files: neither are features to link.
 _LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~")
 _NEVER_FEATURES = (".git", "__pycache__", "node_modules")
-_SYSTEM = (
+SYSTEM_DIRECTORIES = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/snap", "/sys", "/usr"),
     *("/var/lib/containerd", "/var/lib/docker"),
 )
@@ -102,7 +102,7 @@ class _Search:
     def root(self, path: str) -> None:
         self.top = path = path.rstrip("/") or "/"
         try:
-            fd = os.open(path, _OPEN_ROOT)
+            fd = os.open(path, OPEN_ROOT)
         except OSError:
             return  # not there, or not for this user
         try:
@@ -113,7 +113,7 @@ class _Search:
 
     def _enter(self, fd: int, path: str, info: os.stat_result, device: int, depth: int) -> None:
         key = (info.st_dev, info.st_ino)
-        if key in self.visited or (depth and path in _SYSTEM):
+        if key in self.visited or (depth and path in SYSTEM_DIRECTORIES):
             return
         if info.st_dev != device:
             if path not in self.roots:
@@ -144,7 +144,7 @@ class _Search:
                     if self._spent(path):
                         break
                     if item.is_dir(follow_symlinks=False):
-                        if not _is_left_out(item.name):
+                        if not is_left_out(item.name):
                             folders.append(item.name)
                     elif item.is_file(follow_symlinks=False) and any(look.accepts(item.name) for look in self.looks):
                         files.append(item.name)
@@ -154,7 +154,7 @@ class _Search:
 
     def _descend(self, parent: int, name: str, path: str, device: int, depth: int) -> None:
         try:
-            fd = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+            fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
         except OSError:
             return
         try:
@@ -211,7 +211,8 @@ class _Search:
             self.cut_short.append(reason)
 
 
-def _is_left_out(name: str) -> bool:
+def is_left_out(name: str) -> bool:
+    """Whether a directory of this name is never entered."""
     return name in _NEVER_FEATURES or is_system_folder(name) or any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFT_OUT)
 
 

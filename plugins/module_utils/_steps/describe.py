@@ -1,0 +1,284 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What lies on a host, as groups of files that are alike, each with a set to paste. Pure, but for the look itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+
+from .._formats.registry import KINDS
+from .._scan.describe import DAMAGED, OTHER, Array, Described, Found, describe_directories
+from .._scan.search import Bounds
+from .._system.accounts import Account
+from .._system.paths import display, expand_home
+from ..errors import FeatureError
+
+# Of anything that may be many: directories of a group, groups, samples.
+_MOST = 10
+# A person waits for it, and reads the files' headers in any case: it may take longer than the search before an upload.
+_BOUNDS = Bounds(seconds=60.0)
+_PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
+_WORDS = {"true", "false", "yes", "no", "null", "on", "off", "~", ".", ".inf", ".nan"}
+
+# Types that a set cannot ask for.
+_NOT_ASKED_FOR = ("structured", "array of", "|O", "|V")
+
+Key = Tuple[str, Tuple[Tuple[str, str, int], ...]]
+
+
+@dataclass
+class Group:
+    """Files of one kind whose arrays differ in lengths only. arrays: dtype and shape by name, None where it differs."""
+
+    kind: str
+    arrays: Dict[str, Tuple[str, List[Optional[int]]]]
+    files: int = 0
+    links: int = 0
+    size: int = 0
+    inodes: Set[Tuple[int, int]] = field(default_factory=set)
+    identities: Set[bytes] = field(default_factory=set)
+    without: int = 0
+    endings: Set[str] = field(default_factory=set)
+    directories: Dict[str, int] = field(default_factory=dict)
+    by_name: Dict[str, Any] = field(default_factory=dict)
+    clashes: bool = False
+
+    def add(self, directory: str, name: str, one: Described, is_link: bool) -> None:
+        """Counts one file, or one link to a file."""
+        for array in one.arrays:
+            _dtype, shape = self.arrays[array.name]
+            for index, length in enumerate(array.shape):
+                if shape[index] != length:
+                    shape[index] = None
+        self.directories[directory] = self.directories.get(directory, 0) + 1
+        self.endings.add(os.path.splitext(name)[1])
+        same = one.identity if one.identity is not None else one.key
+        self.clashes = self.clashes or self.by_name.setdefault(name, same) != same
+        if is_link:
+            self.links += 1
+        if one.key in self.inodes:
+            return
+        self.inodes.add(one.key)
+        self.files += 1
+        self.size += one.size
+        if one.identity is None:
+            self.without += 1
+        else:
+            self.identities.add(one.identity)
+
+    @property
+    def features(self) -> int:
+        """Files that are not the same as another, as far as that is known without reading their data."""
+        return len(self.identities) + self.without
+
+
+def describe(paths: Sequence[str], account: Account, bounds: Bounds = _BOUNDS) -> Dict[str, Any]:
+    """The module's results: plain data whose size does not grow with the number of files."""
+    for path in paths:
+        if not path.startswith(("/", "~")):
+            raise FeatureError(f"paths: '{display(path)}' is a relative path: write it from / on, or with ~ for a home")
+    if not paths:
+        raise FeatureError("paths is empty: name at least one directory to look into")
+    roots = [expand_home(path, account.home) for path in paths]
+    return summarise(describe_directories(roots, bounds), roots)
+
+
+def summarise(found: Found, roots: Sequence[str]) -> Dict[str, Any]:
+    """Groups, counts and samples out of all that was found below the roots."""
+    groups, others, damaged = _grouped(found.files)
+    names: Set[str] = set()
+    shown = [_as_data(group, names, roots) for group in groups[:_MOST]]
+    return {
+        "groups": shown,
+        "groups_left_out": max(0, len(groups) - _MOST),
+        "damaged": _samples(damaged),
+        "other": {**_samples(others), "endings": _endings(others)},
+        "links": {
+            "files": sum(is_link for _directory, _name, _one, is_link in found.files),
+            "directories": found.linked_directories,
+            "dangling": found.dangling,
+        },
+        "unreadable": {"count": found.unreadable_count, "samples": found.unreadable},
+        "cut_short": found.cut_short,
+        "report": _report(shown, len(groups), damaged, others, found),
+    }
+
+
+Files = List[Tuple[str, str, Described]]
+
+
+def _grouped(files: Iterable[Tuple[str, str, Described, bool]]) -> Tuple[List[Group], Files, Files]:
+    groups: Dict[Key, Group] = {}
+    others: Files = []
+    damaged: Files = []
+    for directory, name, one, is_link in files:
+        if one.kind in (OTHER, DAMAGED):
+            (others if one.kind == OTHER else damaged).append((directory, name, one))
+            continue
+        key = (one.kind, tuple((array.name, _open_dtype(array), len(array.shape)) for array in one.arrays))
+        group = groups.get(key)
+        if group is None:
+            arrays = {array.name: (_open_dtype(array), list(array.shape)) for array in one.arrays}
+            group = groups[key] = Group(one.kind, arrays)  # type: ignore[arg-type]
+        group.add(directory, name, one, is_link)
+    return sorted(groups.values(), key=lambda group: (-group.files, sorted(group.directories))), others, damaged
+
+
+def _open_dtype(array: Array) -> str:
+    """Texts differ in length as clips do."""
+    return {"<U": "str", "|S": "bytes"}.get(array.dtype[:2], array.dtype)
+
+
+def _as_data(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:
+    entry = entry_of(group, names, roots)
+    ordered = sorted(group.directories.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "kind": group.kind,
+        "arrays": {name: {"dtype": dtype, "shape": shape} for name, (dtype, shape) in group.arrays.items()},
+        "files": group.files,
+        "features": group.features,
+        "duplicates": group.files - group.features,
+        "links": group.links,
+        "bytes": group.size,
+        "directories": [{"path": display(path), "files": count} for path, count in ordered[:_MOST]],
+        "directories_left_out": max(0, len(ordered) - _MOST),
+        "entry": entry,
+        "text": as_yaml(entry),
+    }
+
+
+def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:
+    """A set for C(prepare_features_sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
+    name = base = _set_name(group)
+    number = 1
+    while name in names:
+        number += 1
+        name = f"{base}_{number}"
+    names.add(name)
+    patterns = [f"*{ending}" for ending in sorted(group.endings)] if len(group.endings) <= _MOST else ["*"]
+    kind = next(one for one in KINDS if one.name == group.kind)
+    entry: Dict[str, Any] = {
+        "name": name,
+        "target": f"/data/{name}",
+        "legacy": [display(path) for path in legacy_of(group.directories, roots)],
+        "patterns": patterns,
+        "reads": patterns,
+    }
+    # An array without a name is asked for under any.
+    arrays = {
+        array or "array": {"dtype": dtype, "shape": shape}
+        for array, (dtype, shape) in group.arrays.items()
+        if not dtype.startswith(_NOT_ASKED_FOR)
+    }
+    if kind.tells_arrays and arrays:
+        entry["arrays"] = arrays
+    if group.clashes:
+        entry["layout"] = "tree"
+    return entry
+
+
+def _set_name(group: Group) -> str:
+    """After the largest array, else after the directory that holds most of the files."""
+    sized = [(len(shape), name) for name, (_dtype, shape) in group.arrays.items() if name]
+    text = max(sized)[1] if sized and max(sized)[0] > 0 else os.path.basename(max(group.directories, key=group.directories.__getitem__))
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or group.kind
+
+
+def legacy_of(directories: Iterable[str], roots: Sequence[str]) -> List[str]:
+    """Few directories that all of these lie in, and none above the roots: each is scanned with all that is in it."""
+    kept = _topmost(set(directories))
+    while len(kept) > _MOST:
+        deepest = max(path.count("/") for path in kept if path not in roots) if kept - set(roots) else 0
+        if not deepest:
+            break
+        lifted = {os.path.dirname(path) if path.count("/") == deepest and path not in roots else path for path in kept}
+        kept = _topmost(lifted)
+    return sorted(kept)
+
+
+def _topmost(directories: Set[str]) -> Set[str]:
+    return {path for path in directories if not any(above in directories for above in _above(path))}
+
+
+def _above(path: str) -> Iterator[str]:
+    while path != "/":
+        path = os.path.dirname(path)
+        yield path
+
+
+def as_yaml(entry: Dict[str, Any]) -> str:
+    """The entry as an item of a YAML list."""
+    lines: List[str] = []
+    for key, value in entry.items():
+        if key == "arrays":
+            lines.append("arrays:")
+            lines += [f"  {_scalar(name)}: {{dtype: {_scalar(one['dtype'])}, shape: {_flow(one['shape'])}}}" for name, one in value.items()]
+        elif key == "legacy":
+            lines.append("legacy:")
+            lines += [f"  - {_scalar(path)}" for path in value]
+        else:
+            lines.append(f"{key}: {_flow(value) if isinstance(value, list) else _scalar(value)}")
+    return "\n".join(("- " if index == 0 else "  ") + line for index, line in enumerate(lines)) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    plain = _PLAIN.match(value) and not value.startswith(("*", "~ ")) and value.lower() not in _WORDS
+    if plain:
+        return str(value)
+    # JSON's texts are texts in YAML too.
+    return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
+
+
+def _flow(values: Sequence[Any]) -> str:
+    return "[" + ", ".join(map(_scalar, values)) + "]"
+
+
+def _samples(files: Files) -> Dict[str, Any]:
+    samples = [
+        {"path": display(f"{directory.rstrip('/')}/{name}"), "reason": one.reason} for directory, name, one in files[:_MOST]
+    ]
+    return {"count": len(files), "bytes": sum(one.size for _directory, _name, one in files), "samples": samples}
+
+
+def _endings(files: Files) -> Dict[str, int]:
+    counts: Dict[str, int] = {}
+    for _directory, name, _one in files:
+        ending = display(os.path.splitext(name)[1])
+        counts[ending] = counts.get(ending, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST])
+
+
+def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Found) -> List[str]:
+    """Lines for a person: what there is, then what to paste."""
+    lines: List[str] = []
+    for one in shown:
+        arrays = ", ".join(f"{name or 'one array'} {array['dtype']} {_flow(array['shape'])}" for name, array in one["arrays"].items())
+        counts = f"{one['files']} {one['kind']} files, {one['bytes'] / 1e6:,.1f} MB"
+        more = [f"{one['duplicates']} of them duplicates"] if one["duplicates"] else []
+        more += [f"{one['links']} links to them"] if one["links"] else []
+        lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
+        lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
+        lines += ["  in prepare_features_sets:", *("    " + line for line in one["text"].splitlines())]
+    if groups > len(shown):
+        lines.append(f"{groups - len(shown)} more groups of files")
+    for files, word in ((damaged, "damaged"), (others, "of other kinds")):
+        if files:
+            directory, name, one_file = files[0]
+            lines.append(f"{len(files)} files {word}, as {display(directory)}/{display(name)}, which {one_file.reason}")
+    if found.dangling:
+        lines.append(f"{found.dangling} links to nothing")
+    if found.linked_directories:
+        lines.append(f"{found.linked_directories} links to directories, which were not followed")
+    lines += found.unreadable
+    lines += [f"not all was looked at: {reason}" for reason in found.cut_short]
+    return lines or ["no files"]
