@@ -146,7 +146,9 @@ def _find_directory(reader: Reader) -> Tuple[int, int, int]:
             raise Damaged("is truncated (no directory at its end)")
     fields = END.unpack(reader.read(end, END.size))
     disk, start_disk, count_here, count, size, start, comment = fields[1:]
-    if end + END.size + comment != reader.size:
+    rest = reader.size - (end + END.size + comment)
+    # Programs that write in blocks fill up the last one with zeros.
+    if rest < 0 or reader.read(reader.size - rest, rest).strip(b"\0"):
         raise Damaged("has bytes after its end, or lacks some")
     locator_at = end - _END64_LOCATOR.size
     if locator_at >= 0:

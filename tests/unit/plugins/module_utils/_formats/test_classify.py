@@ -88,7 +88,7 @@ DAMAGES = {
     "is not a .npz archive, which its name promises": b"text, or a page with an error message",
     "is truncated": PLAIN[:20],
     "is truncated (no directory at its end)": PLAIN[:-30],
-    "has bytes after its end, or lacks some": PLAIN + b"\0",
+    "has bytes after its end, or lacks some": PLAIN + b"\1",
     "has a directory that is not where it is announced": PLAIN[:500] + PLAIN[600:],
     "has a directory entry that points outside the file (wav2vec_features.npy)": patched(
         NARROW, central(NARROW) + 42, b"\xff\xff\xff\x7f"

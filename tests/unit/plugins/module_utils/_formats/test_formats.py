@@ -196,6 +196,11 @@ def test_a_type_by_its_name(look):
     assert look(one(npy(text="{'descr': 'float32', 'fortran_order': False, 'shape': (2, 768), }"))).kind == FEATURE
 
 
+def test_zeros_that_fill_up_the_last_block(look):
+    assert look(PLAIN + bytes(10240 - len(PLAIN))).kind == FEATURE
+    assert look(PLAIN + bytes(999) + b"x").kind == DAMAGED
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_bytes_behind_the_data(look, full):
     """numpy reads as many as the header announces; the checksum tells that they were written so."""
