@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 LINES = ("Copyright (c) 2026, trainprep.features contributors", "SPDX-License-Identifier: GPL-3.0-or-later")
-WITHOUT = {".txt", ".md", ".rst", ".in", ".json", ".npz", ".npy", ".bin", ".png", ".svg", ".html"}
+WITHOUT = {".txt", ".md", ".rst", ".in", ".json", ".npz", ".npy", ".pt", ".bin", ".png", ".svg", ".html"}
 WITHOUT_NAMES = {"LICENSE", "changelog.yaml"}
 
 listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], check=True, capture_output=True, text=True).stdout
