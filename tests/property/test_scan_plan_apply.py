@@ -93,6 +93,12 @@ class Hosts(RuleBasedStateMachine):
     def feature(self, directory: str, folder: str, name: str, content: str) -> None:
         self.put(self.root / directory / (folder + name), raw(content))
 
+    @rule(name=NAMES, contents=st.permutations(["red", "green", "blue", "grey"]))
+    def rivals(self, name: str, contents: list[str]) -> None:
+        """Several directories hold different features under one name."""
+        for directory, content in zip(LEGACY, contents, strict=False):
+            self.put(self.root / directory / name, raw(content))
+
     @rule(directory=LEGACY_DIRECTORIES, name=NAMES, content=st.sampled_from(["other", "damaged"]))
     def no_feature(self, directory: str, name: str, content: str) -> None:
         self.put(self.root / directory / name, raw(content))
