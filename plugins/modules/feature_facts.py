@@ -23,6 +23,16 @@ extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
+options:
+  remember:
+    description:
+      - Keep a witness of this look on the host where it is ready and nothing is due, and answer from it as long as nothing has
+        changed, so that an unchanged host costs a C(stat) a file. Access is proved anew each time.
+      - The witness lies in C(/var/cache/trainprep.features), or without root in C(~/.cache/trainprep.features). It is not
+        written in check mode, and neither written nor used with C(verify=full), on file systems other than ext2, ext3, ext4, xfs, btrfs and
+        zfs, or where something changed in the last two minutes.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -127,18 +137,18 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     PLAN_ARGUMENTS,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
-from ansible_collections.trainprep.features.plugins.module_utils._system.mounts import read_mountinfo
+from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import facts_of_host
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
     """Arguments in, one look, facts out."""
-    module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**PLAN_ARGUMENTS, "remember": {"type": "bool", "default": False}}, supports_check_mode=True
+    )
     with failing(module):
         sets, account, policy = parse_arguments(module.params)
-        found = facts(inspect_host(sets, account, policy), read_mountinfo(), module.params["sets"])
+        found = facts_of_host(sets, account, policy, module.params["sets"], module.check_mode)
         module.exit_json(changed=False, ansible_facts=found)
 
 

@@ -132,11 +132,12 @@ def _read(target: str) -> Optional[Tuple[int, Manifest]]:
         fd = os.open(manifest_path(target), OPEN_FILE)
     except OSError:
         return None
+    info = os.fstat(fd)
+    # One that somebody else planted is not a manifest of ours.
+    if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()):
+        os.close(fd)
+        return None
     with os.fdopen(fd, "rb") as file:
-        info = os.fstat(file.fileno())
-        # One that somebody else planted is no manifest of ours.
-        if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()):
-            return None
         try:
             return _unpack(file.read().decode("ascii"))
         except ValueError:

@@ -48,6 +48,7 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
         permissions=params.get("permissions") or "grant",
+        remember=bool(params.get("remember")),
     )
     return sets, account, policy
 

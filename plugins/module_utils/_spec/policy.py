@@ -20,3 +20,4 @@ class Policy:
     on_discovery: str = "fail"
     top_up: bool = False
     permissions: str = "grant"
+    remember: bool = False

@@ -31,6 +31,24 @@ def network_file_system(device: int, mountinfo: str) -> Optional[Dict[str, str]]
     return None
 
 
+def file_system_type(device: int, path: str, mountinfo: str) -> str:
+    """The type of the file system with this st_dev that holds a path; empty where it is unknown.
+
+    Subvolumes of btrfs have devices that stand in no table of mounts: for them the mount point above the path tells.
+    """
+    wanted, real = f"{os.major(device)}:{os.minor(device)}", os.path.realpath(path)
+    longest, kind = -1, ""
+    for line in mountinfo.splitlines():
+        mount, _separator, file_system = line.partition(" - ")
+        fields = mount.split(" ")
+        if len(fields) > 4 and fields[2] == wanted:
+            return file_system.split(" ")[0]
+        point = _plain(fields[4]) if len(fields) > 4 else ""
+        if point and (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= longest:
+            longest, kind = len(point), file_system.split(" ")[0]
+    return kind if kind == "btrfs" else ""
+
+
 def read_mountinfo() -> str:
     """The mounts that this process sees; empty where /proc is not there."""
     try:

@@ -23,7 +23,7 @@ import time
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, TypeVar
 
 Item = TypeVar("Item")
-JudgeOne = Callable[[Item], Any]
+WorkOn = Callable[[Item], Any]
 
 # How many items are measured together, and from how many seconds an item on storage counts as slow.
 SAMPLE = 16
@@ -42,41 +42,44 @@ HELD = 256
 
 def map_parallel(
     items: Iterable[Item],
-    judge_one: JudgeOne[Item],
+    work_on: WorkOn[Item],
     held: Callable[[Item], Any] = lambda item: None,
     threads: int = THREADS,
     slow: float = SLOW,
     processes: Optional[int] = None,
+    share: int = SHARE,
+    sample: int = SAMPLE,
 ) -> Iterator[Tuple[Item, Any]]:
-    """Each item with what C(judge_one) makes of it, in order; an Exception it raises is the result.
+    """Each item with what C(work_on) makes of it, in order; an Exception it raises is the result.
 
-    C(judge_one) may run in a forked copy of this process: only its result, of built-in types and classes of this
+    C(work_on) may run in a forked copy of this process: only its result, of built-in types and classes of this
     package, comes back. Only the caller's thread takes from C(items), one round ahead of what was handed out.
     held: what an item keeps open, equal for items that keep open the same. threads: how many items a process waits for
     at once; slow: seconds for an item from which it waits; processes: at most, by default as many as there are
-    processors, and on slow storage, where they only wait, all that are of use.
+    processors, and on slow storage, where they only wait, all that are of use. share: how many items are worth a process;
+    sample: how many are timed first.
     """
     source = iter(items)
     length = ROUND
     while True:
-        sample: List[Item] = list(itertools.islice(source, SAMPLE))
+        first: List[Item] = list(itertools.islice(source, sample))
         results, seconds = [], []
-        for item in sample:
+        for item in first:
             started = time.perf_counter()
-            results.append(_attempt(judge_one, item))
+            results.append(_attempt(work_on, item))
             seconds.append(time.perf_counter() - started)
-        yield from zip(sample, results)
-        if len(sample) < SAMPLE:
+        yield from zip(first, results)
+        if len(first) < sample:
             return
         # The median: on a busy machine single items wait for the processor, and threads would not help.
-        waiting = sorted(seconds)[SAMPLE // 2] > slow
+        waiting = sorted(seconds)[sample // 2] > slow
         taken = _take_round(source, held, length)
         length = min(2 * length, LONGEST_ROUND)
         if not taken:
             return
         most = (PROCESSES if waiting else min(PROCESSES, _processors())) if processes is None else processes
-        shares = _shares(taken, most, SLOW_SHARE if waiting else SHARE)
-        yield from zip(taken, _share_out(shares, judge_one, threads if waiting else 0))
+        shares = _shares(taken, most, min(SLOW_SHARE, share) if waiting else share)
+        yield from zip(taken, _share_out(shares, work_on, threads if waiting else 0))
 
 
 def _processors() -> int:
@@ -101,10 +104,10 @@ def _shares(items: List[Item], processes: int, least: int) -> List[List[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _share_out(shares: List[List[Item]], judge_one: JudgeOne[Item], threads: int) -> List[Any]:
+def _share_out(shares: List[List[Item]], work_on: WorkOn[Item], threads: int) -> List[Any]:
     """The results of a round: the first share is worked on here, each other one in a copy of this process."""
-    copies = [_Copy(share, judge_one, threads) for share in shares[1:]]
-    results = _work(shares[0], judge_one, threads)
+    copies = [_Copy(share, work_on, threads) for share in shares[1:]]
+    results = _work(shares[0], work_on, threads)
     for copy in copies:
         results += copy.results()
     return results
@@ -113,8 +116,8 @@ def _share_out(shares: List[List[Item]], judge_one: JudgeOne[Item], threads: int
 class _Copy:
     """A forked process that works on one share, which is done here where that fails."""
 
-    def __init__(self, share: Sequence[Item], judge_one: JudgeOne[Item], threads: int) -> None:
-        self._task = (share, judge_one, threads)
+    def __init__(self, share: Sequence[Item], work_on: WorkOn[Item], threads: int) -> None:
+        self._task = (share, work_on, threads)
         self._child = 0
         try:
             self._reader, writer = os.pipe()
@@ -145,7 +148,7 @@ class _Copy:
         return found
 
 
-def _answer(task: Tuple[Sequence[Any], JudgeOne[Any], int], writer: int) -> None:
+def _answer(task: Tuple[Sequence[Any], WorkOn[Any], int], writer: int) -> None:
     """The whole life of a copy: it never returns, and runs no handler or buffer of its parent."""
     code = 1
     # A collection would touch, and so copy, all that the parent holds.
@@ -159,16 +162,16 @@ def _answer(task: Tuple[Sequence[Any], JudgeOne[Any], int], writer: int) -> None
         os._exit(code)
 
 
-def _work(share: Sequence[Item], judge_one: JudgeOne[Item], threads: int) -> List[Any]:
+def _work(share: Sequence[Item], work_on: WorkOn[Item], threads: int) -> List[Any]:
     if not threads or len(share) < SAMPLE:
-        return [_attempt(judge_one, item) for item in share]
+        return [_attempt(work_on, item) for item in share]
     results: List[Any] = [None] * len(share)
     # Shared by all threads: next() on it is a single step of the interpreter.
     waiting = iter(range(len(share)))
 
     def work() -> None:
         for index in waiting:
-            results[index] = _attempt(judge_one, share[index])
+            results[index] = _attempt(work_on, share[index])
 
     workers = _start(work, min(threads, len(share)) - 1)
     work()
@@ -190,8 +193,8 @@ def _start(work: Callable[[], None], threads: int) -> List[threading.Thread]:
     return workers
 
 
-def _attempt(judge_one: JudgeOne[Item], item: Item) -> Any:
+def _attempt(work_on: WorkOn[Item], item: Item) -> Any:
     try:
-        return judge_one(item)
+        return work_on(item)
     except Exception as error:
         return error

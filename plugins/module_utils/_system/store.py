@@ -1,0 +1,100 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A small file that a run leaves for the next one, where nobody else can have written it.
+
+As root below a directory that only root can write, else in the cache directory of who we are, which root never reads.
+Anything odd about the file or the directory above it ends in "there is none".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import stat
+from typing import BinaryIO, Iterator, Optional
+
+NAME = "trainprep.features"
+MOST_BYTES = 1 << 20
+MOST_FILES = 16
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = ".new"
+
+
+def load(name: str) -> Optional[bytes]:
+    """The content that C(save) left under this name; None where there is none that can be trusted."""
+    with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory, _open(directory, name) as file:
+        info = os.fstat(file.fileno())
+        if stat.S_ISREG(info.st_mode) and _is_ours(info) and info.st_nlink == 1 and info.st_size <= MOST_BYTES:
+            return file.read(MOST_BYTES)
+    return None
+
+
+def _open(directory: int, name: str) -> BinaryIO:
+    return os.fdopen(os.open(name, _OPEN_FILE, dir_fd=directory), "rb")
+
+
+def save(name: str, content: bytes) -> bool:
+    """Leaves the content under a plain name, whole or not at all; whether that was possible."""
+    if len(content) > MOST_BYTES:
+        return False
+    with contextlib.suppress(OSError, KeyError), _directory(make=True) as directory:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name + _NEW, dir_fd=directory)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(name + _NEW, flags, 0o600, dir_fd=directory), "wb") as file:
+            file.write(content)
+        os.rename(name + _NEW, name, src_dir_fd=directory, dst_dir_fd=directory)
+        _forget_the_oldest(directory)
+        return True
+    return False
+
+
+def forget(name: str) -> None:
+    """Removes what was left under a name, if anything was."""
+    with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory:
+        os.unlink(name, dir_fd=directory)
+
+
+def place() -> str:
+    """The directory that the files lie in."""
+    if os.geteuid() == 0:
+        return f"/var/cache/{NAME}"
+    return f"{pwd.getpwuid(os.geteuid()).pw_dir}/.cache/{NAME}"
+
+
+@contextlib.contextmanager
+def _directory(make: bool) -> Iterator[int]:
+    """A descriptor of the directory, made where it lacks; OSError where others could write it or it is reached through a link."""
+    above, name = os.path.split(place())
+    fd = os.open(above, _OPEN_DIRECTORY)
+    try:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=fd)
+        below = os.open(name, _OPEN_DIRECTORY, dir_fd=fd)
+        if not (_is_ours(os.fstat(fd)) and _is_ours(os.fstat(below))):
+            os.close(below)
+            raise PermissionError(f"{above}/{name} can be written by others")
+    finally:
+        os.close(fd)
+    try:
+        yield below
+    finally:
+        os.close(below)
+
+
+def _is_ours(info: os.stat_result) -> bool:
+    return info.st_uid == os.geteuid() and not info.st_mode & 0o022
+
+
+def _forget_the_oldest(directory: int) -> None:
+    names = os.listdir(directory)
+    if len(names) > MOST_FILES:
+        oldest = sorted(names, key=lambda name: os.lstat(name, dir_fd=directory).st_mtime_ns)
+        for name in oldest[: len(names) - MOST_FILES]:
+            os.unlink(name, dir_fd=directory)
