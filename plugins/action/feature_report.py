@@ -7,21 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, deaf
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
+    REPORT_SPEC,
+    check_report_dir,
+    tell,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures
 
-display = Display()
-
-ARGUMENT_SPEC = {
-    "facts": {"type": "dict"},
-    "done": {"type": "dict", "default": {}},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "report_dir": {"type": "str", "default": ""},
-    "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
-}
+ARGUMENT_SPEC = {"facts": {"type": "dict"}, "done": {"type": "dict", "default": {}}, **REPORT_SPEC}
 
 
 class ActionModule(ActionBase):
@@ -35,17 +29,13 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
-        problem = deaf("prepare_features_report_dir", options["report_dir"], FEATURES)
-        if problem:
-            raise AnsibleActionFail(problem)
+        check_report_dir(options["report_dir"])
         facts = options["facts"]
         if facts is None:
             return result
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
-        result["report"] = host_report(host, facts, options["done"], check_mode=check_mode, state=options["state"])
-        # One call, so that the blocks of hosts that run side by side do not mix.
-        display.display("\n".join(result["report"]))
+        result.update(tell(host, facts, options["done"], options, check_mode))
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
         if sentences:
             # Ansible dumps a failed result: with the lines in it, the report would be printed twice.

@@ -33,6 +33,27 @@ options:
         zfs, or where something changed in the last two minutes.
     type: bool
     default: false
+  report:
+    description:
+      - Tell the report and the verdict with the result where the host is ready and nothing is due, so that no further task has to.
+      - The result then says in C(reported) whether all was told; what was not is for M(trainprep.features.feature_report). For the role; read on
+        the controller.
+    type: dict
+    suboptions:
+      state:
+        description: As of M(trainprep.features.feature_report).
+        type: str
+        choices: [present, absent]
+        default: present
+      report_dir:
+        description: As of M(trainprep.features.feature_report).
+        type: str
+        default: ""
+      fail_on:
+        description: As of M(trainprep.features.feature_report).
+        type: str
+        choices: [nothing, obstacles, unready]
+        default: nothing
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -140,11 +161,22 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import facts_of_host
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
+# Taken out by the action, on the controller.
+REPORT = {
+    "type": "dict",
+    "options": {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "report_dir": {"type": "str", "default": ""},
+        "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
+    },
+}
+
 
 def main() -> None:
     """Arguments in, one look, facts out."""
     module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, "remember": {"type": "bool", "default": False}}, supports_check_mode=True
+        argument_spec={**PLAN_ARGUMENTS, "remember": {"type": "bool", "default": False}, "report": REPORT},
+        supports_check_mode=True,
     )
     with failing(module):
         sets, account, policy = parse_arguments(module.params)

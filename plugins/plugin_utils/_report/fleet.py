@@ -88,7 +88,7 @@ class Fleet:
         record.changed = record.changed or result.get("changed") is True
         # The last look is what is true at the end, whichever action looked.
         record.facts = mapping(result.get("ansible_facts")) or record.facts
-        if action == REPORTS:
+        if action == REPORTS or result.get("reported"):
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
         elif action in STEP_OF:
