@@ -36,8 +36,8 @@ options:
   report:
     description:
       - Tell the report and the verdict with the result where the host is ready and nothing is due, so that no further task has to.
-      - The result then says in C(reported) whether all was told; what was not is for M(trainprep.features.feature_report). For the role; read on
-        the controller.
+      - The result then says in C(reported) whether all was told; what was not is for M(trainprep.features.feature_report).
+      - For the role; read on the controller.
     type: dict
     suboptions:
       state:
