@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -16,6 +17,16 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.comma
     program_of,
     show_parsed,
     split_arguments,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import check_start, read_project
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import (
+    SSH_OPTIONS,
+    Login,
+    address_of,
+    check_words,
+    receiver_words,
+    send_project,
+    ssh_words,
 )
 
 
@@ -30,9 +41,53 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             arguments = module_arguments(self._task.args)
+            if arguments.get("project"):
+                return {**result, **with_old_runs(self._start_project(arguments, task_vars or {}))}
         except FeatureError as error:
             return {**result, "failed": True, "msg": str(error)}
-        return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
+        return {**result, **with_old_runs(self._ask(arguments, task_vars))}
+
+    def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None, module: str = "training_run") -> dict[str, Any]:
+        name = f"trainprep.features.{module}"
+        return dict(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
+
+    def _start_project(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Whether there is anything to start; then the project, then the start."""
+        project = read_project(arguments["project"])
+        check_start(project, str(arguments.get("script_name") or ""), arguments["programs"]["deploy_training_command"])
+        arguments["record"] = {**(arguments.get("record") or {}), "project": project.record()}
+        host = str(task_vars.get("inventory_hostname", ""))
+        planned = self._ask_in_check_mode({**arguments, "tree": ".project-planned"}, task_vars)
+        if self._task.check_mode or planned.get("failed") or not planned.get("changed"):
+            return planned
+        place = {name: arguments[name] for name in ("session", "dir", "user") if arguments.get(name)}
+        answer = self._ask(place, task_vars, "training_project")
+        if "staged" not in answer:
+            return answer
+        staged = answer["staged"]
+        become = self._connection.become
+        method = str(become.name) if self._task.become and become is not None else "sudo"
+        check_words(receiver_words(staged), method, self._connection.transport, host)
+        send_project(project, staged, self._login(), host)
+        return self._ask({**arguments, "tree": staged["name"]}, task_vars)
+
+    def _ask_in_check_mode(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        task = self._task
+        self._task = task.copy()
+        self._task.check_mode = True
+        try:
+            return self._ask(arguments, task_vars)
+        finally:
+            self._task = task
+
+    def _login(self) -> Login:
+        if self._connection.transport == "local":
+            return Login()
+        option = self._connection.get_option
+        password = option("password")
+        host = str(option("host") or self._play_context.remote_addr)
+        options = {name: option(name) for name in SSH_OPTIONS}
+        return Login(address_of(host, option("remote_user")), ssh_words(options, bool(password)), password or None)
 
 
 def module_arguments(given: dict[str, Any]) -> dict[str, Any]:
@@ -48,3 +103,20 @@ def module_arguments(given: dict[str, Any]) -> dict[str, Any]:
         "programs": {"deploy_training_command": program_of(command), "deploy_training_on_end": program_of(on_end)},
         "environment": pack_environment(given.get("environment") or {}),
     }
+
+
+def with_old_runs(answer: dict[str, Any]) -> dict[str, Any]:
+    """A module's result with what its launcher did to the runs of before; what could not be removed is a warning."""
+    if answer.get("failed") or "message" not in answer:
+        return answer
+    old = answer.pop("old_runs", {})
+    runs = os.path.dirname(str(answer.get("run", "")))
+    warnings = list(answer.get("warnings") or [])
+    if old.get("error"):
+        warnings.append(f"an old run in {runs} cannot be removed ({old['error']}): remove it by hand")
+    if old.get("kept"):
+        warnings.append(
+            f"run {old['kept'][0]} in {runs} and {len(old['kept']) - 1} more are older than those to keep, but hold files of their"
+            " training: move what you need, then remove them"
+        )
+    return {**answer, "removed": int(old.get("removed") or 0), "warnings": warnings}

@@ -18,8 +18,7 @@ description:
   - Writes the script into the working directory and a folder for the run (record, launcher, log), and starts the launcher
     in a detached tmux session that outlives the connection.
   - The environment is that of a login of the training user, and what is configured; not that of a tmux server that is there.
-  - Where systemd or logind would end the tmux server with the connection (C(KillUserProcesses=yes)), it gets a scope of its own.
-    Where that is not possible nothing is started.
+  - Where systemd or logind would end the tmux server with the connection, it gets a scope of its own, or nothing is started.
   - Whatever lives in that session already is left alone, unless O(restart=true).
   - All of it is done as the training user, to whom everything in the working directory belongs.
   - It does not ask whether the features are ready. The role P(trainprep.features.deploy_training#role) does.
@@ -58,8 +57,8 @@ options:
     type: raw
   on_end:
     description:
-      - A command, as O(command), that the launcher runs when the training has ended, for ten minutes at most. It gets the outcome
-        as a JSON object on standard input; its output is C(on_end.log) in the run's folder, its own outcome stands in C(state.json).
+      - A command, as O(command), that the launcher runs when the training has ended. It gets the outcome as a JSON object on
+        standard input.
     type: raw
   command_line:
     description: The command for people; set by the action plugin.
@@ -95,6 +94,16 @@ options:
     description: Seconds that a live training has to end by itself, once asked, before it is killed.
     type: int
     default: 30
+  project:
+    description:
+      - A folder on the controller that the action plugin sends before the start, by rsync, without what its C(.gitignore) files name
+        and without C(.git). Each run has its own copy, in which it works; O(script_name) is a path below it.
+    type: str
+    default: ""
+  tree:
+    description: The folder that the project was sent into; set by the action plugin.
+    type: str
+    default: ""
   ready_for:
     description: The user for whom the features were made ready. It is an error where another one is to train.
     type: str
@@ -142,12 +151,10 @@ live:
   description: Whether a training was live before.
   returned: success
   type: bool
-  sample: false
 pid:
   description: The process of the training that is live now; null in check mode and where there is none.
   returned: success
   type: int
-  sample: 4711
 run:
   description: The folder of that training's run; empty where it has none.
   returned: success
@@ -162,12 +169,10 @@ user:
   description: The training user.
   returned: success
   type: str
-  sample: ubuntu
 removed:
-  description: How many old runs were removed.
+  description: How many old runs were removed; counted by the action plugin.
   returned: success
   type: int
-  sample: 0
 command_line:
   description: What is run, quoted for a shell.
   returned: success
@@ -208,6 +213,8 @@ def main() -> None:
             "keep_runs": {"type": "int", "default": 20},
             "restart": {"type": "bool", "default": False},
             "grace": {"type": "int", "default": 30},
+            "project": {"type": "str", "default": ""},
+            "tree": {"type": "str", "default": ""},
             "ready_for": {"type": "str", "default": ""},
             "record": {"type": "dict", "default": {}},
         },
@@ -235,6 +242,7 @@ def main() -> None:
             grace=params["grace"],
             ready_for=params["ready_for"],
             facts=params["record"],
+            tree=params["tree"],
         )
         lifetime = Lifetime(account)
         # First what is to be done and whether it can be, as the user; the user's tmux server is then kept alive by whoever may.

@@ -18,6 +18,9 @@ from .._system.accounts import Account
 from .._system.paths import display
 from ..errors import FeatureError
 
+PROJECT = "project"  # in a run's folder
+STAGED = ".project-"  # beside the runs, on its way there
+
 
 def make_directories(account: Account, paths: Sequence[str], check: bool) -> None:
     for path in paths:
@@ -74,8 +77,8 @@ def write_file(path: str, content: str, mode: int) -> None:
         raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
 
 
-def new_run(runs: str, files: Dict[str, Tuple[str, int]]) -> str:
-    """The folder of a new run with these files (content and mode), which gets its name when it is whole.
+def new_run(runs: str, files: Dict[str, Tuple[str, int]], tree: str = "") -> str:
+    """The folder of a new run with these files (content and mode) and a staged project, which gets its name when it is whole.
 
     So what a killed deploy leaves is not a run.
     """
@@ -86,6 +89,8 @@ def new_run(runs: str, files: Dict[str, Tuple[str, int]]) -> str:
         os.mkdir(new, 0o755)
         for name, (content, mode) in files.items():
             write_file(os.path.join(new, name), content, mode)
+        if tree:
+            os.rename(os.path.join(runs, tree), os.path.join(new, PROJECT))
         for number in range(1, 100):
             path = base if number == 1 else f"{base}-{number}"
             try:

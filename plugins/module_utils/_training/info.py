@@ -70,7 +70,7 @@ def look(
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
         "progress": {**progress.as_result(), **_pace(run, progress)},
         "history": session_curves(directory, session, run, time.time()) if history else None,
-        "checkpoint": newest_checkpoint(os.path.join(directory, "checkpoints"), *_times(run)),
+        "checkpoint": _checkpoint(directory, run),
         "gpus": gpus(),
         "memory": _memory(),
         "disk": _disk(directory),
@@ -133,6 +133,13 @@ def _size(path: str) -> Optional[int]:
         return os.lstat(path).st_size
     except OSError:
         return None
+
+
+def _checkpoint(directory: str, run: Optional[Run]) -> Optional[Dict[str, Any]]:
+    """The run's newest one, in the working directory or in the run's own project."""
+    places = [directory, os.path.join(run.path, "project")] if run else [directory]
+    found = (newest_checkpoint(os.path.join(place, "checkpoints"), *_times(run)) for place in places)
+    return min((one for one in found if one), key=lambda one: float(one["age"]), default=None)
 
 
 def _times(run: Optional[Run]) -> Tuple[float, float]:

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 from .._system.accounts import Account
-from .._system.paths import display
 from ..errors import FeatureError
 from .command import check_script, check_session, show_command
 from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
-from .folder import lock_runs, make_directories, new_run, write_file
+from .folder import PROJECT, lock_runs, make_directories, new_run, write_file
 from .runs import ENVIRONMENT, LAUNCHER, RECORD, RunState, observe, runs_of, working_directory
 from .session import find_server, launch, stop
 from .tmux import find_tmux, read_process
@@ -54,6 +53,7 @@ class Order:
     keep_runs: int = 20
     ready_for: str = ""
     facts: Dict[str, Any] = field(default_factory=dict)
+    tree: str = ""  # the staged project, in which the script is then
     login: Optional[Dict[str, str]] = None
     prefix: Tuple[str, ...] = ()
 
@@ -94,7 +94,8 @@ def plan_start(account: Account, order: Order) -> Plan:
     command = order.command
     if not command:
         python = find_python(virtualenv, login, account)
-        command = (python, "-u", os.path.join("scripts", check_script(order.script_name)), *order.arguments)
+        script = order.script_name if order.tree else os.path.join("scripts", check_script(order.script_name))
+        command = (python, "-u", script, *order.arguments)
     shown = order.shown or show_command(command)
     return Plan(directory, login, virtualenv, interpreter, command, shown, [warning] if warning else [])
 
@@ -120,11 +121,10 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
             return answer
         if run_state.session.active or run_state.alive:
             stop(account, run_state, order.session, order.grace)
-        if order.script_name:
+        if order.script_name and not order.tree:
             write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
-        run = new_run(runs, _files(account, order, plan))
+        run = new_run(runs, _files(account, order, plan), order.tree)
         answer.update(launch(account, order.session, run, plan.interpreter, plan.login, order.prefix))
-        _report_old_runs(answer, runs)
         return answer
     finally:
         if lock is not None:
@@ -138,7 +138,7 @@ def _files(account: Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, i
         "session": order.session,
         "user": account.name,
         "directory": plan.directory,
-        "cwd": plan.directory,
+        "cwd": PROJECT if order.tree else plan.directory,
         "virtualenv": plan.virtualenv,
         "command": plan.command,
         "command_line": plan.command_line,
@@ -158,19 +158,6 @@ def _files(account: Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, i
     }
 
 
-def _report_old_runs(answer: Dict[str, Any], runs: str) -> None:
-    """What the launcher has done with them before the training: what cannot be removed is a warning."""
-    old = answer.pop("old_runs")
-    answer["removed"] = int(old.get("removed") or 0)
-    if old.get("error"):
-        answer["warnings"].append(f"an old run in {display(runs)} cannot be removed ({display(str(old['error']))}): remove it by hand")
-    if old.get("kept"):
-        answer["warnings"].append(
-            f"run {display(str(old['kept'][0]))} in {display(runs)} and {len(old['kept']) - 1} more are older than those to keep, but"
-            " hold files of their training: move what you need, then remove them"
-        )
-
-
 def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> Dict[str, Any]:
     """What is to be done, decided before anything is; in check mode this is the whole result."""
     live = run_state.first
@@ -182,7 +169,6 @@ def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> 
         "command_line": plan.command_line,
         "run": run_state.run.path if run_state.run and run_state.alive else "",
         "pid": live.pid if live else None,
-        "removed": 0,
         "warnings": list(plan.warnings),
     }
     if run_state.alive and not order.restart:

@@ -231,8 +231,39 @@ def lives(run):
 
 
 def holds_results(run):
-    """Whether anything lies in a run's folder that neither a deploy nor a launcher has put there."""
-    return bool(set(os.listdir(run)) - OURS)
+    """Whether anything lies in a run's folder that neither a deploy nor a launcher has put there, or not like that."""
+    others = set(os.listdir(run)) - OURS - {"project", "project.json"}
+    project = os.path.join(run, "project")
+    if others or not os.path.isdir(project):
+        return bool(others)
+    try:
+        known = read("project.json", run)
+    except (OSError, ValueError):
+        return True
+    return any(known.get(name) != seen for name, seen in files_of(project).items())
+
+
+def files_of(project):
+    """Size and time of each file of a project, by its path. What Python compiles is not worth keeping."""
+    found = {}
+    for folder, folders, names in os.walk(project):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names + links:
+            path = os.path.join(folder, name)
+            info = os.lstat(path)
+            found[os.path.relpath(path, project)] = [info.st_size, info.st_mtime_ns]
+    return found
+
+
+def settle_project(run):
+    """What a training writes below checkpoints/ outlives its run's copy of the project; what was sent is remembered."""
+    project = os.path.join(RUN, "project")
+    checkpoints = os.path.join(project, "checkpoints")
+    if not os.path.lexists(checkpoints):
+        os.symlink(os.path.join(run["directory"], "checkpoints"), checkpoints)
+    with open(os.path.join(RUN, "project.json"), "w", encoding="utf-8") as stream:
+        json.dump(files_of(project), stream)
 
 
 # --- the training ----------------------------------------------------------------------------------------------------
@@ -336,6 +367,8 @@ def main():
         STATE["old_runs"] = remove_old_runs(run["keep_runs"])
     except OSError as error:
         STATE["old_runs"] = {"removed": 0, "kept": [], "error": str(error)[:500]}
+    if run["cwd"] == "project":
+        settle_project(run)
     code = train(run, environment)
     if run["on_end"]:
         # After the end is on record: it changes nothing of the outcome.

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A folder for a project on its way to a run. As the training user."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+from typing import Any, Dict
+
+from .._system.accounts import Account
+from .._system.paths import OPEN_DIRECTORY, display, key_of
+from ..errors import FeatureError
+from .command import check_session
+from .folder import PROJECT, STAGED, make_directories
+from .runs import find_run, runs_of, working_directory
+
+
+def stage_project(account: Account, directory: str, session: str) -> Dict[str, Any]:
+    """An empty folder beside the session's runs, and where the last run has its project."""
+    check_session(session)
+    rsync = shutil.which("rsync", path=(os.environ.get("PATH") or "") + ":/usr/local/bin:/usr/bin:/bin")
+    if not rsync:
+        raise FeatureError("rsync is missing on this host: install the package rsync, deploy_training_project is sent by it")
+    directory = working_directory(directory, account)
+    runs = runs_of(directory, session)
+    make_directories(account, [directory, runs], False)
+    for name in os.listdir(runs):
+        if name.startswith(STAGED):
+            _remove_unless_in_use(os.path.join(runs, name))
+    path = os.path.join(runs, STAGED + secrets.token_hex(6))
+    try:
+        os.mkdir(path, 0o755)
+    except OSError as error:
+        raise FeatureError(f"{display(path)} cannot be made ({error.strerror}): free or repair that place") from None
+    run = find_run(directory, session)
+    before = os.path.join(run.path, PROJECT) if run else ""
+    device, inode = key_of(os.stat(path))
+    return {
+        "path": path,
+        "name": os.path.basename(path),
+        "key": f"{device}:{inode}",
+        "rsync": rsync,
+        "copy_from": before if before and os.path.isdir(before) else "",
+        "user": account.name,
+    }
+
+
+def _remove_unless_in_use(path: str) -> None:
+    """What a killed deploy left; an rsync that still works in it holds its lock."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, OPEN_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(handle)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A project is sent before the start, each run works in its own copy, and several hosts know each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.support.trainings import WORK, monitor, state, wait_for
+
+TRAIN = """
+import os, pathlib, sys, time
+from package.model import NAME
+print("model", NAME, "in", os.path.basename(os.getcwd()), sys.argv[1:], flush=True)
+pathlib.Path("checkpoints/%s.keras" % NAME).write_text("weights")
+if "stay" in sys.argv:
+    time.sleep(900)
+"""
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org", *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path):
+    root = tmp_path / "speech"
+    (root / "package").mkdir(parents=True)
+    (root / "package" / "__init__.py").write_text("")
+    (root / "package" / "model.py").write_text("NAME = 'first'\n")
+    (root / "train.py").write_text(TRAIN)
+    (root / "run it.sh").write_text("#!/bin/sh\nexec python3 train.py \"$@\"\n")
+    (root / "run it.sh").chmod(0o755)
+    (root / ".gitignore").write_text("data/\n*.log\n!kept.log\n")
+    (root / "data").mkdir()
+    (root / "data" / "big.npz").write_text("big")
+    (root / "kept.log").write_text("kept")
+    (root / "left.log").write_text("left")
+    return root
+
+
+@pytest.fixture(scope="module")
+def host(start_host):
+    return start_host("project", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+
+
+def deploy(play, hosts, project, rc=0, **variables):
+    names = {"deploy_training_" + name: value for name, value in variables.items()}
+    result = play(hosts, "deploy_training.yml", {"deploy_training_project": str(project), "deploy_training_virtualenv": "", **names})
+    assert result.rc == rc, result.stdout
+    return result
+
+
+def run_of(host, session):
+    return host.run(["readlink", "-f", f"{WORK}/runs/{session}/latest"]).stdout.strip()
+
+
+def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, project):
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "first")
+    commit = subprocess.run(["git", "-C", project, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    # Left aside by a start that was killed.
+    host.run(f"mkdir -p {WORK}/runs/speech/.project-old/x", user="ubuntu")
+    deploy(play, host, project, script="train.py", session="speech", args=["stay"])
+    first = run_of(host, "speech")
+    wait_for(lambda: "model first in project ['stay']" in host.run(["cat", f"{first}/training.log"]).stdout, "the first lines")
+    record = json.loads(host.run(["cat", f"{first}/run.json"]).stdout)
+    assert record["project"] == {"path": str(project), "files": 6, "commit": commit, "dirty": False}
+    sent = host.run(f"cd {first}/project && find . -type f ! -path '*/__pycache__/*' | LC_ALL=C sort; stat -c '%a %U' 'run it.sh'")
+    sent = sent.stdout.splitlines()
+    assert sent == ["./.gitignore", "./kept.log", "./package/__init__.py", "./package/model.py", "./run it.sh", "./train.py", "755 ubuntu"]
+    assert host.run(f"ls -A {WORK}/runs/speech | grep '^.project'", check=False).stdout == ""
+    assert "✓ checkpoint: " + f"{WORK}/checkpoints/first.keras" in monitor(play, host, "speech").stdout
+
+    # A second deploy sends nothing and changes nothing under the live run.
+    (project / "package" / "model.py").write_text("NAME = 'other'\n")
+    (project / "kept.log").unlink()
+    before = host.tree(f"{first}/project")
+    again = deploy(play, host, project, script="train.py", session="speech", args=[])
+    assert "was left alone" in again.stdout and again.recap[host.name]["changed"] == 0
+    assert host.tree(f"{first}/project") == before
+
+    deploy(play, host, project, script="train.py", session="speech", args=[], restart=True)
+    second = run_of(host, "speech")
+    wait_for(lambda: "ended" in state(host, "speech"), "the end")
+    assert "model other in project []" in host.run(["cat", f"{second}/training.log"]).stdout
+    assert json.loads(host.run(["cat", f"{second}/run.json"]).stdout)["project"]["dirty"] is True
+    assert host.run(["cat", f"{first}/project/package/model.py"]).stdout == "NAME = 'first'\n"
+    assert host.run(["ls", f"{first}/project/kept.log"]).returncode == 0
+    assert host.run(["ls", f"{second}/project/kept.log"], check=False).returncode != 0
+
+
+def test_a_command_of_a_folder_that_git_does_not_keep(host, play, project):
+    deploy(play, host, project, command=["./run it.sh"], args=["x y"], session="plain")
+    wait_for(lambda: "ended" in state(host, "plain"), "the end")
+    assert "model first in project ['x y']" in host.run(["cat", f"{run_of(host, 'plain')}/training.log"]).stdout
+    names = host.run(["ls", "-A", f"{run_of(host, 'plain')}/project"]).stdout.split("\n")
+    assert "kept.log" in names and "left.log" not in names and "data" not in names
+
+
+def test_an_old_run_goes_with_its_copy_unless_the_training_wrote_there(host, play, project):
+    for session, writes in (("clean", False), ("wrote", True)):
+        (project / "train.py").write_text("open('result.csv', 'w').write('1')\n" if writes else "import package.model\n")
+        for _turn in range(3):
+            deploy(play, host, project, script="train.py", session=session, args=[], keep_runs=1)
+            wait_for(lambda name=session: "ended" in state(host, name), "the end")
+        runs = host.run(f"ls -d {WORK}/runs/{session}/2*").stdout.split()
+        assert len(runs) == (3 if writes else 2)
+
+
+@pytest.mark.parametrize(("variables", "words"), [
+    ({"project": "/nowhere", "script": "train.py"}, "deploy_training_project '/nowhere' is not a folder on the controller"),
+    ({"script": "gone.py"}, "deploy_training_script 'gone.py' is not there on the controller"),
+    ({"script": "left.py"}, "'left.py' is not among the files of deploy_training_project"),
+    ({"command": "./left.py x"}, "'./left.py' is not among the files of deploy_training_project"),
+    ({"script": "train.py", "virtualenv": "/opt/none"}, "the virtual environment /opt/none is not there"),
+], ids=["folder", "script", "ignored", "command", "host"])  # fmt: skip
+def test_what_cannot_be_started_sends_nothing(host, play, project, variables, words):
+    (project / "left.py").write_text("")
+    (project / ".gitignore").write_text("left.py\n")
+    result = deploy(play, host, variables.pop("project", project), rc=2, session="bad", **variables)
+    assert words in " ".join(result.stdout.split())
+    assert host.run(f"ls -d {WORK}/runs/bad", check=False).returncode != 0
+
+
+def test_another_training_user_gets_it_by_sudo(host, play, project):
+    host.lay_out("--features", "/srv/old", "--crema-d", "6", "--owner", "trainer")
+    result = play(host, "deploy_training.yml", {
+        "prepare_features_sets": [{"name": "old", "target": "/data/old", "legacy": ["/srv/old"]}], "prepare_features_user": "trainer",
+        "deploy_training_project": str(project), "deploy_training_script": "train.py", "deploy_training_virtualenv": ""})
+    assert result.rc == 0, result.stdout
+    home = "/home/trainer/emotion_recognition"
+    wait_for(lambda: "ended" in state(host, "attn_crnn_v2", "trainer", home), "the end")
+    assert "model first in project" in host.run(f"cat {home}/runs/attn_crnn_v2/latest/training.log").stdout
+    assert host.run(f"find {home} ! -user trainer").stdout == ""
+
+
+def test_each_host_of_a_play_knows_its_place(host, start_host, play, project):
+    other = start_host("second", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+    deploy(play, [host, other], project, session="nodes", args=[], command="echo $NODE_RANK of $NNODES at $MASTER_ADDR",
+           master_address="{{ ansible_play_hosts_all[0] }}.example.org")
+    for rank, one in enumerate((host, other)):
+        wait_for(lambda one=one: "ended" in state(one, "nodes"), "the end")
+        assert one.run(["cat", f"{run_of(one, 'nodes')}/training.log"]).stdout == f"{rank} of 2 at {host.name}.example.org\n"

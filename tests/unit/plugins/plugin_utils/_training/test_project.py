@@ -1,0 +1,147 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import (
+    Project,
+    check_start,
+    read_project,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import (
+    Login,
+    address_of,
+    check_words,
+    explain,
+    send_project,
+    ssh_words,
+)
+
+
+def git(folder, *words):
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always")
+    subprocess.run(["git", "-C", folder, *identity, *words], check=True, capture_output=True)
+
+
+def write(root, **files):
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "project"
+    root.mkdir()
+    write(root, train_dot_py="x", src__a_dot_py="x", src__a_dot_log="x", data__big="x", _dot_gitignore="*.log\n/data/\n")
+    (root / "näme\n#1").write_text("x")
+    (root / "link").symlink_to("src")
+    return root
+
+
+KEPT = (".gitignore", "link", "näme\n#1", "src/a.py", "train.py")
+
+
+def test_without_git_all_is_sent_but_what_gitignore_names(tree):
+    assert read_project(str(tree)) == Project(str(tree), tuple(sorted(KEPT)))
+    (tree / ".gitignore").unlink()
+    assert set(read_project(str(tree)).files) == {*KEPT, "src/a.log", "data/big"} - {".gitignore"}
+
+
+def test_with_git_also_new_files_are_sent_and_the_commit_is_known(tree):
+    git(tree, "init", "-q")
+    assert read_project(str(tree)) == Project(str(tree), tuple(sorted(KEPT)), None, True)
+    git(tree, "add", "-A")
+    git(tree, "add", "-f", "data/big")
+    git(tree, "commit", "-qm", "x")
+    project = read_project(str(tree))
+    assert project.files == tuple(sorted((*KEPT, "data/big"))) and project.dirty is False and len(project.commit) == 40
+    (tree / "train.py").unlink()
+    write(tree, new_dot_py="x")
+    changed = read_project(str(tree))
+    assert set(changed.files) == {*KEPT, "data/big", "new.py"} - {"train.py"}
+    assert (changed.commit, changed.dirty) == (project.commit, True)
+    # A folder of a larger repository, and one called from a hook.
+    assert read_project(str(tree / "src")).files == ("a.py",)
+
+
+def test_submodules_are_sent_with_their_own_files(tree, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other, model_dot_py="x")
+    for root in (other, tree):
+        git(root, "init", "-q")
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", "x")
+    git(tree, "submodule", "--quiet", "add", str(other), "vendored")
+    files = read_project(str(tree)).files
+    assert "vendored/model.py" in files and not [name for name in files if "/.git/" in f"/{name}/"]
+
+
+def test_a_repository_of_a_hook_is_not_taken_for_the_projects(tree, tmp_path, monkeypatch):
+    git(tree, "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert read_project(str(tree)).files == tuple(sorted(KEPT))
+
+
+@pytest.mark.parametrize(
+    ("script", "program", "variable"),
+    [
+        ("train.py", "", ""), ("./src/a.py", "", ""), ("", "src/a.py", ""), ("", "/bin/sh", ""), ("", "torchrun", ""),
+        ("gone.py", "", "deploy_training_script"), ("../train.py", "", "deploy_training_script"),
+        ("/train.py", "", "deploy_training_script"), ("", "./gone.sh", "deploy_training_command"),
+    ],
+)  # fmt: skip
+def test_what_is_started_has_to_be_sent(script, program, variable):
+    project = Project("/p", ("src/a.py", "train.py"))
+    if not variable:
+        check_start(project, script, program)
+        return
+    with pytest.raises(FeatureError, match=f"{variable}: '.*' is not among the files"):
+        check_start(project, script, program)
+
+
+def test_a_project_arrives_with_modes_links_and_odd_names_and_copies_what_is_there(tree, tmp_path):
+    (tree / "train.py").chmod(0o755)
+    before, target = tmp_path / "before", tmp_path / "it's $HOME"
+    for folder in (before, target):
+        folder.mkdir()
+    (before / "train.py").write_text("x")
+    (before / "of the run before").write_text("x")
+    info = target.stat()
+    staged = {"path": str(target), "key": f"{info.st_dev}:{info.st_ino}", "rsync": "rsync", "copy_from": str(before), "sudo_user": ""}
+    send_project(read_project(str(tree)), staged, Login(), "here")
+    found = {str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir() or path.is_symlink()}
+    assert found == set(KEPT)
+    assert (target / "train.py").stat().st_mode & 0o777 == 0o755 and (target / "link").readlink().name == "src"
+    # A copy, which the run before cannot see changing.
+    assert (target / "train.py").stat().st_ino != (before / "train.py").stat().st_ino
+    with pytest.raises(FeatureError, match="was not sent to here"):
+        send_project(read_project(str(tree)), {**staged, "key": "1:1"}, Login(), "here")
+
+
+def test_how_a_host_is_reached():
+    assert [address_of(host, "u") for host in ("h", "::1", "[::1]")] == ["u@h", "u@[::1]", "u@[::1]"]
+    assert address_of("h", None) == "h"
+    words = ssh_words({"ssh_args": "-o A=1", "port": 22, "private_key_file": "/a b", "host_key_checking": False, "timeout": 9}, False)
+    shown = shlex.join(words)
+    for part in ("-o A=1", "-o Port=22", "ConnectTimeout=9", "StrictHostKeyChecking=no", "BatchMode=yes", "IdentityFile=\"/a b\""):
+        assert part in shown
+    assert "BatchMode=yes" not in ssh_words({}, True)
+
+
+def test_what_rsync_says_is_one_sentence():
+    assert explain(12, "x\nsudo: a password is required\n", "h", "/p").startswith("deploy_training_project /p was not sent to h: sudo asks")
+    assert "(rsync's code 23: no room)" in explain(23, "noise\nno room\nrsync error: x", "h", "/p")
+    check_words(["sudo"], "ansible.builtin.sudo", "ssh", "h")
+    check_words(["/bin/sh"], "doas", "local", "h")
+    for words, method, transport, said in ((["sudo"], "doas", "ssh", "by sudo only"), (["/bin/sh"], "sudo", "docker", "use ssh")):
+        with pytest.raises(FeatureError, match=said):
+            check_words(words, method, transport, "h")
