@@ -6,12 +6,15 @@
 2,000 features of 0.4 MB, as random as real ones. The role looks, judges, transfers, publishes, looks again and reports. The ways
 take turns, so that whatever else the machine does meets them alike, each into a directory of its own; the best of each counts.
 
-Then an upload of 600 features that is killed 20 times (`make test` kills it 6 times): how many bytes went over the line.
+Then 600 features: over the loopback, where what counts is how much the role adds to rsync, in plays that only ping; and over a line
+of 80 ms and 1 Gbit/s, which one connection does not fill. At last an upload of 600 features that is killed 20 times, with four
+streams (`make test` kills it 6 times): how many bytes went over the line.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import re
 import shlex
@@ -26,9 +29,14 @@ from measure import ON_DISK, REPOSITORY, Row, save
 
 from tests.support.hosts import Host, Hosts
 from tests.support.layout import crema_d_names, write_wav2vec
+from tests.support.relay import line
 from tests.support.uploads import ROLE, feature_set, role_variables
 
 AT_MOST_RSYNC, AT_LEAST_TAR = 1.3, 8.0
+AT_MOST_PINGS, AT_MOST_LONG = 2.0, 0.6
+FEWER = 600
+ROUND_TRIP, GIGABIT = 0.08, 125_000_000.0
+PING = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]
 
 
 def bare_rsync(host: Host, source: Path, ssh: str, target: str) -> None:
@@ -98,20 +106,77 @@ def main() -> None:
         Row("upload: whole role / bare rsync -a", best["role"] / best["rsync"], "<=", AT_MOST_RSYNC, detail),
         Row("upload: tar.gz + scp + unpack / whole role", best["tar.gz + scp"] / best["role"], ">=", AT_LEAST_TAR, detail),
     ]
+    rows += adds_and_long_line(options.rounds)
     if not options.no_kills:
         rows.append(killed())
     save("upload", rows)
 
 
+def ssh_to(host: Host) -> str:
+    return shlex.join(["ssh", *host.ssh_options, "-i", str(host.key), "-p", str(host.port)])
+
+
+def adds_and_long_line(rounds: int) -> list[Row]:
+    """What the role adds to rsync where the line is short, and what it saves where that is long."""
+    scratch = Path(tempfile.mkdtemp(prefix="upload-", dir="/tmp"))
+    hosts = Hosts(prefix="tp-bench")
+    try:
+        source = scratch / "source"
+        source.mkdir()
+        for name in crema_d_names(FEWER):
+            write_wav2vec(source / name, frames=130, dense=True)
+        size = sum(path.stat().st_size for path in source.iterdir())
+        host = hosts.start("upload", args=ON_DISK)
+        host.run("mkdir -p /data && chown ubuntu /data")
+        near = timed(hosts, host, source, rounds, "near")
+        with line(host.port, round_trip=ROUND_TRIP, rate=GIGABIT) as port:
+            key = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()
+            with host.known_hosts.open("a") as known:
+                known.write(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
+            far = timed(hosts, dataclasses.replace(host, port=port), source, rounds, "far")
+    finally:
+        hosts.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+    about = f"{FEWER} files, {size / 1e6:,.0f} MB; seconds: "
+    return [
+        Row("upload over the loopback: whole role minus bare rsync -a, in ping plays", (near["role"] - near["rsync"]) / near["ping"],
+            "<=", AT_MOST_PINGS, about + told(near)),
+        Row("upload over 80 ms and 1 Gbit/s: whole role / bare rsync -a", far["role"] / far["rsync"], "<=", AT_MOST_LONG,
+            about + told(far)),
+    ]  # fmt: skip
+
+
+def told(best: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in best.items())
+
+
+def timed(hosts: Hosts, host: Host, source: Path, rounds: int, name: str) -> dict[str, float]:
+    """The best of some rounds of each way, which take turns."""
+    ways = {
+        "ping": lambda _target: hosts.play(host, PING),
+        "rsync": lambda target: bare_rsync(host, source, ssh_to(host), target),
+        "role": lambda target: role(hosts, host, source, target),
+    }
+    best: dict[str, float] = {}
+    for turn in range(rounds):
+        for way, work in ways.items():
+            began = time.monotonic()
+            work(f"/data/{name}-{way}-{turn}")
+            best[way] = min(best.get(way, 1e9), time.monotonic() - began)
+            host.run("sync")
+    return best
+
+
 def killed() -> Row:
     """The bytes of an upload that was killed 20 times, as the test counts them."""
     command = [str(REPOSITORY / ".venv/bin/pytest"), "-q", "-s", "tests/system/test_upload_killed.py", "-k", "again"]
-    done = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, "KILLS": "20"}, text=True, capture_output=True, check=False)
+    environment = {**os.environ, "KILLS": "20", "STREAMS": "4"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, text=True, capture_output=True, check=False)
     found = re.search(r"20 kills: ([0-9.]+) times", done.stdout)
     if done.returncode or not found:
         sys.exit(done.stdout)
-    note = "600 files of real size; one partial file a kill"
-    return Row("upload killed 20 times: bytes over the line / the set", float(found.group(1)), "<=", 1.1 + 20 / 600, note)
+    note = "600 files of real size, four streams; one partial file a stream and kill"
+    return Row("upload killed 20 times: bytes over the line / the set", float(found.group(1)), "<=", 1.1 + 4 * 20 / 600, note)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Upload the features that a host lacks into its staging directories, with ansible.posix.synchronize."""
+"""Upload the features that a host lacks into its staging directories, with rsync over SSH."""
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import os
 import shlex
 import shutil
@@ -20,10 +20,11 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import unpack_choice
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import LOCK_SECONDS, is_remote
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,
@@ -34,22 +35,35 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progres
     terminal_size,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    NEUTRAL_ENVIRONMENT,
+    ARRIVED_WORD,
+    Receiving,
+    Sending,
     check_options,
-    explain,
+    check_streams,
+    choose_streams,
     files_list,
-    receiver_command,
-    rsync_options,
-    ssh_command,
+    send_on_this_machine,
+    send_over_ssh,
+    share_out,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, classify_once
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.ssh import (
+    Line,
+    Login,
+    check_line,
+    inspect_line,
+    ssh_command,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import (
+    Ended,
+    first_failure,
+    run_streams,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
 
-# Seconds without a byte, after which either side gives up.
-_SILENCE = 300
-
-_ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "wait")
+_ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait")
+_WAIT = 60.0
 _SSH_OPTIONS = (
     "ssh_executable",
     "ssh_args",
@@ -80,13 +94,36 @@ class ActionModule(ActionBase):
         return result
 
     def _upload(self, result: dict[str, Any], task_vars: dict[str, Any]) -> None:
-        unknown = sorted(set(self._task.args) - set(_ARGUMENTS))
+        sets = self._parse(task_vars)
+        stores = {one.name for one in sets if one.source and parse_store(one.source)}
+        from_here = [one for one in sets if one.name not in stores]
+        sources: dict[str, Source] = {}
+        if from_here:
+            # All of this machine's side, and the line, before the host is changed; in check mode too.
+            self._check_controller()
+            sources = {one.name: self._classify(one, task_vars) for one in from_here}
+            line = self._inspect_line()
+            prepared = self._prepare(sources, task_vars)
+            result["changed"] = bool(prepared.get("changed"))
+            streams = choose_streams(self._streams, self._more, line.round_trip if line else None)
+        for one in sets:
+            source = sources.get(one.name)
+            done = self._upload_set(one, source, prepared, streams) if source else self._fetch_set(one, task_vars)
+            result["sets"][one.name] = done
+            result["changed"] = result["changed"] or done["sent"] > 0
+
+    def _parse(self, task_vars: dict[str, Any]) -> list[FeatureSet]:
+        """The sets to upload; what else the task says stands in attributes then."""
+        arguments = self._task.args
+        unknown = sorted(set(arguments) - set(_ARGUMENTS))
         if unknown:
             raise FeatureError(f"feature_upload has no option '{unknown[0]}': its options are {', '.join(_ARGUMENTS)}")
-        raw = self._task.args.get("sets") or []
-        more = check_options(self._task.args.get("rsync_opts") or [])
+        raw = arguments.get("sets") or []
+        self._more = check_options(arguments.get("rsync_opts") or [])
+        self._streams = check_streams(arguments.get("streams", "auto"))
+        self._wait = float(arguments.get("wait", _WAIT))
         sets = parse_sets(raw)
-        self._all_sets = self._task.args.get("all_sets") or raw
+        self._all_sets = arguments.get("all_sets") or raw
         known = {one.name for one in parse_sets(self._all_sets)}
         for one in sets:
             if one.name not in known:
@@ -94,31 +131,19 @@ class ActionModule(ActionBase):
         self._host = str(task_vars.get("inventory_hostname", ""))
         self._run_directory = Path(C.DEFAULT_LOCAL_TMP) / "feature_upload"
         self._run_directory.mkdir(mode=0o700, exist_ok=True)
-        names = {one.name for one in sets if one.source and is_remote(one.source)}
-        sources = {one.name: self._classify(one, task_vars) for one in sets if one.name not in names}
-        if sources:
-            self._check_transport()
-            prepared = self._prepare(sources, task_vars)
-            result["changed"] = bool(prepared.get("changed"))
-            self._check_sudo()
-        for one in sets:
-            if one.name in sources:
-                done = self._upload_set(one, sources[one.name], prepared, more, task_vars)
-            else:
-                done = self._fetch_set(one, task_vars)
-            result["sets"][one.name] = done
-            result["changed"] = result["changed"] or done["sent"] > 0
+        return sets
 
     def _fetch_set(self, one: FeatureSet, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Has the host fetch a set from an object store itself."""
-        secrets = upload_fetch.credentials(str(one.source), os.environ)
+        store = parse_store(str(one.source))
+        settings = settings_of(store, os.environ) if store else {}
 
         def ask(state: str) -> dict[str, Any]:
             arguments = {
                 "sets": self._all_sets,
                 "fetch": one.name,
                 "user": self._task.args.get("user"),
-                "environment": secrets,
+                "environment": settings,
                 "state": state,
             }
             answer = self._execute("feature_fetch", arguments, task_vars)
@@ -126,7 +151,7 @@ class ActionModule(ActionBase):
                 raise FeatureError(f"{self._host}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
             return dict(answer["fetch"])
 
-        started = upload_fetch.start(ask, self._host, float(self._task.args.get("wait", LOCK_SECONDS)), _show)
+        started = upload_fetch.start(ask, self._host, self._wait, _show)
         if self._task.check_mode:
             count, volume = started["send_count"], size(started["send_bytes"])
             Display().display(f"{self._host}: {one.name}: would fetch {count:,} files, {volume}, to {one.target}")
@@ -142,15 +167,25 @@ class ActionModule(ActionBase):
                 )
             )
 
-    def _check_transport(self) -> None:
+    @property
+    def _local(self) -> bool:
+        return bool(self._connection.transport == "local")
+
+    def _check_controller(self) -> None:
         transport = self._connection.transport
         if transport not in ("ssh", "paramiko", "paramiko_ssh", "local"):
             raise FeatureError(
                 f"{self._host} is reached by the connection '{transport}', over which rsync cannot upload: use ssh, or link"
                 " features that the host already has"
             )
-        if shutil.which("rsync") is None:
-            raise FeatureError("rsync is missing on the controller: install the package rsync there")
+        programs = ["rsync"]
+        if not self._local:
+            programs.append(str(self._ssh_options().get("ssh_executable") or "ssh"))
+            programs += ["sshpass"] if self._password() else []
+        for program in programs:
+            if shutil.which(program) is None:
+                also = ", or log in by key" if program == "sshpass" else ""
+                raise FeatureError(f"{program} is missing on the controller: install the package {program} there{also}")
         become = self._connection.become
         if self._task.become and become is not None and not str(become.name).endswith("sudo"):
             raise FeatureError(
@@ -166,6 +201,20 @@ class ActionModule(ActionBase):
         found = [os.path.join(place, path) for place in places]
         return classify_once(one, next(filter(os.path.lexists, found), found[0]), self._run_directory)
 
+    def _inspect_line(self) -> Line | None:
+        """Whether rsync can talk over the line: a shell that is silent, a sudo that asks for nothing."""
+        if self._local:
+            return None
+        login, become_user = self._login(), self._become_user()
+        line = inspect_line(login, _sudo(become_user), self._control_path())
+        check_line(line, login, self._host, become_user)
+        return line
+
+    def _control_path(self) -> str | None:
+        """The socket of Ansible's own connection, over which a question costs next to nothing."""
+        path, directory = getattr(self._connection, "control_path", None), getattr(self._connection, "control_path_dir", None)
+        return str(path) % {"directory": os.path.expanduser(str(directory))} if path and directory else None
+
     def _prepare(self, sources: dict[str, Source], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Asks the host what it lacks, and has it make ready. Waits where another upload is busy."""
         arguments = {
@@ -173,8 +222,7 @@ class ActionModule(ActionBase):
             "user": self._task.args.get("user"),
             "manifests": {name: source.packed for name, source in sources.items()},
         }
-        wait = float(self._task.args.get("wait", LOCK_SECONDS))
-        end = time.monotonic() + wait
+        end = time.monotonic() + self._wait
         told = False
         while True:
             answer = self._execute("feature_staging", arguments, task_vars)
@@ -188,39 +236,20 @@ class ActionModule(ActionBase):
                 told = True
             if time.monotonic() >= end:
                 raise FeatureError(
-                    f"{self._host}: {busy[0]} is still being written by another upload (waited {wait:.0f} s for it): it may"
+                    f"{self._host}: {busy[0]} is still being written by another upload (waited {self._wait:.0f} s for it): it may"
                     " be one whose controller has gone; wait until it ends, then run again"
                 )
-            time.sleep(min(3.0, wait))
+            time.sleep(min(3.0, self._wait))
 
-    def _sudo_user(self) -> str | None:
-        if self._connection.transport == "local" or not self._task.become:
+    def _become_user(self) -> str | None:
+        """Whom rsync on the host has to become first; None where Ansible's connection is that user's."""
+        if self._local or not self._task.become:
             return None
         become = self._connection.become
-        return str((become.get_option("become_user") if become else None) or "root")
+        user = str((become.get_option("become_user") if become else None) or "root")
+        return None if user == self._login().user else user
 
-    def _check_sudo(self) -> None:
-        """rsync cannot give sudo a password, so this is asked before gigabytes move.
-
-        Where Ansible has none to give either, sudo has just shown that it needs none.
-        """
-        user = self._sudo_user()
-        become = self._connection.become
-        if user is None or become is None or not become.get_option("become_pass"):
-            return
-        command = f"sudo -n -H -u {shlex.quote(user)} -- /bin/sh -c true"
-        answer = self._low_level_execute_command(command, sudoable=False)
-        if answer["rc"] != 0:
-            why = (answer.get("stderr") or answer.get("stdout") or "").strip().splitlines()
-            raise FeatureError(
-                f"{self._host}: the connecting user may not become {user} by sudo without a password"
-                f" ({why[-1] if why else 'no reason given'}), as the upload's rsync has to: allow it, or set"
-                " prepare_features_become: false"
-            )
-
-    def _upload_set(
-        self, one: FeatureSet, source: Source, prepared: dict[str, Any], more: list[str], task_vars: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _upload_set(self, one: FeatureSet, source: Source, prepared: dict[str, Any], streams: int) -> dict[str, Any]:
         found = prepared["sets"][one.name]
         names = unpack_choice(source.manifest, found["send"])
         to_send = sum(source.manifest[name].size for name in names)
@@ -243,136 +272,111 @@ class ActionModule(ActionBase):
         if not names:
             return done
         began = time.monotonic()
+        there, there_bytes = found["staged"], found["staged_bytes"]
         progress = Progress(
-            self._host,
-            one.name,
-            found["staged"] + len(names),
-            found["staged_bytes"] + to_send,
-            found["staged"],
-            found["staged_bytes"],
-            updated=time.time(),
+            self._host, one.name, there + len(names), there_bytes + to_send, there, there_bytes, updated=time.time()
         )
-        wire, message = self._transfer(one, source, names, progress, found, str(prepared["rsync"]), more, task_vars)
-        if message:
-            raise FeatureError(message)
+        receiving = Receiving(
+            str(prepared["rsync"]), found["staging"], found["key"], found["upload"], self._receiving_user(found["step_down"])
+        )
+        shares = share_out([source.manifest[name].size for name in names], streams)
+        with tempfile.TemporaryDirectory(prefix="rsync-", dir=self._run_directory) as name:
+            sendings = self._lay_out(Path(name), source, [[names[number] for number in share] for share in shares], one)
+            done["sent_bytes"] = self._transfer(sendings, receiving, progress, found["shown"], source.left_out)
         changed = source.changed_since(names)
         if changed is not None:
             raise FeatureError(
                 f"{shown(changed)} changed while it was uploaded: nothing is published; run again when nobody changes the source"
             )
-        done.update(sent_bytes=wire, seconds=round(time.monotonic() - began, 1))
+        done["seconds"] = round(time.monotonic() - began, 1)
         return done
 
-    def _transfer(
-        self,
-        one: FeatureSet,
-        source: Source,
-        names: list[str],
-        progress: Progress,
-        found: dict[str, Any],
-        rsync: str,
-        more: list[str],
-        task_vars: dict[str, Any],
-    ) -> tuple[int, str]:
-        """Runs rsync. Returns (bytes sent over the line, a sentence where it failed)."""
-        local = self._connection.transport == "local"
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="rsync-", dir=self._run_directory) as name:
-            work = Path(name)
-            # By this name no character of the source's path can mean anything to anybody.
-            (work / "source").symlink_to(source.path)
-            (work / "files").write_bytes(files_list([os.fsencode(source.files[name]) for name in names]))
-            if local and self._task.become:
-                _let_others_read(work)
-            meter = Meter(progress, work / "log")
-            board = Board(self._run_directory / "progress", _show)
-            with threads_show(), Watch(meter, board):
-                answer = self._synchronize(one, work, found, rsync, more, task_vars, local)
-            seconds = max(time.monotonic() - began, 0.001)
-            message = ""
-            if answer.get("failed"):
-                code = answer.get("rc")
-                message = explain(
-                    code if isinstance(code, int) else 1, str(answer.get("msg", "")), self._host, found["shown"], more
-                )
-            summary = (
-                f"{self._host}: {one.name}: {meter.sent:,} files, {size(meter.wire)} in {duration(seconds)}"
-                f" ({size(meter.wire / seconds)}/s)"
-            )
-            if message:
-                summary += f", {progress.total_files - progress.files:,} files left"
-            elif found["staged"]:
-                summary += f", {found['staged']:,} files were there from before"
-            if source.left_out:
-                summary += f", {source.left_out:,} other files left out"
-            board.finish(progress, summary)
-        return meter.wire, message
+    def _receiving_user(self, step_down: list[str]) -> list[str]:
+        """What goes before the host's rsync. step_down: what root there has to say to become the user who may write."""
+        return [*_sudo(self._become_user()), *step_down]
 
-    def _synchronize(
-        self,
-        one: FeatureSet,
-        work: Path,
-        found: dict[str, Any],
-        rsync: str,
-        more: list[str],
-        task_vars: dict[str, Any],
-        local: bool,
-    ) -> dict[str, Any]:
-        variables = copy.copy(task_vars)
-        receiver = receiver_command(rsync, found["staging"], found["key"], self._sudo_user())
-        rsh = None
-        if local:
-            # One rsync that is both sides: it starts in the staging directory, holding the lock.
-            variables["ansible_rsync_path"] = receiver
-            dest = "/proc/self/cwd/"
-        else:
-            password = self._connection.get_option("password") if self._connection.transport == "ssh" else None
-            rsh = ssh_command(self._ssh_options(), bool(password))
-            dest = f"{self._address(task_vars)}:./"
-            # Otherwise a host that is 127.0.0.1 without a port would be taken for the controller itself.
-            variables["ansible_port"] = task_vars.get("ansible_port") or self._ssh_options().get("port") or 22
-        task = self._task.copy()
-        task.environment = [*(self._task.environment or []), NEUTRAL_ENVIRONMENT]
-        task.args = {
-            "src": f"{work / 'source'}/",
-            "dest": dest,
-            "archive": False,
-            "compress": False,
-            "delay_updates": False,
-            "rsync_timeout": _SILENCE,
-            "rsync_opts": rsync_options(
-                str(work / "files"), str(work / "log"), one.layout == "tree", more, rsh
-            ),
-        }
-        if not local:
-            task.args["rsync_path"] = receiver
-        action = self._shared_loader_obj.action_loader.get(
-            "ansible.posix.synchronize",
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context.copy(),
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
+    def _lay_out(self, work: Path, source: Source, shares: list[list[str]], one: FeatureSet) -> list[Sending]:
+        """Lists for rsync, one for each stream."""
+        # By this name no character of the source's path can mean anything to anybody.
+        (work / "source").symlink_to(source.path)
+        sendings = []
+        for number, names in enumerate(shares):
+            (work / f"files{number}").write_bytes(files_list([os.fsencode(source.files[name]) for name in names]))
+            log = work / ("log" if number == 0 else f"log{number}")
+            sendings.append(
+                Sending(str(work / "source"), str(work / f"files{number}"), str(log), one.layout == "tree", self._more)
+            )
+        if self._local and self._task.become:
+            _let_others_read(work)
+        return sendings
+
+    def _transfer(
+        self, sendings: list[Sending], receiving: Receiving, progress: Progress, where: str, left_out: int
+    ) -> int:
+        """Runs rsync and says how it ended; the bytes that went over the line. FeatureError where not all has arrived."""
+        began = time.monotonic()
+        to_send, there = progress.total_files - progress.files, progress.files
+        meter = Meter(progress, [Path(sending.log) for sending in sendings])
+        board = Board(self._run_directory / "progress", _show)
+        with threads_show(), Watch(meter, board):
+            ended = self._run_rsync(sendings, receiving)
+        seconds = max(time.monotonic() - began, 0.001)
+        failed = first_failure(ended)
+        summary = (
+            f"{self._host}: {progress.set_name}: {meter.sent:,} files, {size(meter.wire)} in {duration(seconds)}"
+            f" ({size(meter.wire / seconds)}/s)"
         )
-        if action is None:
-            raise FeatureError("the collection ansible.posix is missing on the controller: install it with ansible-galaxy")
-        return dict(action.run(task_vars=variables))
+        arrived = meter.sent if all(ARRIVED_WORD in one.stderr for one in ended) else 0
+        if failed or arrived < to_send:
+            summary += f", {to_send - meter.sent:,} files left"
+        elif there:
+            summary += f", {there:,} files were there from before"
+        if left_out:
+            summary += f", {left_out:,} other files left out"
+        board.finish(progress, summary)
+        if failed:
+            user = self._login().user if not self._local else None
+            told = Where(self._host, user or "the connecting user", where, self._more)
+            raise FeatureError(explain(failed.code, failed.stderr, told))
+        if arrived < to_send:
+            raise FeatureError(
+                f"{self._host}: only {arrived} of {to_send} files arrived in {where}, although rsync reports no error: look for a"
+                " wrapper in place of rsync or ssh, on the controller and on the host"
+            )
+        return meter.wire
+
+    def _run_rsync(self, sendings: list[Sending], receiving: Receiving) -> list[Ended]:
+        if self._local:
+            # By Ansible's own connection, which can become another user here.
+            command = shlex.join(send_on_this_machine(sendings[0], receiving))
+            answer = self._low_level_execute_command(command)
+            return [Ended(int(answer["rc"]), str(answer.get("stderr") or "") + str(answer.get("stdout") or ""))]
+        login = self._login()
+        ssh = ssh_command(login)
+        commands = [send_over_ssh(sending, receiving, login.rsync_address, ssh) for sending in sendings]
+        return run_streams(commands, Path(sendings[0].log).parent, self._password())
+
+    def _password(self) -> str | None:
+        with contextlib.suppress(KeyError):
+            return str(self._connection.get_option("password") or "") or None
+        return None
 
     def _ssh_options(self) -> dict[str, Any]:
         if self._connection.transport != "ssh":
             return {"port": self._play_context.port, "private_key_file": self._play_context.private_key_file}
         return {name: self._connection.get_option(name) for name in _SSH_OPTIONS}
 
-    def _address(self, task_vars: dict[str, Any]) -> str:
+    def _login(self) -> Login:
         host = str(self._play_context.remote_addr or self._host)
         user = self._play_context.remote_user
         if self._connection.transport == "ssh":
             host = str(self._connection.get_option("host") or host)
             user = self._connection.get_option("remote_user")
-        if ":" in host:
-            host = f"[{host}]"
-        return f"{user}@{host}" if user else host
+        return Login(host, user, self._ssh_options(), self._password() is not None)
+
+
+def _sudo(user: str | None) -> list[str]:
+    return ["sudo", "-n", "-H", "-u", user, "--"] if user else []
 
 
 def _let_others_read(directory: Path) -> None:
@@ -380,7 +384,8 @@ def _let_others_read(directory: Path) -> None:
     for path in (directory.parent.parent, directory.parent, directory):
         path.chmod(path.stat().st_mode | 0o711)
     directory.chmod(0o777)
-    (directory / "files").chmod(0o644)
+    for listing in directory.glob("files*"):
+        listing.chmod(0o644)
 
 
 def _show(text: str, raw: bool) -> None:

@@ -104,7 +104,9 @@ options:
         description: A path that must be a mount point before anything is decided.
         type: str
       source:
-        description: Where the features can be uploaded from, a directory on the controller or an rclone remote V(name:path).
+        description: >-
+          Where the features can be uploaded from, a directory on the controller, an rclone remote V(name:path), or
+          V(s3://bucket/prefix) or V(gs://bucket/prefix), which the host reads with its own credentials.
         type: str
   user:
     description:

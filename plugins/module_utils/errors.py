@@ -40,9 +40,14 @@ def _place(error: BaseException) -> str:
 
 def advice(error: OSError) -> str:
     """What to do where the system refuses to change something, for the end of a sentence."""
+    refused = (
+        "root is refused there: let root write there, or the training user, who does it where root may not"
+        if os.geteuid() == 0
+        else "run the role with prepare_features_become, or let the connecting user write there"
+    )
     found = {
-        errno.EACCES: "run the role with prepare_features_become, or let the connecting user write there",
-        errno.EPERM: "run the role with prepare_features_become, or let the connecting user write there",
+        errno.EACCES: refused,
+        errno.EPERM: refused,
         errno.EROFS: "its file system is mounted read-only; mount it for writing",
         errno.ENOSPC: "its file system is full; make room there and run again",
         errno.EDQUOT: "a quota is used up; make room there and run again",

@@ -72,7 +72,7 @@ fetch:
 
 import os
 from dataclasses import asdict
-from typing import Any, Dict, List
+from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import staging_path
@@ -80,14 +80,19 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     SETS_ARGUMENTS,
     parse_sets_and_user,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import (
+    as_writer,
+    choose_writer,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     inspect_fetch,
     start_fetch,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._upload.rclone import find_rclone
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import needs_of
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -105,31 +110,28 @@ def main() -> None:
     )
     os.umask(0o022)
     with failing(module):
-        sets, account = parse_sets_and_user(module.params)
-        one = next(one for one in sets if one.name == module.params["fetch"])
-        with told(staging_path(one.target)):
-            fetch = _step(module, sets, account, one)
+        fetch = _step(module)
         module.exit_json(changed=bool(fetch.pop("changed", False)), fetch=fetch)
 
 
-def _step(module: AnsibleModule, sets: List[FeatureSet], account: Account, one: FeatureSet) -> Dict[str, Any]:
-    environment = dict(os.environ)
-    environment.update({str(name): str(value) for name, value in module.params["environment"].items()})
-    secrets = {str(name): str(value) for name, value in module.params["environment"].items()}
-    if module.params["state"] == "look":
-        return asdict(inspect_fetch(one, one.target, account, secrets))
-    if module.params["state"] == "finish":
-        return asdict(finish_fetch(one, one.target, account, sets))
-    started = start_fetch(one, one.target, account, environment, secrets, module.check_mode, {})
-    return {
-        "changed": started.changed,
-        "shown": display(started.staging),
-        "busy": started.busy,
-        "send_count": len(started.send),
-        "send_bytes": started.send_bytes,
-        "staged": started.staged,
-        "staged_bytes": started.staged_bytes,
-    }
+def _step(module: AnsibleModule) -> Dict[str, Any]:
+    sets, account = parse_sets_and_user(module.params)
+    one = next(one for one in sets if one.name == module.params["fetch"])
+    handed_on = {str(name): str(value) for name, value in module.params["environment"].items()}
+    writer = choose_writer(os.path.dirname(staging_path(one.target)), account, needs_of(one.target))
+    rclone = find_rclone(str(one.source), handed_on, _home(writer))
+    with told(staging_path(one.target)):
+        if module.params["state"] == "look":
+            return asdict(as_writer(writer, inspect_fetch, one, account, rclone))
+        if module.params["state"] == "finish":
+            return asdict(as_writer(writer, finish_fetch, one, account, sets))
+        started = asdict(as_writer(writer, start_fetch, one, account, rclone, not module.check_mode))
+    return {**started, "shown": display(started.pop("staging")), "send_count": started.pop("send")}
+
+
+def _home(writer: Optional[Account]) -> str:
+    """Where rclone's configuration and credentials lie: those of the user that it runs as."""
+    return writer.home if writer else os.environ.get("HOME", "/")
 
 
 if __name__ == "__main__":

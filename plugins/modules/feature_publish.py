@@ -127,7 +127,7 @@ def main() -> None:
         for one in sets:
             if names is not None and one.name not in names:
                 continue
-            result = publish(one, one.target, account, module.check_mode, module.params["wait"])
+            result = publish(one, account, module.check_mode, module.params["wait"])
             if not result.changed and not result.refused:
                 continue
             done[one.name] = {

@@ -60,6 +60,8 @@ sets:
     wav2vec:
       staging: /data/.wav2vec_features.incoming
       key: "2049:131073"
+      upload: 3f9c0a51b2d4e687
+      step_down: []
       busy: false
       send: AAAB
       send_count: 600
@@ -76,10 +78,11 @@ rsync:
 
 import os
 import shutil
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
+    Manifest,
     pack_choice,
     staging_path,
     unpack_manifest,
@@ -88,15 +91,28 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     SETS_ARGUMENTS,
     parse_sets_and_user,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import (
+    as_writer,
+    choose_writer,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
-from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import (
-    Receiving,
-    Reserved,
-    prepare_receiving,
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import (
+    STEP_DOWN,
+    Room,
+    check_tools,
+    needs_of,
     search_path,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
+    Prepared,
+    Request,
+    prepare_upload,
+    told,
+)
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
+
+Manifests = Dict[str, str]
 
 
 def main() -> None:
@@ -109,37 +125,71 @@ def main() -> None:
         supports_check_mode=True,
     )
     os.umask(0o022)
-    found: Dict[str, Any] = {}
-    changed = False
-    reserved: Dict[int, Reserved] = {}
-    claimed: Dict[str, str] = {}
     with failing(module):
-        sets, account = parse_sets_and_user(module.params)
-        for one in sets:
-            if one.name not in module.params["manifests"]:
-                continue
-            manifest = unpack_manifest(module.params["manifests"][one.name])
-            with told(staging_path(one.target)):
-                result = prepare_receiving(one, one.target, account, manifest, module.check_mode, reserved, sets, claimed)
-            found[one.name] = _as_dict(result, pack_choice(manifest, result.send))
-            changed = changed or result.changed
-    rsync = shutil.which("rsync", path=search_path())
-    module.exit_json(changed=changed, sets=found, rsync=rsync)
+        check_tools()
+        manifests = module.params["manifests"]
+        found = _prepare(module, manifests, stage=False) if module.check_mode or len(manifests) > 1 else {}
+        if not module.check_mode and not any(one["busy"] for one in found.values()):
+            # All sets have been checked before the first one is changed.
+            found = _prepare(module, manifests, stage=True)
+    changed = any(one.pop("changed") for one in found.values())
+    module.exit_json(changed=changed, sets=found, rsync=shutil.which("rsync", path=search_path()))
 
 
-def _as_dict(result: Receiving, choice: str) -> Dict[str, Any]:
+def _prepare(module: AnsibleModule, manifests: Manifests, stage: bool) -> Dict[str, Any]:
+    sets, account = parse_sets_and_user(module.params)
+    found: Dict[str, Any] = {}
+    claimed: Dict[str, str] = {}
+    rooms: Tuple[Room, ...] = ()
+    for one in sets:
+        if one.name not in manifests:
+            continue
+        manifest = unpack_manifest(manifests[one.name])
+        writer = choose_writer(os.path.dirname(staging_path(one.target)), account, needs_of(one.target))
+        if writer is not None:
+            check_tools([STEP_DOWN])
+        with told(staging_path(one.target)):
+            request = Request(one, sets, account, manifest, claimed, rooms)
+            prepared: Prepared = as_writer(writer, prepare_upload, request, stage)
+        found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest), "step_down": _step_down(writer)}
+        if prepared.plan is not None and prepared.room is not None:
+            rooms += (prepared.room,)
+            for name, wanted in prepared.plan.wanted.items():
+                claimed[wanted.token] = display(os.path.join(one.target, name))
+    return found
+
+
+def _step_down(writer: Optional[Account]) -> List[str]:
+    """What goes before a command of root's so that it runs as the user who may write there."""
+    if writer is None:
+        return []
+    setpriv = shutil.which(STEP_DOWN[0], path=search_path()) or STEP_DOWN[0]
+    return [setpriv, f"--reuid={writer.uid}", f"--regid={writer.gid}", f"--groups={','.join(map(str, writer.groups))}", "--"]
+
+
+def _as_dict(prepared: Prepared) -> Dict[str, Any]:
     return {
-        "staging": result.staging,
-        "shown": display(result.staging),
-        "key": ":".join(str(number) for number in result.key or ()),
-        "busy": result.busy,
-        "send": choice,
-        "send_count": len(result.send),
-        "staged": result.staged,
-        "staged_bytes": result.staged_bytes,
-        "present": result.present,
-        "elsewhere": result.elsewhere,
-        "warnings": result.warnings,
+        "staging": prepared.staging,
+        "shown": display(prepared.staging),
+        "key": ":".join(str(number) for number in prepared.key or ()),
+        "upload": prepared.upload,
+        "busy": prepared.plan is None,
+        "changed": prepared.changed,
+    }
+
+
+def _planned(prepared: Prepared, manifest: Manifest) -> Dict[str, Any]:
+    plan = prepared.plan
+    if plan is None:
+        return {}
+    return {
+        "send": pack_choice(manifest, plan.send),
+        "send_count": len(plan.send),
+        "staged": len(plan.staged),
+        "staged_bytes": plan.size_of(plan.staged),
+        "present": plan.missing.present,
+        "elsewhere": plan.missing.elsewhere,
+        "warnings": list(plan.missing.warnings),
     }
 
 

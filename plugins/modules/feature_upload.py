@@ -14,14 +14,15 @@ version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Judges the files of a source directory on the controller, asks the host which of the features it lacks, and sends
-    those with M(ansible.posix.synchronize) into the set's staging directory, C(.<target name>.incoming), beside the
+    those with rsync into the set's staging directory, C(.<target name>.incoming), beside the
     target. The target itself does not change; M(trainprep.features.feature_publish) does that.
   - Files of another kind are left out and counted. A damaged one stops the upload before anything is sent.
   - An upload that broke off goes on where it stopped, also in the middle of a file.
   - On a terminal the progress of all hosts that upload is shown in one compact block, elsewhere as a line on stderr
     every few seconds.
-  - The receiving rsync holds a lock on the staging directory as long as it lives, so that two uploads of one set, or an
-    upload and a publication, never work at once.
+  - The receiving rsyncs of one upload share a lock on the staging directory as long as they live, so that two uploads of one set, or
+    an upload and a publication, never work at once.
+  - What this machine, the line and the host lack for an upload is told before anything is changed, in check mode too.
 options:
   sets:
     description:
@@ -49,6 +50,13 @@ options:
     type: list
     elements: str
     default: []
+  streams:
+    description:
+      - How many connections the upload of a set uses at once, 1 to 16. Its files are shared out to them by size.
+      - V(auto) means 4 where the line is long (a round trip of 10 ms or more), else 1. Where O(rsync_opts) limit the bandwidth it
+        means 1, since each connection has that limit for itself.
+    type: raw
+    default: auto
   wait:
     description: How many seconds another upload or publication of the same set is waited for.
     type: float
@@ -79,7 +87,6 @@ requirements:
 notes:
   - Hosts are reached over SSH, or are the controller itself (connection V(local)).
 seealso:
-  - module: ansible.posix.synchronize
   - module: trainprep.features.feature_publish
   - module: trainprep.features.feature_facts
 """

@@ -62,7 +62,7 @@ class Background:
     @property
     def sent(self) -> int:
         """Files that rsync has sent so far."""
-        logs = self.local_tmp.glob("**/rsync-*/log")
+        logs = self.local_tmp.glob("**/rsync-*/log*")
         return sum(log.read_bytes().count(b"] sent <f") for log in logs)
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> bool:

@@ -54,7 +54,7 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
     done = result.results(ssh_host, "trainprep.features.feature_upload")[0]["result"]["sets"]["wav"]
     assert (done["sent"], done["left_out"], done["resumed"]) == (30, 3, 0)
     assert "video_features" in str(done["samples"]) or len(done["samples"]) == 3
-    assert result.ssh_executions[ssh_host.name] == 4, "a look, the staging directory, rsync, publication with a new look"
+    assert result.ssh_executions[ssh_host.name] == 5, "a look, the line, the staging directory, rsync, publication with a new look"
     assert result.facts(ssh_host)["feature_status"] == 1 and result.facts(ssh_host)["features_ready"]
     assert len(str(result.events)) < 100_000, "no list of files in the results"
     # Every byte, under every name.
@@ -192,7 +192,7 @@ def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, 
         (feature_set(other), {}, "holds no feature of set 'wav' (files of another kind: 1, as face.npz, which has arrays"),
         ({"name": "wav", "target": "/data/wav"}, {}, "has no 'source'"),
         (feature_set(good, mount="/data"), {}, "/data is not mounted on the host"),
-        (feature_set(good, "/data/taken"), {}, f"{crema_d_names(1)[0]} takes the name of a feature to upload and is none"),
+        (feature_set(good, "/data/taken"), {}, f"{crema_d_names(1)[0]} takes the name of a feature to upload and is not a feature"),
         (feature_set(good, "/data/file"), {}, "/data/file is not a directory"),
         (feature_set(good, "/data/planted"), {}, "belongs to user id 1002"),
         (feature_set(good, "/data/link"), {}, "is a link, which an upload never follows"),

@@ -53,7 +53,7 @@ def test_a_wrong_key_and_an_unknown_bucket_are_told_and_nothing_is_made(store, p
     cases = [
         (wrong, "store:bucket/wav", "the store refuses the credentials"),
         (STORE, "store:nosuchbucket/wav", "does not exist in the store"),
-        ({}, "store:bucket/wav", "rclone knows no such remote"),
+        ({}, "store:bucket/wav", "rclone has no such remote"),
     ]
     for environment, source, words in cases:
         result = play(store, ROLE, role_variables(feature_set(source)), env=environment)

@@ -15,6 +15,7 @@ import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .._formats.classify import Classification, file_digest
+from .._system.mounts import is_mount_point
 from .._system.paths import OPEN_FILE
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
@@ -42,9 +43,14 @@ def manifest_path(target: str) -> str:
     return _beside(target, "incoming.manifest")
 
 
+def upload_path(target: str) -> str:
+    """Beside it too: which upload the staging directory was prepared for last."""
+    return _beside(target, "incoming.upload")
+
+
 def _beside(target: str, suffix: str) -> str:
     real = os.path.realpath(target) if os.path.islink(target) else target.rstrip("/") or "/"
-    parent = real if os.path.ismount(real) else os.path.dirname(real)
+    parent = real if is_mount_point(real) else os.path.dirname(real)
     return os.path.join(parent, f".{os.path.basename(real)}.{suffix}")
 
 

@@ -19,6 +19,8 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from .._formats.classify import FEATURE, classify_file
 from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .._system.become import run_as
 from .._system.files import OPEN_FILE, with_file
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
 from ..errors import FeatureError
@@ -48,7 +50,7 @@ class Incoming:
     complete: bool
 
 
-def what_is_wrong(feature_set: FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
+def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
     """None where the file C(name) below an open directory is the wanted feature, else how it differs.
 
     The empty text means that there is no such file.
@@ -145,12 +147,12 @@ def temporary_name(name: str) -> str:
     return f".{name}.dangle"
 
 
-def inspect_staging(feature_set: FeatureSet, target: Optional[str] = None) -> Incoming:
-    """What lies in the set's staging directory. C(target): the set's, expanded.
+def inspect_staging(feature_set: FeatureSet) -> Incoming:
+    """What lies in the staging directory of a resolved set.
 
     Where nothing was left behind this is two lstat calls.
     """
-    target = target or feature_set.target
+    target = feature_set.target
     path = staging_path(target)
     try:
         info = os.lstat(path)
@@ -168,6 +170,15 @@ def inspect_staging(feature_set: FeatureSet, target: Optional[str] = None) -> In
         return Incoming(UNREADABLE, 0, False)
 
 
+def inspect_staging_as_needed(account: Account, feature_set: FeatureSet) -> Incoming:
+    """As inspect_staging, and once more as the training user where root is refused, as by a squashed network file system."""
+    found = inspect_staging(feature_set)
+    if found.state == UNREADABLE and os.geteuid() == 0 and account.uid != 0:
+        again: Incoming = run_as(account, inspect_staging, feature_set)
+        return again
+    return found
+
+
 def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
     fd = os.open(path, OPEN_DIRECTORY)
     try:
@@ -176,7 +187,7 @@ def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
         manifest = read_manifest(target)
         if manifest is None:
             return Incoming(state, 0, False)
-        missing = [item for item in manifest.items() if what_is_wrong(feature_set, fd, *item) is not None]
+        missing = [item for item in manifest.items() if verify_file(feature_set, fd, *item) is not None]
     finally:
         os.close(fd)
     whole = not missing or _arrived(feature_set, target, missing)
@@ -189,6 +200,6 @@ def _arrived(feature_set: FeatureSet, target: str, features: List[Tuple[str, Wan
     except OSError:
         return False
     try:
-        return all(what_is_wrong(feature_set, fd, name, wanted) is None for name, wanted in features)
+        return all(verify_file(feature_set, fd, name, wanted) is None for name, wanted in features)
     finally:
         os.close(fd)

@@ -23,11 +23,12 @@ from .._scan.legacy import LegacyScanner, look_up_as_needed, places_as_needed, s
 from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
 from .._scan.overlap import refuse_overlaps
 from .._scan.places import UNREADABLE, Place
-from .._scan.staging import inspect_staging
+from .._scan.staging import inspect_staging_as_needed
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet, any_filter, name_filter
 from .._system.accounts import Account
 from .._system.become import run_as
+from .._system.mounts import is_mount_point
 from .._system.paths import display
 from ..errors import FeatureError
 
@@ -93,7 +94,7 @@ def _scan_and_plan(
     # All legacy directories first: a link in a target then has its classification already.
     legacy = [scanner.scans_of(one, places) for one, places in zip(sets, declared)]
     scans = [
-        _scan_set(one, found, _scan_target(one, place, scanner, account))
+        _scan_set(one, account, found, _scan_target(one, place, scanner, account))
         for one, place, found in zip(sets, targets, legacy)
     ]
     if probe is not None:
@@ -121,7 +122,7 @@ def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account:
     return scan_as_needed(account, place, accept, one.criteria, known, options)
 
 
-def _scan_set(one: FeatureSet, legacy: List[LegacyScan], scan: DirectoryScan) -> SetScan:
+def _scan_set(one: FeatureSet, account: Account, legacy: List[LegacyScan], scan: DirectoryScan) -> SetScan:
     reads = name_filter(one.reads)
     read = [entry for entry in scan.entries if reads(entry.name)]
     features = [entry for entry in read if entry.is_feature]
@@ -134,11 +135,11 @@ def _scan_set(one: FeatureSet, legacy: List[LegacyScan], scan: DirectoryScan) ->
         feature_set=one,
         scan=scan,
         legacy=legacy,
-        incoming=inspect_staging(one),
+        incoming=inspect_staging_as_needed(account, one),
         read=read,
         features=features,
         digest=digest_of_set(one.target, features, fully_scanned, data if one.verify == "full" else None),
-        unmounted=one.mount is not None and not os.path.ismount(one.mount),
+        unmounted=one.mount is not None and not is_mount_point(one.mount),
     )
 
 

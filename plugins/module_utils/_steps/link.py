@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._apply.links import LinkCounts, apply_links
 from .._plan.host import plan_of_removal
@@ -17,6 +17,7 @@ from .._scan.places import UNREADABLE
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
+from .._system.capabilities import OWNERSHIP, SYMLINKS, as_writer, choose_writer
 from .._system.paths import display
 from ..errors import FeatureError
 from .inspect import inspect_host
@@ -40,11 +41,12 @@ def run_links(
         plans = [one.plan for one in host.sets]
         _refuse(host)
     result: Dict[str, Any] = {"changed": any(not plan.is_empty for plan in plans), "sets": {}, "diff": []}
-    for one, plan in zip(host.sets, plans):
+    writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
+    for one, plan, writer in zip(host.sets, plans, writers):
         if check_mode or plan.is_empty:
             counts = _predicted(one, plan)
         else:
-            counts = apply_links(one.target, plan, account.uid, account.gid, one.target_key)
+            counts = as_writer(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
         actions = _actions(one, plan)
         result["sets"][one.name] = {
             "linked": counts.linked,
@@ -57,6 +59,16 @@ def run_links(
         if not plan.is_empty:
             result["diff"].append(_diff(one, plan, actions))
     return result
+
+
+def _writer(one: SetState, plan: SetPlan, account: Account) -> Optional[Account]:
+    """Who carries the plan out; FeatureError, in check mode too, where the file system cannot take links."""
+    if plan.is_empty:
+        return None
+    needs = [SYMLINKS] if plan.to_create or plan.to_replace else []
+    if one.target_key is None or any("/" in name for name, _text in plan.to_create):
+        needs.append(OWNERSHIP)  # of the directories that are made
+    return choose_writer(one.target, account, needs)
 
 
 def _refuse(host: HostState) -> None:

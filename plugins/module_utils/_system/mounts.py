@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which file system a directory lies on, as far as that tells that several hosts see one and the same."""
+"""Which file system a directory lies on."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
+
+from .paths import is_below
 
 MOUNTINFO = "/proc/self/mountinfo"
 
@@ -60,3 +62,29 @@ def read_mountinfo() -> str:
 
 def _plain(text: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match.group(1), 8)), text)
+
+
+def file_system_of(path: str, mountinfo: Optional[str] = None) -> Tuple[str, str]:
+    """Type and mount point of the file system that a path lies on, or would, as far as the text of the mounts tells."""
+    real = os.path.realpath(path)
+    found = ("unknown", "/")
+    for line in (read_mountinfo() if mountinfo is None else mountinfo).splitlines():
+        mount, _separator, file_system = line.partition(" - ")
+        fields = mount.split(" ")
+        if len(fields) > 4 and file_system:
+            point = _plain(fields[4])
+            # Of several mounts on one point the last one is seen.
+            if is_below(real, point) and len(point) >= len(found[1]):
+                found = (file_system.split(" ")[0], point)
+    return found
+
+
+def is_mount_point(path: str) -> bool:
+    """Whether a directory is a mount point; asked of the kernel's list where even looking at it is refused."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return file_system_of(path)[1] == path
+    return os.path.ismount(path)

@@ -12,37 +12,45 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._formats.classify import DAMAGED, FEATURE, classify_file
-from .._scan.manifest import Manifest, Wanted, is_plain_path, read_names, staging_path, token_of
-from .._scan.staging import FETCH_DIR, list_staged, open_staging
-from .._spec.sets import FeatureSet, name_filter
+from .._scan.manifest import Manifest, Wanted, read_names, staging_path, token_of
+from .._scan.staging import FETCH_DIR, list_staged
+from .._spec.sets import FeatureSet
 from .._system.accounts import Account
-from .._system.paths import OPEN_FILE, display, key_of
-from .._system.programs import ask_program, start_program
+from .._system.paths import OPEN_FILE, display
 from ..errors import FeatureError
-from .plan import (
-    Receiving,
-    Reserved,
-    check_mount,
-    check_room,
-    lacking,
+from .plan import find_missing, name_foreign
+from .present_elsewhere import find_elsewhere
+from .rclone import Rclone, explain_rclone, list_store, start_copy
+from .requirements import check_mount, check_room, measure_room
+from .staging import (
     make_staging,
     open_existing,
-    search_path,
+    own_staging,
+    remove_fetch_work,
+    remove_manifest,
+    scan_target,
     try_lock,
+    write_manifest,
 )
-from .present_elsewhere import held_elsewhere
-from .staging import remove_fetch_work, remove_manifest, write_manifest
 
 _PARTIAL = ".partial"
 
-# One attempt, since the next run goes on; but a store that does not answer is noticed.
-_PATIENCE = ["--retries", "1", "--low-level-retries", "3", "--contimeout", "10s", "--timeout", "60s"]
-_LISTING_SECONDS = 600
+
+@dataclass(frozen=True)
+class Started:
+    """What a fetch brings. C(busy): another upload or publication holds the staging directory, and nothing was started."""
+
+    staging: str
+    send: int = 0
+    send_bytes: int = 0
+    staged: int = 0
+    staged_bytes: int = 0
+    busy: bool = False
+    changed: bool = False
 
 
 @dataclass
@@ -67,102 +75,37 @@ class Classified:
     warnings: List[str] = field(default_factory=list)
 
 
-def start_fetch(
-    feature_set: FeatureSet,
-    target: str,
-    account: Account,
-    environment: Mapping[str, str],
-    secrets: Mapping[str, str],
-    check: bool,
-    reserved: Dict[int, Reserved],
-) -> Receiving:
-    """Lists the remote and starts rclone for what is not there yet. environment: rclone's, with the secrets.
-
-    secrets: what must not be told, by the name of its variable.
-    """
-    rclone = shutil.which("rclone", path=search_path())
-    if rclone is None:
-        raise FeatureError(
-            "rclone is missing on the host, which has to fetch its features: install the package rclone there"
-        )
+def start_fetch(feature_set: FeatureSet, account: Account, rclone: Rclone, start: bool) -> Started:
+    """Lists the store and, with C(start), starts rclone for what is not there yet. feature_set: resolved."""
     check_mount(feature_set)
-    sizes = _listing(rclone, feature_set, environment, secrets)
-    result = Receiving(staging_path(target))
-    fd = open_existing(result.staging, account)
+    target = feature_set.target
+    sizes = list_store(rclone, feature_set)
+    staging = staging_path(target)
+    fd = open_existing(staging, account)
     try:
         if fd is not None and not try_lock(fd):
-            result.busy = True
-            return result
+            return Started(staging, busy=True)
         staged = _staged(fd, sizes)
-        result.staged, result.staged_bytes = len(staged), sum(sizes[name] for name in staged)
-        result.send = sorted(set(sizes) - staged)
-        result.send_bytes = sum(sizes[name] for name in result.send)
-        check_room(result.staging, [sizes[name] for name in result.send], reserved)
-        if check:
-            return result
+        send = sorted(set(sizes) - staged)
+        found = Started(
+            staging,
+            send=len(send),
+            send_bytes=sum(sizes[name] for name in send),
+            staged=len(staged),
+            staged_bytes=sum(sizes[name] for name in staged),
+        )
+        check_room([measure_room(staging, [sizes[name] for name in send])])
+        if not start:
+            return found
         if fd is None:
-            make_staging(result.staging)
-            fd = open_staging(result.staging, account.uid)
-            try_lock(fd)
-        os.fchmod(fd, 0o700)
-        if os.fstat(fd).st_uid != os.geteuid():
-            os.fchown(fd, os.geteuid(), os.getegid())
-        _clear_away(target, fd, sizes, result.staging)
-        _start(rclone, feature_set, fd, sorted(sizes), environment)
-        result.changed = True
-        result.key = key_of(os.fstat(fd))
+            fd = make_staging(staging, account)
+        own_staging(fd)
+        _clear_away(target, fd, sizes, staging)
+        start_copy(rclone, fd, sorted(sizes))
+        return replace(found, changed=True)
     finally:
         if fd is not None:
             os.close(fd)
-    return result
-
-
-def _listing(
-    rclone: str, feature_set: FeatureSet, environment: Mapping[str, str], secrets: Mapping[str, str]
-) -> Dict[str, int]:
-    """Sizes by path of the remote's files that may belong to the set."""
-    source = str(feature_set.source)
-    command = [rclone, "lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype", *_PATIENCE, source]
-    done = ask_program(command, _LISTING_SECONDS, environment)
-    if done is None:
-        raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store")
-    if done.code != 0:
-        raise FeatureError(explain_rclone(source, done.errors.decode("utf-8", "replace"), secrets))
-    accept, reads = name_filter(feature_set.patterns, feature_set.exclude), name_filter(feature_set.reads)
-    sizes = {}
-    for item in json.loads(done.output.decode("utf-8", "surrogateescape")):
-        folder, _slash, name = item["Path"].rpartition("/")
-        if accept(name) and reads(name) and feature_set.folders.enters(folder):
-            sizes[item["Path"]] = int(item["Size"])
-    if not sizes:
-        raise FeatureError(
-            f"source '{source}' holds no file of set '{feature_set.name}': correct 'source', 'patterns' or 'reads'"
-        )
-    for name in sizes:
-        if not is_plain_path(name) or "\n" in name:
-            raise FeatureError(f"source '{source}' has the name {display(name)}, which cannot be fetched: rename it")
-    return sizes
-
-
-def explain_rclone(source: str, message: str, secrets: Mapping[str, str]) -> str:
-    """rclone's complaint in one sentence, without anything secret."""
-    for value in secrets.values():
-        if len(value) > 3:
-            message = message.replace(value, "***")
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    why = lines[-1][-200:] if lines else "no reason given"
-    if "didn't find section in config file" in message:
-        return (
-            f"source '{source}': the host's rclone knows no such remote: set its RCLONE_CONFIG_… variables in the"
-            " environment of ansible-playbook"
-        )
-    if any(
-        word in message for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "403")
-    ):
-        return f"source '{source}': the store refuses the credentials ({why}): correct the RCLONE_CONFIG_… variables"
-    if any(word in message for word in ("NoSuchBucket", "directory not found", "404")):
-        return f"source '{source}' does not exist in the store: correct 'source'"
-    return f"source '{source}' cannot be fetched ({why}): put that right and run again, it goes on from there"
 
 
 def _staged(fd: Optional[int], sizes: Mapping[str, int]) -> Set[str]:
@@ -179,40 +122,21 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
     """Removes what an earlier upload left and this one does not bring, and its manifest: it says nothing any more."""
     staged = list_staged(fd)
     ours = read_names(target)
-    for path in [*staged.files, *staged.partial]:
-        if path in sizes:
-            continue
-        if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL):
-            raise FeatureError(
-                f"{display(os.path.join(staging, path))} is not from an upload: move it away and run again"
-            )
+    unwanted = [path for path in [*staged.files, *staged.partial] if path not in sizes]
+    foreign = [
+        path for path in unwanted if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL)
+    ]
+    if foreign:
+        raise FeatureError(name_foreign(staging, foreign))
+    for path in unwanted:
         os.unlink(path, dir_fd=fd)
     remove_manifest(target)
 
 
-def _start(
-    rclone: str, feature_set: FeatureSet, fd: int, names: List[str], environment: Mapping[str, str]
-) -> None:
-    remove_fetch_work(fd)
-    os.mkdir(FETCH_DIR, 0o700, dir_fd=fd)
-    listing = os.open(FETCH_DIR + "/list", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
-    with os.fdopen(listing, "wb") as file:
-        file.write(b"".join(os.fsencode(name) + b"\n" for name in names))
-    # Everything that rclone is told stands in its environment or in files: nothing secret in its arguments.
-    # It works in the staging directory, wherever somebody may have moved that.
-    script = (
-        f'"$1" copy "$2" . --files-from-raw {FETCH_DIR}/list --transfers 8 --stats 1s --stats-log-level NOTICE'
-        f' --use-json-log --log-file {FETCH_DIR}/log {" ".join(_PATIENCE)} </dev/null >/dev/null 2>&1;'
-        f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
-    )
-    command = ["/bin/sh", "-c", script, "feature_fetch", rclone, str(feature_set.source)]
-    start_program(command, environment, f"/proc/self/fd/{fd}", keep=(fd,))
-
-
-def inspect_fetch(feature_set: FeatureSet, target: str, account: Account, secrets: Mapping[str, str]) -> Fetched:
-    """How far the fetch is, from rclone's own log."""
+def inspect_fetch(feature_set: FeatureSet, account: Account, rclone: Rclone) -> Fetched:
+    """How far the fetch is, from rclone's own log. feature_set: resolved."""
     found = Fetched()
-    fd = open_existing(staging_path(target), account)
+    fd = open_existing(staging_path(feature_set.target), account)
     if fd is None:
         found.exit = -9
     else:
@@ -226,7 +150,7 @@ def inspect_fetch(feature_set: FeatureSet, target: str, account: Account, secret
         finally:
             os.close(fd)
     if found.exit:
-        found.error = explain_rclone(str(feature_set.source), found.error or "rclone was killed", secrets)
+        found.error = explain_rclone(str(feature_set.source), found.error or "rclone was killed", rclone)
     return found
 
 
@@ -254,8 +178,12 @@ def _read_log(log: bytes, found: Fetched) -> None:
             found.error = str(entry.get("msg", ""))
 
 
-def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: Sequence[FeatureSet] = ()) -> Classified:
-    """Judges what has arrived, and writes the manifest of the features that no target holds. sets: all of the host."""
+def finish_fetch(feature_set: FeatureSet, account: Account, sets: Sequence[FeatureSet]) -> Classified:
+    """Classifies what has arrived, and writes the manifest of the features that no target holds.
+
+    sets: all of the host, resolved as the set itself is.
+    """
+    target = feature_set.target
     staging = staging_path(target)
     fd = open_existing(staging, account)
     if fd is None or not try_lock(fd):
@@ -263,11 +191,13 @@ def finish_fetch(feature_set: FeatureSet, target: str, account: Account, sets: S
     try:
         classified = Classified()
         manifest = _classify_staged(feature_set, fd, staging, classified)
-        elsewhere = held_elsewhere(feature_set, sets, account, {one.token for one in manifest.values()})
-        result = Receiving(staging)
-        wanted = lacking(feature_set, target, manifest, result, elsewhere)
-        classified.features, classified.present, classified.warnings = len(wanted), result.present, result.warnings
-        classified.left_out += result.elsewhere
+        tokens = {one.token for one in manifest.values()}
+        elsewhere = find_elsewhere(feature_set, sets, tokens)
+        missing = find_missing(feature_set, scan_target(feature_set, staging, tokens), manifest, elsewhere)
+        wanted = missing.features
+        classified.features, classified.present = len(wanted), missing.present
+        classified.warnings = list(missing.warnings)
+        classified.left_out += missing.elsewhere
         for name in set(manifest) - set(wanted):
             os.unlink(name, dir_fd=fd)
         if not wanted:

@@ -15,7 +15,6 @@ from .._scan.manifest import read_manifest, staging_path
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
 from .._spec.sets import FeatureSet, name_filter
-from .._system.accounts import Account
 from .._system.paths import display
 
 # Where a feature stands, for people, by its token in a manifest.
@@ -37,10 +36,10 @@ def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
     return places
 
 
-def held_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], account: Account, asked: Set[str]) -> Places:
+def find_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], asked: Set[str]) -> Places:
     """What other sets' targets hold, as far as their trainer reads it, and what is on its way into those listed before.
 
-    sets: all of the host, in order. asked: the tokens of the source's features.
+    sets: all of the host, resolved, in order. asked: the tokens of the source's features.
     """
     places: Places = {}
     before = True

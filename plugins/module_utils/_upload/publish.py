@@ -11,21 +11,20 @@ left to do the host knows it; and each step can be found done by the next run.
 from __future__ import annotations
 
 import os
-import stat
 import time
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
-from .._apply.directories import make_above, make_directory, open_directory
-from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
-from .._scan.manifest import Manifest, manifest_path, read_manifest, read_names, staging_path
-from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, open_staging, temporary_name, what_is_wrong
+from .._scan.manifest import manifest_path, read_manifest, staging_path
+from .._scan.staging import open_staging, verify_file
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display, key_of
+from .._system.capabilities import as_writer, choose_writer
+from .._system.paths import FOLLOW_DIRECTORY, display, key_of
 from ..errors import FeatureError
-from .plan import LOCK_SECONDS, try_lock
-from .staging import remove_fetch_work, remove_manifest
+from .publication import Publication, Refused
+from .requirements import needs_of
+from .staging import LOCK_SECONDS, remove_manifest, try_lock
 
 
 @dataclass
@@ -40,17 +39,36 @@ class Published:
     warnings: List[str] = field(default_factory=list)
 
 
-class _Refused(Exception):
-    """Why this staging directory is not published, in one sentence."""
-
-
 def publish(
+    feature_set: FeatureSet, account: Account, check: bool, lock_seconds: float = LOCK_SECONDS
+) -> Published:
+    """Publishes the staging directory of a resolved set where it is complete, as the user who may write there.
+
+    FeatureError where the disk fails, or its file system cannot do what it takes.
+    """
+    target = feature_set.target
+    staging = staging_path(target)
+    if not (_may_exist(staging) or _may_exist(manifest_path(target))):
+        return Published()
+    writer = choose_writer(os.path.dirname(staging), account, needs_of(target))
+    published: Published = as_writer(writer, publish_here, feature_set, target, account, check, lock_seconds)
+    return published
+
+
+def _may_exist(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # not ours to know, perhaps another user's
+    return True
+
+
+def publish_here(
     feature_set: FeatureSet, target: str, account: Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
-    """Publishes the set's staging directory where it is complete; FeatureError where the disk fails.
-
-    target: the set's, expanded.
-    """
+    """As publish, in this process."""
     result = Published()
     try:
         fd = _open_locked(staging_path(target), account, lock_seconds)
@@ -58,10 +76,16 @@ def publish(
             _clear_leftover(feature_set, target, result, check)
             return result
         try:
-            _Publication(feature_set, target, account, fd, result).run(check)
+            publication = Publication(feature_set, target, account, fd)
+            plan = publication.plan()
+            result.published = len(plan.names)
+            result.bytes = sum(plan.manifest[name].size for name in plan.names)
+            result.whole_directory, result.changed = plan.whole, True
+            if not check:
+                publication.carry_out(plan)
         finally:
             os.close(fd)
-    except _Refused as refusal:
+    except Refused as refusal:
         result.refused.append(str(refusal))
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else ""
@@ -89,7 +113,7 @@ def _open_locked(path: str, account: Account, seconds: float) -> Optional[int]:
             continue
         os.close(fd)
         if time.monotonic() >= end:
-            raise _Refused(
+            raise Refused(
                 f"{display(path)} is still being written by an upload (waited {seconds:.0f} s for it):"
                 " it may be one whose controller has gone; wait until it ends, then run again"
             )
@@ -113,257 +137,9 @@ def _clear_leftover(feature_set: FeatureSet, target: str, result: Published, che
     except OSError:
         return
     try:
-        if all(what_is_wrong(feature_set, fd, name, wanted) is None for name, wanted in manifest.items()):
+        if all(verify_file(feature_set, fd, name, wanted) is None for name, wanted in manifest.items()):
             result.changed = True
             if not check:
                 remove_manifest(target)
-    finally:
-        os.close(fd)
-
-
-class _Publication:
-    """One locked staging directory on its way into the target."""
-
-    def __init__(self, feature_set: FeatureSet, target: str, account: Account, fd: int, result: Published) -> None:
-        self.feature_set = feature_set
-        self.target = target
-        self.account = account
-        self.fd = fd
-        self.result = result
-        self.staging = staging_path(target)
-
-    def run(self, check: bool) -> None:
-        """Verifies everything, decides how, then moves."""
-        manifest = read_manifest(self.target)
-        if manifest is None:
-            raise _Refused(
-                f"{display(self.staging)} has a list of what it should hold that another version of this collection wrote: run again"
-                " with the source, which makes the list anew and sends only what is missing"
-                if read_names(self.target)
-                else f"{display(self.staging)} has no list of what it should hold: remove that directory and upload again"
-            )
-        staged = list_staged(self.fd)
-        there, gone = self._verify(manifest)
-        extra = self._extra(staged, manifest)
-        whole = not gone and self._can_replace()
-        if not whole:
-            there = self._without_arrived(manifest, there)
-        self.result.published = len(there)
-        self.result.bytes = sum(manifest[name].size for name in there)
-        self.result.changed = True
-        self.result.whole_directory = whole
-        if check:
-            return
-        for path in extra:
-            os.unlink(path, dir_fd=self.fd)
-        remove_fetch_work(self.fd)
-        self._remove_folders(["", *staged.folders], PARTIAL_DIR)
-        self._give_to_account(there, staged.folders)
-        sync_file_system(self.fd)
-        if whole:
-            self._replace_target(staged.folders)
-        else:
-            self._fill_target(there, staged)
-        remove_manifest(self.target)
-        _sync_directory(os.path.dirname(self.staging))
-
-    def _verify(self, manifest: Manifest) -> Tuple[List[str], List[str]]:
-        """(names in the staging directory, names that have already been published); refuses what is not complete."""
-        there: List[str] = []
-        gone: List[str] = []
-        wrong: List[Tuple[str, str]] = []
-        for name, wanted in manifest.items():
-            reason = what_is_wrong(self.feature_set, self.fd, name, wanted)
-            if reason is None:
-                there.append(name)
-            elif reason == "":
-                gone.append(name)
-            else:
-                wrong.append((name, reason))
-        missing = self._not_in_target(manifest, gone)
-        if wrong:
-            name, reason = wrong[0]
-            raise _Refused(
-                f"{display(self.staging)} is not what the source held: {display(name)} {reason}"
-                f" ({len(wrong)} such, {len(missing)} missing): run again with the source, it sends those anew"
-            )
-        if missing:
-            raise _Refused(
-                f"{display(self.staging)} is incomplete: {len(missing)} of {len(manifest)} features are missing,"
-                f" {display(missing[0])} is the first: run again with the source, it sends only those"
-            )
-        return there, gone
-
-    def _not_in_target(self, manifest: Manifest, names: List[str]) -> List[str]:
-        try:
-            fd = os.open(self.target, FOLLOW_DIRECTORY)
-        except OSError:
-            return names
-        try:
-            return [name for name in names if what_is_wrong(self.feature_set, fd, name, manifest[name]) is not None]
-        finally:
-            os.close(fd)
-
-    def _extra(self, staged: Staged, manifest: Manifest) -> List[str]:
-        """What rsync left beside the features. Anything else is not ours to publish or to remove."""
-        extra = list(staged.partial)
-        for path in staged.files:
-            if path in manifest:
-                continue
-            if not is_temporary(path, manifest):
-                raise _Refused(
-                    f"{display(os.path.join(self.staging, path))} is not from the upload: move it away and run again"
-                )
-            extra.append(path)
-        return extra
-
-    def _can_replace(self) -> bool:
-        """Whether the whole directory can become the target: it is absent, or an empty directory and no link."""
-        try:
-            info = os.lstat(self.target)
-        except FileNotFoundError:
-            return True
-        if not stat.S_ISDIR(info.st_mode):
-            return False
-        return not os.listdir(self.target) and info.st_dev == os.fstat(self.fd).st_dev
-
-    def _without_arrived(self, manifest: Manifest, names: List[str]) -> List[str]:
-        """Refuses, before anything is moved, where a name is taken by another file."""
-        if not os.path.lexists(self.target):
-            return names  # it will be made
-        directory = os.open(self.target, FOLLOW_DIRECTORY)
-        left: List[str] = []
-        try:
-            for name in names:
-                reason = what_is_wrong(self.feature_set, directory, name, manifest[name])
-                if reason == "":
-                    left.append(name)
-                elif reason is not None and not self._is_dangling(name):
-                    raise _Refused(
-                        f"{display(os.path.join(self.target, name))} takes the name of an uploaded feature:"
-                        " move it away and run again"
-                    )
-                elif reason is not None:
-                    left.append(name)
-        finally:
-            os.close(directory)
-        return left
-
-    def _is_dangling(self, name: str) -> bool:
-        path = os.path.join(self.target, name)
-        return os.path.islink(path) and not os.path.exists(path)
-
-    def _give_to_account(self, names: List[str], folders: List[str]) -> None:
-        """Files 0644, folders 0755, all of the training user's. Through descriptors that follow no link."""
-        for paths, flags, mode in ((names, OPEN_FILE, 0o644), (folders, OPEN_DIRECTORY, 0o755)):
-            for path in paths:
-                fd = os.open(path, flags, dir_fd=self.fd)
-                try:
-                    self._own(fd, mode)
-                finally:
-                    os.close(fd)
-
-    def _own(self, fd: int, mode: int) -> None:
-        info = os.fstat(fd)
-        if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (self.account.uid, self.account.gid):
-            os.fchown(fd, self.account.uid, self.account.gid)
-        if stat.S_IMODE(info.st_mode) != mode:
-            os.fchmod(fd, mode)
-
-    def _replace_target(self, folders: List[str]) -> None:
-        parent = open_directory(os.path.dirname(self.staging))
-        try:
-            if os.path.lexists(self.target):
-                old = os.open(self.target, OPEN_DIRECTORY)
-                try:
-                    copy_attributes(old, self.fd)
-                finally:
-                    os.close(old)
-            else:
-                self._own(self.fd, 0o755)
-            move_directory(os.path.basename(self.staging), os.path.basename(self.target.rstrip("/")), parent)
-            os.fsync(parent)
-        finally:
-            os.close(parent)
-
-    def _fill_target(self, names: List[str], staged: Staged) -> None:
-        if not os.path.lexists(self.target):
-            self._make_target()
-        target = open_directory(self.target)
-        try:
-            for folder in sorted(staged.folders):
-                self._make_folder(target, folder)
-            for folder in ["", *staged.folders]:
-                self._move_from(folder, target, [name for name in names if os.path.dirname(name) == folder])
-            os.fsync(target)
-        finally:
-            os.close(target)
-        for path in staged.files:
-            _unlink_if_there(path, self.fd)  # copies of what the target already holds
-        self._remove_folders(sorted(staged.folders, reverse=True), "")
-        os.rmdir(self.staging)
-
-    def _make_target(self) -> None:
-        above, name = os.path.split(self.target.rstrip("/"))
-        make_above(above)
-        parent = open_directory(above)
-        try:
-            make_directory(parent, name, self.account.uid, self.account.gid)
-        finally:
-            os.close(parent)
-
-    def _make_folder(self, target: int, folder: str) -> None:
-        try:
-            os.mkdir(folder, 0o700, dir_fd=target)
-        except FileExistsError:
-            return
-        fd = os.open(folder, OPEN_DIRECTORY, dir_fd=target)
-        try:
-            self._own(fd, 0o755)
-        finally:
-            os.close(fd)
-
-    def _move_from(self, folder: str, target: int, names: List[str]) -> None:
-        source_fd = os.open(folder or ".", OPEN_DIRECTORY, dir_fd=self.fd)
-        target_fd = os.open(folder or ".", FOLLOW_DIRECTORY, dir_fd=target)
-        try:
-            for name in names:
-                base = os.path.basename(name)
-                if self._is_dangling(name):
-                    _remove_link(base, target_fd, source_fd)
-                move_file(base, source_fd, target_fd)
-            os.fsync(target_fd)
-        finally:
-            os.close(source_fd)
-            os.close(target_fd)
-
-    def _remove_folders(self, folders: List[str], name: str) -> None:
-        for folder in folders:
-            try:
-                os.rmdir(os.path.join(folder, name) if name else folder, dir_fd=self.fd)
-            except FileNotFoundError:
-                continue
-
-
-def _remove_link(name: str, fd: int, staging: int) -> None:
-    """Removes a dangling link by way of the staging directory, so that a file put there meanwhile is not lost."""
-    aside = temporary_name(name)  # as rsync's are called: the next run clears it
-    os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=staging)
-    if not stat.S_ISLNK(os.stat(aside, dir_fd=staging, follow_symlinks=False).st_mode):
-        os.link(aside, name, src_dir_fd=staging, dst_dir_fd=fd, follow_symlinks=False)
-    os.unlink(aside, dir_fd=staging)
-
-
-def _unlink_if_there(path: str, fd: int) -> None:
-    try:
-        os.unlink(path, dir_fd=fd)
-    except FileNotFoundError:
-        return
-
-
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, FOLLOW_DIRECTORY)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)

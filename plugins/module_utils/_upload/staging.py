@@ -2,21 +2,74 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writing the manifest, and removing what an upload no longer needs."""
+"""The write side of a staging directory: made ready for an upload, with the manifest of what that brings."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
-from typing import Iterator
+import secrets
+from dataclasses import dataclass
+from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
 
-from .._scan.manifest import Manifest, manifest_path, pack_manifest, read_manifest
-from .._scan.staging import FETCH_DIR
-from .._system.paths import OPEN_DIRECTORY, display
+from .._apply.directories import make_above, open_directory
+from .._scan.directories import ScanOptions, scan_directory
+from .._scan.manifest import (
+    Manifest,
+    manifest_path,
+    pack_manifest,
+    read_manifest,
+    read_names,
+    staging_path,
+    upload_path,
+)
+from .._scan.places import look_up
+from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
+from .._spec.sets import FeatureSet, name_filter
+from .._system.accounts import Account
+from .._system.paths import OPEN_DIRECTORY, InodeKey, display, key_of
 from ..errors import FeatureError, advice
+from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
+from .present_elsewhere import find_elsewhere, tokens_in
+from .requirements import Room, check_mount, check_room, measure_room
 
-# How a manifest is called until it is written: always the same, so that the next run finds what a killed one left.
+# How long another upload or publication of the same set is waited for, in seconds.
+LOCK_SECONDS = 60.0
+
+# How a file of ours is called until it is written: always the same, so that the next run finds what a killed one left.
 _NEW = ".new"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a host for one set. C(sets): all of the host, resolved; C(manifest): all features of the source.
+
+    C(claimed), C(rooms): by token, where the sets before this one put what is sent to them, and the room that this takes.
+    """
+
+    feature_set: FeatureSet
+    sets: Sequence[FeatureSet]
+    account: Account
+    manifest: Manifest
+    claimed: Mapping[str, str]
+    rooms: Tuple[Room, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a host answers. C(plan): None where another upload or publication holds the staging directory.
+
+    C(key): (st_dev, st_ino) of that directory, None where it was not made. C(upload): what marks it as prepared for this upload.
+    """
+
+    staging: str
+    plan: Optional[UploadPlan] = None
+    room: Optional[Room] = None
+    key: Optional[InodeKey] = None
+    upload: str = ""
+    changed: bool = False
 
 
 @contextlib.contextmanager
@@ -30,32 +83,223 @@ def told(staging: str) -> Iterator[None]:
         raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): {advice(error)}") from None
 
 
+def prepare_upload(request: Request, stage: bool) -> Prepared:
+    """Plans the upload and, with C(stage), makes its staging directory ready. FeatureError with what stands in the way."""
+    check_mount(request.feature_set)
+    target = request.feature_set.target
+    staging = staging_path(target)
+    missing = _missing(request, staging)
+    with _held(open_existing(staging, request.account)) as (fd, free):
+        if not free:
+            return Prepared(staging)
+        plan = plan_upload(missing, _inspect_staged(request, staging, fd, missing))
+        room = measure_room(staging, [plan.wanted[name].size for name in plan.send])
+        check_room([*request.rooms, room])
+        if not stage or not plan.wanted:
+            return Prepared(staging, plan, room)
+        return _stage(request, staging, fd, plan, room)
+
+
+def _missing(request: Request, staging: str) -> Missing:
+    one = request.feature_set
+    tokens = {wanted.token for wanted in request.manifest.values()}
+    elsewhere = {**find_elsewhere(one, request.sets, tokens), **request.claimed}
+    return find_missing(one, scan_target(one, staging, tokens), request.manifest, elsewhere)
+
+
+def scan_target(feature_set: FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
+    """What the target holds, with the features that have one of the tokens. FeatureError where that cannot be read."""
+    target = feature_set.target
+    scan = scan_directory(
+        look_up(target),
+        name_filter(feature_set.reads + feature_set.patterns),
+        feature_set.criteria,
+        {},
+        ScanOptions(recursive=feature_set.layout == "tree", keep_names=True, avoid=_avoid(staging)),
+    )
+    if scan.state == "unreadable":
+        raise FeatureError(f"{scan.reason}: nothing can be uploaded there; make {display(target)} a readable directory")
+    return TargetContent(target, {entry.path: entry for entry in scan.entries}, tokens_in(target, scan, tokens))
+
+
+def _avoid(staging: str) -> Tuple[InodeKey, ...]:
+    try:
+        return (key_of(os.lstat(staging)),)
+    except OSError:
+        return ()
+
+
+def _inspect_staged(request: Request, staging: str, fd: Optional[int], missing: Missing) -> StagedContent:
+    if fd is None:
+        return StagedContent(staging)
+    listing = list_staged(fd)
+    wanted = missing.features
+    whole = {
+        path
+        for path in listing.files
+        if path in wanted and verify_file(request.feature_set, fd, path, wanted[path]) is None
+    }
+    ours = set(wanted) | read_names(request.feature_set.target)
+    return StagedContent(staging, listing, whole, ours)
+
+
+def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: Room) -> Prepared:
+    target = request.feature_set.target
+    with contextlib.ExitStack() as stack:
+        changed = fd is None
+        if fd is None:
+            fd = make_staging(staging, request.account)
+            stack.callback(os.close, fd)
+            stack.push(lambda kind, _error, _trace: _remove_empty(staging) if kind else None)
+        own_staging(fd)
+        remove_fetch_work(fd)
+        for path in plan.remove:
+            os.unlink(path, dir_fd=fd)
+            changed = True
+        for folder in sorted({os.path.dirname(name) for name in plan.wanted} - {""}):
+            make_folders(fd, folder)
+        changed = write_manifest(target, plan.wanted) or changed
+        upload = secrets.token_hex(8)
+        write_beside(upload_path(target), upload)
+        return Prepared(staging, plan, room, key_of(os.fstat(fd)), upload, changed)
+
+
+def _remove_empty(staging: str) -> None:
+    """What was made and could not be made ready does not stay."""
+    with contextlib.suppress(OSError):
+        os.rmdir(staging)
+
+
+def open_existing(staging: str, account: Account) -> Optional[int]:
+    """A descriptor of the staging directory, None where there is none; FeatureError where it cannot be trusted."""
+    try:
+        fd = open_staging(staging, account.uid)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        if os.path.islink(staging):
+            raise FeatureError(f"{display(staging)} is a link, which an upload never follows: remove it") from None
+        raise FeatureError(
+            f"{display(staging)} is not a directory, where the upload has to gather: move it away and run again"
+        ) from None
+    except OSError as error:
+        raise FeatureError(f"{display(staging)} cannot be opened ({error.strerror}): make it accessible") from None
+    return int(fd)
+
+
+@contextlib.contextmanager
+def _held(fd: Optional[int]) -> Iterator[Tuple[Optional[int], bool]]:
+    """The descriptor, and whether the lock is ours, until it is closed; without a descriptor there is nothing to hold."""
+    try:
+        yield fd, fd is None or try_lock(fd)
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def try_lock(fd: int) -> bool:
+    """Takes the one-writer lock on an open staging directory; False where another process holds it, or shares it.
+
+    A file system without locks grants it: the lock is a help, publication verifies what it publishes.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return not _someone_works_in(key_of(os.fstat(fd)))
+
+
+def _someone_works_in(key: InodeKey) -> bool:
+    """Whether another process of this host has the directory as its working directory, as a receiving rsync has.
+
+    This finds an orphaned transfer also where the file system grants a lock to everyone.
+    """
+    try:
+        processes = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    except OSError:
+        return False
+    for process in processes:
+        try:
+            if key_of(os.stat(f"/proc/{process}/cwd")) != key:
+                continue
+            with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as comm:
+                if comm.read().strip() in ("rsync", "rclone"):
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def make_staging(staging: str, account: Account) -> int:
+    """Makes a staging directory, and what is missing above it; never where a user's link leads root. Returns it locked."""
+    above, name = os.path.split(staging)
+    make_above(above)
+    parent = open_directory(above)
+    try:
+        # Nobody else looks into an upload that gathers; publishing gives the files their mode.
+        os.mkdir(name, 0o700, dir_fd=parent)
+    finally:
+        os.close(parent)
+    fd = open_staging(staging, account.uid)
+    if not try_lock(fd):
+        os.close(fd)
+        raise FeatureError(f"{display(staging)} is used by another upload: wait for it, then run again")
+    return fd
+
+
+def own_staging(fd: int) -> None:
+    """Nobody else's while an upload gathers: a publication that was killed may have given it to the training user already."""
+    info = os.fstat(fd)
+    if info.st_mode & 0o777 != 0o700:
+        os.fchmod(fd, 0o700)
+    if info.st_uid != os.geteuid():
+        os.fchown(fd, os.geteuid(), os.getegid())
+
+
+def make_folders(directory: int, path: str) -> None:
+    """Makes the folders of a path below an open directory, 0755, through no link."""
+    current = os.dup(directory)
+    try:
+        for name in path.split("/"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=current)
+            inner = os.open(name, OPEN_DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = inner
+    finally:
+        os.close(current)
+
+
 def write_manifest(target: str, manifest: Manifest) -> bool:
-    """Writes the manifest so that it is there whole or not at all; False where it already says the same."""
-    path = manifest_path(target)
-    packed = pack_manifest(manifest)
+    """Writes the manifest beside the staging directory; False where it already says the same."""
     if read_manifest(target) == manifest:
         return False
+    write_beside(manifest_path(target), pack_manifest(manifest))
+    return True
+
+
+def write_beside(path: str, text: str) -> None:
+    """Writes a file of ours so that it is there whole or not at all. The lock on the staging directory is ours."""
     temporary = path + _NEW
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # what a killed run left: the lock on the staging directory is ours
+        os.unlink(temporary)  # what a killed run left
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(packed.encode("ascii"))
+            file.write(text.encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-    return True
 
 
 def remove_manifest(target: str) -> bool:
-    """Whether there was one to remove."""
+    """Removes what lies beside a staging directory, the manifest last; whether there was something to remove."""
     removed = False
-    for path in (manifest_path(target) + _NEW, manifest_path(target)):
+    upload, manifest = upload_path(target), manifest_path(target)
+    for path in (upload + _NEW, upload, manifest + _NEW, manifest):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
             removed = True

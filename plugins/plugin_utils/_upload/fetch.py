@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,6 @@ _EVERY = 2.0
 
 # (state) -> the answer of feature_fetch; FeatureError where it fails.
 Ask = Callable[[str], dict[str, Any]]
-
-
-def credentials(source: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of this environment that configure the remote of C(name:path), for rclone on the host."""
-    remote = source.partition(":")[0].upper().replace("-", "_")
-    return {name: value for name, value in environment.items() if name.startswith(f"RCLONE_CONFIG_{remote}_")}
 
 
 def start(ask: Ask, host: str, wait: float, show: Show) -> dict[str, Any]:

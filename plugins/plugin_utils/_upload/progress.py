@@ -62,25 +62,25 @@ class Progress:
 
 
 class Meter:
-    """Reads a growing log of rsync, and keeps a Progress up to date. C(wire): bytes that really went over the line."""
+    """Reads the growing logs of rsyncs, and keeps a Progress up to date. C(wire): bytes that really went over the line."""
 
-    def __init__(self, progress: Progress, log: Path) -> None:
+    def __init__(self, progress: Progress, logs: Sequence[Path]) -> None:
         self.progress = progress
-        self.log = log
         self.wire = 0
         self.sent = 0
-        self._offset = 0
+        self._offsets = dict.fromkeys(logs, 0)
         self._samples: deque[tuple[float, int]] = deque()
 
     def update(self, now: float) -> None:
-        """Reads what the log says since the last time."""
-        with contextlib.suppress(OSError), open(self.log, "rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            self._offset += len(whole)
-            for line in whole.splitlines():
-                self._line(line)
+        """Reads what the logs say since the last time."""
+        for log, offset in self._offsets.items():
+            with contextlib.suppress(OSError), open(log, "rb") as file:
+                file.seek(offset)
+                data = file.read()
+                whole = data[: data.rfind(b"\n") + 1]
+                self._offsets[log] = offset + len(whole)
+                for line in whole.splitlines():
+                    self._line(line)
         progress = self.progress
         progress.updated = now
         self._samples.append((now, progress.bytes))

@@ -2,39 +2,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command lines of an upload, and its exit codes in words. Pure."""
+"""The command lines of an upload's rsync. Pure."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # Exit codes of the receiving side, which no rsync uses.
 BUSY, REPLACED = 75, 76
-_BUSY_WORD, _REPLACED_WORD = "feature_upload: busy", "feature_upload: replaced"
+BUSY_WORD, REPLACED_WORD = "feature_upload: busy", "feature_upload: replaced"
+# What it says when all has been written where it should be.
+ARRIVED_WORD = "feature_upload: arrived"
 
 # What the log says of each file that was sent: what changed, bytes on the line, its length.
 LOG_FORMAT = "sent %i %b %l"
 
-# rsync's own variables on the controller must not change what an upload does. Empty is as good as unset for each.
-NEUTRAL_ENVIRONMENT = dict.fromkeys(
-    (
-        "RSYNC_CHECKSUM_LIST",
-        "RSYNC_COMPRESS_LIST",
-        "RSYNC_CONNECT_PROG",
-        "RSYNC_ICONV",
-        "RSYNC_OLD_ARGS",
-        "RSYNC_PARTIAL_DIR",
-        "RSYNC_PROTECT_ARGS",
-        "RSYNC_PROXY",
-        "RSYNC_RSH",
-        "RSYNC_SHELL",
-    ),
-    "",
+# Seconds without a byte, after which either side gives up.
+_SILENCE = 300
+
+# rsync's own variables on the controller must not change what an upload does.
+VARIABLES = (
+    "RSYNC_CHECKSUM_LIST",
+    "RSYNC_COMPRESS_LIST",
+    "RSYNC_CONNECT_PROG",
+    "RSYNC_ICONV",
+    "RSYNC_OLD_ARGS",
+    "RSYNC_PARTIAL_DIR",
+    "RSYNC_PROTECT_ARGS",
+    "RSYNC_PROXY",
+    "RSYNC_RSH",
+    "RSYNC_SHELL",
 )
 
 # More options may slow an upload down or limit it, but not take away what makes it safe.
@@ -68,12 +71,34 @@ def check_options(options: Sequence[Any]) -> list[str]:
     return checked
 
 
-def rsync_options(files_from: str, log: str, tree: bool, more: Sequence[str], rsh: str | None) -> list[str]:
-    """The options of an upload, each quoted as C(ansible.posix.synchronize) needs it.
+@dataclass(frozen=True)
+class Sending:
+    """What one rsync sends. C(files): the NUL-separated list of paths below the source; C(tree): keep their folders."""
 
-    files_from: NUL-separated list of paths below the source. tree: keep the folders. rsh: the remote shell.
+    source: str
+    files: str
+    log: str
+    tree: bool
+    more: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Receiving:
+    """Where it gathers. C(key): st_dev:st_ino of the staging directory; C(upload): who prepared it last.
+
+    C(become): what goes before a command there, so that it runs as the user who writes.
     """
-    options = [
+
+    rsync: str
+    staging: str
+    key: str
+    upload: str
+    become: Sequence[str] = ()
+
+
+def rsync_options(sending: Sending) -> list[str]:
+    """The options of an upload."""
+    return [
         "--times",
         "--omit-dir-times",
         "--copy-links",
@@ -84,15 +109,31 @@ def rsync_options(files_from: str, log: str, tree: bool, more: Sequence[str], rs
         "--partial-dir=.rsync-partial",
         "--chmod=D0755,F0644",
         "--from0",
-        f"--files-from={files_from}",
-        "--relative" if tree else "--no-relative",
-        f"--log-file={log}",
+        f"--files-from={sending.files}",
+        "--relative" if sending.tree else "--no-relative",
+        f"--timeout={_SILENCE}",
+        f"--log-file={sending.log}",
         f"--log-file-format={LOG_FORMAT}",
-        *more,
+        *sending.more,
     ]
-    if rsh is not None:
-        options.append(f"--rsh={rsh}")
-    return [shlex.quote(option) for option in options]
+
+
+def send_over_ssh(sending: Sending, receiving: Receiving, address: str, ssh: Sequence[str]) -> list[str]:
+    """The controller's rsync, which starts the host's. address: C(user@host)."""
+    return [
+        "rsync",
+        *rsync_options(sending),
+        f"--rsh={shlex.join(ssh)}",
+        f"--rsync-path={shlex.join(receiver_command(receiving))}",
+        f"{sending.source}/",
+        f"{address}:./",
+    ]
+
+
+def send_on_this_machine(sending: Sending, receiving: Receiving) -> list[str]:
+    """One rsync that is both sides: it starts in the staging directory, holding the lock."""
+    neutral = ["env", *(word for name in VARIABLES for word in ("-u", name))]
+    return [*neutral, *receiver_command(receiving), *rsync_options(sending), f"{sending.source}/", "/proc/self/cwd/"]
 
 
 def files_list(paths: Sequence[bytes]) -> bytes:
@@ -100,83 +141,64 @@ def files_list(paths: Sequence[bytes]) -> bytes:
     return b"".join(b"./" + path + b"\0" for path in paths)
 
 
-def ssh_command(options: Mapping[str, Any], with_password: bool) -> str:
-    """The remote shell, set as the host's own SSH connection is, but not shared with it and not compressing.
-
-    options: of the connection plugin.
-    """
-    words = [str(options.get("ssh_executable") or "ssh"), "-S", "none"]
-    for key in ("ssh_args", "ssh_common_args", "ssh_extra_args"):
-        # -C is in Ansible's default arguments; features are floats, which compressing only slows down.
-        words += [word for word in shlex.split(str(options.get(key) or "")) if word != "-C"]
-    if options.get("host_key_checking") is False:
-        words += ["-o", "StrictHostKeyChecking=no"]
-    if options.get("port"):
-        words += ["-o", f"Port={options['port']}"]
-    if options.get("private_key_file"):
-        words += ["-o", f'IdentityFile="{options["private_key_file"]}"']
-    if not with_password:
-        words += ["-o", "BatchMode=yes"]
-    if options.get("timeout"):
-        words += ["-o", f"ConnectTimeout={options['timeout']}"]
-    # A line that went dead is noticed after a minute, on this side.
-    words += ["-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
-    return " ".join(shlex.quote(word) for word in words)
-
-
-def receiver_command(rsync: str, staging: str, key: str, sudo_user: str | None) -> str:
+def receiver_command(receiving: Receiving) -> list[str]:
     """What runs on the receiving side, to which rsync appends its arguments.
 
-    It enters the staging directory and makes sure that it is the one that was prepared (key: st_dev:st_ino), so that
-    nobody who may rename it can lead a privileged rsync elsewhere; then it takes the lock on a descriptor that rsync
-    inherits and holds as long as it lives, also when its connection has gone.
+    It enters the staging directory and makes sure that it is the one that was prepared, so that nobody who may rename it can
+    lead a privileged rsync elsewhere. Then it takes the lock, shared with the other receivers of its upload, on a
+    descriptor that rsync inherits and holds as long as it lives, also when its connection has gone; and only then
+    compares the upload: whoever prepared the directory since has it to himself. At the end it says that all has arrived, which
+    is believed before an exit code: nobody else than the right directory's receiver can have said so.
     """
-    # On its way here the module expands what looks like a variable: the path travels with its dollars in disguise.
-    disguised = staging.replace("\\", "\\\\").replace("$", "\\0044")
+    name = upload_name(receiving.staging)
     script = (
-        f'cd -- "$(printf %b "$1")" && [ "$(stat -c %d:%i .)" = "$2" ] || {{ echo "{_REPLACED_WORD}" >&2; exit {REPLACED}; }}; '
-        f"shift 2; exec 9<.; flock -n -E {BUSY} 9; "
-        f'[ $? -ne {BUSY} ] || {{ echo "{_BUSY_WORD}" >&2; exit {BUSY}; }}; '
-        f'umask 022; exec {shlex.quote(rsync)} "$@"'
+        f'cd -- "$1" && [ "$(stat -c %d:%i .)" = "$2" ] || {{ echo "{REPLACED_WORD}" >&2; exit {REPLACED}; }}; '
+        f'exec 9<.; flock -s -n -E {BUSY} 9; '
+        f'[ $? -ne {BUSY} ] && [ "$(cat -- "../$3")" = "$4" ] || {{ echo "{BUSY_WORD}" >&2; exit {BUSY}; }}; '
+        f'shift 4; umask 022; {shlex.quote(receiving.rsync)} "$@" && echo "{ARRIVED_WORD}" >&2'
     )
-    words = ["sudo", "-n", "-H", "-u", sudo_user, "--"] if sudo_user else []
-    words += ["/bin/sh", "-c", script, "feature_upload", disguised, key]
-    return " ".join(shlex.quote(word) for word in words)
+    words = ["/bin/sh", "-c", script, "feature_upload", receiving.staging, receiving.key, name, receiving.upload]
+    return [*receiving.become, *words]
 
 
-# Later entries are less specific. Each: what stderr says, and the sentence.
-_EXPLANATIONS = (
-    (_BUSY_WORD, "another upload is writing into {where}: wait until it ends, then run again"),
-    (_REPLACED_WORD, "{where} was removed or replaced while the upload began: run again"),
-    ("No space left on device", "the disk of {where} is full: make room there and run again, it goes on from here"),
-    ("Disk quota exceeded", "the disk quota for {where} is used up: make room there and run again, it goes on from here"),
-    ("Read-only file system", "the disk of {where} is mounted read-only: mount it writable and run again"),
-    ("a password is required", "{host}: sudo asks for a password, which rsync cannot give: allow the connecting user to use"
-                               " sudo without one"),
-    ("Host key verification failed", "{host}: its SSH host key is not known or has changed: add it to known_hosts"),
-    ("Permission denied (", "{host}: SSH refused the login of the upload's rsync: it needs a key, or sshpass and a password"),
-    ("sshpass", "sshpass is missing on the controller, where it gives rsync the SSH password: install the package sshpass,"
-                " or log in by key"),
-    ("vanished", "a file of the source vanished while it was uploaded: run again when nobody changes the source"),
-    ("send_files failed to open", "a file of the source cannot be read: make all of it readable, on the controller"),
-    ("rsync: command not found", "rsync is missing on {host}: install the package rsync there"),
-    ("unknown option", "an rsync is too old for an option of the upload: use rsync 3.1 or later on both sides"),
-    ("unrecognized option", "an rsync is too old for an option of the upload: use rsync 3.1 or later on both sides"),
-)  # fmt: skip
+def upload_name(staging: str) -> str:
+    """The file beside a staging directory that says which upload it was prepared for."""
+    return staging.rstrip("/").rpartition("/")[2] + ".upload"
 
 
-def explain(code: int, message: str, host: str, where: str, more: Sequence[str] = ()) -> str:
-    """An rsync that failed, in one sentence. where: the staging directory, for people. more: the user's own options."""
-    for option in more:
-        if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", message):
-            return f"prepare_features_rsync_opts: rsync knows no option '{option}': correct it, or leave it out"
-    for text, sentence in _EXPLANATIONS:
-        if text in message:
-            return sentence.format(host=host, where=where)
-    if code == BUSY:
-        return _EXPLANATIONS[0][1].format(host=host, where=where)
-    last = [line for line in message.splitlines() if line.strip() and not line.startswith("rsync error")]
-    why = f" ({last[0].strip()[:160]})" if last else ""
-    if code in (10, 11, 12, 19, 20, 30, 35, 255) or code < 0 or code > 128:
-        return f"the upload to {where} on {host} broke off{why}: run again, it goes on from there"
-    return f"the upload to {where} on {host} failed with rsync's code {code}{why}: put that right and run again"
+def share_out(sizes: Sequence[int], streams: int) -> list[list[int]]:
+    """The numbers of files, shared out to streams that have about the same to send; each stream keeps the files' order."""
+    shares: list[list[int]] = [[] for _stream in range(max(1, min(streams, len(sizes))))]
+    loads = [0] * len(shares)
+    for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
+        least = loads.index(min(loads))
+        shares[least].append(number)
+        loads[least] += sizes[number] + 1
+    return [sorted(share) for share in shares]
+
+
+# A line is long from this round trip on, in seconds: one connection cannot keep enough under way to fill it.
+_LONG = 0.010
+_STREAMS_OF_LONG_LINES = 4
+_MOST_STREAMS = 16
+
+
+def check_streams(value: Any) -> int | None:
+    """The number of streams that the user wants; None for auto. FeatureError for anything else."""
+    text = str(value).strip().lower()
+    if text in ("auto", ""):
+        return None
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_STREAMS:
+        raise FeatureError(
+            f"prepare_features_upload_streams: '{value}' is not a number of connections: set auto, or 1 to {_MOST_STREAMS}"
+        )
+    return int(text)
+
+
+def choose_streams(wanted: int | None, options: Sequence[str], round_trip: float | None) -> int:
+    """How many streams an upload has. A limit on the bandwidth is one on each stream, so that it chooses one."""
+    if wanted is not None:
+        return wanted
+    limited = any(option.startswith("--bwlimit") for option in options)
+    long = round_trip is not None and round_trip >= _LONG
+    return _STREAMS_OF_LONG_LINES if long and not limited else 1

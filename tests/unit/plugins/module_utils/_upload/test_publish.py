@@ -36,13 +36,13 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.staging i
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publish_module
-from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import (
-    is_remote,
-    prepare_receiving,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._upload import publication
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
+    Request,
+    prepare_upload,
+    write_manifest,
+)
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 ME = Account("me", os.geteuid(), os.getegid(), (os.getegid(),), "/nowhere")
@@ -79,6 +79,11 @@ def manifest_of(one, directory):
     return manifest
 
 
+def prepare(one, manifest, stage=True):
+    """What the host answers to one upload."""
+    return prepare_upload(Request(one, [one], ME, manifest, {}), stage)
+
+
 class Upload:
     """A set whose upload has arrived whole, or (without) but for some files."""
 
@@ -89,14 +94,14 @@ class Upload:
         for number, name in enumerate(names):
             npz(source / name, number)
         self.manifest = manifest_of(self.one, source)
-        self.received = prepare_receiving(self.one, str(self.target), ME, self.manifest, False, {})
+        self.received = prepare(self.one, self.manifest)
         self.staging = base / ".features.incoming"
-        for name in self.received.send:
+        for name in self.received.plan.send:
             if name not in without:
                 (self.staging / name).write_bytes((source / name).read_bytes())
 
     def publish(self, check=False):
-        return publish(self.one, str(self.target), ME, check, 0.0)
+        return publish(self.one, ME, check, 0.0)
 
     def look(self):
         return inspect_staging(self.one)
@@ -148,7 +153,7 @@ def test_a_target_that_is_a_link_stays_one(tmp_path):
     upload.target = tmp_path / "features"
     upload.one = make_set(upload.target)
     upload.manifest = manifest_of(upload.one, tmp_path / "source")
-    prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
+    prepare(upload.one, upload.manifest)
     upload.staging = tmp_path / "disk" / ".real.incoming"
     (tmp_path / "source" / "a.npz").rename(upload.staging / "a.npz")
     assert upload.publish().published == 1
@@ -163,7 +168,7 @@ def test_a_target_that_is_a_link_stays_one(tmp_path):
         (lambda upload: (upload.staging / "a.npz").write_bytes(b""), "a.npz has 0 bytes where the source has"),
         (lambda upload: npz(upload.staging / "a.npz", 99), "a.npz has another content"),
         (lambda upload: npz(upload.staging / "a.npz", 0, "wav2vec_feature5"), "a.npz is no feature"),
-        (lambda upload: (upload.staging / "foreign.npz").write_bytes(b"x"), "foreign.npz is not from the upload"),
+        (lambda upload: (upload.staging / "foreign.npz").write_bytes(b"x"), "holds 1 file that is not from an upload, in "),
         (lambda upload: os.unlink(manifest_path(str(upload.target))), "no list of what it should hold"),
         (lambda upload: npz(upload.target / "a.npz", 99), "a.npz takes the name of an uploaded feature"),
         (
@@ -195,7 +200,7 @@ def test_a_held_lock_is_respected_by_both_sides(tmp_path):
     fd = os.open(str(upload.staging), os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     assert "still being written by an upload" in upload.publish().refused[0]
-    assert prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {}).busy
+    assert prepare(upload.one, upload.manifest).plan is None
     os.close(fd)
     assert upload.publish().published == 3
 
@@ -240,7 +245,7 @@ def _publish_and_die(upload, step):
         for name in CHANGING:
             setattr(os, name, deadly(getattr(os, name)))
         rename.rename_new = deadly(rename.rename_new)
-        publish_module.sync_file_system = deadly(lambda fd: None)
+        publication.sync_file_system = deadly(lambda fd: None)
         try:
             upload.publish()
         finally:
@@ -281,8 +286,8 @@ def test_receiving_asks_only_for_what_is_missing(tmp_path):
     (upload.staging / "c.npz").write_bytes(b"torn")
     (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"torn")
     kept = (upload.staging / "a.npz").stat().st_ino
-    found = prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
-    assert (found.send, found.staged, found.present) == (["b.npz", "c.npz"], 1, 0)
+    found = prepare(upload.one, upload.manifest)
+    assert (found.plan.send, found.plan.staged, found.plan.missing.present) == (("b.npz", "c.npz"), ["a.npz"], 0)
     assert sorted(path.name for path in upload.staging.iterdir()) == ["a.npz"]
     assert (upload.staging / "a.npz").stat().st_ino == kept
 
@@ -294,9 +299,9 @@ def test_a_top_up_asks_for_identities_that_the_target_lacks(tmp_path):
     npz(tmp_path / "features" / "another-name.npz", 0)  # the same feature as a.npz
     npz(tmp_path / "features" / "b.npz", 77)  # another feature under a wanted name: stays
     manifest = manifest_of(one, tmp_path / "source")
-    found = prepare_receiving(one, one.target, ME, manifest, False, {})
-    assert (found.send, found.present) == (["c.npz"], 2)
-    assert len(found.warnings) == 1 and "b.npz is kept" in found.warnings[0]
+    found = prepare(one, manifest)
+    assert (found.plan.send, found.plan.missing.present) == (("c.npz",), 2)
+    assert len(found.plan.missing.warnings) == 1 and "b.npz is kept" in found.plan.missing.warnings[0]
     assert list(read_manifest(one.target) or ()) == ["c.npz"]
 
 
@@ -304,8 +309,8 @@ def test_an_upload_from_another_source_replaces_what_the_first_left(tmp_path):
     upload = Upload(tmp_path, without=("c.npz",))
     npz(tmp_path / "second" / "z.npz", 5)
     manifest = manifest_of(upload.one, tmp_path / "second")
-    found = prepare_receiving(upload.one, str(upload.target), ME, manifest, False, {})
-    assert found.send == ["z.npz"]
+    found = prepare(upload.one, manifest)
+    assert found.plan.send == ("z.npz",)
     assert list(upload.staging.iterdir()) == []
 
 
@@ -323,11 +328,11 @@ def test_an_older_manifest_is_one_and_is_made_anew(tmp_path):
     npz(upload.staging / "gone-from-the-source.npz", 9)
     write_manifest(str(upload.target), {**upload.manifest, "gone-from-the-source.npz": Wanted(1, "i00")})
     as_older_version_wrote(str(upload.target))
-    assert not inspect_staging(upload.one, str(upload.target)).complete
-    [said] = publish(upload.one, str(upload.target), ME, False).refused
+    assert not inspect_staging(upload.one).complete
+    [said] = publish(upload.one, ME, False).refused
     assert "another version of this collection wrote: run again with the source" in said
-    found = prepare_receiving(upload.one, str(upload.target), ME, upload.manifest, False, {})
-    assert (found.send, found.staged) == (["c.npz"], 2), "what has arrived is not sent again"
+    found = prepare(upload.one, upload.manifest)
+    assert (found.plan.send, found.plan.staged) == (("c.npz",), ["a.npz", "b.npz"]), "what has arrived is not sent again"
     assert sorted(path.name for path in upload.staging.iterdir()) == ["a.npz", "b.npz"]
     assert read_manifest(str(upload.target)) == upload.manifest
 
@@ -342,10 +347,10 @@ def _foreign_file(base):
     [
         (lambda base: (base / "features").write_text("x"), "is not a directory"),
         (lambda base: (base / "features" / "a.npz").parent.mkdir() or (base / "features" / "a.npz").write_text("x"),
-         "a.npz takes the name of a feature to upload and is none"),
+         "a.npz takes the name of a feature to upload and is not a feature"),
         (lambda base: (base / ".features.incoming").symlink_to("/etc"), "is a link, which an upload never follows"),
-        (lambda base: (base / ".features.incoming").write_text("x"), "is no directory, where the upload has to gather"),
-        (_foreign_file, "thesis.doc is not from an upload"),
+        (lambda base: (base / ".features.incoming").write_text("x"), "is not a directory, where the upload has to gather"),
+        (_foreign_file, "holds 1 file that is not from an upload, in "),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("check", [True, False])
@@ -356,7 +361,7 @@ def test_obstacles_are_named_before_anything_is_sent(tmp_path, harm, words, chec
     harm(tmp_path)
     before = sorted(str(path) for path in tmp_path.rglob("*"))
     with pytest.raises(FeatureError) as error:
-        prepare_receiving(one, one.target, ME, manifest, check, {})
+        prepare(one, manifest, stage=not check)
     assert words in str(error.value)
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
 
@@ -364,14 +369,14 @@ def test_obstacles_are_named_before_anything_is_sent(tmp_path, harm, words, chec
 def test_a_mount_that_is_missing_is_an_obstacle(tmp_path):
     one = make_set(tmp_path / "features", mount=str(tmp_path))
     with pytest.raises(FeatureError, match="is not mounted"):
-        prepare_receiving(one, one.target, ME, {}, False, {})
+        prepare(one, {})
 
 
 def test_check_mode_makes_nothing(tmp_path):
     one = make_set(tmp_path / "deep" / "features")
     npz(tmp_path / "source" / "a.npz", 1)
     manifest = manifest_of(one, tmp_path / "source")
-    assert prepare_receiving(one, one.target, ME, manifest, True, {}).send == ["a.npz"]
+    assert prepare(one, manifest, stage=False).plan.send == ("a.npz",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
 
 
@@ -396,11 +401,3 @@ def test_a_manifest_never_leads_out_of_its_directory(name):
 def test_a_manifest_that_is_none_is_not_believed(tmp_path, content):
     (tmp_path / ".features.incoming.manifest").write_bytes(content)
     assert read_manifest(str(tmp_path / "features")) is None
-
-
-@pytest.mark.parametrize(
-    ("source", "remote"),
-    [("store:bucket/a", True), ("store:", True), ("/data/a:b", False), ("./a:b", False), ("~/a:b", False), ("plain", False)],
-)
-def test_which_sources_are_remotes(source, remote):
-    assert is_remote(source) is remote

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._upload.plan import prepare_receiving
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -28,11 +28,13 @@ def host(tmp_path):
 
 def receive(*raw, check=False):
     """What each set, in order, is to be sent."""
-    sets, claimed = parse_sets(raw), {}
-    sources = {one.name: classify_source(one, one.source).manifest for one in sets if one.source}
-    return [
-        prepare_receiving(one, one.target, ME, sources[one.name], check, {}, sets, claimed) for one in sets if one.name in sources
-    ]
+    sets, claimed, plans = parse_sets(raw), {}, []
+    for one in (one for one in sets if one.source):
+        manifest = classify_source(one, one.source).manifest
+        plan = prepare_upload(Request(one, sets, ME, manifest, dict(claimed)), not check).plan
+        claimed.update((wanted.token, f"{one.target}/{name}") for name, wanted in plan.wanted.items())
+        plans.append(plan)
+    return plans
 
 
 def both(host, **keys):
@@ -42,21 +44,21 @@ def both(host, **keys):
 def test_what_another_target_holds_is_left_out_and_told(host):
     features(host / "data/t", "a.npz")
     (found,) = receive(a_set(host / "data/t"), a_set(host / "data/u", source=str(host / "source")))
-    assert (found.send, found.elsewhere, found.present) == (["b.npz"], 1, 0)
-    assert f"1 that stand in another set's target already, as {host}/data/t/a.npz" in found.warnings[0]
+    assert (found.send, found.missing.elsewhere, found.missing.present) == (("b.npz",), 1, 0)
+    assert f"1 that stand in another set's target already, as {host}/data/t/a.npz" in found.missing.warnings[0]
 
 
 def test_also_under_another_name_and_through_a_link(host):
     features(host / "old", "a.npz")
     link(host / "data/t/z.npz", host / "old/a.npz")
     (found,) = receive(a_set(host / "data/t"), a_set(host / "data/u", source=str(host / "source")))
-    assert found.send == ["b.npz"]
+    assert found.send == ("b.npz",)
 
 
 def test_what_its_trainer_does_not_read_does_not_count(host):
     features(host / "data/t", "a.npz")
     (found,) = receive(a_set(host / "data/t", reads=["c*.npz"]), a_set(host / "data/u", source=str(host / "source")))
-    assert (found.send, found.elsewhere) == (["a.npz", "b.npz"], 0)
+    assert (found.send, found.missing.elsewhere) == (("a.npz", "b.npz"), 0)
 
 
 def test_files_without_checksums_are_compared_by_their_bytes(host):
@@ -66,7 +68,7 @@ def test_files_without_checksums_are_compared_by_their_bytes(host):
     npy(host / "data/t/other.npy", 1.0)
     keys = {"patterns": ["*.npy"], "reads": ["*.npy"]}
     (found,) = receive(a_set(host / "data/t", **keys), a_set(host / "data/u", source=str(source), **keys))
-    assert found.send == ["b.npy"]
+    assert found.send == ("b.npy",)
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
@@ -89,14 +91,14 @@ def test_a_source_with_too_few_features_is_found_before_anything_is_sent(host, c
         receive(a_set(host / "data/t", source=str(host / "source"), expected=5), check=check)
     features(host / "data/t", "c.npz")
     (found,) = receive(a_set(host / "data/t", source=str(host / "source"), expected=3), check=check)
-    assert found.send == ["a.npz", "b.npz"]
+    assert found.send == ("a.npz", "b.npz")
 
 
 def test_files_without_checksums_in_the_target_count_as_held(host):
     npy(host / "data/t/c.npy", 1.0)
     keys = {"patterns": ["*.npz", "*.npy"], "reads": ["*.npz", "*.npy"], "expected": 3}
     (found,) = receive(a_set(host / "data/t", source=str(host / "source"), **keys))
-    assert found.send == ["a.npz", "b.npz"]
+    assert found.send == ("a.npz", "b.npz")
 
 
 def test_names_that_the_trainer_does_not_read_are_left_out(host):

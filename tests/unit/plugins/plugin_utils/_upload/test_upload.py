@@ -1,12 +1,11 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of an upload: command lines, words for failures, progress, the classified source."""
+"""The controller's side of an upload: rsync's options, progress, the classified source."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -29,26 +28,21 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progres
     size,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    BUSY,
-    REPLACED,
+    Sending,
     check_options,
-    explain,
     files_list,
-    receiver_command,
     rsync_options,
-    ssh_command,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_once, classify_source
 
 
-def test_rsync_options_survive_the_one_line_that_synchronize_makes_of_them():
-    options = rsync_options("/tmp/a b/files", "/tmp/it's/log", False, ["--bwlimit=5m"], "ssh -S none")
-    words = shlex.split(" ".join(options))
+def test_rsync_gets_what_makes_an_upload_safe_and_nothing_that_changes_it():
+    words = rsync_options(Sending("/src", "/tmp/a b/files", "/tmp/it's/log", False, ["--bwlimit=5m"]))
     assert "--files-from=/tmp/a b/files" in words and "--log-file=/tmp/it's/log" in words
-    assert "--rsh=ssh -S none" in words and "--bwlimit=5m" in words and "--no-relative" in words
+    assert "--bwlimit=5m" in words and "--no-relative" in words
     for unwanted in ("--compress", "-z", "--delay-updates", "--owner", "--group", "-F", "--links"):
         assert unwanted not in words
-    assert "--relative" in rsync_options("f", "l", True, [], None)
+    assert "--relative" in rsync_options(Sending("/src", "f", "l", True))
 
 
 @pytest.mark.parametrize("option", ["--bwlimit=5m", "-v", "--timeout=20", "--sparse", "-S", "-W", "--checksum", "-z", "-B4096"])
@@ -72,95 +66,6 @@ def test_options_must_be_a_list():
         check_options("--bwlimit=5m")
 
 
-def test_ssh_is_set_as_the_connection_is_but_without_compression_and_sharing():
-    options = {
-        "ssh_executable": "/usr/bin/ssh",
-        "ssh_args": "-C -o ControlMaster=auto -o ControlPersist=60s",
-        "ssh_common_args": '-o ProxyCommand="ssh -W %h:%p -q bastion"',
-        "ssh_extra_args": None,
-        "host_key_checking": True,
-        "port": 2222,
-        "private_key_file": "/home/me/my key",
-        "timeout": 10,
-    }
-    words = shlex.split(ssh_command(options, False))
-    assert words[:3] == ["/usr/bin/ssh", "-S", "none"]
-    assert "-C" not in words and "Compression=no" in words and "BatchMode=yes" in words
-    assert "ProxyCommand=ssh -W %h:%p -q bastion" in words and "Port=2222" in words
-    assert 'IdentityFile="/home/me/my key"' in words
-    assert not any("StrictHostKeyChecking" in word for word in words)
-    words = shlex.split(ssh_command({**options, "host_key_checking": False}, True))
-    assert "StrictHostKeyChecking=no" in words and "BatchMode=yes" not in words
-
-
-class TestReceiver:
-    """The receiving side's command, run by a shell as sshd would."""
-
-    @staticmethod
-    def run(staging: Path, key: str | None = None) -> subprocess.CompletedProcess[str]:
-        info = staging.stat()
-        program = staging.parent / "rsync"
-        program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; pwd; flock -n . true && echo free || echo locked\n')
-        program.chmod(0o755)
-        command = receiver_command(str(program), str(staging), key or f"{info.st_dev}:{info.st_ino}", None)
-        assert os.path.expandvars(command) == command, "synchronize expands variables on the controller"
-        return subprocess.run(["/bin/sh", "-c", f"{command} --server -e.x . ./"], text=True, capture_output=True, check=False)
-
-    def test_it_works_in_the_directory_and_holds_its_lock(self, tmp_path):
-        staging = tmp_path / "it's a \"place\" $HOME ${HOME} \\0044 \\"
-        staging.mkdir()
-        done = self.run(staging)
-        assert done.stdout.splitlines() == ["--server", "-e.x", ".", "./", str(staging), "locked"], done.stderr
-
-    def test_another_directory_under_that_name_is_refused(self, tmp_path):
-        (tmp_path / "staging").mkdir()
-        done = self.run(tmp_path / "staging", "1:2")
-        assert done.returncode == REPLACED
-        assert "was removed or replaced" in explain(done.returncode, done.stderr, "web1", "/data/.x")
-
-    def test_an_option_of_the_users_that_rsync_does_not_know_is_named(self):
-        said = "rsync: --nonsense=1: unknown option\nrsync error: syntax or usage error (code 1) at main.c(1795)"
-        assert explain(1, said, "web1", "/data/.x", ["--bwlimit=5m", "--nonsense=1"]) == (
-            "prepare_features_rsync_opts: rsync knows no option '--nonsense=1': correct it, or leave it out"
-        )
-        assert "too old" in explain(1, said, "web1", "/data/.x", ["--bwlimit=5m"])
-
-    def test_a_held_lock_is_told_by_code_and_word(self, tmp_path):
-        staging = tmp_path / "staging"
-        staging.mkdir()
-        command = ["flock", str(staging), "sh", "-c", "echo ready; exec cat"]
-        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            assert holder.stdout.readline() == b"ready\n"
-            done = self.run(staging)
-        finally:
-            holder.stdin.close()
-            holder.wait()
-        assert done.returncode == BUSY
-        assert "another upload is writing into /data/.x" in explain(12, done.stderr, "web1", "/data/.x")
-        assert self.run(staging).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "words"),
-    [
-        (11, 'rsync: write failed on "x": No space left on device (28)', "the disk of /data/.x is full"),
-        (12, "sudo: a password is required\nrsync: connection unexpectedly closed", "sudo asks for a password"),
-        (255, "Host key verification failed.", "SSH host key is not known"),
-        (255, "me@h: Permission denied (publickey).", "SSH refused the login"),
-        (127, "bash: rsync: command not found", "install the package rsync there"),
-        (24, 'file has vanished: "x"', "a file of the source vanished"),
-        (12, "rsync: connection unexpectedly closed", "broke off (rsync: connection unexpectedly closed): run again"),
-        (-9, "", "broke off: run again"),
-        (1, "something new", "failed with rsync's code 1 (something new)"),
-    ],
-)
-def test_failures_are_one_sentence(code, message, words):
-    sentence = explain(code, message, "web1", "/data/.x")
-    assert words in sentence and "\n" not in sentence
-
-
-@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is missing")
 @pytest.mark.parametrize("tree", [False, True])
 def test_real_rsync_takes_every_name_from_the_list(tmp_path, tree):
     names = [b"plain", b"with space", b"#comment", b";comment", b"-n", b"--delete", b'quo"te\'s', b"line\nbreak", b"\xff\xfe",
@@ -174,15 +79,15 @@ def test_real_rsync_takes_every_name_from_the_list(tmp_path, tree):
     (tmp_path / "to").mkdir()
     (tmp_path / "link").symlink_to(source)
     (tmp_path / "files").write_bytes(files_list([*names, b"linked"]))
-    options = rsync_options(str(tmp_path / "files"), str(tmp_path / "log"), tree, [], None)
-    command = ["rsync", *shlex.split(" ".join(options)), f"{tmp_path / 'link'}/", f"{tmp_path / 'to'}/"]
+    options = rsync_options(Sending(str(source), str(tmp_path / "files"), str(tmp_path / "log"), tree))
+    command = ["rsync", *options, f"{tmp_path / 'link'}/", f"{tmp_path / 'to'}/"]
     subprocess.run(command, check=True)
     for name in names:
         arrived = name if tree else name.rpartition(b"/")[2]
         assert Path(os.fsdecode(bytes(tmp_path) + b"/to/" + arrived)).read_bytes() == name
     assert not (tmp_path / "to" / "linked").is_symlink()
     progress = Progress("h", "s", len(names) + 1, 1000)
-    meter = Meter(progress, tmp_path / "log")
+    meter = Meter(progress, [tmp_path / "log"])
     meter.update(1.0)
     assert progress.files == meter.sent == len(names) + 1
     assert progress.bytes == sum(map(len, names)) + len(b"plain") and meter.wire >= progress.bytes
@@ -190,7 +95,7 @@ def test_real_rsync_takes_every_name_from_the_list(tmp_path, tree):
 
 def test_the_meter_reads_a_log_that_grows_in_the_middle_of_a_line(tmp_path):
     progress = Progress("web1", "wav", 10, 4_000_000, files=2, bytes=800_000)
-    meter = Meter(progress, tmp_path / "log")
+    meter = Meter(progress, [tmp_path / "log"])
     meter.update(100.0)
     assert (progress.files, progress.rate, progress.seconds_left) == (2, 0.0, None)
     with open(tmp_path / "log", "w") as log:

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a file system can do, and for whom, asked before anything is changed on it.
+
+Local file systems are known by their type. Of the others it is tried out, in a directory of our own that is gone again
+when the answer is there, in check mode too: nothing else tells what a FUSE or network file system refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from typing import Any, Callable, NamedTuple, Optional, Sequence
+
+from ..errors import FeatureError
+from .accounts import Account, user_name
+from .become import run_as
+from .mounts import file_system_of
+from .paths import OPEN_DIRECTORY, OURS, display
+
+# These can do all that is asked for here, and obey root.
+_CAPABLE = frozenset(
+    (
+        *("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "gfs2", "jfs", "ocfs2"),
+        *("overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "xfs", "zfs"),
+    )
+)
+# Other checks tell these better.
+_OTHER_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+_ELSEWHERE = "name a target on another file system, such as a local disk"
+
+
+class Capability(NamedTuple):
+    """Something a file system may lack. C(attempt): does it in an open, empty directory; OSError where that is refused."""
+
+    words: str
+    attempt: Callable[[int, Account], None]
+    helps: str = _ELSEWHERE
+
+
+class _Refusal(NamedTuple):
+    """What crosses from a process of the training user: texts. C(words): what is missing; empty where nothing may be made there."""
+
+    words: str
+    helps: str
+    reason: str
+
+
+def _make_symlink(directory: int, _account: Account) -> None:
+    os.symlink("nowhere", "link", dir_fd=directory)
+
+
+def _give_away(directory: int, account: Account) -> None:
+    """As a published file is given: to the training user, 0644."""
+    fd = os.open("owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        info = os.fstat(fd)
+        if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
+            os.fchown(fd, account.uid, account.gid)
+        elif os.geteuid() != 0 and info.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))  # what it makes there is somebody else's
+        if info.st_mode & 0o777 != 0o644:
+            os.fchmod(fd, 0o644)
+    finally:
+        os.close(fd)
+
+
+SYMLINKS = Capability(
+    "symbolic links, which linking features needs",
+    _make_symlink,
+    "mount it so that it has them (CIFS: option mfsymlinks; rclone: option --links), or " + _ELSEWHERE,
+)
+OWNERSHIP = Capability(
+    "owners and modes that can be changed, which features need to belong to the training user",
+    _give_away,
+    "mount it so that all in it belongs to the training user (options uid and gid), or " + _ELSEWHERE,
+)
+
+
+def choose_writer(path: str, account: Account, needs: Sequence[Capability]) -> Optional[Account]:
+    """Who is to make what C(path) will be: the training user where root is refused, else this process (None).
+
+    Root is refused by exports that squash it, and by other users' FUSE mounts. FeatureError where neither may, or the file
+    system cannot do what is needed.
+    """
+    refusal = _try_out(path, account, needs)
+    if refusal is None:
+        return None
+    if os.geteuid() == 0 and account.uid != 0:
+        if run_as(account, _try_out, path, account, needs) is None:
+            return account
+    elif not refusal.words:
+        return None  # who may not write is told by who tries, with the path that refuses
+    raise FeatureError(_sentence(path, account, refusal))
+
+
+def as_writer(writer: Optional[Account], function: Callable[..., Any], *args: Any) -> Any:
+    """Calls the function as the writer that choose_writer has chosen."""
+    return function(*args) if writer is None else run_as(writer, function, *args)
+
+
+def _sentence(path: str, account: Account, refusal: _Refusal) -> str:
+    kind, mount = file_system_of(path)
+    where = f"{display(path)} lies on a file system ({kind}, mounted on {display(mount)})"
+    if not refusal.words:
+        return (
+            f"{where} that refuses user {user_name(os.geteuid())}, and user {account.name} too ({refusal.reason}): let user"
+            f" {account.name} write there, or {_ELSEWHERE}"
+        )
+    return f"{where} without {refusal.words} ({refusal.reason}): {refusal.helps}"
+
+
+def _try_out(path: str, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+    try:
+        existing = nearest_directory(path)
+        if file_system_of(existing)[0] in _CAPABLE:
+            readable = os.access(existing, os.W_OK | os.X_OK) or bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
+            return None if readable else _Refusal("", "", os.strerror(errno.EACCES))
+        parent = os.open(existing, OPEN_DIRECTORY & ~os.O_NOFOLLOW)
+    except OSError as error:
+        return _Refusal("", "", error.strerror or str(error))
+    try:
+        return _try_in(parent, account, needs)
+    finally:
+        os.close(parent)
+
+
+def nearest_directory(path: str) -> str:
+    """The directory itself or the nearest one above it that exists; OSError where that is not ours to know."""
+    while True:
+        try:
+            os.stat(path)
+            return path
+        except (FileNotFoundError, NotADirectoryError):
+            path = os.path.dirname(path.rstrip("/")) or "/"
+
+
+def _try_in(parent: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+    before = os.fstat(parent)
+    name = OURS + "probe-" + secrets.token_hex(8)
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except OSError as error:
+        return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
+    try:
+        directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+        try:
+            return _attempt_all(directory, account, needs)
+        finally:
+            _empty(directory)
+            os.close(directory)
+    finally:
+        os.rmdir(name, dir_fd=parent)
+        with contextlib.suppress(OSError):
+            os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _attempt_all(directory: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+    for need in needs:
+        try:
+            need.attempt(directory, account)
+        except OSError as error:
+            if error.errno not in _OTHER_TROUBLE:
+                return _Refusal(need.words, need.helps, error.strerror or str(error))
+    return None
+
+
+def _empty(directory: int) -> None:
+    for name in os.listdir(directory):
+        os.unlink(name, dir_fd=directory)

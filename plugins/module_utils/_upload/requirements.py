@@ -1,0 +1,137 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host must have before anything is sent to it: programs, mounts, room, and a file system that can take it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Iterable, Sequence
+
+from .._apply.rename import move_file
+from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .._system.capabilities import OWNERSHIP, Capability
+from .._system.mounts import is_mount_point
+from .._system.paths import display
+from .._system.programs import ask_program
+from ..errors import FeatureError
+
+# What the receiving side needs beside Python: (command, Debian's and Red Hat's package).
+TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
+# And where root has to step down to the training user for it.
+STEP_DOWN = ("setpriv", "util-linux")
+
+
+def _move_without_replacing(directory: int, _account: Account) -> None:
+    os.close(os.open("from", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
+    os.mkdir("to", 0o700, dir_fd=directory)
+    try:
+        to = os.open("to", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            move_file("from", directory, to)
+            os.unlink("from", dir_fd=to)
+        finally:
+            os.close(to)
+    finally:
+        os.rmdir("to", dir_fd=directory)
+
+
+MOVES = Capability(
+    "hard links or renames that replace nothing, which an upload beside other files needs", _move_without_replacing
+)
+
+
+def needs_of(target: str) -> Sequence[Capability]:
+    """What an upload into the target asks of its file system: a directory that holds other files is filled one by one."""
+    try:
+        filled = bool(os.listdir(target))
+    except OSError:
+        filled = False
+    return (OWNERSHIP, MOVES) if filled else (OWNERSHIP,)
+
+
+def search_path() -> str:
+    """Where commands are looked for: sudo and SSH may leave out the directories of the system."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin", "/bin"])
+
+
+def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
+    """FeatureError for a program that is missing, or is there and cannot run."""
+    for command, package in tools:
+        path = shutil.which(command, path=search_path())
+        if path is None:
+            raise FeatureError(f"{command} is missing on the host: install the package {package} there")
+        try:
+            done = ask_program([path, "--version"], 60)
+        except OSError as error:
+            raise FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} there anew") from None
+        if done is None or done.code != 0:
+            said = done.errors.decode("utf-8", "replace").strip().splitlines() if done else ["it does not end"]
+            why = said[0][:160] if said else "no reason given"
+            raise FeatureError(f"{path} on the host cannot be run ({why}): install the package {package} there anew")
+
+
+def check_mount(feature_set: FeatureSet) -> None:
+    """FeatureError where the mount point of a resolved set is not one."""
+    if feature_set.mount and not is_mount_point(feature_set.mount):
+        raise FeatureError(
+            f"feature set '{feature_set.name}': {display(feature_set.mount)} is not mounted on the host:"
+            " mount it, or remove 'mount' from the set"
+        )
+
+
+@dataclass(frozen=True)
+class Room:
+    """What some files will take of a file system, and what it has. C(device): which one; C(where): for people."""
+
+    device: int
+    where: str
+    bytes: int
+    inodes: int
+    free_bytes: int
+    free_inodes: int  # -1: not counted
+
+
+def measure_room(staging: str, sizes: Sequence[int]) -> Room:
+    """The room that files of these sizes take beside the staging directory; FeatureError where nothing can be written."""
+    existing = os.path.dirname(staging)
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    room = os.statvfs(existing)
+    if sizes and room.f_flag & os.ST_RDONLY:
+        raise FeatureError(f"{display(existing)} is mounted read-only: mount it writable, or choose another target")
+    block = room.f_frsize or 4096
+    return Room(
+        device=os.stat(existing).st_dev,
+        where=display(existing),
+        bytes=sum(-(-size // block) * block for size in sizes),
+        inodes=len(sizes) + 8 if sizes else 0,
+        free_bytes=room.f_bavail * block,
+        free_inodes=room.f_favail if room.f_files else -1,
+    )
+
+
+def check_room(rooms: Sequence[Room]) -> None:
+    """FeatureError where what some uploads take together does not fit. Pure."""
+    for last in rooms:
+        mine = [room for room in rooms if room.device == last.device]
+        needed, inodes = sum(room.bytes for room in mine), sum(room.inodes for room in mine)
+        if needed > last.free_bytes:
+            raise FeatureError(
+                f"{last.where} has {megabytes(last.free_bytes)} free, the upload needs {megabytes(needed)}:"
+                " free some space there, or choose a target on another disk"
+            )
+        if -1 < last.free_inodes < inodes:
+            raise FeatureError(
+                f"{last.where} has {last.free_inodes} free inodes, the upload needs {inodes}:"
+                " remove some files there, or choose a target on another disk"
+            )
+
+
+def megabytes(count: int) -> str:
+    """Bytes in words: 1 MB is 10**6 bytes."""
+    return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

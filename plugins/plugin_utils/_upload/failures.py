@@ -1,0 +1,98 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A transfer that failed, in one sentence: the real cause, and whether running again mends it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
+    BUSY,
+    BUSY_WORD,
+    REPLACED_WORD,
+)
+
+
+@dataclass(frozen=True)
+class Where:
+    """For people: the host, who logs in there, the staging directory, and the user's own rsync options."""
+
+    host: str
+    user: str
+    staging: str
+    options: Sequence[str] = ()
+
+
+# In this order. Each: what stderr says (a regular expression), and the sentence; {line} is the line that says so.
+_CAUSES = (
+    (re.escape(BUSY_WORD), "another upload is writing into {staging}: wait until it ends, then run again"),
+    (re.escape(REPLACED_WORD), "{staging} was removed or replaced while the upload began: run again"),
+    (r"No space left on device", "the disk of {staging} is full: make room there and run again, it goes on from here"),
+    (r"Disk quota exceeded", "the disk quota for {staging} is used up: make room there and run again, it goes on from here"),
+    (r"Read-only file system", "the disk of {staging} is mounted read-only: mount it writable and run again"),
+    (r"must have a tty", "{host}: sudo demands a terminal there (requiretty in sudoers), which rsync does not have: take"
+                         " requiretty out of sudoers for {user}, or set prepare_features_become: false"),
+    (r"a password is required", "{host}: sudo asks for a password, which rsync cannot give: allow the connecting user to use"
+                                " sudo without one"),
+    (r"^sudo: ", "{host}: sudo refuses to start the upload's rsync ({line}): correct sudoers there"),
+    (r"Host key verification failed", "{host}: its SSH host key is not known or has changed: add it to known_hosts"),
+    (r"Permission denied \(", "{host}: SSH refused the login of the upload's rsync: it needs a key, or sshpass and a password"),
+    (r"sshpass: ", "{host}: SSH refused the password of the upload's rsync ({line}): correct ansible_password, or log in by key"),
+    (r"is your shell clean", "{host}: the login shell of {user} prints text into sessions without a terminal, which rsync cannot"
+                             " understand: let its start-up files (.bashrc and the like) print only where the shell is"
+                             " interactive"),
+    (r"protocol version mismatch|protocol incompatibility", "{host}: its rsync and the controller's do not understand each other"
+                             " ({line}): use rsync 3.1 or later on both sides"),
+    (r"vanished", "a file of the source vanished while it was uploaded: run again when nobody changes the source"),
+    (r"send_files failed to open", "a file of the source cannot be read: make all of it readable, on the controller"),
+    (r"unknown option|unrecognized option", "an rsync is too old for an option of the upload ({line}): use rsync 3.1 or later on"
+                                            " both sides"),
+    (r"error while loading shared libraries|cannot execute|Exec format error|symbol lookup error|Segmentation fault|"
+     r"Illegal instruction", "rsync on {host} cannot be started ({line}): install the package rsync there anew"),
+    (r"command not found|: not found|\(code 127\)|\(code 126\)", "rsync on {host} cannot be started ({line}): install the package"
+                                                                 " rsync there"),
+    (r"(failed to set|set_acl|chown|chgrp).*(Operation not permitted|not supported)", "the file system of {staging} refuses what"
+                             " an upload needs ({line}): choose a target on another file system"),
+)  # fmt: skip
+
+# Exit codes of lines that broke: rsync's own, and those of processes that were killed. What they had sent is kept.
+_BROKEN = (10, 11, 12, 19, 20, 30, 35, 255)
+
+# Who speaks in a line of stderr that can be a cause. Everything else is chatter: banners, what shells print, lectures.
+_SPEAKERS = re.compile(r"(rsync|ssh|sudo|sshpass|bash|sh|dash|zsh|/bin/\w+|flock|kex_\w+|client_loop|Connection|Timeout)\b.*?[:\s]")
+_NO_CAUSE = re.compile(
+    r"rsync error:|rsync: connection unexpectedly closed|.*Permanently added|rsync: \[\w+\] (read error|write error).*Broken pipe"
+)
+
+
+def explain(code: int, stderr: str, where: Where) -> str:
+    """The sentence."""
+    for option in where.options:
+        if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", stderr):
+            return f"prepare_features_rsync_opts: rsync has no option '{option}': correct it, or leave it out"
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    told = {"host": where.host, "user": where.user, "staging": where.staging}
+    for pattern, sentence in _CAUSES:
+        for line in lines:
+            if re.search(pattern, line):
+                return sentence.format(line=line[:160], **told)
+    if code == BUSY:
+        return _CAUSES[0][1].format(line="", **told)
+    line = cause(lines)
+    why = f" ({line[:160]})" if line else ""
+    if code in _BROKEN or code < 0 or code > 128:
+        return f"the upload to {where.staging} on {where.host} broke off{why}: run again, it goes on from there"
+    return f"the upload to {where.staging} on {where.host} failed with rsync's code {code}{why}: correct that and run again"
+
+
+def cause(lines: Sequence[str]) -> str:
+    """The line of stderr that says most: the first of a program of ours; what only sums up, and chatter, says less."""
+    spoken = [line for line in lines if _SPEAKERS.match(line)]
+    for some in ([line for line in spoken if not _NO_CAUSE.match(line)], spoken):
+        if some:
+            return some[0]
+    return ""
