@@ -93,7 +93,7 @@ def test_an_upload_needs_owners_that_can_be_changed(host, play, source):
 
 def test_an_upload_beside_other_files_needs_hard_links_where_renames_replace(host, play, source):
     place = mount(host, "nohard", "link=EPERM")
-    host.run("mkdir /srv/nohard/wav && echo mine > /srv/nohard/wav/notes.txt && chown -R ubuntu /srv/nohard")
+    host.run("mkdir /mnt/nohard/wav && echo mine > /mnt/nohard/wav/notes.txt && chown -R ubuntu /mnt/nohard")
     before = names_in(host, place)
     for check in (True, False):
         result = play(host, ROLE, role_variables(feature_set(source, f"{place}/wav")), check=check)
