@@ -40,11 +40,7 @@ def _place(error: BaseException) -> str:
 
 def advice(error: OSError) -> str:
     """What to do where the system refuses to change something, for the end of a sentence."""
-    refused = (
-        "root is refused there: let root write there, or the training user, who does it where root may not"
-        if os.geteuid() == 0
-        else "run the role with prepare_features_become, or let the connecting user write there"
-    )
+    refused = "let the role's user write there: root with prepare_features_become, else the connecting one"
     found = {
         errno.EACCES: refused,
         errno.EPERM: refused,
