@@ -81,6 +81,24 @@ def test_each_room_says_what_it_is_for():
     assert rooms | {name for name in FILES if "." not in name} == set(FLOOR)
 
 
+def drawing():
+    """The imports between rooms as a graph in Mermaid's language, from the top floor to the ground."""
+    edges = {
+        (name.split(".")[0], other.split(".")[0])
+        for name, path in FILES.items()
+        for other in imports(path, name)
+        if "." in name and "." in other
+    }
+    ordered = sorted((edge for edge in edges if edge[0] != edge[1]), key=lambda edge: (FLOOR[edge[0]], edge[0], FLOOR[edge[1]], edge[1]))
+    return "".join(f"  {above} --> {below}\n" for above, below in ordered)
+
+
+def test_the_documentation_draws_the_imports_as_they_are():
+    page = (PLUGINS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.partition("```mermaid\ngraph TD\n")[2].partition("```")[0]
+    assert drawn == drawing(), "docs/architecture.md: put this under graph TD:\n" + drawing()
+
+
 def shipped(module):
     """The files that Ansible sends with a module, as it finds them: by the imports, from file to file."""
     todo, found = [PLUGINS / "modules" / f"{module}.py"], set()
