@@ -15,6 +15,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -63,6 +64,10 @@ def threads_show() -> Iterator[None]:
         yield
 
 
+def _call(instead: Callable[[int, Any, Any], None], handler: Any, caught: int, frame: Any) -> None:
+    instead(caught, handler, frame)
+
+
 @contextlib.contextmanager
 def _handled_by(instead: Callable[[int, Any, Any], None]) -> Iterator[None]:
     """Has the signals handled by C(instead), which is given number, former handler and frame."""
@@ -70,7 +75,7 @@ def _handled_by(instead: Callable[[int, Any, Any], None]) -> Iterator[None]:
     # Who ignores a signal goes on ignoring it, and a handler that is not Python's cannot be put back.
     handlers = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
     for number, handler in handlers.items():
-        signal.signal(number, lambda caught, frame, handler=handler: instead(caught, handler, frame))
+        signal.signal(number, partial(_call, instead, handler))
     try:
         yield
     finally:

@@ -18,11 +18,15 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.data im
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
     SetView,
     mapping,
-    number,
     sequence,
     views_of,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain, sentence, status_words
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
+    number,
+    plain,
+    sentence,
+    status_words,
+)
 
 SCHEMA = 1
 PREFIX = "trainprep.features."

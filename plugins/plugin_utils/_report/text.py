@@ -13,12 +13,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.model i
     Directory,
     SetView,
     mapping,
-    number,
     sequence,
     views_of,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
     count,
+    number,
     plain,
     sentence,
     status_words,

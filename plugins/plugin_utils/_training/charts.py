@@ -148,6 +148,6 @@ def _round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
         step = max(1, math.ceil((last - first + 1) / MOST_TICKS))
         return [10.0**power for power in range(first, last + 1, step)]
     magnitude = 10.0 ** math.floor(math.log10((high - low) / MOST_TICKS))
-    step = next(one * magnitude for one in (1, 2, 5, 10, 20) if (high - low) / (one * magnitude) <= MOST_TICKS)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
+    width = next(one * magnitude for one in (1, 2, 5, 10, 20) if (high - low) / (one * magnitude) <= MOST_TICKS)
+    first, last = math.ceil(low / width - 1e-9), math.floor(high / width + 1e-9)
+    return [number * width for number in range(first, last + 1)]
