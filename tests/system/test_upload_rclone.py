@@ -103,6 +103,26 @@ def test_a_store_that_goes_in_the_middle_is_told_and_the_next_run_goes_on(store,
     assert store.run("cd /data/wav && sha256sum *").stdout == store.run("cd /store/bucket/wav && sha256sum cremad*").stdout
 
 
+def test_buckets_with_the_credentials_that_the_host_has(store, play):
+    """By s3://, with and without settings of the controller, and described on the fly; no key is handed on."""
+    serve(store)
+    store.run(f"mkdir -p /root/.aws && printf '[default]\\naws_access_key_id={KEY}\\naws_secret_access_key={SECRET}\\n'"
+              " > /root/.aws/credentials")
+    endpoint = STORE["RCLONE_CONFIG_STORE_ENDPOINT"]
+    settings = {"TYPE": "s3", "PROVIDER": "Rclone", "ENDPOINT": endpoint, "ENV_AUTH": "true"}
+    on_the_host = {"RCLONE_S3_PROVIDER": "Rclone", "RCLONE_S3_ENDPOINT": endpoint}
+    cases = [
+        ("s3://bucket/wav", ROLE, {f"RCLONE_CONFIG_S3_{name}": value for name, value in settings.items()}),
+        ("s3://bucket/wav", [{**ROLE[0], "environment": on_the_host}], {}),
+        (f":s3,provider=Rclone,env_auth=true,endpoint='{endpoint}':bucket/wav", ROLE, {}),
+    ]
+    for number, (source, plays, environment) in enumerate(cases):
+        result = play(store, plays, role_variables(feature_set(source, f"/data/bucket{number}")), env=environment)
+        assert result.rc == 0, result.stdout
+        assert len(inodes(store, f"/data/bucket{number}")) == FILES
+        assert SECRET not in result.stdout + str(result.events)
+
+
 def test_without_rclone_the_host_is_told_what_to_install(start_host, play):
     host = start_host("plain")
     result = play(host, ROLE, role_variables(feature_set("store:bucket/wav")), env=STORE)
