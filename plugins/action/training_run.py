@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
         return self._ask({**arguments, "tree": staged["name"]}, task_vars)
 
     def _ask_in_check_mode(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        task = self._task
+        task: Any = self._task
         self._task = task.copy()
         self._task.check_mode = True
         try:

@@ -263,8 +263,10 @@ class Upload(Case):
 
     def published(self, root: Path) -> bool:
         target = root / "data" / "w"
-        return target.is_dir() and {path.name: content(path) for path in target.iterdir()
-                if path.name in self.contents and path.is_file()} == self.contents  # fmt: skip
+        if not target.is_dir():
+            return False
+        there = [path for path in target.iterdir() if path.name in self.contents and path.is_file()]
+        return {path.name: content(path) for path in there} == self.contents
 
 
 class Staging(Upload):

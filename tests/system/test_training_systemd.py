@@ -100,7 +100,10 @@ def test_a_server_that_a_login_has_started_is_kept_too(host, play, deploy):
     with subprocess.Popen(["ssh", *host.ssh_options, "-i", str(host.key), "-p", str(host.port), address,
                            "tmux new-session -d -s work && exec sleep 900"], stdin=subprocess.DEVNULL) as login:
         try:
-            server = wait_for(lambda: host.run("pgrep -u ubuntu -x 'tmux: server'", check=False).stdout.strip(), "tmux")
+            def find_server():
+                return host.run("pgrep -u ubuntu -x 'tmux: server'", check=False).stdout.strip()
+
+            server = wait_for(find_server, "tmux")
             assert "/session-" in host.run(["cat", f"/proc/{server}/cgroup"]).stdout
             result = deploy()
             assert result.rc == 0, result.stdout

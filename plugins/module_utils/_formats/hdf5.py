@@ -156,7 +156,10 @@ def _old_messages(reader: Reader, block: _Superblock) -> List[Tuple[int, bytes]]
         raise Damaged("has a root group that does not begin as one")
     messages: List[Tuple[int, bytes]] = []
     chunks = [(block.root + 16, size)]
-    for start, length in chunks:
+    number = 0
+    while number < len(chunks):  # it grows on the way
+        start, length = chunks[number]
+        number += 1
         raw, position = _at(reader, block, start, length), 0
         while position + 8 <= length:
             kind, width, flags = struct.unpack_from("<HHB3x", raw, position)
@@ -206,7 +209,10 @@ def _check_modern_header(reader: Reader, block: _Superblock, address: int) -> No
     before = 6 if flags & 4 else 4
     # Each part: where it begins, what precedes its messages, and its length, which ends in a checksum.
     parts = [(address, position + width, position + width + size + 4)]
-    for start, at, length in parts:
+    number = 0
+    while number < len(parts):  # it grows on the way
+        start, at, length = parts[number]
+        number += 1
         raw = _at(reader, block, start, length)
         end = length - 4
         if end < at or struct.unpack_from("<L", raw, end)[0] != checksum(raw[:end]):

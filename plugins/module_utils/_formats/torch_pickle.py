@@ -240,7 +240,7 @@ class _Walker:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
 
 
 def _ordered_dict(arguments: Tuple[Any, ...]) -> Any:

@@ -32,7 +32,6 @@ _FULL4 = 0xFFFFFFFF
 _ZIP64_SIZES = struct.pack("<HH", 1, 16)
 
 
-
 class Found(NamedTuple):
     """What a match gives: why the arrays are not those asked for (empty: they are), the identity, and the large array's
     place, size and checksum, which was not compared with its data."""

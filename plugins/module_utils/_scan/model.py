@@ -88,6 +88,7 @@ def inode_key(dev: int, ino: int) -> int:
     """(st_dev, st_ino) as one number: half the memory of a tuple, a million times."""
     return (dev << 64) | ino
 
+
 @dataclass
 class Discovery:
     """Directories nobody listed, with the number of the set's features in each; why the search ended early."""
@@ -103,6 +104,7 @@ class Discovery:
     def joined(self, other: Discovery) -> Discovery:
         """Both."""
         return Discovery(self.directories + other.directories, self.cut_short + other.cut_short)
+
 
 @dataclass(frozen=True)
 class LegacyScan:

@@ -240,6 +240,7 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
             below[path] = found
     return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
 
+
 def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[InodeKey]) -> Dict[str, Discovery]:
     """By set name, what lies below the roots in directories that are not known."""
     swept = sweep(roots, sets, known)

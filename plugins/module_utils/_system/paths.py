@@ -48,6 +48,7 @@ def is_below(path: str, directory: str) -> bool:
     """Whether path, by its text, is directory or lies in it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
+
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLLOW_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 OPEN_DIRECTORY = FOLLOW_DIRECTORY | os.O_NOFOLLOW

@@ -45,18 +45,18 @@ _CAUSES = (
     (r"is your shell clean", "{host}: the login shell of {user} prints text into sessions without a terminal, which rsync cannot"
                              " understand: let its start-up files (.bashrc and the like) print only where the shell is"
                              " interactive"),
-    (r"protocol version mismatch|protocol incompatibility", "{host}: its rsync and the controller's do not understand each other"
-                             " ({line}): use rsync 3.1 or later on both sides"),
+    (r"protocol version mismatch|protocol incompatibility",
+     "{host}: its rsync and the controller's do not understand each other ({line}): use rsync 3.1 or later on both sides"),
     (r"vanished", "a file of the source vanished while it was uploaded: run again when nobody changes the source"),
     (r"send_files failed to open", "a file of the source cannot be read: make all of it readable, on the controller"),
-    (r"unknown option|unrecognized option", "an rsync is too old for an option of the upload ({line}): use rsync 3.1 or later on"
-                                            " both sides"),
+    (r"unknown option|unrecognized option",
+     "an rsync is too old for an option of the upload ({line}): use rsync 3.1 or later on both sides"),
     (r"error while loading shared libraries|cannot execute|Exec format error|symbol lookup error|Segmentation fault|"
      r"Illegal instruction", "rsync on {host} cannot be started ({line}): install the package rsync there anew"),
     (r"command not found|: not found|\(code 127\)|\(code 126\)", "rsync on {host} cannot be started ({line}): install the package"
                                                                  " rsync there"),
-    (r"(failed to set|set_acl|chown|chgrp).*(Operation not permitted|not supported)", "the file system of {staging} refuses what"
-                             " an upload needs ({line}): choose a target on another file system"),
+    (r"(failed to set|set_acl|chown|chgrp).*(Operation not permitted|not supported)",
+     "the file system of {staging} refuses what an upload needs ({line}): choose a target on another file system"),
 )  # fmt: skip
 
 # Exit codes of lines that broke: rsync's own, and those of processes that were killed. What they had sent is kept.

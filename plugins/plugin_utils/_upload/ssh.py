@@ -100,7 +100,8 @@ def inspect_line(login: Login, become: Sequence[str], control_path: str | None) 
 
 
 def _converse(process: subprocess.Popen[bytes]) -> Line:
-    assert process.stdin and process.stdout and process.stderr
+    if not (process.stdin and process.stdout and process.stderr):
+        raise AssertionError("started without pipes")
     noise = b""
     ready = _READY.encode() + b"\n"
     for line in process.stdout:

@@ -90,7 +90,7 @@ def test_a_name_that_promises_another_kind(look, name):
 def test_a_cut_file_is_damaged(look, name, full):
     content = KINDS[name][0]
     length = len(content.rstrip(b"\0")) if name == "x.tar" else len(content)
-    for at in {1, 9, length // 3, length // 2, length - 20, length - 1}:
+    for at in (1, 9, length // 3, length // 2, length - 20, length - 1):
         verdict = look(content[:at], ANY, full, name)
         assert verdict.kind == DAMAGED, (at, verdict)
 
