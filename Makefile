@@ -4,7 +4,7 @@
 #
 # Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean tutorial tutorial-clean docs test corpus faults bench coverage clean
+.PHONY: matrix help setup setup-dev demo demo-clean tutorial tutorial-clean docs test corpus faults bench coverage clean
 
 help:
 	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
@@ -13,6 +13,7 @@ help:
 	@echo "make tutorial    the tutorial's two sample hosts, in containers (make tutorial-clean removes them)"
 	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
 	@echo "make docs        the documentation site, in .build/docs/html"
+	@echo "make matrix      every version that docs/versions.md names: fresh clones per Python, the main job per ansible-core (half an hour)"
 	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
 	@echo "make faults      kills, errors, full disks, races and hostile hosts, all of them (test has a part)"
 	@echo "make coverage    the lines of plugins/ that the tests run through, on the controller and on the hosts"
@@ -42,6 +43,9 @@ docs: setup-dev
 
 test: setup-dev
 	@scripts/test
+
+matrix: setup-dev
+	@scripts/test matrix
 
 corpus: setup-dev
 	@.venv/bin/pytest tests/corpus tests/property --corpus 20000 --runs 1000

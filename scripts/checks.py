@@ -25,7 +25,8 @@ from xml.etree import ElementTree
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / ".build"
 LOGS = BUILD / "test"
-ON_HOSTS = ("molecule", "system")
+NOTES = BUILD / "matrix" / "notes"
+ON_HOSTS = ("matrix", "molecule", "system")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Check:
     command: str
     pytest: bool = False
     needs: str = "."  # a path without which there is nothing to check yet
+    named: bool = False  # runs only where it is named
 
 
 @dataclass
@@ -73,6 +75,7 @@ def checks() -> List[Check]:
         Check("faults", "pytest tests/faults -n 2", pytest=True, needs="tests/faults"),
         # From here on minutes, most of it waiting for hosts.
         Check("system", f"pytest tests/system -n {workers} --dist loadfile --durations 20", pytest=True),
+        Check("matrix", "pytest tests/matrix -n 2 --durations 20", pytest=True, named=True),
         Check("sanity", "scripts/check_sanity"),
         Check("molecule", f"scripts/molecule test --all --workers {workers}"),
     ]
@@ -161,7 +164,7 @@ def main(names: Sequence[str]) -> int:
     unknown = set(names) - {check.name for check in listing}
     if unknown:
         sys.exit(f"There is no check {', '.join(sorted(unknown))}: see scripts/test list.")
-    wanted = [check for check in listing if not names or check.name in names]
+    wanted = [check for check in listing if (check.name in names if names else not check.named)]
     signal.signal(signal.SIGTERM, stop_all)
     signal.signal(signal.SIGINT, stop_all)
     shutil.rmtree(LOGS, ignore_errors=True)
