@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
+    _task: Any
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result; a FeatureError is the task's failure."""
@@ -72,7 +73,7 @@ class ActionModule(ActionBase):
         return self._ask({**arguments, "tree": staged["name"]}, task_vars)
 
     def _ask_in_check_mode(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        task: Any = self._task
+        task = self._task
         self._task = task.copy()
         self._task.check_mode = True
         try:

@@ -17,7 +17,7 @@ from tests.support.hosts import REPOSITORY, SUPPORT
 # In the order of a job: what one leaves is what the next is about.
 ORDER = [
     "feature_facts", "feature_report", "feature_links", "feature_access", "feature_staging", "feature_upload", "feature_publish",
-    "feature_fetch", "training_project", "training_run", "training_follow", "training_info", "training_health",
+    "feature_fetch", "feature_describe", "training_project", "training_run", "training_follow", "training_info", "training_health",
 ]  # fmt: skip
 MODULES = {path.stem: path for path in (REPOSITORY / "plugins/modules").glob("*.py")}
 
@@ -33,6 +33,7 @@ def test_every_module_has_examples():
 def test_the_examples_run_as_written(start_host, play, tmp_path):
     host = start_host("examples", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
     host.run("python3 -m venv --without-pip --system-site-packages /opt/pytorch")
+    host.put(REPOSITORY / ".venv/bin/rclone", "/usr/local/bin/rclone")
     # What the examples name on the controller, beside the playbook.
     command = [sys.executable, SUPPORT / "layout.py", "--features", tmp_path / "features/wav2vec", "--crema-d", "4"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

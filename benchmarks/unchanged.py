@@ -1,0 +1,99 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A look at a host where nothing changed since the last one, proof of access included, against find over the same directories."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import REPOSITORY, Row, save
+from scan import lay_out
+
+# In a process of its own, as the module is: recalls only, as often as asked for; the first run makes the witness.
+RECALL = """
+import json, resource, sys, time
+from ansible_collections.trainprep.features.plugins.module_utils._spec import policy, sets
+from ansible_collections.trainprep.features.plugins.module_utils._steps import remember
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, store
+directory = sys.argv[1]
+store.place = lambda: directory + "/cache/trainprep.features"
+wanted = sets.parse_sets([{"name": "many", "target": directory + "/target", "legacy": [directory + "/legacy"],
+                           "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}}])
+user, asked = accounts.find_account(None), policy.Policy(remember=True)
+remember.AGE = 1.0
+if sys.argv[2] == "look":
+    remember.facts_of_host(wanted, user, asked, [], False)
+start = time.perf_counter()
+found = remember.recall(wanted, user, asked)
+seconds = time.perf_counter() - start
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"seconds": seconds, "memory": memory, "features": found["feature_sets"]["many"]["features"]}))
+"""
+
+
+def recall(directory: Path, how: str) -> dict:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "collections")}
+    python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    command = [python, "-c", RECALL, str(directory), how]
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+
+def find(directory: Path) -> float:
+    start = time.perf_counter()
+    with open(os.devnull, "wb") as nothing:
+        subprocess.run(["find", directory / "target", directory / "legacy", "-printf", "%i %s %C@ %p\\n"], check=True, stdout=nothing)
+    return time.perf_counter() - start
+
+
+def measure(directory: Path, turns: int) -> tuple[float, float, dict]:
+    """Seconds of find and of a look, the least of several taken in turns, and the last look's answer."""
+    recall(directory, "look")
+    found, looks = [], []
+    for _turn in range(turns):
+        found.append(find(directory))
+        looks.append(recall(directory, "recall"))
+    return min(found), min(look["seconds"] for look in looks), looks[-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--few", type=int, default=10_000)
+    parser.add_argument("--directory", help="where to lay out the files (5 GB, 2 million inodes)", default=str(REPOSITORY / ".build"))
+    options = parser.parse_args()
+    Path(options.directory).mkdir(exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="unchanged-", dir=options.directory))
+    try:
+        for name, files in (("few", options.few), ("many", options.many)):
+            lay_out(place / name, files, linked=True)
+            (place / name / "cache").mkdir(mode=0o700)
+        time.sleep(3)
+        few_find, few, of_few = measure(place / "few", 7)
+        many_find, many, of_many = measure(place / "many", 3)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    assert (of_few["features"], of_many["features"]) == (options.few, options.many)
+    growth = (many / options.many) / (few / options.few)
+    memory = (of_many["memory"] - of_few["memory"]) / (options.many - options.few)
+    save("unchanged", [
+        Row(f"look at an unchanged host of {options.few:,} linked features against find", few / few_find, "<=", 1.5,
+            f"{1000 * few:.0f} ms against {1000 * few_find:.0f} ms, access proved anew"),
+        Row(f"the same with {options.many:,}", many / many_find, "<=", 1.5, f"{many:.2f} s against {many_find:.2f} s"),
+        Row(f"its growth per file from {options.few:,} to {options.many:,}", growth, "<=", 1.15,
+            f"{1e6 * many / options.many:.1f} µs against {1e6 * few / options.few:.1f} µs a file"),
+        Row(f"its memory at {options.many:,} files, KB a file", memory / 1000, "<=", 0.4, f"{of_many['memory'] / 1e6:.0f} MB in all"),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
