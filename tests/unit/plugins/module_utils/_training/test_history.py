@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import resource
 
@@ -158,7 +157,7 @@ def test_a_log_of_any_size_is_read_in_part_from_end_to_end(tmp_path):
     points = one["curves"]["loss"]
     assert len(points) <= 2000 and points[0][0] <= 1 and points[-1] == [400.0, 400.0]
     # All over it, and each where it belongs.
-    assert max(later[0] - earlier[0] for earlier, later in itertools.pairwise(points)) < 20
+    assert max(later[0] - earlier[0] for earlier, later in zip(points, points[1:])) < 20
     assert all(abs(place - value) <= 12 for place, value in points)
 
 
