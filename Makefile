@@ -4,7 +4,7 @@
 #
 # Needs Python 3.11 or later, make and git; everything else is set up below .venv and .build.
 .DEFAULT_GOAL := help
-.PHONY: matrix help setup setup-dev demo demo-clean tutorial tutorial-clean docs test corpus faults bench coverage clean
+.PHONY: matrix help setup setup-dev demo demo-clean tutorial tutorial-clean docs test corpus faults mutants bench coverage clean
 
 help:
 	@echo "make setup       .venv with Ansible, in which 'ansible-playbook prepare_features.yml -i …' works"
@@ -17,6 +17,7 @@ help:
 	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
 	@echo "make faults      kills, errors, full disks, races and hostile hosts, all of them (test has a part)"
 	@echo "make coverage    the lines of plugins/ that the tests run through, on the controller and on the hosts"
+	@echo "make mutants     changes what decides, one thing at a time: do the unit tests notice?"
 	@echo "make bench       the benchmarks"
 	@echo "make clean       remove .venv and .build"
 
@@ -52,6 +53,9 @@ corpus: setup-dev
 
 faults: setup-dev
 	@scripts/faults
+
+mutants: setup-dev
+	@.venv/bin/python scripts/mutants.py
 
 bench: setup-dev
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" benchmarks/run

@@ -240,3 +240,21 @@ def test_odd_names_are_linked_and_published(place, tally, upload):
     sent = upload(ODD)
     for case in (fault_cases.Staging, fault_cases.FirstStaging, fault_cases.Publish, fault_cases.PublishBeside):
         works(case(*sent), modules, place / case.__name__, tried)
+
+
+def test_names_that_differ_in_case_alone_come_to_rest(place, tally):
+    """The second has no place on such a disk: it stays unlinked, and no run claims to have done something about it."""
+    tried = tally("File systems: names that differ in case are one")
+    for name in ("a.npz", "A.npz"):
+        fault_cases.feature(place / "old" / name)
+    modules = Modules(place)
+    with mounted(tried, place, "fuse", insensitive=True) as top:
+        if top is None:
+            return
+        arguments = {"sets": [fault_cases.one_set(top, legacy=[f"{place}/old"])], "refresh_facts": True}
+        for changed in (True, False):
+            ran = modules.run("feature_links", arguments)
+            tried.runs += 1
+            tried.check(ran.code == 0 and ran.result["changed"] is changed, f"changed is not {changed}: {ran}")
+            tried.equal(len(fault_cases.links(top / "data" / "w")), 1, "links")
+            tried.equal(ran.result["ansible_facts"]["feature_sets"]["w"]["to_link"], 1, "what the facts say is missing")

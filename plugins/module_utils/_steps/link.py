@@ -40,13 +40,16 @@ def run_links(
     else:
         plans = [one.plan for one in host.sets]
         _refuse(host)
-    result: Dict[str, Any] = {"changed": any(not plan.is_empty for plan in plans), "sets": {}, "diff": []}
+    result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
     for one, plan, writer in zip(host.sets, plans, writers):
         if check_mode or plan.is_empty:
             counts = _predicted(one, plan)
         else:
             counts = as_writer(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
+        # What was done, not what was meant to be: a name may be taken that differs in case alone, on a disk that ignores it.
+        done = counts.linked or counts.removed or counts.created_target
+        result["changed"] = result["changed"] or bool(done)
         actions = _actions(one, plan)
         result["sets"][one.name] = {
             "linked": counts.linked,
