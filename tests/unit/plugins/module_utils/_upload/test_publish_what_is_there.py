@@ -48,7 +48,7 @@ def modes(base):
 
 
 def test_a_whole_directory_belongs_to_the_training_user(tmp_path):
-    publish(uploaded(tmp_path, "a.npz", "sub/b.npz"), str(tmp_path / "w"), ACCOUNT, False, 0.0)
+    publish(uploaded(tmp_path, "a.npz", "sub/b.npz"), ACCOUNT, False, 0.0)
     mine = (OTHER, GROUP)
     assert modes(tmp_path) == {"w": (*mine, 0o755), "w/a.npz": (*mine, 0o644), "w/sub": (*mine, 0o755), "w/sub/b.npz": (*mine, 0o644)}
 
@@ -58,18 +58,18 @@ def test_folders_made_beside_other_files_belong_to_the_training_user(tmp_path):
     (tmp_path / "w").mkdir(mode=0o700)
     (tmp_path / "w" / "notes.txt").write_text("mine")
     owner = ((tmp_path / "w").stat().st_uid, (tmp_path / "w").stat().st_gid, 0o700)
-    publish(one, str(tmp_path / "w"), ACCOUNT, False, 0.0)
+    publish(one, ACCOUNT, False, 0.0)
     assert modes(tmp_path) == {"w": owner, "w/sub": (OTHER, GROUP, 0o755), "w/sub/b.npz": (OTHER, GROUP, 0o644)}
 
 
 def test_a_manifest_that_is_left_alone_is_cleared_and_that_is_told(tmp_path):
     one = uploaded(tmp_path, "a.npz")
     os.rename(str(tmp_path / ".w.incoming"), str(tmp_path / "w"))
-    assert publish(one, str(tmp_path / "w"), ACCOUNT, True, 0.0).changed
+    assert publish(one, ACCOUNT, True, 0.0).changed
     assert os.path.exists(manifest_path(str(tmp_path / "w")))
-    assert publish(one, str(tmp_path / "w"), ACCOUNT, False, 0.0).changed
+    assert publish(one, ACCOUNT, False, 0.0).changed
     assert not os.path.exists(manifest_path(str(tmp_path / "w")))
-    assert not publish(one, str(tmp_path / "w"), ACCOUNT, False, 0.0).changed
+    assert not publish(one, ACCOUNT, False, 0.0).changed
 
 
 def test_a_temporary_name_fits_and_is_known_again():
