@@ -117,7 +117,7 @@ def test_the_keys_of_a_store(right, place, tally):
 
 
 def test_the_environment_of_a_training(place, tally):
-    """A token for tracking: only the launcher, which nobody else can read, holds it."""
+    """A token for tracking: only what the launcher reads, and nobody else can, holds it."""
     tried = tally("Secrets: a token in a training's environment")
     script = place / "train.py"
     script.write_text("import os\nprint('Epoch 1/1', len(os.environ['TRACKING_TOKEN']))\n")
@@ -138,5 +138,5 @@ def test_the_environment_of_a_training(place, tally):
     said = play(place, "deploy_training.yml", variables, {}, [TOKEN], tried)
     tried.check(said.startswith("0 "), f"it failed: {said[-800:]}")
     holding = [place / name for name in in_files(place, TOKEN)]
-    tried.check({path.name for path in holding} <= {"launcher.py"}, f"files that hold it: {holding}")
+    tried.check({path.name for path in holding} <= {"launcher.py", "environment.json"}, f"files that hold it: {holding}")
     tried.check(all(path.stat().st_mode & 0o077 == 0 for path in holding), f"others can read {holding}")

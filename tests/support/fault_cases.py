@@ -23,6 +23,8 @@ ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 ROOT = os.geteuid() == 0
 USER = "nobody" if ROOT else None
 NOBODY, STRANGER = 65534, 54321
+# What lies beside a target while an upload of it gathers.
+UPLOADING = (".w.incoming/", ".w.incoming.manifest", ".w.incoming.upload")
 OURS = ".trainprep-"  # names of our own, which the next run knows
 
 Files = Mapping[str, tuple[Any, ...]]
@@ -291,7 +293,7 @@ class Staging(Upload):
     def reached(self, root: Path) -> bool:
         _first, _second, *others = sorted(self.contents)
         incoming = root / "data" / ".w.incoming"
-        return (names_in(root / "data") == sorted([".w.incoming/", ".w.incoming.manifest", *(f".w.incoming/{name}" for name in others)])
+        return (names_in(root / "data") == sorted([*UPLOADING, *(f".w.incoming/{name}" for name in others)])
                 and stat.S_IMODE(incoming.stat().st_mode) == 0o700
                 and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["manifests"]["w"])  # fmt: skip
 
@@ -305,7 +307,7 @@ class FirstStaging(Staging):
         (root / "old").mkdir()
 
     def reached(self, root: Path) -> bool:
-        return names_in(root / "data") == [".w.incoming.manifest", ".w.incoming/"]
+        return names_in(root / "data") == sorted(UPLOADING)
 
 
 class Publish(Upload):
@@ -418,8 +420,9 @@ class Training(Case):
         tally.check(len(self.trainings(root)) <= 1, "two trainings run")
 
     def trainings(self, root: Path) -> list[int]:
-        """The processes that run the script in that working directory."""
-        return [pid for pid, words in command_lines() if words[-1:] == ["scripts/train.py"] and works(pid, root / "work")]
+        """The interpreters that run the script in that working directory; a shell that is about to become one says the same words."""
+        return [pid for pid, words in command_lines() if words[-1:] == ["scripts/train.py"] and works(pid, root / "work")
+                and Path(words[0]).name.startswith("python") and words[1] == "-u"]  # fmt: skip
 
     def reached(self, root: Path) -> bool:
         # The module has seen the training start; the launcher is about to say so.
