@@ -80,10 +80,6 @@ def run_examples(project, names):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_examples_of_modules_run(project):
-    run_examples(project, MODULES)
-
-
 def test_the_examples_of_roles_run_and_leave_a_training_for_those_that_look_at_one(project):
     roles = project.documented("role", ROLES)
     done = project.play([play for role in roles for play in yaml.safe_load(role["entry_points"]["main"]["examples"])])
@@ -96,11 +92,3 @@ def test_the_playbooks_run_by_name(project, name):
     command = ["ansible-playbook", "-i", "inventory.yml", f"trainprep.features.{name}"]
     done = project.run(*command, "-e", "deploy_training_script=train_attn_crnn_v2.py")
     assert done.returncode == 0, done.stdout
-
-
-def test_there_is_no_other_example(project):
-    done = project.run("ansible-doc", "--list", "--json", "--type", "module", "trainprep.features")
-    assert done.returncode == 0, done.stdout
-    others = {name.split(".")[-1] for name in json.loads(done.stdout)} - {*MODULES, *AFTER}
-    # These are called by an action or a role only, which gives them what a play could not.
-    assert others == {"feature_fetch", "feature_staging", "training_run"}

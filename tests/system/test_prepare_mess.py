@@ -132,7 +132,7 @@ def test_warnings_and_counts(outcomes):
     damaged = outcomes["damaged_beside"]
     assert damaged.of()["rejected"]["count"] == 2
     assert {sample["path"].rsplit("/", 1)[-1]: sample["reason"] for sample in damaged.of()["rejected"]["samples"]} == {
-        "c.npz": "is not a .npz archive", "d.npz": "is empty"}
+        "c.npz": "is not a .npz archive, which its name promises", "d.npz": "is empty"}
     assert "2 damaged files" in damaged.report
     alias = outcomes["alias_listed_first"].of()["legacy"]
     assert [one["features"] for one in alias] == [0, 2]

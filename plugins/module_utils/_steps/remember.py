@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+import zlib
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from .._access.report import AccessProbe
@@ -168,7 +169,7 @@ def _may_be_used(sets: Sequence[FeatureSet], policy: Policy) -> bool:
 def _name(sets: Sequence[FeatureSet], account: Account) -> str:
     """One file for each group of targets and account."""
     text = "\0".join([account.name, *(one.target for one in sets)])
-    return "look-" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".json"
+    return f"look-{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}.json"
 
 
 def _basis(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Optional[Dict[str, Any]]:
