@@ -26,7 +26,6 @@ def ask_program(
 ) -> Optional[Answer]:
     """Runs a program to its end; None where it does not end in time, and is killed. It gets no input."""
     try:
-        # run_command has no time limit, and there is no module to call it on in a child that became another user.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             list(command),
             env=None if environment is None else dict(environment),
@@ -44,7 +43,6 @@ def start_program(
     command: Sequence[str], environment: Mapping[str, str], directory: str, keep: Tuple[int, ...] = ()
 ) -> None:
     """Starts a program that outlives this one, in a session of its own; it holds the descriptors ``keep`` open."""
-    # Nor does it start what outlives the module.
     subprocess.Popen(  # pylint: disable=ansible-bad-function
         list(command),
         env=dict(environment),
