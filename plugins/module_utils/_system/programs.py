@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of the host: the one place where processes are started that are not copies of this one.
 
-``AnsibleModule.run_command`` knows no time limit and no environment but its own, and its module is out of reach in a child
-that has become the training user.
+``run_command`` knows no time limit, and its module is out of reach in a child that became another user.
 """
 
 from __future__ import annotations
