@@ -171,7 +171,7 @@ MISBEHAVING = {
 }
 
 
-@pytest.mark.parametrize("how", part(MISBEHAVING, "slow"))
+@pytest.mark.parametrize("how", part(MISBEHAVING, "stale handles"))
 def test_a_file_system_that_misbehaves_for_a_while(how, uploaded, place, tally):
     """Also asked: a look never takes what it could not read for nothing, which would end in an upload."""
     tried = tally("File systems: latency, ESTALE, EIO, short reads; then mended")

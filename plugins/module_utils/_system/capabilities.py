@@ -14,6 +14,8 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
+import time
 from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from ..errors import FeatureError
@@ -29,14 +31,19 @@ _CAPABLE = frozenset(
         *("overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "xfs", "zfs"),
     )
 )
-# Other checks tell these better.
-_OTHER_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# They say nothing about what a file system can do, and the work itself tells them better.
+_OTHER_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+
+_TRIAL = OURS + "probe-"
+# A trial takes a moment. One that is older was killed; a younger one may be another host's on the same volume.
+_KILLED_AFTER = 60.0
+_TRIES = 5
 
 _ELSEWHERE = "name a target on another file system, such as a local disk"
 
 
 class Capability(NamedTuple):
-    """Something a file system may lack. C(attempt): does it in an open, empty directory; OSError where that is refused."""
+    """Something a file system may lack. C(attempt) does it in an open, empty directory, under names of ours, or raises OSError."""
 
     words: str
     attempt: Callable[[int, Account], None]
@@ -52,12 +59,12 @@ class _Refusal(NamedTuple):
 
 
 def _make_symlink(directory: int, _account: Account) -> None:
-    os.symlink("nowhere", "link", dir_fd=directory)
+    os.symlink("nowhere", OURS + "link", dir_fd=directory)
 
 
 def _give_away(directory: int, account: Account) -> None:
     """As a published file is given: to the training user, 0644."""
-    fd = os.open("owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    fd = os.open(OURS + "owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         info = os.fstat(fd)
         if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
@@ -125,7 +132,7 @@ def _try_out(path: str, account: Account, needs: Sequence[Capability]) -> Option
     except OSError as error:
         return _Refusal("", "", error.strerror or str(error))
     try:
-        return _try_in(parent, account, needs)
+        return _try_in(existing, parent, account, needs)
     finally:
         os.close(parent)
 
@@ -140,10 +147,11 @@ def nearest_directory(path: str) -> str:
             path = os.path.dirname(path.rstrip("/")) or "/"
 
 
-def _try_in(parent: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
-    before = os.fstat(parent)
-    name = OURS + "probe-" + secrets.token_hex(8)
+def _try_in(existing: str, parent: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+    _clear_killed(existing, parent)
+    name = _TRIAL + secrets.token_hex(8)
     try:
+        before = os.fstat(parent)
         os.mkdir(name, 0o700, dir_fd=parent)
     except OSError as error:
         return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
@@ -152,12 +160,60 @@ def _try_in(parent: int, account: Account, needs: Sequence[Capability]) -> Optio
         try:
             return _attempt_all(directory, account, needs)
         finally:
-            _empty(directory)
             os.close(directory)
+    except OSError as error:
+        return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
     finally:
-        os.rmdir(name, dir_fd=parent)
+        _remove(existing, parent, name)
         with contextlib.suppress(OSError):
             os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _clear_killed(existing: str, parent: int) -> None:
+    """Removes what trials left that were killed; of ours alone."""
+    with contextlib.suppress(OSError, FeatureError):
+        for name in os.listdir(parent):
+            if name.startswith(_TRIAL):
+                info = os.lstat(name, dir_fd=parent)
+                if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and info.st_mtime < time.time() - _KILLED_AFTER:
+                    _remove(existing, parent, name)
+
+
+def _remove(existing: str, parent: int, name: str) -> None:
+    """Removes a trial's directory, also from a file system that refuses now and then."""
+    for turn in range(_TRIES):
+        try:
+            directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+            try:
+                _empty(directory)
+            finally:
+                os.close(directory)
+            os.rmdir(name, dir_fd=parent)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if turn + 1 == _TRIES:
+                raise FeatureError(
+                    f"{display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
+                    f" ({error.strerror}): mend that file system, remove the directory and run again"
+                ) from None
+
+
+def _empty(directory: int) -> None:
+    """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
+    for name in os.listdir(directory):
+        if not name.startswith(OURS):
+            continue
+        if stat.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode):
+            below = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
+            try:
+                _empty(below)
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=directory)
+        else:
+            os.unlink(name, dir_fd=directory)
 
 
 def _attempt_all(directory: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
@@ -168,8 +224,3 @@ def _attempt_all(directory: int, account: Account, needs: Sequence[Capability]) 
             if error.errno not in _OTHER_TROUBLE:
                 return _Refusal(need.words, need.helps, error.strerror or str(error))
     return None
-
-
-def _empty(directory: int) -> None:
-    for name in os.listdir(directory):
-        os.unlink(name, dir_fd=directory)
