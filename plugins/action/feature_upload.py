@@ -389,7 +389,7 @@ def _let_others_read(directory: Path) -> None:
 
 
 def _show(text: str, raw: bool) -> None:
-    """Prints from a worker. Lines of a log go to stderr, which is not held back where it is no terminal."""
+    """Prints from a worker. Lines of a log go to stderr, which is not held back where it is not a terminal."""
     if raw:
         show(Display().display, text, screen_only=True, newline=False)
     else:

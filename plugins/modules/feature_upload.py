@@ -127,7 +127,7 @@ sets:
           description: Number of features of the source that the target already holds.
           type: int
         left_out:
-          description: Number of files of the source that are no features of this set, second copies, or in another set's target.
+          description: Number of files of the source that are not features of this set, second copies, or in another set's target.
           type: int
         samples:
           description: At most ten of the files left out, with C(path) and C(reason).

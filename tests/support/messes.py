@@ -224,7 +224,7 @@ UNREADY = {
         links("old/b"),
     ),
     "fifo_in_the_way": (
-        case(OLD + "; os.mkdir('target'); os.mkfifo('target/a.npz')"), ["a.npz by what is no regular file"], links("old/b")),
+        case(OLD + "; os.mkdir('target'); os.mkfifo('target/a.npz')"), ["a.npz by what is not a regular file"], links("old/b")),
     "damaged_in_target": (
         case(OLD + "; write('target/q.npz')"), ["1 file in D/target is damaged, as q.npz (is empty)"], links("old/a", "old/b")),
     "dangling_in_target": (

@@ -193,7 +193,7 @@ class PathResolver:
         except OSError as error:
             raise Blocked(not_seen(path, error)) from None
         if not node.is_directory:
-            raise Blocked(f"{display(path)} is no directory any more: run again")
+            raise Blocked(f"{display(path)} is not a directory any more: run again")
         return ResolvedPath(node, (*way.passed, node), True)
 
     def _follow(self, way: ResolvedPath, name: str, descriptor: int, links: int) -> ResolvedPath:

@@ -165,7 +165,7 @@ class _Planner:
         finally:
             os.close(descriptor)
         if text is None:
-            _refuse(result, place, f"{display(place)} is no regular file any more: run again")
+            _refuse(result, place, f"{display(place)} is not a regular file any more: run again")
             return None
         source = index.find(path, text) if links < _MAX_LINKS else None
         if source is None:

@@ -167,7 +167,7 @@ def _parse_header(raw: bytes) -> ArrayHeader:
     try:
         text = raw[text_start:].decode("utf-8" if raw[6:7] == b"\x03" else "latin-1")
     except UnicodeDecodeError:
-        raise Damaged("has an array header that is no text") from None
+        raise Damaged("has an array header that is not text") from None
     if len(text) > MAX_TEXT:
         raise Damaged(f"has an array header of {len(text)} characters, more than numpy reads")
     literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
@@ -197,7 +197,7 @@ def _shape(value: Any) -> Tuple[int, ...]:
         or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
         or len(value) > MAX_DIMENSIONS
     ):
-        raise Damaged("has a broken array header (its shape is no tuple of lengths)")
+        raise Damaged("has a broken array header (its shape is not a tuple of lengths)")
     return value
 
 

@@ -76,7 +76,7 @@ class _Archive:
         return not self.asked or name in self.asked
 
     def headers(self) -> List[Optional[ArrayHeader]]:
-        """By member its header; None where it is no array, or one that nobody asked for and nobody needs to understand."""
+        """By member its header; None where it is not an array, or one that nobody asked for and nobody needs to understand."""
         return [self._header(member, start) for member, start in zip(self.members, self.starts)]
 
     def _header(self, member: Member, start: int) -> Optional[ArrayHeader]:

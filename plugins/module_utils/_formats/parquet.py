@@ -116,7 +116,7 @@ def _check_footer(footer: Fields, size: int) -> None:
     _check(footer, _FOOTER)
     elements, groups = footer[2].value, footer[4].value
     if not elements or _walk(elements, 0, 0) != len(elements):
-        raise _broken("its schema is no tree")
+        raise _broken("its schema is not a tree")
     leaves = [element for element in elements[1:] if not _is_group(element)]
     if footer[3].value < 0:
         raise _broken("its number of rows")
@@ -170,18 +170,18 @@ def _children(element: Fields) -> int:
 def _walk(elements: Sequence[Fields], index: int, depth: int) -> int:
     """The index after the element and all below it."""
     if depth > _MAX_DEPTH or index >= len(elements):
-        raise _broken("its schema is no tree")
+        raise _broken("its schema is not a tree")
     element = elements[index]
     children = _children(element)
     try:
         element[4].value.decode("utf-8")
     except UnicodeDecodeError:
-        raise _broken("a name is no text") from None
+        raise _broken("a name is not text") from None
     if index and (3 not in element or element[3].value not in (0, 1, 2)):
         raise _broken("its schema")
     if not _is_group(element):
         if not index or children:
-            raise _broken("its schema is no tree")
+            raise _broken("its schema is not a tree")
         _check_leaf(element)
         return index + 1
     if children < 0 or (6 in element and element[6].value not in _ON_GROUPS) or any(

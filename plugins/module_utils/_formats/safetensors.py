@@ -103,7 +103,7 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, ArrayHeader]]:
     metadata = header.pop("__metadata__", None)
     if metadata is not None:
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-            raise _broken("its metadata are no texts")
+            raise _broken("its metadata are not texts")
     spans: List[Tuple[int, int]] = []
     arrays = {name: _array(name, value, spans) for name, value in header.items()}
     end = 0
@@ -143,7 +143,7 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     if len(found) != len(pairs):
         raise _broken("a name stands twice")
     for name, value in pairs:
-        # JSON can escape half a character, which is no text to other readers.
+        # JSON can escape half a character, which is not text to other readers.
         name.encode("utf-8")
         if isinstance(value, str):
             value.encode("utf-8")
@@ -152,12 +152,12 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 def _length(text: str) -> int:
     if text.startswith("-") or len(text) > 20 or int(text) >= _FULL8:
-        raise _broken(f"{shorten(text)} is no length")
+        raise _broken(f"{shorten(text)} is not a length")
     return int(text)
 
 
 def _refuse(text: str) -> Any:
-    raise _broken(f"{shorten(text)} is no length")
+    raise _broken(f"{shorten(text)} is not a length")
 
 
 def _broken(what: str) -> Damaged:

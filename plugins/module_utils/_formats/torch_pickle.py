@@ -88,7 +88,7 @@ _MARK = object()
 
 
 def walk(raw: bytes) -> Walked:
-    """What the pickle holds; Foreign where that is more than tensors and plain values, Damaged where it is no pickle."""
+    """What the pickle holds; Foreign where that is more than tensors and plain values, Damaged where it is not a pickle."""
     walker = _Walker(raw)
     try:
         return Walked(walker.run(), walker.storages)
@@ -176,7 +176,7 @@ class _Walker:
     def stack_global(self) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise _broken("a name is no text")
+            raise _broken("a name is not text")
         self.push_global(module, name)
 
     def tuple_of(self, count: int) -> None:
@@ -232,7 +232,7 @@ class _Walker:
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            raise _broken("a call of what is no function")
+            raise _broken("a call of what is not a function")
         call = _CALLS.get(function.name)
         if call is None:
             raise _broken(f"a call of {function.name}")

@@ -52,7 +52,7 @@ def read_torch(
     if "byteorder" in parts and small("byteorder", _MAX_NOTE) not in (b"little", b"big"):
         raise Damaged("has an unknown order of bytes")
     if ".storage_alignment" in parts and not small(".storage_alignment", _MAX_NOTE).isdigit():
-        raise Damaged("has an alignment that is no number")
+        raise Damaged("has an alignment that is not a number")
     walked = walk(small("data.pkl", _MAX_PICKLE))
     for storage in walked.storages.values():
         _check_storage(parts, storage)

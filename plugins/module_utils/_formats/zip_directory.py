@@ -214,7 +214,7 @@ def _name(raw_name: bytes, flags: int) -> str:
     try:
         name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")
     except UnicodeDecodeError:
-        raise Damaged("has a broken directory (a name is no text)") from None
+        raise Damaged("has a broken directory (a name is not text)") from None
     if not name or "\0" in name:
         raise Damaged("has a broken directory (a name is empty or holds a NUL)")
     return name

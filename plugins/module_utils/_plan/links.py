@@ -303,7 +303,7 @@ def _plan_missing(
             if candidate.path != entry.link_target:
                 plan.to_replace.append((name, candidate.path, entry.link_target or ""))
         elif _blocked_folder(one, desired, name, removed):
-            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "what is no folder of the target"))
+            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "what is not a folder of the target"))
         else:
             plan.to_create.append((name, candidate.path))
             if others:
@@ -327,7 +327,7 @@ def describe(entry: Entry) -> str:
     """What takes up a name, in words."""
     what = "a link to " + display(entry.link_target) if entry.link_target is not None else "a file"
     if not entry.classification.kind:
-        return what if entry.link_target is not None else "what is no regular file"
+        return what if entry.link_target is not None else "what is not a regular file"
     if entry.classification.kind == UNREAD:
         return f"{what} that {entry.classification.reason}"
     if entry.classification.kind == "damaged":

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from .._scan.model import DANGLING, SPECIAL, UNREAD, LegacyScan
-from .._scan.places import ABSENT, EMPTY, PRESENT, UNREADABLE
+from .._scan.model import DANGLING, UNREAD
+from .._scan.places import EMPTY, PRESENT, UNREADABLE
 from .._system.paths import display, is_below
+from .._system.words import count, verb
 from .links import SAMPLES
+from .needs import is_needed, may_stay_empty
+from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
+from .warnings import warnings_of
 
 
 class Problem(NamedTuple):
@@ -44,7 +48,7 @@ class Assessment(NamedTuple):
 def assess(state: SetState, host: HostState) -> Assessment:
     """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
     problems = _problems(state, host)
-    return Assessment(tuple(problems), tuple(_warnings(state, host)), tuple(_obstacles(state, host, problems)))
+    return Assessment(tuple(problems), tuple(warnings_of(state, host)), tuple(_obstacles(state, host, problems)))
 
 
 def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) -> List[str]:
@@ -52,7 +56,7 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
         return [problem.text for problem in problems]
     stops = _conflicts(state)
     nothing_to_do = not state.uploads and not state.plan.to_remove and not may_stay_empty(state, host)
-    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and _is_missed(state, host)
+    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and is_needed(state, host)
     if state.status == 0 and (nothing_to_do or decide_first):
         stops += _nothing(state, host)
     return [stop.text for stop in stops]
@@ -81,21 +85,6 @@ def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bo
     )
 
 
-def may_stay_empty(state: SetState, host: HostState) -> bool:
-    """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
-    required = state.feature_set.required
-    if required == "false":
-        return True
-    return required == "any" and any(
-        other.features or other.plan.to_link for other in host.sets if other.feature_set.required == "any"
-    )
-
-
-def _is_missed(state: SetState, host: HostState) -> bool:
-    """Whether anybody minds that a set has nothing."""
-    return state.uploads or not may_stay_empty(state, host)
-
-
 def _problems(state: SetState, host: HostState) -> List[Problem]:
     problems = _unknown(state, host.account.name) if state.status is None else []
     problems += _in_the_way(state)
@@ -116,11 +105,11 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
 
 def _left_out(state: SetState) -> str:
     """Names that are not linked, since their features are there under others."""
-    count = state.plan.copy_count
-    if not count:
+    if not state.plan.copy_count:
         return ""
     name, other = state.plan.copies[0]
-    more = f", and {_count(count - 1, 'more name')} {_verb(count - 1, 'be')} left out as copies" if count > 1 else ""
+    left = state.plan.copy_count - 1
+    more = f", and {count(left, 'more name')} {verb(left, 'be')} left out as copies" if left else ""
     return f"; {display(name)} is a copy of {display(other)}{more}"
 
 
@@ -149,7 +138,7 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             reasons = legacy.scan.gaps[:SAMPLES]
             if legacy.dangling:
                 said.append(
-                    f"{_dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
+                    f"{dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
                 )
         said += [
             f"{reason}: make it a directory that user {user} can read, or take it out of the set '{state.name}',"
@@ -164,27 +153,10 @@ def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
     names = state.plan.dangling_into_legacy
     text = next((entry.link_target for entry in state.scan.entries if entry.path == names[0]), "") or ""
     return (
-        f"{_count(len(names), 'link')} in {target} {_verb(len(names), 'dangle')} into a legacy directory"
+        f"{count(len(names), 'link')} in {target} {verb(len(names), 'dangle')} into a legacy directory"
         f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
         f" {_advice_on_dangling(state, text)}"
     )
-
-
-def _dangling_inside(legacy: LegacyScan) -> str:
-    number = len(legacy.dangling)
-    return (
-        f"{_count(number, 'link')} in {display(legacy.place.path)} {_verb(number, 'dangle')}"
-        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].link_target or '')})"
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _verb(number: int, verb: str) -> str:
-    """A verb after a count: 1 link dangles, 2 links dangle."""
-    return {"be": ("is", "are"), "have": ("has", "have")}.get(verb, (verb + "s", verb))[number != 1]
 
 
 def _in_the_way(state: SetState) -> List[Problem]:
@@ -195,7 +167,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
         stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
         problems.append(
             Problem(
-                f"{_count(state.leak_count, 'feature')} {_verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
+                f"{count(state.leak_count, 'feature')} {verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
                 f" it would see the same in training and in validation: {state.leaks[0]}{stray}",
                 planned=not state.leaks_left,
             )
@@ -205,7 +177,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
         name, what = plan.obstructed[0]
         problems.append(
             Problem(
-                f"{_count(len(plan.obstructed), 'wanted name')} in {target} {_verb(len(plan.obstructed), 'be')} taken,"
+                f"{count(len(plan.obstructed), 'wanted name')} in {target} {verb(len(plan.obstructed), 'be')} taken,"
                 f" as {display(name)} by {what}:"
                 " move that away, it is never replaced"
             )
@@ -214,7 +186,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
     if damaged:
         problems.append(
             Problem(
-                f"{_count(len(damaged), 'file')} in {target} {_verb(len(damaged), 'be')} damaged, as"
+                f"{count(len(damaged), 'file')} in {target} {verb(len(damaged), 'be')} damaged, as"
                 f" {display(damaged[0].path)} ({damaged[0].classification.reason}): move that away",
                 planned=all(entry.path in removed for entry in damaged),
             )
@@ -223,7 +195,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
     if unread:
         problems.append(
             Problem(
-                f"{_count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
+                f"{count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
                 f" which {unread[0].classification.reason}: make that readable"
             )
         )
@@ -233,7 +205,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
         left = [entry for entry in dangling if entry.path not in cleared]
         problems.append(
             Problem(
-                f"{_count(len(dangling), 'link')} in {target} {_verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
+                f"{count(len(dangling), 'link')} in {target} {verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
                 f" to {display(dangling[0].link_target or '')}"
                 + (f": {_advice_on_dangling(state, left[0].link_target or '')}" if left else ""),
                 planned=not left,
@@ -242,7 +214,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
     if plan.blocked_by_stray:
         problems.append(
             Problem(
-                f"{_count(plan.blocked_by_stray, 'feature')} {_verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
+                f"{count(plan.blocked_by_stray, 'feature')} {verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
                 " stray links in a target lead there"
                 " already: set prepare_features_prune to stray"
             )
@@ -271,7 +243,7 @@ def _conflicts(state: SetState) -> List[Problem]:
     name, paths = conflicts[0]
     return [
         Problem(
-            f"{_count(len(conflicts), 'name')} {_verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
+            f"{count(len(conflicts), 'name')} {verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
             f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
             " or set prepare_features_on_conflict to first to take the directories in their order"
         )
@@ -282,10 +254,10 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
     target = display(state.target)
     if state.plan.to_link:
         return [
-            Problem(f"{target} lacks {_count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
+            Problem(f"{target} lacks {count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
-    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and _is_missed(state, host):
-        text = f"{_discovered(state)}; add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
+    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and is_needed(state, host):
+        text = f"{discovered(state)}; add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
         return [Problem(text)]
     if may_stay_empty(state, host):
         return []
@@ -300,14 +272,7 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
                 " upload from: name a source, or the directory where they lie"
             )
         ]
-    return [Problem(_hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
-
-
-def _discovered(state: SetState) -> str:
-    directories = state.discovery.directories
-    found = ", ".join(f"{display(path)} ({count or 'not all could be seen'})" for path, count in directories[:SAMPLES])
-    found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
-    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
+    return [Problem(hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
 
 
 def _why_not_here(state: SetState, host: HostState) -> str:
@@ -326,20 +291,6 @@ def _why_not_here(state: SetState, host: HostState) -> str:
     return ""
 
 
-def _hidden_from_trainer(state: SetState) -> str:
-    """Features that would be there, had they other names."""
-    hidden_from_trainer = [(one, entry) for one in state.legacy for entry in one.hidden_from_trainer]
-    if not hidden_from_trainer:
-        return ""
-    one, entry = hidden_from_trainer[0]
-    return (
-        f"{_count(len(hidden_from_trainer), 'feature')} of the legacy directories"
-        f" {_verb(len(hidden_from_trainer), 'have')} a name that the trainer does not read,"
-        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}): correct 'reads' or"
-        " 'patterns'"
-    )
-
-
 def _unreadable(state: SetState, grants: bool) -> List[Problem]:
     access = state.access
     if access is None or not access.unreadable:
@@ -347,56 +298,3 @@ def _unreadable(state: SetState, grants: bool) -> List[Problem]:
     reason = f": {access.samples[0]['reason']}" if access.samples else ""
     text = f"user {access.user} cannot read {access.unreadable} of the features{reason}"
     return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]
-
-
-def _warnings(state: SetState, host: HostState) -> List[str]:
-    plan, target = state.plan, display(state.target)
-    warnings: List[str] = [_hidden_from_trainer(state)] if _hidden_from_trainer(state) and state.features else []
-    others = [entry for entry in state.read if entry.classification.kind == "other"]
-    if others:
-        first = others[0]
-        warnings.append(
-            f"{_count(len(others), 'file')} in {target} {_verb(len(others), 'be')} of another kind,"
-            f" as {display(first.path)} ({first.classification.reason})"
-        )
-    specials = [entry for entry in state.read if entry.kind == SPECIAL]
-    if specials:
-        warnings.append(
-            f"{_count(len(specials), 'name')} in {target} that the trainer reads {_verb(len(specials), 'be')} no file,"
-            f" as {display(specials[0].path)}: move that away"
-        )
-    if plan.stray:
-        warnings.append(
-            f"{_count(len(plan.stray), 'stray link')} in {target} into legacy directories that should not be there,"
-            f" as {display(plan.stray[0])}: set prepare_features_prune to stray to remove what is stray"
-        )
-    if plan.differing:
-        warnings.append(
-            f"{_count(len(plan.differing), 'name')} {_verb(len(plan.differing), 'stand')} for different features in {target} or"
-            " the legacy directories,"
-            f" as {display(plan.differing[0])}: the one in the target, or the first listed, is used"
-        )
-    if plan.outranked:
-        used, other = plan.outranked[0]
-        warnings.append(
-            f"{_count(len(plan.outranked), 'feature')} {_verb(len(plan.outranked), 'be')} left out, since others of the same name"
-            f" lie less deep in the same legacy directory: {display(used)} is used, {display(other)} is not"
-        )
-    if state.status is not None:
-        for legacy in state.legacy:
-            if legacy.state == UNREADABLE:
-                warnings.append(f"{legacy.reason}: features there are not seen")
-            elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-                warnings += legacy.scan.gaps[:1]
-                if legacy.dangling:
-                    warnings.append(f"{_dangling_inside(legacy)}: features that were there are not seen")
-    if state.incoming.state not in (ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):
-        warnings.append(
-            f"an upload into {target} was left incomplete ({_count(state.incoming.features, 'feature')}): it is stale,"
-            " remove its staging directory"
-        )
-    if state.status == 0 and state.discovery.directories and not _is_missed(state, host):
-        warnings.append(_discovered(state))
-    if state.discovery.cut_short:
-        warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
-    return warnings

@@ -151,7 +151,7 @@ class _Walk:
                 os.close(inner)
 
     def _list(self, fd: int, path: str) -> Tuple[Dict[str, bool], List[str]]:
-        """Names of files, and whether each is a link; and of directories. Hidden names are no features."""
+        """Names of files, and whether each is a link; and of directories. Hidden names are not features."""
         files: Dict[str, bool] = {}
         folders: List[str] = []
         try:

@@ -131,7 +131,7 @@ def _refuse(scan: DirectoryScan, reason: str) -> None:
 
 
 class _Classifier:
-    """Opens one pending file and judges it: (size, key, classification), or None where it is no regular file."""
+    """Opens one pending file and judges it: (size, key, classification), or None where it is not a regular file."""
 
     def __init__(self, criteria: Criteria, path: str) -> None:
         self.criteria = criteria

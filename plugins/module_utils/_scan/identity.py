@@ -88,5 +88,5 @@ def digest_of(directory: str, path: str, packed: bool = False) -> bytes:
         os.path.join(directory, path), None, FOLLOW_FILE, (directory, path),
     )  # fmt: skip
     if found is None:
-        raise OSError(errno.EINVAL, "is no regular file", os.path.join(directory, path))
+        raise OSError(errno.EINVAL, "is not a regular file", os.path.join(directory, path))
     return found

@@ -89,7 +89,7 @@ def _unpack(packed: str) -> Tuple[int, Manifest]:
     manifest: Manifest = {}
     for row in rows:
         if not (isinstance(row, list) and len(row) == 3 and is_plain_path(row[0]) and isinstance(row[1], int)):
-            raise ValueError(f"{row!r} is no path below a directory with its size and token")
+            raise ValueError(f"{row!r} is not a path below a directory with its size and token")
         manifest[_native(row[0])] = Wanted(row[1], str(row[2]))
     return number, manifest
 

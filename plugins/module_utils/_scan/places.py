@@ -27,7 +27,7 @@ class Place:
 
     C(state) is C(absent), C(present) (its content not yet looked at) or C(unreadable); C(reason) says
     what stands in the way; C(key) is (st_dev, st_ino) of the directory behind all links; C(in_the_way): something that
-    is no directory has the name, or that of a directory above it.
+    is not a directory has the name, or that of a directory above it.
     """
 
     path: str

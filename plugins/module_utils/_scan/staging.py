@@ -61,7 +61,7 @@ def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Want
             return f"has {info.st_size} bytes where the source has {wanted.size}"
         classification = classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
         if classification.kind != FEATURE:
-            return f"is no feature: {classification.reason}"
+            return f"is not a feature: {classification.reason}"
         if token_of(fd, name, classification) != wanted.token:
             return "has another content than the source had when it was classified"
         return ""
@@ -72,7 +72,7 @@ def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Want
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return ""
         return f"cannot be read ({error.strerror})"
-    return "is no regular file" if found is None else found or None
+    return "is not a regular file" if found is None else found or None
 
 
 def open_staging(path: str, account_uid: int) -> int:
@@ -92,7 +92,7 @@ def open_staging(path: str, account_uid: int) -> int:
 
 
 class Staged(NamedTuple):
-    """What lies below a staging directory, by path: files (and whatever else is no folder), folders, and the
+    """What lies below a staging directory, by path: files (and whatever else is not a folder), folders, and the
     beginnings of files that rsync keeps, each with the path of the file that it is to become."""
 
     files: List[str]

@@ -43,7 +43,7 @@ def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
 
 def _parse_array(name: Any, wanted: Any) -> Asked:
     if isinstance(name, bool) or not isinstance(name, (str, int)) or str(name) == "":
-        raise FeatureError(f"arrays: {name!r} is no name of an array; use the name that numpy.load shows")
+        raise FeatureError(f"arrays: {name!r} is not a name of an array; use the name that numpy.load shows")
     key = f"arrays: {name}"
     if wanted is None:
         wanted = {}
@@ -80,7 +80,7 @@ def _parse_shape(value: Any, key: str) -> Optional[Shape]:
         return None
     if not isinstance(value, (list, tuple)):
         raise FeatureError(
-            f"{key}: shape {shorten(repr(value))} is no list; write it as [null, 768], null for any length"
+            f"{key}: shape {shorten(repr(value))} is not a list; write it as [null, 768], null for any length"
         )
     if len(value) > MAX_DIMENSIONS:
         raise FeatureError(f"{key}: shape has {len(value)} dimensions; numpy reads at most {MAX_DIMENSIONS}")

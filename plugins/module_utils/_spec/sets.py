@@ -137,7 +137,7 @@ def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
 
 def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     if not isinstance(raw, Mapping):
-        raise FeatureError(f"feature set {number} in prepare_features_sets is no dictionary: give it 'name' and 'target'")
+        raise FeatureError(f"feature set {number} in prepare_features_sets is not a dictionary: give it 'name' and 'target'")
     name = _text(raw.get("name"))
     if not name:
         raise FeatureError(f"feature set {number} in prepare_features_sets has no 'name': name it")
@@ -254,7 +254,7 @@ def _expected(value: Any, where: str) -> Optional[int]:
     except ValueError:
         number = -1
     if number < 0:
-        raise FeatureError(f"{where}: expected '{value}' is no number of features: give 0 or more")
+        raise FeatureError(f"{where}: expected '{value}' is not a number of features: give 0 or more")
     return number
 
 

@@ -155,7 +155,7 @@ def _legacy(one: LegacyScan) -> Dict[str, Any]:
 
 
 def _rejected(state: SetState) -> Dict[str, Any]:
-    """Files that were looked at and are no features, in the target and in legacy directories; each reason is shown first."""
+    """Files that were looked at and are not features, in the target and in legacy directories; each reason is shown first."""
     count = 0
     samples: List[Dict[str, str]] = []
     repeated: List[Dict[str, str]] = []

@@ -18,6 +18,7 @@ from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import display
+from .._system.words import count
 from ..errors import FeatureError
 from .inspect import inspect_host
 
@@ -83,7 +84,7 @@ def _diff(name: str, changes: Sequence[Change]) -> Dict[str, str]:
     files = sum(not change.node.is_directory for change in changes)
     after = [f"{display(change.node.path)}: {change.new}" for change in shown]
     after.append(
-        f"{_counted(len(changes) - files, 'directory', 'directories')} and {_counted(files, 'file', 'files')} opened"
+        f"{count(len(changes) - files, 'directory', 'directories')} and {count(files, 'file')} opened"
     )
     return {
         "before_header": f"access to {name}",
@@ -91,7 +92,3 @@ def _diff(name: str, changes: Sequence[Change]) -> Dict[str, str]:
         "before": "".join(f"{display(change.node.path)}: {change.old}\n" for change in shown),
         "after": "".join(line + "\n" for line in after),
     }
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

@@ -19,6 +19,7 @@ from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.capabilities import OWNERSHIP, SYMLINKS, as_writer, choose_writer
 from .._system.paths import display
+from .._system.words import count
 from ..errors import FeatureError
 from .inspect import inspect_host
 
@@ -125,8 +126,8 @@ def _diff(one: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> 
     links = sum(entry.link_target is not None for entry in one.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
-    before = [_links(links)] + gone
-    after = [_links(links + len(plan.to_create) - len(plan.to_remove))] + made
+    before = [count(links, "link")] + gone
+    after = [count(links + len(plan.to_create) - len(plan.to_remove), "link")] + made
     hidden = len(plan.to_create) + len(plan.to_replace) + len(plan.to_remove) - len(actions)
     if hidden > 0:
         after.append(f"and {hidden} more")
@@ -136,7 +137,3 @@ def _diff(one: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> 
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),
     }
-
-
-def _links(count: int) -> str:
-    return f"{count} link" if count == 1 else f"{count} links"

@@ -24,7 +24,7 @@ OPEN_FILE = FOLLOW_FILE | os.O_NOFOLLOW
 def with_file(
     use: Callable[[int, os.stat_result, str], T], name: str, directory: Optional[int], flags: int, shown: Shown
 ) -> Optional[T]:
-    """C(use(fd, stat, name)) of a file that is opened, and closed, for it; None where it is no regular file.
+    """C(use(fd, stat, name)) of a file that is opened, and closed, for it; None where it is not a regular file.
 
     OSError where the file cannot be opened or read. Any other exception is a fault of ours, and is told as one, with the
     file's path: FeatureError.

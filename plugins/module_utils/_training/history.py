@@ -33,7 +33,7 @@ _STAGES = {"train": "", "training": "", "test": "test_", **dict.fromkeys(("val",
 # A summary repeats a value of an earlier epoch.
 _SUMMARY = re.compile(r"\b(?:best|final)\b", re.IGNORECASE)
 
-Point = Tuple[float, Optional[float]]  # epochs so far; the value, None where it is no number
+Point = Tuple[float, Optional[float]]  # epochs so far; the value, None where it is not a number
 
 
 def curve_name(name: str, stage: str = "") -> str:

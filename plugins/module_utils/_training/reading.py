@@ -57,7 +57,7 @@ def open_log(run: Run) -> int:
     handle = os.open(run.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise FeatureError(f"{display(run.log)} is no regular file: remove that run's folder")
+        raise FeatureError(f"{display(run.log)} is not a regular file: remove that run's folder")
     return handle
 
 

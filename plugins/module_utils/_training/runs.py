@@ -53,7 +53,7 @@ class Run:
 class RunState:
     """The last run, its session and its processes, all looked at once.
 
-    C(trainer) is the live process of the run; C(others) what else lives in the session and is no shell: an editor, or a
+    C(trainer) is the live process of the run; C(others) what else lives in the session and is not a shell: an editor, or a
     training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives.
     """
 
@@ -106,7 +106,7 @@ def read_json(path: str) -> Dict[str, Any]:
         raise FeatureError(f"{display(path)} cannot be read ({error.strerror}): let the training user read it") from None
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise FeatureError(f"{display(path)} is no regular file: remove it and deploy again")
+            raise FeatureError(f"{display(path)} is not a regular file: remove it and deploy again")
         data = stream.read(_MAX_JSON)
     try:
         found = json.loads(data.decode("utf-8"))

@@ -189,7 +189,7 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
         said.append(f"{verb('uploaded', 'upload')} {count(counts['sent'], 'feature')}{amount}{resumed}")
     if counts["left_out"]:
         left = verb("left out", "leave out")
-        said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are no features")
+        said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are not features")
     if counts["published"]:
         published = count(counts["published"], "feature")
         said.append(f"{verb('published', 'publish')} {published} from the staging directory")

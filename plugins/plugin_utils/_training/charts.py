@@ -119,7 +119,7 @@ def _summary(base: str, run: Mapping[str, Any], axis: str) -> str:
 
 
 def _path(points: Iterable[Sequence[Any]], x: Scale, y: Scale) -> tuple[str, list[tuple[float, float]]]:
-    """A line through the points, broken where a value is no number."""
+    """A line through the points, broken where a value is not a number."""
     parts: list[list[tuple[float, float]]] = [[]]
     for place, value in points:
         if value is None:

@@ -22,7 +22,7 @@ from pathlib import Path
 # A file that was sent, see LOG_FORMAT; what rsync says of folders and of itself does not count.
 _SENT = re.compile(rb"\] sent [<>]f\S* (\d+) (\d+)\s*\Z")
 
-# Seconds between two looks at the log, and between two lines where the output is no terminal.
+# Seconds between two looks at the log, and between two lines where the output is not a terminal.
 TICK, LINE_EVERY = 0.5, 5.0
 # What a host that died left behind is no longer shown after so many seconds.
 _STALE = 10.0

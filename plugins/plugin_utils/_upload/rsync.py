@@ -60,7 +60,7 @@ def check_options(options: Sequence[Any]) -> list[str]:
         text = str(option)
         if not text.startswith("-"):
             raise FeatureError(
-                f"prepare_features_rsync_opts: '{text}' is no option: write each as one item, with '=' before its value"
+                f"prepare_features_rsync_opts: '{text}' is not an option: write each as one item, with '=' before its value"
             )
         short = not text.startswith("--") and _FORBIDDEN_LETTERS & set(re.split("[BM@]", text[1:])[0])
         if _FORBIDDEN.match(text) or short or text in ("-", "--"):

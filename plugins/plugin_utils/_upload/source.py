@@ -125,7 +125,7 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
             f"{where} in the source is damaged ({entry.classification.reason}): restore or remove it, then run again"
         )
     if not entry.is_feature:
-        _leave_out(source, entry.path, entry.classification.reason or "is no file")
+        _leave_out(source, entry.path, entry.classification.reason or "is not a file")
     elif not reads(entry.name):
         _leave_out(source, entry.path, "has a name that the set's 'reads' does not match, so that the trainer would not see it")
     return bool(entry.is_feature and reads(entry.name))

@@ -261,7 +261,7 @@ def test_dots_in_a_declared_path_are_walked_as_the_kernel_does(place):
 
 def test_a_file_in_the_way_of_a_path_is_no_directory(place):
     make(place, "file")
-    with pytest.raises(Blocked, match="no directory"):
+    with pytest.raises(Blocked, match="is not a directory"):
         PathResolver().directory(str(place / "file" / "below"))
 
 

@@ -117,7 +117,7 @@ DAMAGES = {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
     ),
     "has a broken array header (its keys are not descr, fortran_order and shape) in wav2vec_features.npy": header("{}"),
-    "has a broken array header (its shape is no tuple of lengths) in wav2vec_features.npy": header(
+    "has a broken array header (its shape is not a tuple of lengths) in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 768), }"
     ),
     "has a broken array header (fortran_order is neither True nor False) in wav2vec_features.npy": header(

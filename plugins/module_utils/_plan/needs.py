@@ -1,0 +1,24 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a host is ready without a set. Pure."""
+
+from __future__ import annotations
+
+from .state import HostState, SetState
+
+
+def may_stay_empty(state: SetState, host: HostState) -> bool:
+    """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
+    required = state.feature_set.required
+    if required == "false":
+        return True
+    return required == "any" and any(
+        other.features or other.plan.to_link for other in host.sets if other.feature_set.required == "any"
+    )
+
+
+def is_needed(state: SetState, host: HostState) -> bool:
+    """Whether anybody minds that a set has nothing."""
+    return state.uploads or not may_stay_empty(state, host)

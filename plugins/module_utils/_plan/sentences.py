@@ -1,0 +1,44 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sentences that block a set in one place and only warn in another. Pure."""
+
+from __future__ import annotations
+
+from .._scan.model import LegacyScan
+from .._system.paths import display
+from .._system.words import count, verb
+from .links import SAMPLES
+from .state import SetState
+
+
+def dangling_inside(legacy: LegacyScan) -> str:
+    """Links of a legacy directory that lead to nothing."""
+    number = len(legacy.dangling)
+    return (
+        f"{count(number, 'link')} in {display(legacy.place.path)} {verb(number, 'dangle')}"
+        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].link_target or '')})"
+    )
+
+
+def discovered(state: SetState) -> str:
+    """What a search found, or what lies in folders that are not entered."""
+    directories = state.discovery.directories
+    found = ", ".join(f"{display(path)} ({number or 'not all could be seen'})" for path, number in directories[:SAMPLES])
+    found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
+    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
+
+
+def hidden_from_trainer(state: SetState) -> str:
+    """Features that would be there, had they other names."""
+    hidden = [(one, entry) for one in state.legacy for entry in one.hidden_from_trainer]
+    if not hidden:
+        return ""
+    one, entry = hidden[0]
+    return (
+        f"{count(len(hidden), 'feature')} of the legacy directories"
+        f" {verb(len(hidden), 'have')} a name that the trainer does not read,"
+        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}): correct 'reads' or"
+        " 'patterns'"
+    )

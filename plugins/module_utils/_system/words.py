@@ -1,0 +1,17 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Counted things in sentences."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """1 link, 2 links; 2 directories, where the plural is given."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+def verb(number: int, word: str) -> str:
+    """A verb after a count: 1 link dangles, 2 links dangle."""
+    return {"be": ("is", "are"), "have": ("has", "have")}.get(word, (word + "s", word))[number != 1]
