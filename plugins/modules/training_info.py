@@ -175,7 +175,9 @@ history:
       sampled: false
       curves: {loss: [[1.0, 1.9], [2.0, 1.5], [3.0, 1.2]], val_loss: [[1.0, 1.8], [2.0, 1.5], [3.0, 1.3]]}
 checkpoint:
-  description: The newest model file anywhere below C(checkpoints/) that the last run wrote, its age in seconds; null where there is none.
+  description:
+    - The newest model file that the last run wrote, its age in seconds; null where there is none.
+    - It is looked for in the working directory, anywhere below its C(checkpoints/), and in the run's own copy of a project.
   returned: success
   type: dict
   sample: {path: /home/ubuntu/emotion_recognition/checkpoints/attn_crnn_v2_1/best.keras, bytes: 1048576, age: 60.0}

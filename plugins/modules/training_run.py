@@ -254,6 +254,8 @@ def main() -> None:
             order = replace(order, login=login, prefix=prefix)
             answer = run_as(account, start, account, order, False)
             answer["warnings"] += warnings
+        for sentence in answer.pop("warnings"):
+            module.warn(sentence)
         module.exit_json(**answer)
 
 

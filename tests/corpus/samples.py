@@ -1,11 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of the further formats as their own libraries write them, and ways to damage any file.
-
-A sample is a function of a random chooser that gives a file and what a mutation should dwell on: ranges of its bytes
-that are structure and not data.
-"""
+"""Files of the further formats as their own libraries write them."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ import random
 import struct
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -25,8 +20,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 import safetensors.numpy
 
-Spans = list[tuple[int, int]]
-Sample = Callable[[random.Random], tuple[bytes, Spans]]
+from tests.corpus.judge import Spans
 
 
 def _floats(chooser: random.Random, *shape: int) -> numpy.ndarray:
@@ -121,46 +115,3 @@ def tar_file(chooser: random.Random) -> tuple[bytes, Spans]:
             archive.addfile(info, io.BytesIO(bytes(info.size)))
             spans.append((start, buffer.tell() - -(-info.size // 512) * 512))
     return buffer.getvalue(), spans
-
-
-def mutate(chooser: random.Random, raw: bytes, spans: Spans) -> tuple[str, bytes]:
-    """The file with one thing wrong, or several; and the name of what was done."""
-    changed = bytearray(raw)
-
-    def place() -> int:
-        start, end = chooser.choice(spans) if chooser.random() < 0.8 else (0, len(raw))
-        return chooser.randrange(start, max(end, start + 1)) if start < len(raw) else 0
-
-    kind = chooser.choice(["flip", "flip", "flip", "byte", "byte", "byte", "number", "cut", "slice", "insert", "append", "zero",
-                           "copy", "digit"])  # fmt: skip
-    if kind in ("flip", "byte", "digit"):
-        for _turn in range(chooser.choice([1, 1, 1, 2, 5])):
-            at = place() % len(raw)
-            changed[at] = {
-                "flip": changed[at] ^ 1 << chooser.randrange(8),
-                "byte": chooser.choice([0, 1, 2, 0x7F, 0x80, 0xFF, chooser.randrange(256)]),
-                "digit": ord(chooser.choice("0123456789-,.[]{}\":eE ")),
-            }[kind]
-    elif kind == "number":
-        at, form = place(), chooser.choice(["<H", "<I", "<Q"])
-        value = chooser.choice([0, 1, 2**15, 2**16 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1, len(raw)])
-        piece = struct.pack(form, value % 256 ** struct.calcsize(form))
-        changed[at : at + len(piece)] = piece
-    elif kind == "cut":
-        del changed[chooser.choice([place(), len(raw) - chooser.randint(1, 40)]) :]
-    elif kind == "slice":
-        at = place()
-        del changed[at : at + chooser.choice([1, 4, 8, 512])]
-    elif kind == "insert":
-        at = place()
-        changed[at:at] = chooser.randbytes(chooser.choice([1, 4, 8, 512]))
-    elif kind == "append":
-        changed += chooser.choice([b"\0", bytes(512), chooser.randbytes(9)])
-    elif kind == "zero":
-        at = place()
-        length = chooser.choice([4, 64, 512])
-        changed[at : at + length] = bytes(len(changed[at : at + length]))
-    else:
-        source, at, length = place(), place(), chooser.choice([1, 8, 32])
-        changed[at : at + length] = raw[source : source + length]
-    return kind, bytes(changed)

@@ -87,6 +87,13 @@ def test_files_by_torch(name: str, version: str, full: bool) -> None:
         assert look(FILES / "torch" / f"{name}-{version}.pt", {"nothing": {}}, full).kind == (OTHER if name != "tensor" else FEATURE)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_files_by_a_torch_of_today(full: bool) -> None:
+    tensors = {"a": {"dtype": "float32", "shape": [2, 6]}, "view": {"shape": [2, 2]}, "p": {"shape": [2, 6]}, "c": {"dtype": "bfloat16"}}
+    assert look(FILES / "torch" / "dictionary-211.pt", tensors, full).kind == FEATURE
+    assert look(FILES / "torch" / "cuda-211.pt", {"any": {"dtype": "float32", "shape": [2, 6]}}, full).kind == FEATURE
+
+
 def test_changed_files_by_torch(tmp_path: Path, corpus_size: int, tally: list[str]) -> None:
     """Without torch as the judge: no exception, and in full nothing that was changed is accepted but for notes and dates."""
     path, accepted = tmp_path / "x.pt", 0

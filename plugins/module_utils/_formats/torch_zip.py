@@ -37,6 +37,8 @@ def read_torch(
         raise Foreign("is a program (TorchScript), which only torch can load")
     for member, start in zip(members, starts):
         check_method(member)
+        if member.called_folder and member.size:
+            raise Damaged(f"calls a member a folder, of which torch reads nothing ({shorten(member.name)})")
         if full:
             compare(reader, member, start)
     where = {member.name: (member, start) for member, start in zip(members, starts)}

@@ -43,6 +43,7 @@ _STRONG = 0x0040
 _UTF8 = 0x0800
 _HIDDEN = 0x2000
 _MAX_VERSION = 63
+_FOLDER = 0x10
 _FULL4 = 0xFFFFFFFF
 _FULL2 = 0xFFFF
 # Loaded now: a process that has become another user may not be able to read Python's own files any more.
@@ -54,7 +55,8 @@ _MAX_OVERHEAD = 1 << 16
 
 
 class Member(NamedTuple):
-    """An entry of the archive's directory; sizes and offsets in bytes."""
+    """An entry of the archive's directory; sizes and offsets in bytes; C(called_folder): by its attributes, as DOS
+    has them."""
 
     name: str
     raw_name: bytes
@@ -64,6 +66,7 @@ class Member(NamedTuple):
     packed: int
     size: int
     offset: int
+    called_folder: bool
 
 
 class Reader:
@@ -180,7 +183,7 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     if position + CENTRAL.size > len(raw):
         raise Damaged("has a broken directory (an entry is cut)")
     (signature, _made_by, version, flags, method, _time, _date, crc, packed, size,
-     name_length, extra_length, comment_length, disk, _internal, _external, offset) = CENTRAL.unpack_from(raw, position)  # fmt: skip
+     name_length, extra_length, comment_length, disk, _internal, external, offset) = CENTRAL.unpack_from(raw, position)  # fmt: skip
     if signature != _CENTRAL_SIGNATURE:
         raise Damaged("has a broken directory (an entry does not begin as one)")
     name_at = position + CENTRAL.size
@@ -207,7 +210,7 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
         absurd = method == DEFLATED and (size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD)
     if absurd:
         raise Damaged(f"has a directory entry with an absurd size ({shorten(name)}: {size} bytes out of {packed})")
-    return Member(name, raw_name, flags, method, crc, packed, size, offset), after
+    return Member(name, raw_name, flags, method, crc, packed, size, offset, bool(external & _FOLDER)), after
 
 
 def _name(raw_name: bytes, flags: int) -> str:

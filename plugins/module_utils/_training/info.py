@@ -32,11 +32,12 @@ from .verdict import judge
 
 _TAIL = 256 << 10  # bytes of the log that are read for the progress
 _LONG_TAIL = 4 << 20  # where an epoch has more output than that
-_WALK_LIMIT = 50000  # entries below checkpoints/
-_CHECKPOINTS = (
-    *(".bin", ".ckpt", ".h5", ".hdf5", ".index", ".joblib", ".keras", ".model", ".msgpack", ".npy", ".npz", ".onnx"),
-    *(".pb", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".weights"),
+_WALK_LIMIT = 50000  # entries of one place
+_MODELS = (
+    ".ckpt", ".h5", ".hdf5", ".joblib", ".keras", ".model", ".msgpack", ".onnx", ".pb", ".pt", ".pth", ".safetensors", ".weights",
 )
+# What is a checkpoint below checkpoints/ and may be anything elsewhere.
+_MORE_MODELS = (".bin", ".index", ".npy", ".npz", ".pickle", ".pkl", ".tar")
 _GPU_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
 
 
@@ -136,9 +137,11 @@ def _size(path: str) -> Optional[int]:
 
 
 def _checkpoint(directory: str, run: Optional[Run]) -> Optional[Dict[str, Any]]:
-    """The run's newest one, in the working directory or in the run's own project."""
-    places = [directory, os.path.join(run.path, "project")] if run else [directory]
-    found = (newest_checkpoint(os.path.join(place, "checkpoints"), *_times(run)) for place in places)
+    """The run's newest one: in the working directory, below its C(checkpoints), or anywhere in the run's own project."""
+    places = [(directory, False), (os.path.join(directory, "checkpoints"), True)]
+    if run:
+        places.append((os.path.join(run.path, "project"), True))
+    found = (newest_checkpoint(place, deep, *_times(run)) for place, deep in places)
     return min((one for one in found if one), key=lambda one: float(one["age"]), default=None)
 
 
@@ -158,14 +161,18 @@ def read_command(pid: int) -> List[str]:
     return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
 
 
-def newest_checkpoint(root: str, since: float = 0.0, until: float = math.inf) -> Optional[Dict[str, Any]]:
-    """The file of a model below C(root) that was written last between two times; links are not followed."""
+def newest_checkpoint(
+    root: str, deep: bool, since: float = 0.0, until: float = math.inf
+) -> Optional[Dict[str, Any]]:
+    """The file of a model in C(root), or deep below, that was written last between two times; links are not followed."""
     newest: Tuple[float, str, int] = (-1.0, "", 0)
     left = _WALK_LIMIT
     queue = [root]
     while queue and left > 0:
+        folder = queue.pop()
+        endings = _MODELS + _MORE_MODELS if "checkpoints" in folder.split("/") else _MODELS
         try:
-            entries = list(os.scandir(queue.pop()))
+            entries = list(os.scandir(folder))
         except OSError:
             continue
         left -= len(entries)
@@ -175,8 +182,8 @@ def newest_checkpoint(root: str, since: float = 0.0, until: float = math.inf) ->
             except OSError:
                 continue
             if stat.S_ISDIR(info.st_mode):
-                queue.append(entry.path)
-            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(_CHECKPOINTS):
+                queue += [entry.path] if deep else []
+            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(endings):
                 continue
             elif since <= info.st_mtime <= until and info.st_mtime > newest[0]:
                 newest = (info.st_mtime, entry.path, info.st_size)

@@ -55,13 +55,18 @@ def torch_pickle(**values):
 FEATURES = torch_pickle(wav2vec_features=tensor(), emotion=_text("sad"))
 
 
-def torch(raw=FEATURES, parts=None, folder="archive"):
-    """An archive of torch's around a pickle. parts: its other members, by default the data of one tensor and the version."""
+def torch(raw=FEATURES, parts=None, folder="archive", folders=()):
+    """An archive of torch's around a pickle. parts: its other members, by default the data of one tensor and the version.
+
+    folders: members that are called folders by their attributes.
+    """
     parts = {"data/0": bytes(24), "version": b"3\n"} if parts is None else parts
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         for name, content in {"data.pkl": raw, **parts}.items():
-            zipped.writestr(zipfile.ZipInfo(f"{folder}/{name}"), content)
+            info = zipfile.ZipInfo(f"{folder}/{name}")
+            info.external_attr = 0x10 if name in folders else 0
+            zipped.writestr(info, content)
     return buffer.getvalue()
 
 

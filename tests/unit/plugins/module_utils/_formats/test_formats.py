@@ -329,6 +329,7 @@ def test_a_malicious_pickle_executes_nothing(look, tmp_path, protocol, full):
         (made.torch(made.torch_pickle(x=made.tensor(stride=(9, 1)))), DAMAGED, "larger than its data"),
         (made.torch(made.torch_pickle(x=made.tensor(stride=(1,)))), DAMAGED, "has a broken pickle"),
         (made.torch(made.torch_pickle(x=made.tensor(kind="QInt8Storage"))), OTHER, "torch.QInt8Storage"),
+        (made.torch(folders=["data/0"]), DAMAGED, "calls a member a folder, of which torch reads nothing (archive/data/0)"),
         (made.torch(parts={"data/0": bytes(24)}), DAMAGED, "no version"),
         (made.torch(parts={"data/0": bytes(24), "version": b"99\n"}), DAMAGED, "no version"),
         (made.torch(parts={"data/0": bytes(24), "version": b"3\n", "constants.pkl": b""}), OTHER, "TorchScript"),

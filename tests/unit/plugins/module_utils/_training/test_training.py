@@ -17,8 +17,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.comma
     show_command,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
-    newest_checkpoint,
-    parse_gpus,
     read_command,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
@@ -380,27 +378,3 @@ def test_what_else_lives_in_the_session(run, trainer, others, state, process):
     assert run_state.process == process
     assert run_state.alive == bool(trainer or others)  # in any case a second start would disturb it
     assert judge(observation(run_state, 1.0), 900).state == state
-
-
-# --- the rest --------------------------------------------------------------------------------------------------------
-
-
-def test_the_newest_checkpoint_is_found_in_any_folder_and_no_link_followed(tmp_path):
-    assert newest_checkpoint(str(tmp_path / "none")) is None
-    for name, moment in (("a_1/best.keras", 100), ("a_2/deep/best.keras", 200), ("a_2/history.txt", 300)):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("12345")
-        os.utime(tmp_path / name, (moment, moment))
-    (tmp_path / "link.keras").symlink_to("/etc/passwd")
-    found = newest_checkpoint(str(tmp_path))
-    assert (found["path"], found["bytes"]) == (str(tmp_path / "a_2/deep/best.keras"), 5)
-    assert newest_checkpoint(str(tmp_path), since=201) is None
-    assert newest_checkpoint(str(tmp_path), 50, 150)["path"] == str(tmp_path / "a_1/best.keras")
-
-
-def test_gpus():
-    text = "0, Tesla T4, 97, 11019, 15360\n1, NVIDIA A10G, [N/A], 0, 23028\nwarning\n"
-    assert parse_gpus(text) == [
-        {"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360},
-        {"index": 1, "name": "NVIDIA A10G", "use": None, "memory_used": 0, "memory_total": 23028},
-    ]

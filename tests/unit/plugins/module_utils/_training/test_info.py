@@ -1,0 +1,49 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import newest_checkpoint, parse_gpus
+
+
+def write(path, moment):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("12345")
+    os.utime(path, (moment, moment))
+
+
+def test_the_newest_checkpoint_is_found_in_any_folder_and_no_link_followed(tmp_path):
+    root = tmp_path / "checkpoints"
+    assert newest_checkpoint(str(root), True) is None
+    for name, moment in (("a_1/best.keras", 100), ("a_2/deep/best.npz", 200), ("a_2/history.txt", 300)):
+        write(root / name, moment)
+    (root / "link.keras").symlink_to("/etc/passwd")
+    found = newest_checkpoint(str(root), True)
+    assert (found["path"], found["bytes"]) == (str(root / "a_2/deep/best.npz"), 5)
+    assert newest_checkpoint(str(root), True, since=201) is None
+    assert newest_checkpoint(str(root), True, 50, 150)["path"] == str(root / "a_1/best.keras")
+    assert newest_checkpoint(str(root), False) is None
+
+
+def test_outside_checkpoints_only_what_holds_models_counts(tmp_path):
+    """A training that saves into its working directory, which may hold features, archives and other runs beside."""
+    write(tmp_path / "best.pt", 100)
+    for name in ("features.npz", "labels.npy", "code.tar", "runs/train/1/project/other.pt"):
+        write(tmp_path / name, 200)
+    assert newest_checkpoint(str(tmp_path), False)["path"] == str(tmp_path / "best.pt")
+    project = tmp_path / "runs/train/1/project"
+    write(project / "output/last.ckpt", 300)
+    assert newest_checkpoint(str(project), True)["path"] == str(project / "output/last.ckpt")
+
+
+def test_gpus():
+    """Lines as nvidia-smi wrote them; the H100's by driver 580 while torch filled it."""
+    text = "0, Tesla T4, 97, 11019, 15360\n1, NVIDIA A10G, [N/A], 0, 23028\nwarning\n0, NVIDIA H100 80GB HBM3, 100, 4113, 81559\n"
+    assert parse_gpus(text) == [
+        {"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360},
+        {"index": 1, "name": "NVIDIA A10G", "use": None, "memory_used": 0, "memory_total": 23028},
+        {"index": 0, "name": "NVIDIA H100 80GB HBM3", "use": 100, "memory_used": 4113, "memory_total": 81559},
+    ]
