@@ -107,9 +107,9 @@ def main() -> None:
         Row("upload: tar.gz + scp + unpack / whole role", best["tar.gz + scp"] / best["role"], ">=", AT_LEAST_TAR, detail),
     ]
     rows += adds_and_long_line(options.rounds)
-    if not options.no_kills:
-        rows.append(killed())
     save("upload", rows)
+    if not options.no_kills:
+        save("killed", [killed()])
 
 
 def ssh_to(host: Host) -> str:

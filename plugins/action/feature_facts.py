@@ -2,38 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of this name; where a host is ready as it is, the report and the verdict come with its result."""
+"""Runs the module of this name."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
-    REPORT_SPEC,
-    check_report_dir,
-    is_due_to_nothing,
-    tell,
-)
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
 
 
 class ActionModule(ModuleAction):
     """The action behind M(trainprep.features.feature_facts)."""
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result; with C(report), also C(reported): whether all was told that there is to tell."""
-        given = self._task.args.pop("report", None)
-        if given is None:
-            return super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(REPORT_SPEC).validate(given if isinstance(given, dict) else {"report": given})
-        if checked.error_messages:
-            return {"failed": True, "msg": f"feature_facts: report: {checked.error_messages[0]}"}
-        options = checked.validated_parameters
-        check_report_dir(options["report_dir"])
-        result = super().run(tmp, task_vars)
-        facts, check_mode = result.get("ansible_facts") or {}, bool(self._task.check_mode)
-        result["reported"] = is_due_to_nothing(facts, options, check_mode)
-        if result["reported"]:
-            result.update(tell(str((task_vars or {}).get("inventory_hostname", "host")), facts, {}, options, check_mode))
-        return result

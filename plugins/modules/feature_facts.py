@@ -23,37 +23,7 @@ extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
   - trainprep.features.plan
-options:
-  remember:
-    description:
-      - Keep a witness of this look on the host where it is ready and nothing is due, and answer from it as long as nothing has
-        changed, so that an unchanged host costs a C(stat) a file. Access is proved anew each time.
-      - The witness lies in C(/var/cache/trainprep.features), or without root in C(~/.cache/trainprep.features). It is not
-        written in check mode, and neither written nor used with C(verify=full), on file systems other than ext2, ext3, ext4, xfs, btrfs and
-        zfs, or where something changed in the last two minutes.
-    type: bool
-    default: false
-  report:
-    description:
-      - Tell the report and the verdict with the result where the host is ready and nothing is due, so that no further task has to.
-      - The result then says in C(reported) whether all was told; what was not is for M(trainprep.features.feature_report).
-      - For the role; read on the controller.
-    type: dict
-    suboptions:
-      state:
-        description: As of M(trainprep.features.feature_report).
-        type: str
-        choices: [present, absent]
-        default: present
-      report_dir:
-        description: As of M(trainprep.features.feature_report).
-        type: str
-        default: ""
-      fail_on:
-        description: As of M(trainprep.features.feature_report).
-        type: str
-        choices: [nothing, obstacles, unready]
-        default: nothing
+  - trainprep.features.remember
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -67,6 +37,7 @@ attributes:
     support: full
     platforms: linux
 seealso:
+  - module: trainprep.features.feature_prepare
   - module: trainprep.features.feature_links
   - module: trainprep.features.feature_access
 """
@@ -156,32 +127,23 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     PLAN_ARGUMENTS,
+    REMEMBER,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import facts_of_host
+from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import look
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
-
-# Taken out by the action, on the controller.
-REPORT = {
-    "type": "dict",
-    "options": {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "report_dir": {"type": "str", "default": ""},
-        "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
-    },
-}
 
 
 def main() -> None:
     """Arguments in, one look, facts out."""
     module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, "remember": {"type": "bool", "default": False}, "report": REPORT},
+        argument_spec={**PLAN_ARGUMENTS, **REMEMBER},
         supports_check_mode=True,
     )
     with failing(module):
         sets, account, policy = parse_arguments(module.params)
-        found = facts_of_host(sets, account, policy, module.params["sets"], module.check_mode)
-        module.exit_json(changed=False, ansible_facts=found)
+        found = look(sets, account, policy, module.params["sets"], module.check_mode)
+        module.exit_json(changed=False, ansible_facts=found.facts)
 
 
 if __name__ == "__main__":

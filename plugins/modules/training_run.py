@@ -245,17 +245,17 @@ def main() -> None:
             tree=params["tree"],
         )
         lifetime = Lifetime(account)
-        # First what is to be done and whether it can be, as the user; the user's tmux server is then kept alive by whoever may.
+        # First whether it can be done, as the user; the user's tmux server is then kept alive by whoever may.
         answer = run_as(account, start, account, order, True)
-        login, server, warnings = answer.pop("login"), answer.pop("server"), answer["warnings"]
+        login, server, warnings = (answer.pop(name) for name in ("login", "server", "warnings"))
         prefix = lifetime.prefix(order.session, server) if answer["changed"] else ()
         if answer["changed"] and not module.check_mode:
             warnings += lifetime.protect(order.session, server)
             order = replace(order, login=login, prefix=prefix)
             answer = run_as(account, start, account, order, False)
-            answer["warnings"] += warnings
-        for sentence in answer.pop("warnings"):
-            module.warn(sentence)
+            warnings += answer.pop("warnings")
+        for one in warnings:
+            module.warn(one)
         module.exit_json(**answer)
 
 

@@ -115,12 +115,12 @@ def rows(tree, top):
 
 def test_a_status_is_a_fact_and_ends_nothing(host, play, notes):
     result = notes["result"]
-    actions = ("trainprep.features.feature_facts", "trainprep.features.feature_links")
-    looked = [event["result"]["ansible_facts"] for action in actions for event in result.results(host, action)]
-    assert [facts["feature_status"] for facts in looked] == [3, 3]
-    assert [facts["feature_sets"]["wav2vec"]["status"] for facts in looked] == [2, 3]
+    (event,) = result.results(host, "trainprep.features.feature_prepare")
+    prepared = event["result"]
+    assert (prepared["found_status"], prepared["ansible_facts"]["feature_status"]) == (3, 3)
+    assert [prepared["ansible_facts"]["feature_sets"]["wav2vec"]["status"]] == [3]
     assert result.rc == 0 and result.recap[host.name]["changed"] == 1, result.stdout
-    assert result.ssh_executions[host.name] == 2
+    assert result.ssh_executions[host.name] == 1
 
 
 def test_archives_of_other_models_are_rejected(notes):

@@ -30,6 +30,8 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
     "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
 }
 
+REMEMBER: Dict[str, Any] = {"remember": {"type": "bool", "default": False}}
+
 
 def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account]:
     """The sets, their paths absolute, and the training user; FeatureError for bad ones."""

@@ -41,6 +41,12 @@ def run_links(
     else:
         plans = [one.plan for one in host.sets]
         _refuse(host)
+    return carry_out(host, plans, check_mode)
+
+
+def carry_out(host: HostState, plans: Sequence[SetPlan], check_mode: bool) -> Dict[str, Any]:
+    """The result of feature_links for these plans, one a set. FeatureError, before anything is changed where it can be known."""
+    account = host.account
     result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
     for one, plan, writer in zip(host.sets, plans, writers):

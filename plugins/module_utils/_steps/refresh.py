@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Mapping, Sequence
 
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
@@ -20,11 +20,15 @@ REFRESH_FACTS: Dict[str, Any] = {"refresh_facts": {"type": "bool", "default": Fa
 
 
 def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Dict[str, Any]:
-    """What the module's result gains: the facts of a new look where it was asked for one, outside check mode.
-
-    Nothing is planned to go, and nothing searched for: that was done before.
-    """
+    """What the module's result gains: the facts of a new look where it was asked for one, outside check mode."""
     if not module.params["refresh_facts"] or module.check_mode:
         return {}
+    return {"ansible_facts": facts_now(sets, account, policy, module.params["sets"])}
+
+
+def facts_now(
+    sets: Sequence[FeatureSet], account: Account, policy: Policy, declared: Sequence[Mapping[str, Any]]
+) -> Dict[str, Any]:
+    """The facts of a look after the work: nothing is planned to go, and nothing searched for, since that was done before."""
     now = inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
-    return {"ansible_facts": facts(now, read_mountinfo(), module.params["sets"])}
+    return facts(now, read_mountinfo(), declared)

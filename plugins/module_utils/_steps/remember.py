@@ -15,7 +15,7 @@ import json
 import os
 import time
 import zlib
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._access.report import AccessProbe
 from .._scan.fingerprint import Folder, Unfit, close, listings, survey, unchanged
@@ -41,21 +41,29 @@ MOST_EXCEPTIONS = 1000
 _ACCOUNTS = ("/etc/passwd", "/etc/group")
 
 
-def facts_of_host(
+class Look(NamedTuple):
+    """What is true of a host. C(host) is None where a witness said so, and nothing was scanned."""
+
+    facts: Dict[str, Any]
+    host: Optional[HostState]
+
+
+def look(
     sets: Sequence[FeatureSet],
     account: Account,
     policy: Policy,
     declared: Sequence[Mapping[str, Any]],
     check_mode: bool,
-) -> Dict[str, Any]:
-    """The facts: from the witness where the host is as it was, else from a look, which leaves one (not in check mode).
+) -> Look:
+    """The facts: from the witness where the host is as it was, else from a scan, which leaves one (not in check mode).
 
     declared: the sets as they were given; they are told with the facts, and not kept.
     """
     known = recall(sets, account, policy)
     if known is not None:
         given = {one["name"]: dict(one) for one in declared}
-        return {**known, "feature_sets": {name: {**one, "declared": given.get(name)} for name, one in known["feature_sets"].items()}}
+        told = {name: {**one, "declared": given.get(name)} for name, one in known["feature_sets"].items()}
+        return Look({**known, "feature_sets": told}, None)
     # Imported where it is needed: an unchanged host needs none of it.
     from .facts import facts
     from .inspect import inspect_host
@@ -65,7 +73,7 @@ def facts_of_host(
     found = facts(host, read_mountinfo(), declared)
     if not check_mode:
         remember(host, found, started)
-    return found
+    return Look(found, host)
 
 
 def recall(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Optional[Dict[str, Any]]:

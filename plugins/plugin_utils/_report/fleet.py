@@ -31,6 +31,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 SCHEMA = 1
 PREFIX = "trainprep.features."
 LOOKS = PREFIX + "feature_facts"
+PREPARES = PREFIX + "feature_prepare"
 REPORTS = PREFIX + "feature_report"
 STEP_OF = {
     PREFIX + "feature_links": "links",
@@ -38,7 +39,7 @@ STEP_OF = {
     PREFIX + "feature_upload": "upload",
     PREFIX + "feature_publish": "publish",
 }
-ACTIONS = frozenset((LOOKS, REPORTS, *STEP_OF))
+ACTIONS = frozenset((LOOKS, PREPARES, REPORTS, *STEP_OF))
 # A task that only states a decision: where these fail, nothing broke.
 STATEMENTS = frozenset(("ansible.builtin.assert", "ansible.builtin.fail"))
 OUTCOMES = ("ready", "done", "not_ready", "failed", "unreachable", "not_looked_at")
@@ -95,6 +96,8 @@ class Fleet:
         if action == REPORTS or result.get("reported"):
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
+        if action == PREPARES and result.get("sets"):
+            record.done.setdefault("links", []).append(result)
         elif action in STEP_OF:
             record.done.setdefault(STEP_OF[action], []).append(result)
 
@@ -106,6 +109,7 @@ class Fleet:
             # It told what stands in the way; it did not break.
             stated = True
             self.saw(host, action, result)
+        record.facts = mapping(result.get("ansible_facts")) or record.facts
         if record.failure:
             return
         items = [mapping(item) for item in sequence(result.get("results"))]

@@ -1,0 +1,39 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The first step of the role: one look, and where links are all that is due, these too."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Sequence
+
+from .._spec.policy import Policy
+from .._spec.sets import FeatureSet
+from .._system.accounts import Account
+from .remember import Look
+
+LINK = "link"
+
+
+def is_due_alone(found: Look) -> bool:
+    """Whether the plan of this look can be carried out at once: there is one, and nothing comes before, after or beside it."""
+    return found.host is not None and found.facts["feature_steps"] == [LINK]
+
+
+def link_as_planned(
+    found: Look,
+    sets: Sequence[FeatureSet],
+    policy: Policy,
+    declared: Sequence[Mapping[str, Any]],
+    check_mode: bool,
+) -> Dict[str, Any]:
+    """The result of feature_links for the plan of this look, with the facts of a new one (not in check mode)."""
+    # Imported where it is needed: most hosts have nothing to link.
+    from .link import carry_out
+    from .refresh import facts_now
+
+    assert found.host is not None
+    account: Account = found.host.account
+    result = carry_out(found.host, [one.plan for one in found.host.sets], check_mode)
+    return result if check_mode else {**result, "ansible_facts": facts_now(sets, account, policy, declared)}

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role's first step: looks, and links where that is all there is to do, in one execution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: feature_prepare
+short_description: Look at a host, and link its features where nothing else is due
+version_added: 1.0.0
+author: trainprep.features contributors (@trainprep)
+description:
+  - Looks at the host as M(trainprep.features.feature_facts) does. Where links are the only step that is due, carries that plan out as
+    M(trainprep.features.feature_links) does, and looks again. Where anything else is due, it changes nothing.
+  - Where nothing is left to do then, the report and the verdict are told with the result, so that no further task has to.
+  - It is the first task of the role C(prepare_features), which does the rest, and works without the role too.
+extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_features
+  - trainprep.features.sets
+  - trainprep.features.plan
+  - trainprep.features.remember
+options:
+  state:
+    description: With V(absent), links are left as they are, for M(trainprep.features.feature_links) to take them away.
+    type: str
+    choices: [present, absent]
+    default: present
+  report_dir:
+    description: Where the fleet's report is going to be written, as in M(trainprep.features.feature_report).
+    type: str
+    default: ""
+  fail_on:
+    description: What M(trainprep.features.feature_report) is going to end the host's run for. Where there is that, nothing is told here.
+    type: str
+    choices: [nothing, obstacles, unready]
+    default: nothing
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+    support: full
+  diff_mode:
+    description: Shows what it changes, as counts and samples.
+    support: full
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: trainprep.features.feature_facts
+  - module: trainprep.features.feature_links
+  - module: trainprep.features.feature_report
+"""
+
+EXAMPLES = r"""
+- name: Link what earlier models left, where nothing else is due
+  trainprep.features.feature_prepare:
+    sets:
+      - name: wav2vec
+        target: /data/wav2vec_features
+        legacy:
+          - /home/ubuntu/audio_emotion/models/wav2vec
+    user: ubuntu
+  become: true
+  register: prepared
+
+- name: Say what is left to do
+  ansible.builtin.debug:
+    var: prepared.due
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
+  returned: always
+  type: dict
+  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
+found_status:
+  description: The status of the host before anything was done.
+  returned: always
+  type: int
+  sample: 2
+due:
+  description: Of the steps in C(feature_steps), those that are left to be done.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+sets:
+  description: By set name, what was linked, or would be in check mode, as M(trainprep.features.feature_links) returns it.
+  returned: always
+  type: dict
+  sample:
+    wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
+reported:
+  description: Whether the report was told.
+  returned: always
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
+    PLAN_ARGUMENTS,
+    REMEMBER,
+    parse_arguments,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import (
+    is_due_alone,
+    link_as_planned,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import look
+from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
+
+
+def main() -> None:
+    """Arguments in, one look, perhaps links and another look, facts out."""
+    module = AnsibleModule(
+        argument_spec={
+            **PLAN_ARGUMENTS,
+            **REMEMBER,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "report_dir": {"type": "str", "default": ""},
+            "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
+        },
+        supports_check_mode=True,
+    )
+    declared = module.params["sets"]
+    with failing(module):
+        sets, account, policy = parse_arguments(module.params)
+        found = look(sets, account, policy, declared, module.check_mode)
+    facts, status = found.facts, found.facts["feature_status"]
+    result = {"changed": False, "ansible_facts": facts, "found_status": status, "due": facts["feature_steps"], "sets": {}}
+    if module.params["state"] == "present" and is_due_alone(found):
+        # A host that cannot be linked is told with what the look has found.
+        with failing(module, ansible_facts=facts):
+            result.update(link_as_planned(found, sets, policy, declared, module.check_mode))
+        result["due"] = [] if module.check_mode else result["ansible_facts"]["feature_steps"]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
