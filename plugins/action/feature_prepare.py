@@ -16,6 +16,14 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell im
     tell,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
+    check_role_arguments,
+    role_spec,
+)
+
+ROLE = "prepare_features"
+# Now, in the main process: each host's worker would read it anew.
+role_spec(ROLE)
 
 
 class ActionModule(ModuleAction):
@@ -23,6 +31,9 @@ class ActionModule(ModuleAction):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result, and C(reported): whether all was told that there is to tell."""
+        role = getattr(self._task, "_role", None)
+        if role is not None and role.get_name() == f"trainprep.features.{ROLE}":
+            check_role_arguments(ROLE, task_vars or {}, self._templar)
         given = {name: self._task.args[name] for name in REPORT_SPEC if name in self._task.args}
         checked = ArgumentSpecValidator(REPORT_SPEC).validate(given)
         if checked.error_messages:

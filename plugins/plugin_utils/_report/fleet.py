@@ -175,8 +175,7 @@ def _host(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
 def _set(view: SetView) -> dict[str, Any]:
     directories = []
     for directory in view.directories:
-        entry = asdict(directory)
-        entry.update(path=plain(directory.path), words=directory.words())
+        entry = {**vars(directory), "path": plain(directory.path), "words": directory.words()}
         entry["same_as"] = plain(directory.same_as) if directory.same_as else None
         entry["filesystem"] = {key: plain(value) for key, value in directory.filesystem.items()} or None
         directories.append(entry)

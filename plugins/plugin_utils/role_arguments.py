@@ -1,0 +1,36 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A role's argument spec, checked by the role's first task: Ansible's own check is a task of its own on every host."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+_ROLES = Path(__file__).parents[2] / "roles"
+
+
+@lru_cache(maxsize=None)
+def role_spec(role: str) -> dict[str, dict[str, Any]]:
+    """The options of a role of this collection, by variable. Read once, best in Ansible's main process."""
+    text = (_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    options: dict[str, dict[str, Any]] = loaded["argument_specs"]["main"]["options"]
+    return options
+
+
+def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> None:
+    """AnsibleActionFail for variables that the role cannot take. variables: as of a task, not templated."""
+    spec = role_spec(role)
+    given = {name: templar.template(variables[name]) for name in spec if name in variables}
+    # Of a wrong type it says in the end which class of Ansible's the value was, to which nobody can do anything.
+    problems = [message.partition(": <class")[0] for message in ArgumentSpecValidator(spec).validate(given).error_messages]
+    if problems:
+        raise AnsibleActionFail(f"{role}: {'; '.join(problems)}")
