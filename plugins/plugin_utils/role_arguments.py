@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 _ROLES = Path(__file__).parents[2] / "roles"
 
 
-@lru_cache(maxsize=None)
+@cache
 def role_spec(role: str) -> dict[str, dict[str, Any]]:
     """The options of a role of this collection, by variable. Read once, best in Ansible's main process."""
     text = (_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")

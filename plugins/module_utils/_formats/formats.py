@@ -10,10 +10,12 @@ Content, or in Damaged or Foreign with the end of a sentence that begins with "t
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
 from .npy import ArrayHeader, Foreign
-from .zip_directory import Reader
+
+if TYPE_CHECKING:
+    from .zip_directory import Reader
 
 
 class Kind(NamedTuple):

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._formats.formats import Criteria
@@ -17,7 +16,7 @@ from .._system.become import run_as
 from .._system.paths import InodeKey
 from .directories import ScanOptions, scan_directory
 from .model import DANGLING, DirectoryScan, Entry, LegacyScan
-from .places import UNREADABLE, Place, find_places, look_up
+from .places import UNREADABLE, Place, look_up, may_ask
 
 
 class LegacyScanner:
@@ -120,37 +119,12 @@ def _part_of(place: Place, scan: DirectoryScan, belongs: NameFilter, reads: Name
 def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
     """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
     scan = scan_directory(place, *arguments)
-    if (scan.state == UNREADABLE or scan.gap_count) and _may_ask(account):
+    if (scan.state == UNREADABLE or scan.gap_count) and may_ask(account):
         again: DirectoryScan = run_as(account, _scan_path, place.path, *arguments)
         if again.state != UNREADABLE and (scan.state == UNREADABLE or again.gap_count < scan.gap_count):
             return again
     return scan
 
 
-def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
-    """The directories behind declared paths; what root cannot reach is looked up as the training user."""
-    places: List[Place] = []
-    for place in find_places(declared):
-        if place.state == UNREADABLE and _may_ask(account):
-            again: List[Place] = run_as(account, find_places, [place.path])
-            places += [place] if any(one.state == UNREADABLE for one in again) else again
-        else:
-            places.append(place)
-    return places
-
-
-def look_up_as_needed(account: Account, path: str) -> Place:
-    """The state of one directory; what root cannot reach is looked up as the training user."""
-    place = look_up(path)
-    if place.state == UNREADABLE and _may_ask(account):
-        again: Place = run_as(account, look_up, path)
-        return place if again.state == UNREADABLE else again
-    return place
-
-
 def _scan_path(path: str, *arguments: Any) -> DirectoryScan:
     return scan_directory(look_up(path), *arguments)
-
-
-def _may_ask(account: Account) -> bool:
-    return os.geteuid() == 0 and account.uid != 0

@@ -15,8 +15,8 @@ import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .._formats.classify import Classification, file_digest
-from .._system.mounts import is_mount_point
 from .._system.paths import OPEN_FILE
+from .beside import manifest_path
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
 _FORMAT, _OLDER = 2, (1,)
@@ -30,28 +30,6 @@ class Wanted(NamedTuple):
 
 
 Manifest = Dict[str, Wanted]  # by path below the staging directory, "/" between
-
-
-def staging_path(target: str) -> str:
-    """C(.<name>.incoming) beside the target; inside it where the target is a mount point, since files cannot be
-    renamed across one. A target that is a link stands for the directory that it leads to."""
-    return _beside(target, "incoming")
-
-
-def manifest_path(target: str) -> str:
-    """The manifest beside the staging directory: what is published by renaming that holds features alone."""
-    return _beside(target, "incoming.manifest")
-
-
-def upload_path(target: str) -> str:
-    """Beside it too: which upload the staging directory was prepared for last."""
-    return _beside(target, "incoming.upload")
-
-
-def _beside(target: str, suffix: str) -> str:
-    real = os.path.realpath(target) if os.path.islink(target) else target.rstrip("/") or "/"
-    parent = real if is_mount_point(real) else os.path.dirname(real)
-    return os.path.join(parent, f".{os.path.basename(real)}.{suffix}")
 
 
 def token_of(fd: int, name: str, classification: Classification) -> str:

@@ -14,6 +14,8 @@ import stat
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from .._system.accounts import Account
+from .._system.become import run_as
 from .._system.paths import InodeKey, display
 
 ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
@@ -150,3 +152,29 @@ def whereabouts(path: str) -> Tuple[Optional[InodeKey], str]:
             if current == "/":
                 return None, real
         current = os.path.dirname(current)
+
+
+def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
+    """The directories behind declared paths; what root cannot reach is looked up as the training user."""
+    places: List[Place] = []
+    for place in find_places(declared):
+        if place.state == UNREADABLE and may_ask(account):
+            again: List[Place] = run_as(account, find_places, [place.path])
+            places += [place] if any(one.state == UNREADABLE for one in again) else again
+        else:
+            places.append(place)
+    return places
+
+
+def look_up_as_needed(account: Account, path: str) -> Place:
+    """The state of one directory; what root cannot reach is looked up as the training user."""
+    place = look_up(path)
+    if place.state == UNREADABLE and may_ask(account):
+        again: Place = run_as(account, look_up, path)
+        return place if again.state == UNREADABLE else again
+    return place
+
+
+def may_ask(account: Account) -> bool:
+    """Whether there is another account that may be allowed what we are refused."""
+    return os.geteuid() == 0 and account.uid != 0

@@ -24,7 +24,8 @@ from .._system.become import run_as
 from .._system.files import OPEN_FILE, with_file
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
 from ..errors import FeatureError
-from .manifest import Wanted, manifest_path, read_manifest, staging_path, token_of
+from .beside import manifest_path, staging_path
+from .manifest import Wanted, read_manifest, token_of
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.

@@ -19,10 +19,10 @@ from .._plan.host import is_missed, plan_host
 from .._plan.state import HostState, PlannedSet, SetScan, SetState
 from .._scan.directories import ScanOptions
 from .._scan.identity import Located, digest_on_disk, resolve_identities
-from .._scan.legacy import LegacyScanner, look_up_as_needed, places_as_needed, scan_as_needed
+from .._scan.legacy import LegacyScanner, scan_as_needed
 from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
 from .._scan.overlap import refuse_overlaps
-from .._scan.places import UNREADABLE, Place
+from .._scan.places import UNREADABLE, Place, look_up_as_needed, places_as_needed
 from .._scan.staging import inspect_staging_as_needed
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet, any_filter, name_filter

@@ -18,11 +18,10 @@ import zlib
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._access.report import AccessProbe
+from .._scan.beside import manifest_path, staging_path
 from .._scan.fingerprint import Folder, Unfit, close, listings, survey, unchanged
-from .._scan.legacy import look_up_as_needed, places_as_needed
-from .._scan.manifest import manifest_path, staging_path
 from .._scan.overlap import refuse_overlaps
-from .._scan.places import Place
+from .._scan.places import Place, look_up_as_needed, places_as_needed
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet, name_filter
 from .._system import store

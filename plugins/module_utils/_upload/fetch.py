@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._formats.classify import DAMAGED, FEATURE, classify_file
-from .._scan.manifest import Manifest, Wanted, read_names, staging_path, token_of
+from .._scan.beside import staging_path
+from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from typing import Dict, Sequence, Set
 
+from .._scan.beside import staging_path
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.identity import digest_of
-from .._scan.manifest import read_manifest, staging_path
+from .._scan.manifest import read_manifest
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
 from .._spec.sets import FeatureSet, name_filter

@@ -13,7 +13,8 @@ from typing import List, Tuple
 
 from .._apply.directories import make_above, make_directory, open_directory
 from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
-from .._scan.manifest import Manifest, read_manifest, read_names, staging_path
+from .._scan.beside import staging_path
+from .._scan.manifest import Manifest, read_manifest, read_names
 from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, temporary_name, verify_file
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account

@@ -15,7 +15,8 @@ import time
 from dataclasses import dataclass, field
 from typing import List, Optional
 
-from .._scan.manifest import manifest_path, read_manifest, staging_path
+from .._scan.beside import manifest_path, staging_path
+from .._scan.manifest import read_manifest
 from .._scan.staging import open_staging, verify_file
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account

@@ -11,14 +11,12 @@ import stat
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
-from ansible_collections.trainprep.features.plugins.module_utils._scan.legacy import (
-    places_as_needed,
-    scan_as_needed,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.legacy import scan_as_needed
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import (
     PRESENT,
     UNREADABLE,
     look_up,
+    places_as_needed,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (

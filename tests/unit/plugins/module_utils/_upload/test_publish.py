@@ -19,13 +19,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
+from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
-    manifest_path,
     pack_choice,
     pack_manifest,
     read_manifest,
-    staging_path,
     token_of,
     unpack_choice,
     unpack_manifest,

@@ -11,7 +11,8 @@ import struct
 import zipfile
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, manifest_path, token_of
+from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
