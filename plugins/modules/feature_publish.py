@@ -82,7 +82,6 @@ sets:
       bytes: 240000000
       whole_directory: true
       refused: []
-      warnings: []
 """
 
 import os
@@ -135,7 +134,6 @@ def main() -> None:
                 "bytes": result.bytes,
                 "whole_directory": result.whole_directory,
                 "refused": result.refused,
-                "warnings": result.warnings,
                 "changed": result.changed,
             }
             if result.changed:

@@ -26,7 +26,6 @@ class Digest(NamedTuple):
     reason: Optional[str] = None
 
 
-NO_DIGEST = Digest(None)
 
 _by_path = operator.attrgetter("path")
 

@@ -88,11 +88,6 @@ def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> Name
     return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
 
 
-def matches(name: str, patterns: Sequence[str], exclude: Sequence[str] = ()) -> bool:
-    """Whether one base name belongs to the patterns; for many names make a name_filter once."""
-    return bool(name_filter(patterns, exclude)(name))
-
-
 def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
     wanted = [("" if pattern.startswith(".") else r"(?!\.)") + fnmatch.translate(pattern) for pattern in patterns]
     unwanted = [fnmatch.translate(pattern) for pattern in exclude]

@@ -37,7 +37,6 @@ class Published:
     changed: bool = False
     whole_directory: bool = False
     refused: List[str] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
 
 
 def publish(

@@ -127,10 +127,6 @@ class Fleet:
         record = self.record(host)
         record.failure, record.broke = "", False
 
-    def concerned(self) -> bool:
-        """Whether this run used the collection at all."""
-        return any(record.facts or record.done for record in self.hosts.values())
-
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key under which ``gpu-2`` comes before ``gpu-10``."""

@@ -28,7 +28,6 @@ COUNTERS = (
     "linked", "replaced", "removed", "kept", "granted", "directories", "widened", "refused",
     "sent", "sent_bytes", "resumed", "left_out", "published", "bytes",
 )  # fmt: skip
-MOST_SAMPLES = 10
 
 
 @dataclass

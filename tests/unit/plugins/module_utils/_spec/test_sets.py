@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import (
     SET_OPTIONS,
-    matches,
     name_filter,
     parse_sets,
 )
@@ -165,5 +164,4 @@ NAMES = [
 
 @pytest.mark.parametrize(("name", "patterns", "exclude", "expected"), NAMES, ids=[str(n) for n in range(len(NAMES))])
 def test_names_are_matched_as_a_shell_does_it(name, patterns, exclude, expected):
-    assert matches(name, patterns, exclude) is expected
     assert bool(name_filter(patterns, exclude)(name)) is expected
