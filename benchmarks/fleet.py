@@ -13,6 +13,7 @@ import subprocess
 import time
 
 from measure import (
+    LAYOUT,
     ON_DISK,
     REPOSITORY,
     RESULTS,
@@ -30,7 +31,6 @@ from measure import (
 
 from tests.support.hosts import Host, Hosts
 
-LAYOUT = ["--root", "/", "--owner", "ubuntu", "--scale"]
 PREPARE = REPOSITORY / "prepare_features.yml"
 AGE = 125
 PING = {"ansible.builtin.ping": {}}

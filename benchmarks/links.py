@@ -11,11 +11,22 @@ import subprocess
 import time
 from pathlib import Path
 
-from measure import ON_DISK, REPOSITORY, Row, book_of, environment, inventory_of, playbook_command, run, save, seconds
+from measure import (
+    LAYOUT,
+    ON_DISK,
+    REPOSITORY,
+    Row,
+    book_of,
+    environment,
+    inventory_of,
+    playbook_command,
+    run,
+    save,
+    seconds,
+)
 
 from tests.support.hosts import Host, Hosts
 
-LAYOUT = ["--root", "/", "--scale", "full", "--owner", "ubuntu"]
 OLD = "/home/ubuntu/audio_emotion/models/wav2vec"
 FEATURES = 8690
 # For this many seconds ext4 does not give out the inodes of deleted files again, and searches ever longer for others: nothing is
@@ -95,7 +106,7 @@ print(time.perf_counter() - start)
 
 def module_payload(hosts: Hosts) -> bytes:
     """feature_links for the role's sets, as Ansible sends it to a host."""
-    host = hosts.start("payload", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
+    host = hosts.start("payload", layout=[*LAYOUT, "small"])
     inventory = inventory_of(hosts.scratch / "payload.json", [host])
     arguments = json.dumps({"sets": default_sets(), "user": "ubuntu"})
     ansible = str(REPOSITORY / ".venv/bin/ansible")
@@ -109,7 +120,7 @@ def module_payload(hosts: Hosts) -> bytes:
 
 def fresh(hosts: Hosts, name: str) -> Host:
     """A host whose file system nobody wrote to before. It stays until the end, see QUIET."""
-    return hosts.start(name, args=ON_DISK, layout=LAYOUT)
+    return hosts.start(name, args=ON_DISK, layout=[*LAYOUT, "full"])
 
 
 def steps(hosts: Hosts, payload: Path, turn: int) -> tuple[float, float, float]:

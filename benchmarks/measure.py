@@ -23,6 +23,8 @@ sys.path.insert(0, str(REPOSITORY))
 # Where hosts keep features lies on volumes: on a file system of the machine's disk, as on real hosts, and not on the container's
 # overlay of two, where each file is opened twice.
 ON_DISK = ("--volume", "/home", "--volume", "/data")
+# A real host's number of files, and no holes in them, which are looked at twice; how long arrays are bears on no look.
+LAYOUT = ("--root", "/", "--owner", "ubuntu", "--dense", "--frames", "1", "--scale")
 
 
 @dataclass

@@ -71,18 +71,21 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=10_000)
     parser.add_argument("--directory", help="where to lay out the files (5 GB, 1.5 million inodes)", default=str(REPOSITORY / ".build"))
     parser.add_argument("--linked", action="store_true", help="each file is in the target as a link as well: two entries a file")
+    parser.add_argument("--use", help="a directory in which few and many are laid out already")
     options = parser.parse_args()
     Path(options.directory).mkdir(exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="scan-", dir=options.directory))
+    place = Path(options.use or tempfile.mkdtemp(prefix="scan-", dir=options.directory))
     try:
-        lay_out(place / "few", options.few, options.linked)
-        lay_out(place / "many", options.many, options.linked)
+        if not options.use:
+            lay_out(place / "few", options.few, options.linked)
+            lay_out(place / "many", options.many, options.linked)
         before = look(place / "few", 5)
         # As many looks as there are at the few: a first look at a million files also fills the kernel's caches.
         many = look(place / "many", 2)
         few = look(place / "few", 5)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not options.use:
+            shutil.rmtree(place, ignore_errors=True)
     assert (few["features"], many["features"]) == (options.few, options.many)
     few_seconds = min(before["seconds"], few["seconds"])
     each, each_of_many = few_seconds / options.few, many["seconds"] / options.many

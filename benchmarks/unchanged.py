@@ -70,18 +70,21 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=1_000_000)
     parser.add_argument("--few", type=int, default=10_000)
     parser.add_argument("--directory", help="where to lay out the files (5 GB, 2 million inodes)", default=str(REPOSITORY / ".build"))
+    parser.add_argument("--use", help="a directory in which few and many are laid out already")
     options = parser.parse_args()
     Path(options.directory).mkdir(exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="unchanged-", dir=options.directory))
+    place = Path(options.use or tempfile.mkdtemp(prefix="unchanged-", dir=options.directory))
     try:
-        for name, files in (("few", options.few), ("many", options.many)):
-            lay_out(place / name, files, linked=True)
-            (place / name / "cache").mkdir(mode=0o700)
-        time.sleep(3)
+        if not options.use:
+            for name, files in (("few", options.few), ("many", options.many)):
+                lay_out(place / name, files, linked=True)
+                (place / name / "cache").mkdir(mode=0o700)
+            time.sleep(3)
         few_find, few, of_few = measure(place / "few", 7)
         many_find, many, of_many = measure(place / "many", 3)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not options.use:
+            shutil.rmtree(place, ignore_errors=True)
     assert (of_few["features"], of_many["features"]) == (options.few, options.many)
     growth = (many / options.many) / (few / options.few)
     memory = (of_many["memory"] - of_few["memory"]) / (options.many - options.few)

@@ -137,17 +137,20 @@ def write_wav2vec(path: os.PathLike[str] | str, seed: Optional[str] = None, *, f
     write_npz(path, arrays)
 
 
-def write_facenet(path: os.PathLike[str] | str, seed: Optional[str] = None, *, dense: bool = False) -> None:
+def write_facenet(path: os.PathLike[str] | str, seed: Optional[str] = None, *, frames: Optional[int] = None,
+                  dense: bool = False) -> None:
     """FaceNet video features: an intact archive of another kind."""
     seed = Path(path).name if seed is None else seed
-    times = struct.pack("<57d", *(i / 30 for i in range(57)))
-    write_npz(path, [_float32("video_features", (57, 512), seed, dense), Array("timestamps", "<f8", (57,), 0, times)])
+    length = frames or 57
+    times = struct.pack(f"<{length}d", *(i / 30 for i in range(length)))
+    write_npz(path, [_float32("video_features", (length, 512), seed, dense), Array("timestamps", "<f8", (length,), 0, times)])
 
 
-def write_audio(path: os.PathLike[str] | str, seed: Optional[str] = None, *, dense: bool = False) -> None:
+def write_audio(path: os.PathLike[str] | str, seed: Optional[str] = None, *, frames: Optional[int] = None,
+                dense: bool = False) -> None:
     """Hand-made audio features: an intact archive of another kind."""
     seed = Path(path).name if seed is None else seed
-    write_npz(path, [_float32("mfcc", (40, 94), seed, dense), Array("sr", "<i8", (), 0, struct.pack("<q", 16000))])
+    write_npz(path, [_float32("mfcc", (40, frames or 94), seed, dense), Array("sr", "<i8", (), 0, struct.pack("<q", 16000))])
 
 
 WRITERS: Dict[str, Callable[..., None]] = {"wav2vec": write_wav2vec, "facenet": write_facenet, "audio": write_audio}
@@ -184,33 +187,33 @@ def ravdess_names(count: int) -> List[str]:
 
 
 def write_features(directory: os.PathLike[str] | str, names: Iterable[str], kind: str = "wav2vec", *,
-                   dense: bool = False) -> int:
+                   frames: Optional[int] = None, dense: bool = False) -> int:
     """Fills ``directory`` (made if absent) with one file of ``kind`` per name; returns how many."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     count = 0
     for name in names:
-        WRITERS[kind](Path(directory, name), dense=dense)
+        WRITERS[kind](Path(directory, name), frames=frames, dense=dense)
         count += 1
     return count
 
 
 def make_layout(root: os.PathLike[str] | str, scale: str | Scale = "small", *, alias: bool = True, wav2vec: bool = True,
-                dense: bool = False, owner: Optional[str] = None) -> Scale:
+                frames: Optional[int] = None, dense: bool = False, owner: Optional[str] = None) -> Scale:
     """The layout of a real host below ``root``: WAV2VEC features, other models' files, and the directory symlink.
 
     ``alias=False`` leaves the symlink out; ``wav2vec=False`` makes the host on which ``audio_emotion`` is gone (the symlink dangles).
-    ``owner`` gives all that was made to that account.
+    ``frames`` is the length of each array, by default as real ones have it. ``owner`` gives all that was made to that account.
     """
     counts = SCALES[scale] if isinstance(scale, str) else scale
     top = Path(root)
     if wav2vec:
-        write_features(top / WAV2VEC_DIR, crema_d_names(counts.crema_d) + ravdess_names(counts.ravdess), dense=dense)
+        write_features(top / WAV2VEC_DIR, crema_d_names(counts.crema_d) + ravdess_names(counts.ravdess), frames=frames, dense=dense)
     if alias:
         (top / ALIAS_DIR).parent.mkdir(parents=True, exist_ok=True)
         (top / ALIAS_DIR).symlink_to(top / WAV2VEC_DIR)
-    write_features(top / FACENET_DIR, clip_names(counts.facenet), "facenet", dense=dense)
-    write_features(top / NPZ_FILES_DIR, clip_names(counts.npz_files), "facenet", dense=dense)
-    write_features(top / AUDIO_DIR, clip_names(counts.audio), "audio", dense=dense)
+    write_features(top / FACENET_DIR, clip_names(counts.facenet), "facenet", frames=frames, dense=dense)
+    write_features(top / NPZ_FILES_DIR, clip_names(counts.npz_files), "facenet", frames=frames, dense=dense)
+    write_features(top / AUDIO_DIR, clip_names(counts.audio), "audio", frames=frames, dense=dense)
     if owner is not None:
         for part in ("audio_emotion", "emotion_project", "emotion-recognition"):
             give(top / "home/ubuntu" / part, owner)
@@ -241,16 +244,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("--crema-d", type=int, default=0)
     parser.add_argument("--ravdess", type=int, default=0)
     parser.add_argument("--dense", action="store_true", help="real data instead of holes")
+    parser.add_argument("--frames", type=int, help="arrays of this length, by default as real ones have it")
     parser.add_argument("--owner", help="the account to give it to")
     options = parser.parse_args(arguments)
     if options.features:
         names = crema_d_names(options.crema_d) + ravdess_names(options.ravdess)
-        print(write_features(options.features, names, options.kind, dense=options.dense))
+        print(write_features(options.features, names, options.kind, frames=options.frames, dense=options.dense))
         if options.owner:
             give(Path(options.features), options.owner)
     elif options.root:
         print(make_layout(options.root, options.scale, alias=not options.no_alias, wav2vec=not options.no_wav2vec,
-                          dense=options.dense, owner=options.owner))
+                          frames=options.frames, dense=options.dense, owner=options.owner))
     else:
         parser.error("give --root or --features")
 

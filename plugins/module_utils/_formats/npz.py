@@ -47,7 +47,7 @@ def _read(reader: Reader, criteria: Criteria) -> Content:
         if archive.asked:
             raise Foreign("is an archive without arrays")
         return Content(ZIP, {}, None, identify(members))
-    if not criteria.full and all(header is not None and not header.dtype.objects for header in headers):
+    if all(header is not None and not header.dtype.objects for header in headers):
         layouts.learn(reader, members, starts, headers)
     found: Dict[str, ArrayHeader] = {}
     for member, header in zip(members, headers):
