@@ -32,7 +32,7 @@ wanted = sets.parse_sets([{"name": "many", "target": directory + "/target", "leg
 user, asked = accounts.find_account(None), policy.Policy(remember=True)
 remember.AGE = 1.0
 if sys.argv[2] == "look":
-    remember.look(wanted, user, asked, [], False)
+    remember.inspect_or_recall(wanted, user, asked, [], False)
 start = time.perf_counter()
 found = remember.recall(wanted, user, asked)
 seconds = time.perf_counter() - start

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
@@ -25,6 +24,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.paths i
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import Line, check_line, inspect_line
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,
@@ -47,13 +47,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     share_out,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, classify_once
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.ssh import (
-    Line,
-    Login,
-    check_line,
-    inspect_line,
-    ssh_command,
-)
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import (
     Ended,
     first_failure,
@@ -61,19 +54,10 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfe
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of, ssh_command
 
 _ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait")
 _WAIT = 60.0
-_SSH_OPTIONS = (
-    "ssh_executable",
-    "ssh_args",
-    "ssh_common_args",
-    "ssh_extra_args",
-    "host_key_checking",
-    "port",
-    "private_key_file",
-    "timeout",
-)
 
 
 class ActionModule(ActionBase):
@@ -180,8 +164,9 @@ class ActionModule(ActionBase):
             )
         programs = ["rsync"]
         if not self._local:
-            programs.append(str(self._ssh_options().get("ssh_executable") or "ssh"))
-            programs += ["sshpass"] if self._password() else []
+            login = self._login()
+            programs.append(str(login.options.get("ssh_executable") or "ssh"))
+            programs += ["sshpass"] if login.password else []
         for program in programs:
             if shutil.which(program) is None:
                 also = ", or log in by key" if program == "sshpass" else ""
@@ -354,25 +339,10 @@ class ActionModule(ActionBase):
         login = self._login()
         ssh = ssh_command(login)
         commands = [send_over_ssh(sending, receiving, login.rsync_address, ssh) for sending in sendings]
-        return run_streams(commands, Path(sendings[0].log).parent, self._password())
-
-    def _password(self) -> str | None:
-        with contextlib.suppress(KeyError):
-            return str(self._connection.get_option("password") or "") or None
-        return None
-
-    def _ssh_options(self) -> dict[str, Any]:
-        if self._connection.transport != "ssh":
-            return {"port": self._play_context.port, "private_key_file": self._play_context.private_key_file}
-        return {name: self._connection.get_option(name) for name in _SSH_OPTIONS}
+        return run_streams(commands, Path(sendings[0].log).parent, login.password)
 
     def _login(self) -> Login:
-        host = str(self._play_context.remote_addr or self._host)
-        user = self._play_context.remote_user
-        if self._connection.transport == "ssh":
-            host = str(self._connection.get_option("host") or host)
-            user = self._connection.get_option("remote_user")
-        return Login(host, user, self._ssh_options(), self._password() is not None)
+        return login_of(self._connection, self._play_context, self._host)
 
 
 def _sudo(user: str | None) -> list[str]:

@@ -20,14 +20,11 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.comma
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import check_start, read_project
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import (
-    SSH_OPTIONS,
-    Login,
-    address_of,
     check_words,
     receiver_words,
     send_project,
-    ssh_words,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
 
 
 class ActionModule(ActionBase):
@@ -69,7 +66,8 @@ class ActionModule(ActionBase):
         become = self._connection.become
         method = str(become.name) if self._task.become and become is not None else "sudo"
         check_words(receiver_words(staged), method, self._connection.transport, host)
-        send_project(project, staged, self._login(), host)
+        local = self._connection.transport == "local"
+        send_project(project, staged, None if local else login_of(self._connection, self._play_context, host), host)
         return self._ask({**arguments, "tree": staged["name"]}, task_vars)
 
     def _ask_in_check_mode(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -80,15 +78,6 @@ class ActionModule(ActionBase):
             return self._ask(arguments, task_vars)
         finally:
             self._task = task
-
-    def _login(self) -> Login:
-        if self._connection.transport == "local":
-            return Login()
-        option = self._connection.get_option
-        password = option("password")
-        host = str(option("host") or self._play_context.remote_addr)
-        options = {name: option(name) for name in SSH_OPTIONS}
-        return Login(address_of(host, option("remote_user")), ssh_words(options, bool(password)), password or None)
 
 
 def module_arguments(given: dict[str, Any]) -> dict[str, Any]:

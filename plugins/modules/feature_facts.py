@@ -17,7 +17,7 @@ description:
   - Looks at the targets and legacy directories of all feature sets, recognises features by their content, and returns
     what it found as facts, with a status code for each set and for the host.
   - The status is V(0) where there are no features anywhere, V(1) where they are in the target only, V(2) where they are in
-    legacy directories only, V(3) where they are in both, and null where it cannot be told.
+    legacy directories only, V(3) where they are in both, and null where it is unknown.
   - It never fails because of a status.
 extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
@@ -66,7 +66,7 @@ ansible_facts:
   type: dict
   contains:
     feature_status:
-      description: The host's status, 0 to 3, or null where it cannot be told.
+      description: The host's status, 0 to 3, or null where it is unknown.
       type: int
       sample: 2
     features_ready:
@@ -130,7 +130,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
     REMEMBER,
     parse_arguments,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import look
+from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     )
     with failing(module):
         sets, account, policy = parse_arguments(module.params)
-        found = look(sets, account, policy, module.params["sets"], module.check_mode)
+        found = inspect_or_recall(sets, account, policy, module.params["sets"], module.check_mode)
         module.exit_json(changed=False, ansible_facts=found.facts)
 
 

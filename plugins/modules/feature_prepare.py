@@ -112,7 +112,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare 
     is_due_alone,
     link_as_planned,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import look
+from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -131,7 +131,7 @@ def main() -> None:
     declared = module.params["sets"]
     with failing(module):
         sets, account, policy = parse_arguments(module.params)
-        found = look(sets, account, policy, declared, module.check_mode)
+        found = inspect_or_recall(sets, account, policy, declared, module.check_mode)
     facts, status = found.facts, found.facts["feature_status"]
     result = {"changed": False, "ansible_facts": facts, "found_status": status, "due": facts["feature_steps"], "sets": {}}
     if module.params["state"] == "present" and is_due_alone(found):

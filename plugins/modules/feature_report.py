@@ -43,7 +43,7 @@ options:
   fail_on:
     description:
       - What ends the run of this host as failed, after its report was printed.
-      - V(obstacles) is what stopped the run before anything was changed, such as a status that cannot be told.
+      - V(obstacles) is what stopped the run before anything was changed, such as a status that is unknown.
       - V(unready) is that, and any required set that is not ready. In check mode readiness is predicted and not required.
       - Where O(state) is V(absent) nothing does.
     type: str

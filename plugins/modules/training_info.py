@@ -199,7 +199,7 @@ disk:
   sample: {total: 100000000000, free: 40000000000}
 features:
   description:
-    - The features that the training reads. C(count) is null, with the reason in C(problem), where it cannot be told.
+    - The features that the training reads. C(count) is null, with the reason in C(problem), where it is unknown.
     - C(data) compares the digest of what the trainer sees now with that on the run's record. C(changed) is null, with the reason in
       C(reason), where that is unknown; C(changed_sets) names the sets that have changed.
   returned: success

@@ -252,7 +252,7 @@ def count(wanted: Any, user: Account, policy: Policy) -> dict[str, Any]:
     """The facts, noting how often a witness gave them."""
     if remember.recall(wanted, user, policy) is not None:
         Witnessed.outcomes["recalled"] += 1
-    return remember.look(wanted, user, policy, [{"name": one.name} for one in wanted], check_mode=False).facts
+    return remember.inspect_or_recall(wanted, user, policy, [{"name": one.name} for one in wanted], check_mode=False).facts
 
 
 def test_the_answer_with_a_witness_is_the_answer_without(runs: int) -> None:

@@ -21,7 +21,7 @@ CHECK = {**TRAINER, "prepare_features_permissions": "check"}
 WIDEN = {**TRAINER, "prepare_features_permissions": "widen"}
 FEATURES = 32  # of the small layout: 24 CREMA-D clips and 8 RAVDESS clips
 
-BLOCKED = "/home/ubuntu (0750 ubuntu:ubuntu): user trainer may not pass"
+BLOCKED = "/home/ubuntu (0750 ubuntu:ubuntu): user trainer lacks search permission"
 READ_ALL = "cat /data/wav2vec_features/*.npz /data/wav2vec_crema_d/*.npz | sha256sum"
 ACLS = "getfacl -R -P -p /home /data /mnt 2>/dev/null || true"
 

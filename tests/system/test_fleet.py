@@ -26,7 +26,7 @@ def write_inventory(path: Path, members) -> Path:
 
 @pytest.fixture(scope="module")
 def fleet(start_host, play, tmp_path_factory):
-    """Four containers and six hosts: one to link, one prepared, one empty, one that cannot be told, one that fails, one that is gone."""
+    """Four containers and six hosts: one to link, one prepared, one empty, one of unknown status, one that fails, one gone."""
     layout = ["--root", "/", "--scale", "small", "--owner", "ubuntu"]
     legacy = start_host("legacy", layout=layout)
     ready = start_host("ready", layout=layout)

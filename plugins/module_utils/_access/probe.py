@@ -216,7 +216,7 @@ class _Explainer:
             above = self._describe(directory, os.stat(directory))
         except OSError:
             above = display(directory)
-        return place, None, f"{above}: user {self._user} may not pass"
+        return place, None, f"{above}: user {self._user} lacks search permission"
 
     @staticmethod
     def _describe(place: str, info: os.stat_result) -> str:

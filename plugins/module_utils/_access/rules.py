@@ -89,7 +89,7 @@ def _check_safety(node: Node, needed: int, account: Account, means: Means) -> No
     path = display(node.path)
     if node.parent is None:
         raise Refusal(
-            f"user {account.name} may not pass /, and the root directory is never changed: see who changed it"
+            f"user {account.name} lacks search permission on /, and the root directory is never changed: see who changed it"
         )
     if not node.trust.accepts(node.uid):
         raise Refusal(

@@ -59,5 +59,5 @@ class Format(NamedTuple):
 
 
 def refuse_arrays(kind: Kind) -> Foreign:
-    """The answer to a set that asks for arrays where they cannot be told."""
+    """The answer to a set that asks for arrays where they are not known."""
     return Foreign(f"is {kind.label}, of which no arrays can be told: leave out 'arrays' for such files")

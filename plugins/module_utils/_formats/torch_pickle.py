@@ -150,7 +150,7 @@ class _Walker:
         try:
             return raw.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
-            raise _broken("a text is none") from None
+            raise _broken("a text is not UTF-8") from None
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -251,7 +251,7 @@ def _ordered_dict(arguments: Tuple[Any, ...]) -> Any:
 
 def _size(arguments: Tuple[Any, ...]) -> Any:
     if len(arguments) != 1 or not isinstance(arguments[0], tuple) or not all(map(_is_count, arguments[0])):
-        raise _broken("a size is none")
+        raise _broken("a size is not a number")
     return arguments[0]
 
 

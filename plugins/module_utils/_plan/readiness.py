@@ -32,7 +32,7 @@ class Assessment(NamedTuple):
 
     problems: Tuple[Problem, ...]
     warnings: Tuple[str, ...]
-    obstacles: Tuple[str, ...]  # what ends the run before anything is changed: it cannot be told, chosen or fetched
+    obstacles: Tuple[str, ...]  # what ends the run before anything is changed: it is unknown, or cannot be chosen or fetched
 
     @property
     def sentences(self) -> List[str]:
@@ -114,7 +114,7 @@ def _left_out(state: SetState) -> str:
 
 
 def _unknown(state: SetState, user: str) -> List[Problem]:
-    """Why the status cannot be told: each sentence names the directory and the training user."""
+    """Why the status is unknown: each sentence names the directory and the training user."""
     if state.unmounted:
         mount = display(state.feature_set.mount or "")
         return [

@@ -13,7 +13,7 @@ STATUS_WORDS = {
     1: "features in the target only",
     2: "features in legacy directories only",
     3: "features in the target and in legacy directories",
-    None: "cannot be told",
+    None: "unknown",
 }
 
 

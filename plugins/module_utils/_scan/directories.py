@@ -36,7 +36,7 @@ from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 
-# Gone between listing and looking, which happens on a live host and is no error.
+# Gone between listing and looking, which happens on a live host and is not an error.
 _VANISHED = (errno.ENOENT, errno.ENOTDIR)
 
 

@@ -47,7 +47,7 @@ def pack_manifest(manifest: Manifest) -> str:
 
 
 def unpack_manifest(packed: str) -> Manifest:
-    """The manifest behind such an argument or file; ValueError where it is none, or another version's."""
+    """The manifest behind such an argument or file; ValueError where it is not one, or another version's."""
     number, manifest = _unpack(packed)
     if number != _FORMAT:
         raise ValueError("another version's format")
@@ -55,7 +55,7 @@ def unpack_manifest(packed: str) -> Manifest:
 
 
 def _unpack(packed: str) -> Tuple[int, Manifest]:
-    """The number of a manifest's format, and what it holds; ValueError where it is none that was ever written."""
+    """The number of a manifest's format, and what it holds; ValueError where it is not one that was ever written."""
     try:
         data = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)).decode("ascii"))
     except (binascii.Error, zlib.error) as error:

@@ -120,7 +120,7 @@ def _expand_globs(pattern: str) -> List[Place]:
             ]
         found = matched
     places = [look_up(path) for path in found]
-    # A file beside the directories that a glob means is no obstacle.
+    # A file beside the directories that a glob means is not an obstacle.
     places = [place for place in places if place.state != ABSENT and not place.in_the_way]
     return places + closed or [Place(pattern, ABSENT)]
 

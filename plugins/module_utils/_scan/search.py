@@ -224,7 +224,7 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
     """The directories to list for one set: each is scanned with all that lies in it, so the topmost will do.
 
     A directory stands for those in it where it holds features itself, or where each directory in it does; so that
-    a folder for each speaker is one find, and a home directory is none.
+    a folder for each speaker is one find, and a home directory is not.
     """
     below: Dict[str, List[Tuple[str, int]]] = {}
     whole: Set[str] = set()

@@ -82,7 +82,7 @@ def _writer(one: SetState, plan: SetPlan, account: Account) -> Optional[Account]
 
 
 def _refuse(host: HostState) -> None:
-    """Stops before the first change where a set cannot be told or names contradict each other."""
+    """Stops before the first change where a set's status is unknown or names contradict each other."""
     for one in host.sets:
         if one.status is None or one.plan.conflicts:
             raise FeatureError(assess(one, host).obstacles[0])

@@ -11,18 +11,18 @@ from typing import Any, Dict, Mapping, Sequence
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
-from .remember import Look
+from .remember import Inspected
 
 LINK = "link"
 
 
-def is_due_alone(found: Look) -> bool:
+def is_due_alone(found: Inspected) -> bool:
     """Whether the plan of this look can be carried out at once: there is one, and nothing comes before, after or beside it."""
     return found.host is not None and found.facts["feature_steps"] == [LINK]
 
 
 def link_as_planned(
-    found: Look,
+    found: Inspected,
     sets: Sequence[FeatureSet],
     policy: Policy,
     declared: Sequence[Mapping[str, Any]],

@@ -40,20 +40,20 @@ MOST_EXCEPTIONS = 1000
 _ACCOUNTS = ("/etc/passwd", "/etc/group")
 
 
-class Look(NamedTuple):
+class Inspected(NamedTuple):
     """What is true of a host. C(host) is None where a witness said so, and nothing was scanned."""
 
     facts: Dict[str, Any]
     host: Optional[HostState]
 
 
-def look(
+def inspect_or_recall(
     sets: Sequence[FeatureSet],
     account: Account,
     policy: Policy,
     declared: Sequence[Mapping[str, Any]],
     check_mode: bool,
-) -> Look:
+) -> Inspected:
     """The facts: from the witness where the host is as it was, else from a scan, which leaves one (not in check mode).
 
     declared: the sets as they were given; they are told with the facts, and not kept.
@@ -62,7 +62,7 @@ def look(
     if known is not None:
         given = {one["name"]: dict(one) for one in declared}
         told = {name: {**one, "declared": given.get(name)} for name, one in known["feature_sets"].items()}
-        return Look({**known, "feature_sets": told}, None)
+        return Inspected({**known, "feature_sets": told}, None)
     # Imported where it is needed: an unchanged host needs none of it.
     from .facts import facts
     from .inspect import inspect_host
@@ -72,7 +72,7 @@ def look(
     found = facts(host, read_mountinfo(), declared)
     if not check_mode:
         remember(host, found, started)
-    return Look(found, host)
+    return Inspected(found, host)
 
 
 def recall(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Optional[Dict[str, Any]]:

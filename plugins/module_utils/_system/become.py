@@ -112,7 +112,7 @@ def _become(account: Account) -> None:
     if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3 or _effective_capabilities():
         raise FeatureError(
             f"cannot become user {account.name}: this system keeps root's rights in a process that gave them up, "
-            "so what that user may read cannot be told: run without a security context that does so"
+            "so what that user may read is unknown: run without a security context that does so"
         )
 
 

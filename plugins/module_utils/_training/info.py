@@ -247,7 +247,7 @@ def _disk(directory: str) -> Dict[str, Optional[int]]:
 def count_features(
     account: Account, record: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
-    """The features in the targets, by the code of C(feature_facts); C(count) is None where they cannot be told.
+    """The features in the targets, by the code of C(feature_facts); C(count) is None where they are unknown.
 
     record: of the run, with the sets it was started with and the digests of their data; empty where there is no run.
 

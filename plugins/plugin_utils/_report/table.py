@@ -19,7 +19,7 @@ SHORT_STATUS = {
     1: "in target",
     2: "in legacy only",
     3: "target and legacy",
-    None: "cannot be told",
+    None: "unknown",
 }
 OUTCOME_WORDS = {
     "ready": "ready",

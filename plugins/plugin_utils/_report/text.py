@@ -81,7 +81,7 @@ def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, s
     if state == "absent":
         return f"links taken away; {words}{mode}"
     if facts.get("feature_status") is None:
-        return f"NOT READY, the status cannot be told{mode}"
+        return f"NOT READY, the status is unknown{mode}"
     if facts.get("features_ready"):
         ready = "READY"
     elif check_mode and facts.get("features_will_be_ready"):
@@ -121,7 +121,7 @@ def ready_word(view: SetView, state: str = "present") -> str:
 def nothing_done(view: SetView, check_mode: bool) -> str:
     """Why nothing was done, in words."""
     if view.status is None:
-        return "left everything alone: the status cannot be told"
+        return "left everything alone: the status is unknown"
     return "nothing would be changed" if check_mode else "nothing had to be changed"
 
 

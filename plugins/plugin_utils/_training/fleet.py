@@ -61,7 +61,7 @@ class Trainings:
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
 
     def failed(self, host: str, action: str, result: Mapping[str, Any]) -> None:
-        """A task that failed; that a training is not healthy is no failure of the look at it."""
+        """A task that failed; that a training is not healthy is not a failure of the look at it."""
         self.saw(host, action, result)
         record = self.hosts.setdefault(host, Host())
         record.failure = record.failure or str(result.get("msg") or "it failed without a message")
@@ -172,7 +172,7 @@ def _expected_end(state: str, left: Any, now: datetime) -> str | None:
 
 
 def iso(seconds: Any) -> str | None:
-    """Seconds since the epoch as UTC time in ISO 8601; None for what is no time."""
+    """Seconds since the epoch as UTC time in ISO 8601; None for what is not a time."""
     if not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e11:
         return None
     return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)

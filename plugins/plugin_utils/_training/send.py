@@ -11,50 +11,14 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import Project
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
-SSH_OPTIONS = (
-    *("ssh_executable", "ssh_args", "ssh_common_args", "ssh_extra_args"),
-    *("host_key_checking", "port", "private_key_file", "timeout"),
-)
 _SILENCE = 300  # seconds without a byte, after which either side gives up
-
-
-@dataclass(frozen=True)
-class Login:
-    """How a host is reached: SSH's words and address, its password; without an address it is this machine."""
-
-    address: str = ""
-    ssh: tuple[str, ...] = ()
-    password: str | None = None
-
-
-def ssh_words(options: Mapping[str, Any], with_password: bool) -> tuple[str, ...]:
-    """The remote shell, set as the host's own SSH connection is (C(options) of its plugin), but not shared with it."""
-    words = [str(options.get("ssh_executable") or "ssh"), "-S", "none", "-o", "ControlMaster=no", "-o", "LogLevel=ERROR"]
-    for key in ("ssh_args", "ssh_common_args", "ssh_extra_args"):
-        words += shlex.split(str(options.get(key) or ""))
-    if options.get("host_key_checking") is False:
-        words += ["-o", "StrictHostKeyChecking=no"]
-    for name, key in (("Port", "port"), ("ConnectTimeout", "timeout")):
-        if options.get(key):
-            words += ["-o", f"{name}={options[key]}"]
-    if options.get("private_key_file"):
-        words += ["-o", f'IdentityFile="{options["private_key_file"]}"']
-    if not with_password:
-        words += ["-o", "BatchMode=yes"]
-    return (*words, "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
-
-
-def address_of(host: str, user: str | None) -> str:
-    """C(user@host), an IPv6 address in brackets, so that its colons do not end it."""
-    host = f"[{host.strip('[]')}]" if ":" in host else host
-    return f"{user}@{host}" if user else host
 
 
 def receiver_words(staged: Mapping[str, Any]) -> list[str]:
@@ -70,8 +34,11 @@ def receiver_words(staged: Mapping[str, Any]) -> list[str]:
     return ["sudo", "-n", "-H", "-u", str(staged["sudo_user"]), "--", *words] if staged["sudo_user"] else words
 
 
-def rsync_words(project: Project, files: str, staged: Mapping[str, Any], login: Login) -> list[str]:
-    """The command that sends the project's files. What an earlier run has the same is copied on the host."""
+def rsync_words(project: Project, files: str, staged: Mapping[str, Any], login: Login | None) -> list[str]:
+    """The command that sends the project's files. What an earlier run has the same is copied on the host.
+
+    login: None for this machine.
+    """
     words = [
         "rsync",
         *("--links", "--perms", "--times", "--checksum", "--compress", "--chmod=u+rwX", "--no-iconv"),
@@ -80,13 +47,13 @@ def rsync_words(project: Project, files: str, staged: Mapping[str, Any], login: 
     if staged["copy_from"]:
         words.append(f"--copy-dest={staged['copy_from']}")
     # Without SSH the remote shell is one that leaves out the host's name, so that both ways are one.
-    remote = login.ssh or ("/bin/sh", "-c", 'shift; eval "$*"', "sh")
-    address = login.address or "localhost"
+    remote = ssh_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
+    address = login.rsync_address if login else "localhost"
     words += [f"--rsh={shlex.join(remote)}", f"--rsync-path={shlex.join(receiver_words(staged))}"]
     return [*words, f"{project.path}/", f"{address}:./"]
 
 
-def send_project(project: Project, staged: Mapping[str, Any], login: Login, host: str) -> None:
+def send_project(project: Project, staged: Mapping[str, Any], login: Login | None, host: str) -> None:
     """Sends the project's files into the folder that the host has made; FeatureError where they have not all arrived."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RSYNC_")}
     with tempfile.TemporaryDirectory(prefix="project-") as work:
@@ -94,7 +61,7 @@ def send_project(project: Project, staged: Mapping[str, Any], login: Login, host
         # With ./ in front no name is taken for a comment or an option.
         files.write_bytes(b"".join(b"./" + os.fsencode(name) + b"\0" for name in project.files))
         command = rsync_words(project, str(files), staged, login)
-        if login.password is not None:
+        if login and login.password:
             environment["SSHPASS"] = login.password
             command = ["sshpass", "-e", *command]
         try:

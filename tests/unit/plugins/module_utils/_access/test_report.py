@@ -77,12 +77,12 @@ def test_the_first_directory_that_blocks_is_named_once(place, user):
     report = prove(user, [(str(legacy), ["a.npz", "b.npz"], False)])
     assert report.unreadable == 2
     assert [(sample["path"], first_reason(sample)) for sample in report.samples] == [
-        (str(legacy / "a.npz"), f"{blocking}: user {user.name} may not pass"),
+        (str(legacy / "a.npz"), f"{blocking}: user {user.name} lacks search permission"),
     ]
     home.chmod(0o755)
     report = prove(user, [(str(legacy), ["a.npz", "b.npz"], False)])
     assert [first_reason(sample) for sample in report.samples] == [
-        f"{label(home / 'private')}: user {user.name} may not pass"
+        f"{label(home / 'private')}: user {user.name} lacks search permission"
     ]
 
 
@@ -105,7 +105,7 @@ def test_an_empty_target_that_cannot_be_listed_counts_itself(place, user):
 def test_a_directory_that_may_be_listed_but_not_passed(place, user):
     legacy = make(place / "legacy", "a.npz")
     legacy.chmod(0o444)
-    reason = f"{label(legacy)}: user {user.name} may not pass"
+    reason = f"{label(legacy)}: user {user.name} lacks search permission"
     for must_list in (False, True):
         report = prove(user, [(str(legacy), ["a.npz"], must_list)])
         assert [first_reason(sample) for sample in report.samples] == [reason]
@@ -120,7 +120,7 @@ def test_a_closed_file_is_named_and_directories_come_before_files(place, user):
     report = prove(user, [(str(legacy), names, True)])
     assert report.unreadable == 21
     assert len(report.samples) == 10
-    assert first_reason(report.samples[0]) == f"{closed}: user {user.name} may not pass"
+    assert first_reason(report.samples[0]) == f"{closed}: user {user.name} lacks search permission"
     assert report.samples[1] == {
         "path": str(legacy / "00.npz"),
         "reason": f"{label(legacy / '00.npz')}: user {user.name} may not read",
@@ -145,7 +145,7 @@ def test_the_blocking_component_is_found_behind_links(place, user):
     real.chmod(0o600)
     report = prove(user, [(str(target), ["a.npz"], True)])
     assert report.samples[0]["path"] == str(target / "a.npz")
-    assert report.samples[0]["reason"].startswith(f"{label(real)}: user {user.name} may not pass")
+    assert report.samples[0]["reason"].startswith(f"{label(real)}: user {user.name} lacks search permission")
     real.chmod(0o755)
     (real / "a.npz").chmod(0)
     report = prove(user, [(str(target), ["a.npz"], True)])
@@ -172,7 +172,7 @@ def test_a_directory_still_to_be_made_below_one_that_blocks(place, user):
     data = make(place / "data")
     data.chmod(0o600)
     report = prove(user, [(str(data / "target"), [], True)])
-    assert [first_reason(sample) for sample in report.samples] == [f"{label(data)}: user {user.name} may not pass"]
+    assert [first_reason(sample) for sample in report.samples] == [f"{label(data)}: user {user.name} lacks search permission"]
 
 
 def test_a_pipe_does_not_block(place, user):

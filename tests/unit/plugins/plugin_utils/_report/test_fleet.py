@@ -112,7 +112,7 @@ def test_wide_terminal_has_what_blocks_in_a_column():
     lines = terminal(mixed(), 160)
     assert lines[0].split() == ["HOST", "SET", "STATUS", "FOUND", "LINKED", "UPLOADED", "READABLE", "WHAT", "BLOCKS"]
     row = next(line for line in lines if line.startswith("gpu-2"))
-    assert "cannot be told" in row and "/old may not be listed: make it readable." in row
+    assert "unknown" in row and "/old may not be listed: make it readable." in row
     assert "7,442" in next(line for line in lines if line.startswith("gpu-10"))
 
 

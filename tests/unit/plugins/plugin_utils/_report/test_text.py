@@ -70,7 +70,7 @@ LOCKED = one_set(
     problems=["user trainer cannot read 8 of the features"],
     access={
         "user": "trainer", "unreadable": 8, "to_grant": 2,
-        "samples": [{"path": f"{OLD}/a.npz", "reason": "/home/ubuntu (0750 ubuntu:ubuntu): user trainer may not pass"}],
+        "samples": [{"path": f"{OLD}/a.npz", "reason": "/home/ubuntu (0750 ubuntu:ubuntu): user trainer lacks search permission"}],
     },
 )  # fmt: skip
 
@@ -98,12 +98,12 @@ LOCKED = one_set(
         pytest.param(
             LOCKED, {}, {},
             ["trainer CANNOT READ 8 features (2 objects would have to be granted)",
-             "/home/ubuntu (0750 ubuntu:ubuntu): user trainer may not pass", "prepare_features_permissions=grant"],
+             "/home/ubuntu (0750 ubuntu:ubuntu): user trainer lacks search permission", "prepare_features_permissions=grant"],
             ["can read every"], id="unreadable",
         ),
         pytest.param(
             one_set(status=None, ready=False, problems=["/old may not be listed: make it readable"], features=0), {}, {},
-            ["status null: cannot be told", "left everything alone", "PROBLEM /old may not be listed"],
+            ["status null: unknown", "left everything alone", "PROBLEM /old may not be listed"],
             ["TO DO"], id="cannot-be-told",
         ),
         pytest.param(
@@ -158,7 +158,7 @@ def test_fits_the_terminal_and_keeps_paths_whole(raw, width):
 def test_host_line_tells_ready_from_not_ready():
     assert lines(one_set())[1].startswith("gpu-1: READY, features in the target and in legacy")
     not_ready = host_report("gpu-1", facts(ready=False, status=None, wav2vec=LACKING))
-    assert not_ready[1] == "gpu-1: NOT READY, the status cannot be told"
+    assert not_ready[1] == "gpu-1: NOT READY, the status is unknown"
     assert host_report("gpu-1", {})[1] == "gpu-1: no feature set was looked at"
 
 

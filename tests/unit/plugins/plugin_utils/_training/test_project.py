@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 
 import pytest
@@ -15,12 +14,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.proje
     read_project,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import (
-    Login,
-    address_of,
     check_words,
     explain,
     send_project,
-    ssh_words,
 )
 
 
@@ -117,24 +113,14 @@ def test_a_project_arrives_with_modes_links_and_odd_names_and_copies_what_is_the
     (before / "of the run before").write_text("x")
     info = target.stat()
     staged = {"path": str(target), "key": f"{info.st_dev}:{info.st_ino}", "rsync": "rsync", "copy_from": str(before), "sudo_user": ""}
-    send_project(read_project(str(tree)), staged, Login(), "here")
+    send_project(read_project(str(tree)), staged, None, "here")
     found = {str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir() or path.is_symlink()}
     assert found == set(KEPT)
     assert (target / "train.py").stat().st_mode & 0o777 == 0o755 and (target / "link").readlink().name == "src"
     # A copy, which the run before cannot see changing.
     assert (target / "train.py").stat().st_ino != (before / "train.py").stat().st_ino
     with pytest.raises(FeatureError, match="was not sent to here"):
-        send_project(read_project(str(tree)), {**staged, "key": "1:1"}, Login(), "here")
-
-
-def test_how_a_host_is_reached():
-    assert [address_of(host, "u") for host in ("h", "::1", "[::1]")] == ["u@h", "u@[::1]", "u@[::1]"]
-    assert address_of("h", None) == "h"
-    words = ssh_words({"ssh_args": "-o A=1", "port": 22, "private_key_file": "/a b", "host_key_checking": False, "timeout": 9}, False)
-    shown = shlex.join(words)
-    for part in ("-o A=1", "-o Port=22", "ConnectTimeout=9", "StrictHostKeyChecking=no", "BatchMode=yes", "IdentityFile=\"/a b\""):
-        assert part in shown
-    assert "BatchMode=yes" not in ssh_words({}, True)
+        send_project(read_project(str(tree)), {**staged, "key": "1:1"}, None, "here")
 
 
 def test_what_rsync_says_is_one_sentence():

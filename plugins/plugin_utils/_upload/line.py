@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the upload's own processes reach a host: the SSH command line, and what is found out about the line before it is used."""
+"""What is found out about the line to a host before an upload uses it."""
 
 from __future__ import annotations
 
@@ -10,62 +10,15 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
 _READY = "feature_upload: ready"
 _SECONDS = 30.0
 _ROUND_TRIPS = 3
-
-
-@dataclass(frozen=True)
-class Login:
-    """Where SSH goes. C(options): the connection plugin's, by name."""
-
-    host: str
-    user: str | None
-    options: Mapping[str, Any]
-    with_password: bool = False
-
-    @property
-    def bare_host(self) -> str:
-        """The host without the brackets that an IPv6 address may stand in."""
-        return self.host[1:-1] if self.host.startswith("[") and self.host.endswith("]") else self.host
-
-    @property
-    def rsync_address(self) -> str:
-        """C(user@host), an IPv6 address in brackets, so that its colons do not end it."""
-        host = f"[{self.bare_host}]" if ":" in self.bare_host else self.bare_host
-        return f"{self.user}@{host}" if self.user else host
-
-
-def ssh_command(login: Login, control_path: str | None = None) -> list[str]:
-    """The remote shell, set as the host's own SSH connection is, but not compressing.
-
-    control_path: the socket of that connection, where it is to be shared; without one this is a connection of its own.
-    """
-    options = login.options
-    words = [str(options.get("ssh_executable") or "ssh"), "-S", control_path or "none", "-o", "ControlMaster=no"]
-    # What SSH says at this level is never a cause: banners, host keys that were added.
-    words += ["-o", "LogLevel=ERROR"]
-    for key in ("ssh_args", "ssh_common_args", "ssh_extra_args"):
-        # -C is in Ansible's default arguments; features are floats, which compressing only slows down.
-        words += [word for word in shlex.split(str(options.get(key) or "")) if word != "-C"]
-    if options.get("host_key_checking") is False:
-        words += ["-o", "StrictHostKeyChecking=no"]
-    if options.get("port"):
-        words += ["-o", f"Port={options['port']}"]
-    if options.get("private_key_file"):
-        words += ["-o", f'IdentityFile="{options["private_key_file"]}"']
-    if not login.with_password:
-        words += ["-o", "BatchMode=yes"]
-    if options.get("timeout"):
-        words += ["-o", f"ConnectTimeout={options['timeout']}"]
-    # A line that went dead is noticed after a minute, on this side.
-    return [*words, "-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
 
 
 @dataclass(frozen=True)
