@@ -13,6 +13,43 @@ from collections.abc import Iterator
 _CHUNK = 65536
 
 
+class Gate:
+    """What stands in a line: it can stop passing bytes without closing, and cut what goes through it. For other threads."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.passed = 0  # bytes towards the host, all connections together
+        self._cut_at: int | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def cut_after(self, count: int) -> None:
+        """Cuts every connection once when so many bytes more have gone towards the host."""
+        self._cut_at = self.passed + count
+
+    @property
+    def has_cut(self) -> bool:
+        return self._cut_at is None
+
+    async def go_through(self, count: int, to_host: bool) -> None:
+        while self.closed:
+            await asyncio.sleep(0.05)
+        if not to_host:
+            return
+        self.passed += count
+        if self._cut_at is not None and self.passed >= self._cut_at:
+            self._cut_at = None
+            for writer in self._writers:
+                writer.transport.abort()
+
+    @contextlib.contextmanager
+    def holds(self, *writers: asyncio.StreamWriter) -> Iterator[None]:
+        self._writers.update(writers)
+        try:
+            yield
+        finally:
+            self._writers.difference_update(writers)
+
+
 class _Rate:
     """What one direction of the line carries, in bytes a second, for all connections together."""
 
@@ -27,7 +64,9 @@ class _Rate:
             await asyncio.sleep(self.free_at - now)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, rate: _Rate) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, rate: _Rate, gate: Gate, to_host: bool
+) -> None:
     """Carries bytes in order, each delay seconds later than the line took it."""
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -48,6 +87,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
         data = b"x"
         while data:
             data = await reader.read(_CHUNK)
+            await gate.go_through(len(data), to_host)
             await rate.pass_through(len(data))
             under_way.put_nowait((loop.time() + delay, data))
         await delivery
@@ -55,14 +95,19 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
         delivery.cancel()
 
 
-async def _serve(address: str, port: int, round_trip: float, rate: float, ready: list[int], told: threading.Event) -> None:
+async def _serve(
+    address: str, port: int, round_trip: float, rate: float, gate: Gate, ready: list[int], told: threading.Event
+) -> None:
     there, back = _Rate(rate), _Rate(rate)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-            pumps = [_pump(reader, far_writer, round_trip / 2, there), _pump(far_reader, writer, round_trip / 2, back)]
-            await asyncio.gather(*pumps)
+            with gate.holds(writer, far_writer):
+                delay = round_trip / 2
+                await asyncio.gather(
+                    _pump(reader, far_writer, delay, there, gate, True), _pump(far_reader, writer, delay, back, gate, False)
+                )
             far_writer.close()
         writer.close()
 
@@ -73,12 +118,14 @@ async def _serve(address: str, port: int, round_trip: float, rate: float, ready:
 
 
 @contextlib.contextmanager
-def line(port: int, address: str = "127.0.0.1", round_trip: float = 0.0, rate: float = 0.0) -> Iterator[int]:
+def line(
+    port: int, address: str = "127.0.0.1", round_trip: float = 0.0, rate: float = 0.0, gate: Gate | None = None
+) -> Iterator[int]:
     """The port, on an address of this machine, of a line to a port of 127.0.0.1. rate: bytes a second; 0: no limit."""
     loop = asyncio.new_event_loop()
     ready: list[int] = []
     told = threading.Event()
-    task = loop.create_task(_serve(address, port, round_trip, rate, ready, told))
+    task = loop.create_task(_serve(address, port, round_trip, rate, gate or Gate(), ready, told))
 
     def run() -> None:
         with contextlib.suppress(asyncio.CancelledError):
