@@ -19,3 +19,32 @@ attributes:
     membership:
       - trainprep.features.features
 """
+
+    LINUX = r"""
+attributes:
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: linux
+"""
+
+    READS = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: Would show what changes.
+    support: N/A
+    details: It changes nothing.
+"""
+
+    CHANGES = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+    support: full
+  diff_mode:
+    description: Shows what it changes, as counts and samples.
+    support: full
+"""

@@ -25,6 +25,8 @@ extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.refresh_facts
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.changes
 options:
   permissions:
     description:
@@ -36,17 +38,6 @@ options:
     type: str
     choices: [grant, widen, check]
     default: grant
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do, without changing anything.
-    support: full
-  diff_mode:
-    description: Shows what it changes, as counts and samples.
-    support: full
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.feature_facts
 """

@@ -20,6 +20,9 @@ description:
   - It prints what it found, with the entries as YAML.
   - It is bounded as the search before an upload is, in depth, time and file systems, and follows no links to directories but those
     that are given. Hidden files and folders are left out.
+extends_documentation_fragment:
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.reads
 options:
   paths:
     description: The directories to look into. V(~) is the training user's home, V(~name) that of another account.
@@ -31,18 +34,6 @@ options:
       - The training user, whose home V(~) is.
       - By default the connecting user, as found on the host.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode without changing anything.
-    support: full
-  diff_mode:
-    description: Would show what changes.
-    support: N/A
-    details: It changes nothing.
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.feature_facts
 """

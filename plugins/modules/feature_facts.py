@@ -24,18 +24,8 @@ extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.remember
-attributes:
-  check_mode:
-    description: Can run in check mode without changing anything.
-    support: full
-  diff_mode:
-    description: Would show what changes.
-    support: N/A
-    details: It changes nothing.
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.reads
 seealso:
   - module: trainprep.features.feature_prepare
   - module: trainprep.features.feature_links

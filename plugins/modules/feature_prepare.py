@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.plan
   - trainprep.features.remember
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.changes
 options:
   state:
     description: With V(absent), links are left as they are, for M(trainprep.features.feature_links) to take them away.
@@ -38,17 +40,6 @@ options:
     type: str
     choices: [nothing, obstacles, unready]
     default: nothing
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do, without changing anything.
-    support: full
-  diff_mode:
-    description: Shows what it changes, as counts and samples.
-    support: full
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.feature_facts
   - module: trainprep.features.feature_links

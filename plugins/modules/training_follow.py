@@ -20,18 +20,11 @@ description:
   - The log is read in bounded chunks from a byte offset that is kept on the controller, so that a dropped connection loses
     and repeats nothing, and nothing stays behind on the host when it is interrupted.
   - Lines have the host's name before them where the play has several hosts.
+extends_documentation_fragment:
+  - trainprep.features.training
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.reads
 options:
-  session:
-    description: The tmux session.
-    type: str
-    default: attn_crnn_v2
-  dir:
-    description: The working directory on the host; V(~) is the training user's home.
-    type: str
-    default: ~/emotion_recognition
-  user:
-    description: The training user; without it the connecting user.
-    type: str
   filter:
     description:
       - Which lines to show. V(training) are epochs, metrics, checkpoints and errors, V(validation) those with validation metrics.
@@ -75,17 +68,6 @@ attributes:
   action:
     description: Has an action plugin that runs on the controller.
     support: full
-  check_mode:
-    description: Can run in check mode without changing anything.
-    support: full
-  diff_mode:
-    description: Would show what changes.
-    support: N/A
-    details: It changes nothing.
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.training_info
 """

@@ -15,6 +15,8 @@ description:
   - Prints the result of M(trainprep.features.training_info) as a block of plain text for each host, and fails where the
     last run is neither running nor has succeeded.
   - It runs on the controller and costs no remote execution.
+extends_documentation_fragment:
+  - trainprep.features.attributes.reads
 options:
   training:
     description: The registered result of M(trainprep.features.training_info).
@@ -43,13 +45,6 @@ attributes:
   action:
     description: Has an action plugin that runs on the controller.
     support: full
-  check_mode:
-    description: Can run in check mode without changing anything.
-    support: full
-  diff_mode:
-    description: Would show what changes.
-    support: N/A
-    details: It changes nothing.
   platform:
     description: Where it runs.
     support: full

@@ -19,18 +19,11 @@ description:
     checkpoint, GPUs, memory, disk, and the features in the targets.
   - Features are counted by the code of M(trainprep.features.feature_facts), in the sets that the run has recorded.
   - All of it is done as the training user.
+extends_documentation_fragment:
+  - trainprep.features.training
+  - trainprep.features.attributes.linux
+  - trainprep.features.attributes.reads
 options:
-  session:
-    description: The tmux session.
-    type: str
-    default: attn_crnn_v2
-  dir:
-    description: The working directory on the host; V(~) is the training user's home.
-    type: str
-    default: ~/emotion_recognition
-  user:
-    description: The training user; without it the connecting user.
-    type: str
   stale_after:
     description: Seconds without a new log line before a live run counts as stuck.
     type: int
@@ -51,18 +44,6 @@ options:
     type: list
     elements: dict
     default: []
-attributes:
-  check_mode:
-    description: Can run in check mode without changing anything.
-    support: full
-  diff_mode:
-    description: Would show what changes.
-    support: N/A
-    details: It changes nothing.
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.training_run
   - module: trainprep.features.training_follow

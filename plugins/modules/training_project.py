@@ -18,18 +18,9 @@ description:
   - A part of M(trainprep.features.training_run) with O(trainprep.features.training_run#module:project), which calls it. Nothing else
     has to.
   - Removes what a start that was killed has left there, and makes an empty folder beside the session's runs, as the training user.
-options:
-  session:
-    description: The tmux session.
-    type: str
-    default: attn_crnn_v2
-  dir:
-    description: The working directory on the host; V(~) is the training user's home.
-    type: str
-    default: ~/emotion_recognition
-  user:
-    description: The training user; without it the connecting user.
-    type: str
+extends_documentation_fragment:
+  - trainprep.features.training
+  - trainprep.features.attributes.linux
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -37,10 +28,6 @@ attributes:
   diff_mode:
     description: Would show what changes.
     support: none
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.training_run
 """

@@ -22,18 +22,10 @@ description:
   - Whatever lives in that session already is left alone, unless O(restart=true).
   - All of it is done as the training user, to whom everything in the working directory belongs.
   - It does not ask whether the features are ready. The role P(trainprep.features.deploy_training#role) does.
+extends_documentation_fragment:
+  - trainprep.features.training
+  - trainprep.features.attributes.linux
 options:
-  session:
-    description: The tmux session, and the folder of its runs. Letters, digits, V(_) and V(-).
-    type: str
-    default: attn_crnn_v2
-  dir:
-    description: The working directory on the host; V(~) is the training user's home.
-    type: str
-    default: ~/emotion_recognition
-  user:
-    description: The training user; without it the connecting user.
-    type: str
   script_name:
     description: The name of the training script, below C(scripts/) in the working directory. Without O(command) one is needed.
     type: str
@@ -122,10 +114,6 @@ attributes:
   idempotent:
     description: A training that is live is not started again. One that has ended is.
     support: partial
-  platform:
-    description: Where it runs.
-    support: full
-    platforms: linux
 seealso:
   - module: trainprep.features.training_info
 """

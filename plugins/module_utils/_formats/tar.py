@@ -95,9 +95,13 @@ def _has_checksum(header: bytes) -> bool:
     field = _OCTAL.match(header[148:156])
     if field is None:
         return False
-    rest = header[:148] + b"        " + header[156:]
+    said = int(field.group(1), 8)
+    # The checksum itself is summed as eight spaces.
+    total = sum(header) - sum(header[148:156]) + 8 * 32
+    if said == total:
+        return True
     # Old writers summed signed characters.
-    return int(field.group(1), 8) in (sum(rest), sum(rest) - 256 * sum(byte > 127 for byte in rest))
+    return said == total - 256 * sum(byte > 127 for byte in header[:148] + header[156:])
 
 
 def _number(field: bytes) -> int:
