@@ -20,6 +20,7 @@ import pytest
 
 from tests.support import fault_cases
 from tests.support.fault_cases import feature, one_set
+from tests.support.fault_trainings import command_lines
 from tests.support.faults import Tally
 from tests.support.hosts import REPOSITORY
 from tests.support.layout import crema_d_names
@@ -70,7 +71,7 @@ def play(place: Path, book: str, variables: Mapping[str, Any], environment: Mapp
     seen = ""
     while process.poll() is None:
         # The store's own command line aside.
-        seen += "\n".join(" ".join(words) for _pid, words in fault_cases.command_lines()).replace(f"{KEY},{SECRET}", "")
+        seen += "\n".join(" ".join(words) for _pid, words in command_lines()).replace(f"{KEY},{SECRET}", "")
         time.sleep(0.05)
     tried.runs += 1
     said = output.read_text(errors="replace") + (place / "ansible.log").read_text(errors="replace")

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import time
@@ -388,76 +386,3 @@ class Fetch(Upload):
         while works_in(root / "data" / ".w.incoming"):
             assert time.monotonic() < end, "rclone does not end"
             time.sleep(0.1)
-
-
-class Training(Case):
-    """The start of a training in a working directory that has an older script, and files of the user's."""
-
-    name = "training_run"
-    module = "training_run"
-    script = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"
-    old = "print('the script before')\n"
-
-    def __init__(self, launcher: str) -> None:
-        self.launcher = launcher
-        self.session = f"fault{os.getpid()}"
-
-    def lay_out(self, root: Path) -> None:
-        (root / "work" / "scripts").mkdir(parents=True)
-        (root / "work" / "scripts" / "train.py").write_text(self.old)
-        (root / "work" / "notes.txt").write_text("the user's own\n")
-
-    def arguments(self, root: Path) -> dict[str, Any]:
-        return {"session": self.session, "dir": f"{root}/work", "script_name": "train.py", "script": self.script,
-                "launcher": self.launcher}  # fmt: skip
-
-    def snapshot(self, root: Path) -> Any:
-        return {path: entry for path, entry in files(root / "work").items() if path.endswith("notes.txt")}
-
-    def during(self, root: Path, before: Files, tally: Tally) -> None:
-        tally.check(kept(before, files(root / "work")), "a file of the user's was touched")
-        tally.check((root / "work" / "scripts" / "train.py").read_text() in (self.old, self.script), "half a script")
-        tally.check(len(self.trainings(root)) <= 1, "two trainings run")
-
-    def trainings(self, root: Path) -> list[int]:
-        """The interpreters that run the script in that working directory; a shell that is about to become one says the same words."""
-        return [pid for pid, words in command_lines() if words[-1:] == ["scripts/train.py"] and works(pid, root / "work")
-                and Path(words[0]).name.startswith("python") and words[1] == "-u"]  # fmt: skip
-
-    def reached(self, root: Path) -> bool:
-        # The module has seen the training start; the launcher is about to say so.
-        end = time.monotonic() + 10
-        while not self._reached(root) and time.monotonic() < end:
-            time.sleep(0.02)
-        return self._reached(root)
-
-    def _reached(self, root: Path) -> bool:
-        left = [name for name in names_in(root / "work") if ".new" in name or "/.latest." in name]
-        latest = root / "work" / "runs" / self.session / "latest" / "state.json"
-        return len(self.trainings(root)) == 1 and not left and latest.exists()
-
-    def clear(self, root: Path) -> None:
-        end = time.monotonic() + 30
-        while found := [pid for pid, _words in command_lines() if works(pid, root / "work")]:
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            assert time.monotonic() < end, f"processes {found} do not end"
-            time.sleep(0.02)
-
-
-def command_lines() -> list[tuple[int, list[str]]]:
-    """(pid, its words) of each process of this machine."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found.append((int(path.parent.name), path.read_text(errors="replace").rstrip("\0").split("\0")))
-    return found
-
-
-def works(pid: int, directory: Path) -> bool:
-    """Whether a process lives that has its working directory there."""
-    try:
-        return os.readlink(f"/proc/{pid}/cwd") == str(directory)
-    except OSError:
-        return False

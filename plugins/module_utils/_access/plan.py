@@ -104,7 +104,7 @@ class _Planner:
             if not names:
                 found.append(_Goal(way.end.key, needs))
             for below, files in _by_directory(names).items():
-                found += self._files(refused.path, way, needs, below, files, index, result)
+                found += self._files(refused.path, way, needs, below, files, _OneSet(index, result))
         return found
 
     def _files(
@@ -114,8 +114,7 @@ class _Planner:
         needs: List[Tuple[Node, int]],
         below: str,
         files: List[str],
-        index: _Index,
-        result: SetPlan,
+        one: _OneSet,
     ) -> List[_Goal]:
         """The goals for files of one directory; links are goals where they lead to a feature of a declared one."""
         path = os.path.join(path, below) if below else path
@@ -128,13 +127,13 @@ class _Planner:
             needs = needs + self._passing(way, PASS | READ)
             with reopened(way.end) as directory:
                 for name in files:
-                    goal = self._file(way, needs, directory, name, path, index, result)
+                    goal = self._file(way, needs, directory, name, path, one)
                     if goal is not None:
                         found.append(goal)
         except OSError as error:
-            _refuse_all(result, path, files, not_seen(path, error))
+            _refuse_all(one.result, path, files, not_seen(path, error))
         except Blocked as error:
-            _refuse_all(result, path, files, str(error))
+            _refuse_all(one.result, path, files, str(error))
         return found
 
     def _file(
@@ -144,8 +143,7 @@ class _Planner:
         directory: int,
         name: str,
         path: str,
-        index: _Index,
-        result: SetPlan,
+        one: _OneSet,
         links: int = 0,
     ) -> Optional[_Goal]:
         place = os.path.join(path, name)
@@ -154,7 +152,7 @@ class _Planner:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _refuse(result, place, not_seen(place, error))
+            _refuse(one.result, place, not_seen(place, error))
             return None
         try:
             mode = os.fstat(descriptor).st_mode
@@ -165,17 +163,17 @@ class _Planner:
         finally:
             os.close(descriptor)
         if text is None:
-            _refuse(result, place, f"{display(place)} is not a regular file any more: run again")
+            _refuse(one.result, place, f"{display(place)} is not a regular file any more: run again")
             return None
-        source = index.find(path, text) if links < _MAX_LINKS else None
+        source = one.index.find(path, text) if links < _MAX_LINKS else None
         if source is None:
-            self._undeclared.append((result, place, path, os.path.dirname(os.path.realpath(place))))
+            self._undeclared.append((one.result, place, path, os.path.dirname(os.path.realpath(place))))
             return None
-        goal = self._source(source, index, result, links + 1)
+        goal = self._source(source, one, links + 1)
         if goal is None:
             return None
-        if not source.by_name and not index.is_linked(goal.key):
-            _refuse(result, place, f"{display(place)} leads to another file than when it was looked at: run again")
+        if not source.by_name and not one.index.is_linked(goal.key):
+            _refuse(one.result, place, f"{display(place)} leads to another file than when it was looked at: run again")
             return None
         return _Goal(goal.key, needs + goal.needs)
 
@@ -191,7 +189,7 @@ class _Planner:
             listed = " and ".join(display(one) for one in shown)
             _refuse(result, place, f"{display(path)} has links into {listed}, not declared: add what holds them to 'legacy'")
 
-    def _source(self, source: _Meant, index: _Index, result: SetPlan, links: int) -> Optional[_Goal]:
+    def _source(self, source: _Meant, one: _OneSet, links: int) -> Optional[_Goal]:
         """The goal for a legacy feature that a link leads to."""
         declared, name, _by_name = source
         below, base = os.path.split(name)
@@ -201,11 +199,11 @@ class _Planner:
             if not way.complete:
                 return None
             with reopened(way.end) as directory:
-                return self._file(way, self._passing(way, PASS | READ), directory, base, path, index, result, links)
+                return self._file(way, self._passing(way, PASS | READ), directory, base, path, one, links)
         except OSError as error:
-            _refuse(result, os.path.join(declared, name), not_seen(path, error))
+            _refuse(one.result, os.path.join(declared, name), not_seen(path, error))
         except Blocked as error:
-            _refuse(result, os.path.join(declared, name), str(error))
+            _refuse(one.result, os.path.join(declared, name), str(error))
         return None
 
     def _passing(self, way: ResolvedPath, at_end: int) -> List[Tuple[Node, int]]:
@@ -305,6 +303,13 @@ class _Index:
             if path.startswith(way.rstrip("/") + "/"):
                 return _Meant(directory, path[len(way.rstrip("/")) + 1 :], False)
         return None
+
+
+class _OneSet(NamedTuple):
+    """The declared features of the set that is planned for, and where its refusals go."""
+
+    index: _Index
+    result: SetPlan
 
 
 def _refuse_all(result: SetPlan, path: str, names: Sequence[str], reason: str) -> None:

@@ -59,10 +59,8 @@ def _input(number, target, legacy, *, missing=(), tree=False, uploads=False, top
         found = [_entry(name, word) for name, word in files.items()]
         keys |= {entry.key for entry in found}
         inputs.append(LegacyInput(path, True, [entry for entry in found if entry.is_feature]))
-    declared = dict.fromkeys([*legacy, *aliases], True)
-    declared.update(dict.fromkeys(missing, False))
-    one = SetInput(f"set{number}", f"/t{number}", tree, entries, inputs, declared, uploads, tops_up)
-    return one, keys
+    declared = {**dict.fromkeys([*legacy, *aliases], True), **dict.fromkeys(missing, False)}
+    return SetInput(f"set{number}", f"/t{number}", tree, entries, inputs, declared, uploads, tops_up), keys
 
 
 def _said(plan):
@@ -393,7 +391,7 @@ def test_names_that_are_left_out_say_what_they_are_copies_of(target, legacy, cop
 
 def test_of_many_copies_ten_are_named_and_all_counted():
     one, keys = _input(1, {}, {"/old": {f"{number:02}": f"A {number}" for number in range(30)}})
-    plan = plan_links([one], keys)[0]
+    (plan,) = plan_links([one], keys)
     assert (len(plan.copies), plan.copy_count, plan.copies[0]) == (10, 29, ("01", "00"))
 
 

@@ -22,12 +22,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
-    pack_choice,
-    pack_manifest,
     read_manifest,
     token_of,
-    unpack_choice,
-    unpack_manifest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import (
     PARTIAL_DIR,
@@ -377,26 +373,3 @@ def test_check_mode_makes_nothing(tmp_path):
     manifest = manifest_of(one, tmp_path / "source")
     assert prepare(one, manifest, stage=False).plan.send == ("a.npz",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
-
-
-def test_a_manifest_survives_names_that_are_no_text(tmp_path):
-    names = ["plain.npz", "with space.npz", 'quote".npz', "line\nbreak.npz", os.fsdecode(b"\xff\xfe.npz"), "ünï.npz", "a/b.npz"]
-    manifest = {name: Wanted(size, "i00") for size, name in enumerate(names)}
-    assert unpack_manifest(pack_manifest(manifest)) == manifest
-    assert write_manifest(str(tmp_path / "features"), manifest)
-    assert not write_manifest(str(tmp_path / "features"), manifest)
-    assert read_manifest(str(tmp_path / "features")) == manifest
-    for chosen in ([], names[:1], names[2:5], names):
-        assert sorted(unpack_choice(manifest, pack_choice(manifest, chosen))) == sorted(chosen)
-
-
-@pytest.mark.parametrize("name", ["../a.npz", "/etc/passwd", "a//b", "", "a/../b", "a\0b"])
-def test_a_manifest_never_leads_out_of_its_directory(name):
-    with pytest.raises(ValueError):
-        unpack_manifest(pack_manifest({name: Wanted(1, "i00")}))
-
-
-@pytest.mark.parametrize("content", [b"", b"rubbish", b"eJwDAAAAAAE=", b"\xff\xff"])
-def test_a_manifest_that_is_none_is_not_believed(tmp_path, content):
-    (tmp_path / ".features.incoming.manifest").write_bytes(content)
-    assert read_manifest(str(tmp_path / "features")) is None
