@@ -10,11 +10,10 @@ import random
 import tempfile
 from pathlib import Path
 
-from measure import Row, save
-from signatures import processor  # finds the collection
-
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from measure import Row, save
+from signatures import processor  # finds the collection
 
 from tests.corpus.judge import Judged
 from tests.corpus.test_formats import FORMATS

@@ -14,8 +14,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
     read_manifest,
     unpack_choice,
     unpack_manifest,
-    write_manifest,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 
 
 def test_a_manifest_survives_names_that_are_no_text(tmp_path):
