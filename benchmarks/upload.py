@@ -32,7 +32,7 @@ from tests.support.layout import crema_d_names, write_wav2vec
 from tests.support.relay import line
 from tests.support.uploads import ROLE, feature_set, role_variables
 
-AT_MOST_RSYNC, AT_LEAST_TAR = 1.3, 8.0
+AT_MOST_RSYNC, AT_LEAST_TAR = 2.5, 4.0
 AT_MOST_PINGS, AT_MOST_LONG = 2.0, 0.6
 FEWER = 600
 ROUND_TRIP, GIGABIT = 0.08, 125_000_000.0

@@ -15,18 +15,24 @@ from typing import Any
 
 import pytest
 
-from tests.matrix.combinations import NOTES, REPOSITORY, clones, lacking
+from tests.matrix.combinations import NOTES, REPOSITORY, lacking
 from tests.support.hosts import Hosts
 
-# A machine with one Python has nothing to clone for: the last line tells.
-collect_ignore = [] if clones() else ["test_pinned.py"]
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--short", action="store_true", help="of each Python: set-up, the demo, and the literal command")
+
+
+@pytest.fixture
+def short(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--short"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The notes of an earlier run say nothing about this one."""
-    if not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput") and not config.getoption("--short"):
         shutil.rmtree(NOTES, ignore_errors=True)
-        NOTES.mkdir(parents=True)
+    NOTES.mkdir(parents=True, exist_ok=True)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
