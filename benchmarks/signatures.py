@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import tempfile
 import time
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from ansible.plugins.loader import init_plugin_loader
-from measure import REPOSITORY, Row, in_turns, save
+from measure import Row, find_collection, in_turns, processor, save
 
 from tests.support.layout import crema_d_names, ravdess_names, write_features
 
-init_plugin_loader([str(REPOSITORY / "collections")])
+find_collection()
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, _Directory, _Walk
@@ -106,18 +104,6 @@ def rows(directory: Path) -> Iterator[Row]:
         one_by_one, overlapped, in_turns, 3,
     )  # fmt: skip
     yield compare("scan without classifications against find -name '*.npz'", "<=", 1.5, directory, listing, find, in_turns, 15)
-
-
-def processor(times: int, *functions: Callable[[], object]) -> list[float]:
-    """As in_turns, but processor seconds: files that are in memory cost nothing else, and a busy machine blurs it less."""
-    taken: list[list[float]] = [[] for _turn in functions]
-    for turn in range(times + 1):
-        for index, function in enumerate(functions):
-            start = time.process_time()
-            function()
-            if turn:
-                taken[index].append(time.process_time() - start)
-    return [statistics.median(values) for values in taken]
 
 
 def compare(
