@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: training_hosts
 short_description: The hosts of a play, which must be at least one
-version_added: 0.1.0
+version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Returns the host pattern that it is given, for the keyword C(hosts) of a play.
