@@ -165,14 +165,14 @@ class _Planner:
         if text is None:
             _refuse(one.result, place, f"{display(place)} is not a regular file any more: run again")
             return None
-        source = one.index.find(path, text) if links < _MAX_LINKS else None
+        source = one.features.find(path, text) if links < _MAX_LINKS else None
         if source is None:
             self._undeclared.append((one.result, place, path, os.path.dirname(os.path.realpath(place))))
             return None
         goal = self._source(source, one, links + 1)
         if goal is None:
             return None
-        if not source.by_name and not one.index.is_linked(goal.key):
+        if not source.by_name and not one.features.is_linked(goal.key):
             _refuse(one.result, place, f"{display(place)} leads to another file than when it was looked at: run again")
             return None
         return _Goal(goal.key, needs + goal.needs)
@@ -308,7 +308,7 @@ class _Index:
 class _OneSet(NamedTuple):
     """The declared features of the set that is planned for, and where its refusals go."""
 
-    index: _Index
+    features: _Index
     result: SetPlan
 
 

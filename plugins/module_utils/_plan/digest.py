@@ -26,7 +26,6 @@ class Digest(NamedTuple):
     reason: Optional[str] = None
 
 
-
 _by_path = operator.attrgetter("path")
 
 # So many features go into the hash at once: a call for each would cost more than the hashing.

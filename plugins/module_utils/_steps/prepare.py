@@ -33,7 +33,8 @@ def link_as_planned(
     from .link import carry_out
     from .refresh import facts_now
 
-    assert found.host is not None
+    if found.host is None:
+        raise ValueError("there is a plan only where a host was scanned")
     account: Account = found.host.account
     result = carry_out(found.host, [one.plan for one in found.host.sets], check_mode)
     return result if check_mode else {**result, "ansible_facts": facts_now(sets, account, policy, declared)}
