@@ -13,7 +13,7 @@ help:
 	@echo "make tutorial    the tutorial's two sample hosts, in containers (make tutorial-clean removes them)"
 	@echo "make test        every check that CI runs (installs Docker's engine as root on Debian, else says what is missing)"
 	@echo "make docs        the documentation site, in .build/docs/html"
-	@echo "make matrix      every version that docs/versions.md names: fresh clones per Python, the main job per ansible-core (half an hour)"
+	@echo "make matrix      every version that docs/versions.md names: fresh clones per Python, the main job per ansible-core"
 	@echo "make corpus      20,000 archives against numpy, and 1,000 random hosts (test has fewer)"
 	@echo "make faults      kills, errors, full disks, races and hostile hosts, all of them (test has a part)"
 	@echo "make coverage    the lines of plugins/ that the tests run through, on the controller and on the hosts"

@@ -22,6 +22,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import Line, check_line, inspect_line
@@ -30,8 +31,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progres
     Meter,
     Progress,
     Watch,
-    duration,
-    size,
+    clock,
     terminal_size,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
@@ -308,7 +308,7 @@ class ActionModule(ActionBase):
         seconds = max(time.monotonic() - began, 0.001)
         failed = first_failure(ended)
         summary = (
-            f"{self._host}: {progress.set_name}: {meter.sent:,} files, {size(meter.wire)} in {duration(seconds)}"
+            f"{self._host}: {progress.set_name}: {meter.sent:,} files, {size(meter.wire)} in {clock(seconds)}"
             f" ({size(meter.wire / seconds)}/s)"
         )
         arrived = meter.sent if all(ARRIVED_WORD in one.stderr for one in ended) else 0

@@ -17,13 +17,12 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTupl
 from .._system.accounts import Account, group_name, user_name
 from .._system.become import begin_as
 from .._system.parallel import SHARE, SLOW, map_parallel
-from .._system.paths import display
+from .._system.paths import FOLLOW_DIRECTORY, display
 
 _MAX_LINKS = 40
 _MAX_REASONS = 50
 _BUNDLE = 64
 _OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_OPEN_TO_LIST = os.O_RDONLY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # vanished since the scan: nothing to read any more
 _DENIED = (errno.EACCES, errno.EPERM)
@@ -100,7 +99,7 @@ def _try(user: str, directories: Sequence[Directory]) -> Answer:
 def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_list: bool) -> Optional[Refused]:
     """Open each file relative to its directory, as the trainer would: through links."""
     try:
-        directory = os.open(path, _OPEN_TO_LIST if must_list else _OPEN_TO_PASS)
+        directory = os.open(path, FOLLOW_DIRECTORY if must_list else _OPEN_TO_PASS)
     except OSError as error:
         if error.errno in _GONE:
             return None

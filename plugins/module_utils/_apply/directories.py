@@ -13,12 +13,11 @@ import secrets
 import stat
 from typing import Dict
 
-from .._system.paths import OURS, display
+from .._system.paths import FOLLOW_DIRECTORY, OURS, display
 from ..errors import FeatureError
 
 _MAX_LINKS = 40
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def open_directory(path: str) -> int:
@@ -28,11 +27,11 @@ def open_directory(path: str) -> int:
     user; FeatureError otherwise. What is classified is what was opened: the links are read through their own descriptors.
     """
     if os.geteuid() != 0:
-        return os.open(path, _DIRECTORY)
+        return os.open(path, FOLLOW_DIRECTORY)
     owners: Dict[int, str] = {}
     current = _walk(path, owners)
     try:
-        top = os.open(".", _DIRECTORY, dir_fd=current)
+        top = os.open(".", FOLLOW_DIRECTORY, dir_fd=current)
     finally:
         os.close(current)
     end = os.fstat(top).st_uid
@@ -103,7 +102,7 @@ def make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
             draft = OURS + secrets.token_hex(8)
             os.mkdir(draft, 0o700, dir_fd=parent)
     try:
-        fd = os.open(draft, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        fd = os.open(draft, FOLLOW_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
             info = os.fstat(fd)
             if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):

@@ -23,8 +23,8 @@ from .._formats.npy import Damaged, DType, Foreign
 from .._formats.zip_directory import open_reader
 from .._system.files import FOLLOW_FILE, with_file
 from .._system.parallel import map_parallel
-from .._system.paths import InodeKey, display
-from .search import BOUNDS, OPEN_DIRECTORY, OPEN_ROOT, SYSTEM_DIRECTORIES, Bounds, is_left_out
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from .search import BOUNDS, SYSTEM_DIRECTORIES, Bounds, is_left_out
 
 # What a file may be besides a kind that is known.
 DAMAGED, OTHER = "damaged", "other"
@@ -112,7 +112,7 @@ class _Walk:
 
     def root(self, path: str) -> None:
         try:
-            fd = os.open(path, OPEN_ROOT)
+            fd = os.open(path, FOLLOW_DIRECTORY)
         except OSError as error:
             self.found.cannot_read(f"{display(path)} cannot be listed ({error.strerror})")
             return

@@ -18,7 +18,7 @@ from .._formats.formats import Criteria
 from .._spec.folders import EVERY_FOLDER, FolderRule
 from .._system.files import FOLLOW_FILE, OPEN_FILE, with_file
 from .._system.parallel import map_parallel
-from .._system.paths import InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
 from .model import (
     DANGLING,
     FILE,
@@ -33,8 +33,6 @@ from .model import (
     inode_key,
 )
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
-
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 
 # Gone between listing and looking, which happens on a live host and is not an error.
 _VANISHED = (errno.ENOENT, errno.ENOTDIR)
@@ -103,7 +101,7 @@ def scan_directory(
     if place.state in (ABSENT, UNREADABLE):
         return scan
     try:
-        top = _Directory(os.open(place.path, _OPEN_DIRECTORY))
+        top = _Directory(os.open(place.path, FOLLOW_DIRECTORY))
     except OSError as error:
         if error.errno in _VANISHED:
             scan.state = ABSENT
@@ -292,7 +290,7 @@ class _Walk:
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
-            flags = _OPEN_DIRECTORY if is_link else _OPEN_DIRECTORY | os.O_NOFOLLOW
+            flags = FOLLOW_DIRECTORY if is_link else OPEN_DIRECTORY
             directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
             info = os.fstat(directory.fd)
             if (info.st_dev, info.st_ino) not in self.visited:

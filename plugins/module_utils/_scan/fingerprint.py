@@ -19,7 +19,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._system.mounts import file_system_type
 from .._system.parallel import SLOW, map_parallel
-from .._system.paths import InodeKey
+from .._system.paths import FOLLOW_DIRECTORY, InodeKey
 
 # Their ctime changes with every write, also one through a memory map that was written back since; tmpfs writes nothing back.
 TRUSTED = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs"])
@@ -30,7 +30,6 @@ CHUNK = 4096  # names that are looked at together
 # are looked at themselves, their names are enough. Else each entry is looked at, and where links lead elsewhere, what lies behind them.
 NAMES, EACH, FOLLOW = "names", "each", "follow"
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 _pack = struct.Struct("<QQIqq").pack
 
 
@@ -84,7 +83,7 @@ class _Surveyor:
         todo, seen, found = list(reversed(roots)), set(), []
         while todo:
             path = todo.pop()
-            fd = os.open(path, _OPEN)
+            fd = os.open(path, FOLLOW_DIRECTORY)
             try:
                 info = os.fstat(fd)
                 key = (info.st_dev, info.st_ino)
@@ -122,7 +121,7 @@ class _Surveyor:
         return folders, links, count == len(links)
 
     def _folder(self, path: str, entries: str) -> Folder:
-        fd = os.open(path, _OPEN)
+        fd = os.open(path, FOLLOW_DIRECTORY)
         try:
             info = os.fstat(fd)
             names = os.listdir(fd)
@@ -192,7 +191,7 @@ def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
     found: List[_Open] = []
     for folder in folders:
         try:
-            fd = os.open(folder.path, _OPEN)
+            fd = os.open(folder.path, FOLLOW_DIRECTORY)
         except OSError:
             close(found)
             return None

@@ -22,11 +22,8 @@ from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet, name_filter
 from .._system.files import OPEN_FILE, with_file
 from .._system.parallel import map_parallel
-from .._system.paths import InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
 from .model import Discovery
-
-OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
-OPEN_DIRECTORY = OPEN_ROOT | os.O_NOFOLLOW
 
 # Uploads under way and the beginnings of files: neither are features to link.
 _LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~")
@@ -102,7 +99,7 @@ class _Search:
     def root(self, path: str) -> None:
         self.top = path = path.rstrip("/") or "/"
         try:
-            fd = os.open(path, OPEN_ROOT)
+            fd = os.open(path, FOLLOW_DIRECTORY)
         except OSError:
             return  # not there, or not for this user
         try:

@@ -16,11 +16,12 @@ import pwd
 import stat
 from typing import BinaryIO, Iterator, Optional
 
+from .paths import OPEN_DIRECTORY
+
 NAME = "trainprep.features"
 MOST_BYTES = 1 << 20
 MOST_FILES = 16
 
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = ".new"
 
@@ -71,12 +72,12 @@ def place() -> str:
 def _directory(make: bool) -> Iterator[int]:
     """A descriptor of the directory, made where it lacks; OSError where others could write it or it is reached through a link."""
     above, name = os.path.split(place())
-    fd = os.open(above, _OPEN_DIRECTORY)
+    fd = os.open(above, OPEN_DIRECTORY)
     try:
         if make:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=fd)
-        below = os.open(name, _OPEN_DIRECTORY, dir_fd=fd)
+        below = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
         if not (_is_ours(os.fstat(fd)) and _is_ours(os.fstat(below))):
             os.close(below)
             raise PermissionError(f"{above}/{name} can be written by others")

@@ -16,7 +16,7 @@ from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.capabilities import OWNERSHIP, Capability
 from .._system.mounts import is_mount_point
-from .._system.paths import OURS, display
+from .._system.paths import FOLLOW_DIRECTORY, OURS, display
 from .._system.programs import ask_program
 from ..errors import FeatureError
 
@@ -32,7 +32,7 @@ _FROM, _TO = OURS + "from", OURS + "to"
 def _move_without_replacing(directory: int, _account: Account) -> None:
     os.close(os.open(_FROM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
     os.mkdir(_TO, 0o700, dir_fd=directory)
-    to = os.open(_TO, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    to = os.open(_TO, FOLLOW_DIRECTORY, dir_fd=directory)
     try:
         move_file(_FROM, directory, to)
     finally:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 
 OK, BAD = "✓", "✗ WARNING:"
 
@@ -135,12 +136,3 @@ def _machine(info: dict[str, Any]) -> list[str]:
 
 def _recent(log: dict[str, Any]) -> list[str]:
     return ["  recent log:", *(f"    {line}" for line in log["lines"])] if log["lines"] else []
-
-
-def size(number: float) -> str:
-    """Bytes as people read them, in powers of 1000: V(512 B), V(4.5 GB)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Progress,
     Show,
-    duration,
-    size,
+    clock,
 )
 
 # Seconds between two looks at a host that fetches.
@@ -69,7 +69,7 @@ def watch(ask: Ask, host: str, set_name: str, started: dict[str, Any], board_dir
         raise FeatureError(f"{host}: {found['error']}")
     board.finish(
         progress,
-        f"{host}: {set_name}: {started['send_count']:,} files, {size(started['send_bytes'])} fetched in {duration(seconds)}"
+        f"{host}: {set_name}: {started['send_count']:,} files, {size(started['send_bytes'])} fetched in {clock(seconds)}"
         f" ({size(started['send_bytes'] / max(seconds, 0.001))}/s)",
     )
     classified = ask("finish")

@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
+
 # A file that was sent, see LOG_FORMAT; what rsync says of folders and of itself does not count.
 _SENT = re.compile(rb"\] sent [<>]f\S* (\d+) (\d+)\s*\Z")
 
@@ -99,15 +101,7 @@ class Meter:
             self.progress.bytes += int(found.group(2))
 
 
-def size(count: float) -> str:
-    """Bytes for people: 1 MB is 10**6 bytes."""
-    for limit, unit, digits in ((1e12, "TB", 2), (1e9, "GB", 2), (1e6, "MB", 1), (1e3, "kB", 0)):
-        if count >= limit:
-            return f"{count / limit:,.{digits}f} {unit}"
-    return f"{count:.0f} B"
-
-
-def duration(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Minutes and seconds, with hours where there are any."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
@@ -121,7 +115,7 @@ def plain_line(progress: Progress) -> str:
         f"{progress.host}: {progress.set_name}: {progress.percent}%, {size(progress.bytes)} of"
         f" {size(progress.total_bytes)}, {progress.files:,} of {progress.total_files:,} files, {size(progress.rate)}/s"
     )
-    return text if left is None else f"{text}, {duration(left)} left"
+    return text if left is None else f"{text}, {clock(left)} left"
 
 
 def block(uploads: Sequence[Progress], width: int, height: int) -> list[str]:
@@ -163,7 +157,7 @@ def _columns(one: Progress) -> tuple[str, ...]:
         f"{size(one.bytes)} of {size(one.total_bytes)}",
         f"{one.files:>{len(f'{one.total_files:,}')},}/{one.total_files:,} files",
         f"{size(one.rate)}/s",
-        "" if left is None else f"{duration(left)} left",
+        "" if left is None else f"{clock(left)} left",
     )
 
 

@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import (
     expected_end,
     health_lines,
-    size,
     with_expected_end,
 )
 
@@ -104,13 +103,6 @@ def test_nothing_in_a_record_or_log_drives_the_terminal():
     assert all(line.isprintable() for line in lines)
     assert "=== fake ===" not in lines
 
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (4.5e9, "4.5 GB"), (2e12, "2.0 TB"), (5e15, "5000.0 TB")],
-)
-def test_size(number, text):
-    assert size(number) == text
 
 
 DATA = [
