@@ -104,7 +104,6 @@ def test_nothing_in_a_record_or_log_drives_the_terminal():
     assert "=== fake ===" not in lines
 
 
-
 DATA = [
     ({"changed": True, "changed_sets": ["a", "b"]}, ["✗ WARNING: the data of a, b have changed since the run was started"]),
     ({"changed": None, "reason": "a has no checksums"}, ["  data: unknown whether changed since the start: a has no checksums"]),
