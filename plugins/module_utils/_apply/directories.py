@@ -13,7 +13,7 @@ import secrets
 import stat
 from typing import Dict
 
-from .._system.paths import FOLLOW_DIRECTORY, OURS, display
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OURS, display
 from ..errors import FeatureError
 
 _MAX_LINKS = 40
@@ -102,7 +102,7 @@ def make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
             draft = OURS + secrets.token_hex(8)
             os.mkdir(draft, 0o700, dir_fd=parent)
     try:
-        fd = os.open(draft, FOLLOW_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        fd = os.open(draft, OPEN_DIRECTORY, dir_fd=parent)
         try:
             info = os.fstat(fd)
             if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):

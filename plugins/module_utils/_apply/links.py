@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 from .._plan.links import SetPlan
-from .._system.paths import FOLLOW_DIRECTORY, OURS, InodeKey, display
+from .._system.paths import OPEN_DIRECTORY, OURS, InodeKey, display
 from ..errors import FeatureError, advice
 from .directories import make_above, make_directory, open_directory
 from .rename import rename_new
@@ -139,7 +139,7 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
         for folder in folders:
             if create_for is not None:
                 make_directory(fd, folder, *create_for)
-            inner = os.open(folder, FOLLOW_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+            inner = os.open(folder, OPEN_DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = inner
         yield fd, base
@@ -155,7 +155,7 @@ def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) 
         fd = open_directory(parent)
         try:
             created = make_directory(fd, os.path.basename(target), uid, gid)
-            return os.open(os.path.basename(target), FOLLOW_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd), created
+            return os.open(os.path.basename(target), OPEN_DIRECTORY, dir_fd=fd), created
         finally:
             os.close(fd)
     top = open_directory(target)

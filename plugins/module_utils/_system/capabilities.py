@@ -183,13 +183,7 @@ def _remove(existing: str, parent: int, name: str) -> None:
     """Removes a trial's directory, also from a file system that refuses now and then."""
     for turn in range(_TRIES):
         try:
-            directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
-            try:
-                _empty(directory)
-            finally:
-                os.close(directory)
-            os.rmdir(name, dir_fd=parent)
-            return
+            return _remove_once(parent, name)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -200,20 +194,20 @@ def _remove(existing: str, parent: int, name: str) -> None:
                 ) from None
 
 
-def _empty(directory: int) -> None:
+def _remove_once(parent: int, name: str) -> None:
     """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
-    for name in os.listdir(directory):
-        if not name.startswith(OURS):
-            continue
-        if stat.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode):
-            below = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
-            try:
-                _empty(below)
-            finally:
-                os.close(below)
-            os.rmdir(name, dir_fd=directory)
-        else:
-            os.unlink(name, dir_fd=directory)
+    directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+    try:
+        for inside in os.listdir(directory):
+            if not inside.startswith(OURS):
+                continue
+            if stat.S_ISDIR(os.lstat(inside, dir_fd=directory).st_mode):
+                _remove_once(directory, inside)
+            else:
+                os.unlink(inside, dir_fd=directory)
+    finally:
+        os.close(directory)
+    os.rmdir(name, dir_fd=parent)
 
 
 def _attempt_all(directory: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:

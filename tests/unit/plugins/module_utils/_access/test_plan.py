@@ -29,19 +29,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.rules i
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import carry_out
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import MEANS, TRAINER, make
 
-TRAINER = Account("trainer", 54321, 54321, (54321,), "/")
-MEANS = Means(os.geteuid(), GRANT, True)
 DENIED = Reason("denied", True, True)
-
-
-def make(directory: Path, *names: str, mode: int = 0o600) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (directory / name).parent.mkdir(exist_ok=True)
-        (directory / name).write_bytes(b"x")
-        (directory / name).chmod(mode)
-    return directory
 
 
 def refused(directory: Path, *names: str, must_list: bool = False) -> Answer:

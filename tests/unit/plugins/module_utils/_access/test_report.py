@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -20,6 +21,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
     find_account,
     user_name,
 )
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import make as make_closed
+
+make = functools.partial(make_closed, mode=0o644)
 
 
 @pytest.fixture
@@ -39,15 +43,6 @@ def place(user):
 
 def prove(user, directories, sources=()):
     return AccessProbe(user).reports({"": directories}, {"": sources})[""]
-
-
-def make(directory: Path, *names: str, mode: int = 0o644) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (directory / name).parent.mkdir(exist_ok=True)
-        (directory / name).write_bytes(b"x")
-        (directory / name).chmod(mode)
-    return directory
 
 
 def first_reason(sample: dict) -> str:

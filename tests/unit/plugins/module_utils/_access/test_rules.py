@@ -6,16 +6,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access import acl, rules
 from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import PathResolver
-from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
-    Reason,
-)
 from ansible_collections.trainprep.features.plugins.module_utils._access.rules import (
     GRANT,
     WIDEN,
@@ -23,20 +17,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.rules i
     Refusal,
     decide,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-
-TRAINER = Account("trainer", 54321, 54321, (54321,), "/")
-MEANS = Means(os.geteuid(), GRANT, True)
-DENIED = Reason("denied", True, True)
-
-
-def make(directory: Path, *names: str, mode: int = 0o600) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (directory / name).parent.mkdir(exist_ok=True)
-        (directory / name).write_bytes(b"x")
-        (directory / name).chmod(mode)
-    return directory
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import TRAINER, make
 
 
 @pytest.fixture
