@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import socket
@@ -245,6 +246,15 @@ def test_twice_in_one_play_for_two_sets(host, play, small):
     assert printed(result).count("done nothing had to be changed") == 1
     assert result.recap[host.name]["changed"] == 2
     assert result.ssh_executions[host.name] == 3
+
+
+def test_a_host_that_is_ignored_when_it_cannot_be_reached_ends_nothing(host, play, small):
+    """Its first task leaves no result for the later ones to decide by."""
+    gone = dataclasses.replace(host, name="gone", port=1)
+    role = {"ansible.builtin.include_role": {"name": ROLE, "apply": {"ignore_unreachable": True}}, "vars": small}
+    after = {"ansible.builtin.debug": {"msg": "went on"}}
+    result = play([host, gone], [{"hosts": "all", "gather_facts": False, "tasks": [role, after]}])
+    assert result.rc == 0 and result.stdout.count("went on") == 2, result.stdout
 
 
 def test_the_playbook_of_the_installed_collection_on_chosen_hosts(host, play, small, tmp_path):
