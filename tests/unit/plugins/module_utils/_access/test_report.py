@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
@@ -23,7 +22,10 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 )
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import make as make_closed
 
-make = functools.partial(make_closed, mode=0o644)
+
+def make(directory: Path, *names: str, mode: int = 0o644) -> Path:
+    """As its namesake, but open to all where no mode is given."""
+    return make_closed(directory, *names, mode=mode)
 
 
 @pytest.fixture
