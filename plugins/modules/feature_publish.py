@@ -85,7 +85,7 @@ sets:
 """
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
@@ -96,8 +96,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh 
     REFRESH_FACTS,
     refresh_facts,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish_sets
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -114,41 +113,12 @@ def main() -> None:
     )
     os.umask(0o022)
     done: Dict[str, Any] = {}
-    diff: List[Dict[str, str]] = []
     with failing(module, sets=done):
         sets, account, policy = parse_arguments(module.params)
-        names = module.params["names"]
-        unknown = sorted(set(names or ()) - {one.name for one in sets})
-        if unknown:
-            raise FeatureError(
-                f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
-            )
-        for one in sets:
-            if names is not None and one.name not in names:
-                continue
-            result = publish(one, account, module.check_mode, module.params["wait"])
-            if not result.changed and not result.refused:
-                continue
-            done[one.name] = {
-                "published": result.published,
-                "bytes": result.bytes,
-                "whole_directory": result.whole_directory,
-                "refused": result.refused,
-                "changed": result.changed,
-            }
-            if result.changed:
-                diff.append({
-                    "before_header": one.target,
-                    "after_header": one.target,
-                    "before": "",
-                    "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
-                })
-        changed = any(one["changed"] for one in done.values())
-        refused = [sentence for one in done.values() for sentence in one["refused"]]
-        if refused:
-            module.fail_json(msg=" ".join(refused), sets=done, changed=changed)
-        more = refresh_facts(module, sets, account, policy)
-        module.exit_json(changed=changed, sets=done, diff=diff, **more)
+        result = publish_sets(sets, account, module.params["names"], done, module.check_mode, module.params["wait"])
+        if "failed" in result:
+            module.fail_json(**result)
+        module.exit_json(**result, **refresh_facts(module, sets, account, policy))
 
 
 if __name__ == "__main__":

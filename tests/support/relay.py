@@ -134,7 +134,8 @@ def line(
         left = asyncio.all_tasks(loop)
         for one in left:
             one.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
     thread = threading.Thread(target=run, name="line", daemon=True)

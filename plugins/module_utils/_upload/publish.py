@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import List, Optional
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from .._scan.beside import manifest_path, staging_path
 from .._scan.manifest import read_manifest
@@ -143,3 +143,46 @@ def _clear_leftover(feature_set: FeatureSet, target: str, result: Published, che
                 remove_manifest(target)
     finally:
         os.close(fd)
+
+
+def publish_sets(
+    sets: Sequence[FeatureSet],
+    account: Account,
+    names: Optional[Collection[str]],
+    done: Dict[str, Any],
+    check_mode: bool,
+    wait: float = LOCK_SECONDS,
+) -> Dict[str, Any]:
+    """The result of feature_publish: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
+
+    names: of the sets to publish, None for all. done: is filled as it goes, so that what was done before a FeatureError is told too.
+    """
+    unknown = sorted(set(names or ()) - {one.name for one in sets})
+    if unknown:
+        raise FeatureError(
+            f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
+        )
+    diff: List[Dict[str, str]] = []
+    for one in sets:
+        if names is not None and one.name not in names:
+            continue
+        result = publish(one, account, check_mode, wait)
+        if not result.changed and not result.refused:
+            continue
+        done[one.name] = {
+            "published": result.published,
+            "bytes": result.bytes,
+            "whole_directory": result.whole_directory,
+            "refused": result.refused,
+            "changed": result.changed,
+        }
+        if result.changed:
+            diff.append({
+                "before_header": one.target,
+                "after_header": one.target,
+                "before": "",
+                "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
+            })
+    told: Dict[str, Any] = {"changed": any(one["changed"] for one in done.values()), "sets": done, "diff": diff}
+    refused = [sentence for one in done.values() for sentence in one["refused"]]
+    return {**told, "failed": True, "msg": " ".join(refused)} if refused else told

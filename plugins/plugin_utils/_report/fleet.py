@@ -97,7 +97,7 @@ class Fleet:
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
         if action == PREPARES and result.get("sets"):
-            record.done.setdefault("links", []).append(result)
+            record.done.setdefault("publish" if result.get("step") == "publish" else "links", []).append(result)
         elif action in STEP_OF:
             record.done.setdefault(STEP_OF[action], []).append(result)
 
