@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -24,8 +25,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.paths i
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connections import Connections
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import Line, check_line, inspect_line
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import LineCheck, check_line
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,
@@ -54,7 +56,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfe
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of, ssh_command
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 _ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait")
 _WAIT = 60.0
@@ -82,19 +84,23 @@ class ActionModule(ActionBase):
         stores = {one.name for one in sets if one.source and parse_store(one.source)}
         from_here = [one for one in sets if one.name not in stores]
         sources: dict[str, Source] = {}
-        if from_here:
-            # All of this machine's side, and the line, before the host is changed; in check mode too.
-            self._check_controller()
-            sources = {one.name: self._classify(one, task_vars) for one in from_here}
-            line = self._inspect_line()
-            prepared = self._prepare(sources, task_vars)
-            result["changed"] = bool(prepared.get("changed"))
-            streams = choose_streams(self._streams, self._more, line.round_trip if line else None)
-        for one in sets:
-            source = sources.get(one.name)
-            done = self._upload_set(one, source, prepared, streams) if source else self._fetch_set(one, task_vars)
-            result["sets"][one.name] = done
-            result["changed"] = result["changed"] or done["sent"] > 0
+        with contextlib.ExitStack() as stack:
+            if from_here:
+                # All of this machine's side, and the line, before the host is changed; in check mode too.
+                self._check_controller()
+                check = self._start_line_check()
+                sources = {one.name: self._classify(one, task_vars) for one in from_here}
+                self._pack("feature_staging", task_vars)
+                streams = choose_streams(self._streams, self._more, self._round_trip(check))
+                if not (self._local or self._task.check_mode):
+                    self._connections = stack.enter_context(Connections(self._login(), streams, str(self._run_directory)))
+                prepared = self._prepare(sources, task_vars)
+                result["changed"] = bool(prepared.get("changed"))
+            for one in sets:
+                source = sources.get(one.name)
+                done = self._upload_set(one, source, prepared, streams) if source else self._fetch_set(one, task_vars)
+                result["sets"][one.name] = done
+                result["changed"] = result["changed"] or done["sent"] > 0
 
     def _parse(self, task_vars: dict[str, Any]) -> list[FeatureSet]:
         """The sets to upload; what else the task says stands in attributes then."""
@@ -151,6 +157,12 @@ class ActionModule(ActionBase):
                 )
             )
 
+    def _pack(self, module: str, task_vars: dict[str, Any]) -> None:
+        """Packs a module while the line is waited for; _execute then finds it packed."""
+        # It is Ansible's own to keep or to change, and nothing but time is lost without it.
+        with contextlib.suppress(Exception), gc_paused():
+            self._configure_module(f"trainprep.features.{module}", {}, task_vars)
+
     @property
     def _local(self) -> bool:
         return bool(self._connection.transport == "local")
@@ -186,14 +198,17 @@ class ActionModule(ActionBase):
         found = [os.path.join(place, path) for place in places]
         return classify_once(one, next(filter(os.path.lexists, found), found[0]), self._run_directory)
 
-    def _inspect_line(self) -> Line | None:
+    def _start_line_check(self) -> LineCheck | None:
         """Whether rsync can talk over the line: a shell that is silent, a sudo that asks for nothing."""
-        if self._local:
+        return None if self._local else LineCheck(self._login(), _sudo(self._become_user()), self._control_path())
+
+    def _round_trip(self, check: LineCheck | None) -> float | None:
+        """Of the line, in seconds. FeatureError where no rsync can talk over it."""
+        if check is None:
             return None
-        login, become_user = self._login(), self._become_user()
-        line = inspect_line(login, _sudo(become_user), self._control_path())
-        check_line(line, login, self._host, become_user)
-        return line
+        line = check.line()
+        check_line(line, self._login(), self._host, self._become_user())
+        return line.round_trip
 
     def _control_path(self) -> str | None:
         """The socket of Ansible's own connection, over which a question costs next to nothing."""
@@ -337,8 +352,9 @@ class ActionModule(ActionBase):
             answer = self._low_level_execute_command(command)
             return [Ended(int(answer["rc"]), str(answer.get("stderr") or "") + str(answer.get("stdout") or ""))]
         login = self._login()
-        ssh = ssh_command(login)
-        commands = [send_over_ssh(sending, receiving, login.rsync_address, ssh) for sending in sendings]
+        shells = self._connections.commands(len(sendings))
+        address = login.rsync_address
+        commands = [send_over_ssh(sending, receiving, address, ssh) for sending, ssh in zip(sendings, shells, strict=True)]
         return run_streams(commands, Path(sendings[0].log).parent, login.password)
 
     def _login(self) -> Login:

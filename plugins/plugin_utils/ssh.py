@@ -39,13 +39,15 @@ class Login:
         return f"{self.user}@{host}" if self.user else host
 
 
-def ssh_command(login: Login, control_path: str | None = None) -> list[str]:
+def ssh_command(login: Login, control_path: str | None = None, master: bool = False) -> list[str]:
     """The remote shell, set as the host's own SSH connection is, but not compressing.
 
-    control_path: the socket of that connection, where it is to be shared; without one this is a connection of its own.
+    control_path: the socket of a connection that is to be shared; without one this is a connection of its own. master: it is made
+    by this command, for as long as that runs and others use it.
     """
     options = login.options
-    words = [str(options.get("ssh_executable") or "ssh"), "-S", control_path or "none", "-o", "ControlMaster=no"]
+    words = [str(options.get("ssh_executable") or "ssh"), "-S", control_path or "none"]
+    words += ["-o", f"ControlMaster={'yes' if master else 'no'}", "-o", "ControlPersist=no"]
     # What SSH says at this level is never a cause: banners, host keys that were added.
     words += ["-o", "LogLevel=ERROR"]
     for key in ("ssh_args", "ssh_common_args", "ssh_extra_args"):

@@ -54,7 +54,7 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
     done = result.results(ssh_host, "trainprep.features.feature_upload")[0]["result"]["sets"]["wav"]
     assert (done["sent"], done["left_out"], done["resumed"]) == (30, 3, 0)
     assert "video_features" in str(done["samples"]) or len(done["samples"]) == 3
-    assert result.ssh_executions[ssh_host.name] == 5, "a look, the line, the staging directory, rsync, publication with a new look"
+    assert result.ssh_executions[ssh_host.name] == 6, "a look, the line, staging, rsync's connection, rsync, publication with a look"
     assert result.facts(ssh_host)["feature_status"] == 1 and result.facts(ssh_host)["features_ready"]
     assert len(str(result.events)) < 100_000, "no list of files in the results"
     # Every byte, under every name.
@@ -234,7 +234,7 @@ def test_a_source_that_changes_meanwhile_is_never_published(start_host, play, tm
     write_wav2vec(swap, seed="another", frames=200)
     shell = tmp_path / "bin" / "ssh"
     shell.parent.mkdir()
-    shell.write_text(f'#!/bin/sh\ncase "$*" in *feature_upload*) cp {swap} {victim};; esac\nexec {shutil.which("ssh")} "$@"\n')
+    shell.write_text(f'#!/bin/sh\ncase "$*" in *.incoming*) cp {swap} {victim};; esac\nexec {shutil.which("ssh")} "$@"\n')
     shell.chmod(0o755)
     task = {**upload_task(one), "vars": {"ansible_ssh_executable": str(shell)}}
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [task, publish_task(one)]}])

@@ -199,3 +199,12 @@ def test_a_long_line_is_filled_by_several_streams(start_host, play, tmp_path):
     assert near.rc == 0 and near.ssh_commands[host.name].count("./") == 2
     assert host.run("ls -A /data").stdout == "near\nwav\n"
     assert host.run("ls /data/wav /data/near | grep -c npz").stdout == "80\n"
+
+
+def test_a_host_that_takes_one_session_a_connection(start_host, play, source):
+    """MaxSessions 1, as hardened servers have it: the connection that was opened for rsync cannot take it, so that it opens its own."""
+    host = start_host("hardened")
+    host.run("echo MaxSessions 1 >>/etc/ssh/sshd_config && pkill -HUP -o sshd")
+    result = play(host, ROLE, role_variables(feature_set(source)))
+    assert result.rc == 0, result.stdout
+    assert host.run("ls /data").stdout == "wav\n"

@@ -18,7 +18,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Logi
 
 _READY = "feature_upload: ready"
 _SECONDS = 30.0
-_ROUND_TRIPS = 3
+# One may meet a busy host. Where the line is short, one is enough to know.
+_ROUND_TRIPS = 2
+_SHORT = 0.005
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,28 @@ class Line:
     noise: str = ""
     round_trip: float | None = None
     stderr: str = ""
+
+
+class LineCheck:
+    """inspect_line, while the caller does something else."""
+
+    def __init__(self, login: Login, become: Sequence[str], control_path: str | None) -> None:
+        self._line: Line | OSError = Line(False)
+        self._thread = threading.Thread(target=self._inspect, args=(login, become, control_path), daemon=True)
+        self._thread.start()
+
+    def _inspect(self, login: Login, become: Sequence[str], control_path: str | None) -> None:
+        try:
+            self._line = inspect_line(login, become, control_path)
+        except OSError as error:
+            self._line = error
+
+    def line(self) -> Line:
+        """What was found. OSError where ssh could not be started."""
+        self._thread.join()
+        if isinstance(self._line, OSError):
+            raise self._line
+        return self._line
 
 
 def inspect_line(login: Login, become: Sequence[str], control_path: str | None) -> Line:
@@ -49,7 +73,11 @@ def inspect_line(login: Login, become: Sequence[str], control_path: str | None) 
     finally:
         timer.cancel()
         process.kill()
-        process.communicate()
+        process.wait()
+        # Over a shared connection its other ends are held until the host has closed too: a round trip that nobody needs.
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
 
 
 def _converse(process: subprocess.Popen[bytes]) -> Line:
@@ -70,8 +98,8 @@ def _converse(process: subprocess.Popen[bytes]) -> Line:
         process.stdin.flush()
         process.stdout.readline()
         times.append(time.monotonic() - began)
-    process.stdin.close()
-    process.stdin = None  # communicate() would flush it once more
+        if times[-1] < _SHORT:
+            break
     return Line(True, noise[: -len(ready)].decode("utf-8", "replace"), min(times))
 
 
