@@ -23,6 +23,7 @@ from .._spec.sets import FeatureSet, name_filter
 from .._system.files import OPEN_FILE, with_file
 from .._system.parallel import map_parallel
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from ..errors import named
 from .model import Discovery
 
 # Uploads under way and the beginnings of files: neither are features to link.
@@ -115,7 +116,7 @@ class _Search:
         if info.st_dev != device:
             if path not in self.roots:
                 self._cut(
-                    f"{display(path)} is on another file system: add it to prepare_features_search_roots to search it too"
+                    f"{display(path)} is on another file system: add it to {named('search_roots')} to search it too"
                 )
             return
         if depth > self.bounds.depth:

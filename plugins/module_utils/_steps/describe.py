@@ -17,7 +17,7 @@ from .._scan.describe import DAMAGED, OTHER, Array, Described, Found, describe_d
 from .._scan.search import Bounds
 from .._system.accounts import Account
 from .._system.paths import display, expand_home
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 
 # Of anything that may be many: directories of a group, groups, samples.
 _MOST = 10
@@ -154,7 +154,7 @@ def _as_data(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
 
 
 def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:
-    """A set for C(prepare_features_sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
+    """A set for the option C(sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
     name = base = _set_name(group)
     number = 1
     while name in names:
@@ -268,7 +268,7 @@ def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others
         more += [f"{one['links']} links to them"] if one["links"] else []
         lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
         lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
-        lines += ["  in prepare_features_sets:", *("    " + line for line in one["text"].splitlines())]
+        lines += [f"  in {named('sets')}:", *("    " + line for line in one["text"].splitlines())]
     if groups > len(shown):
         lines.append(f"{groups - len(shown)} more groups of files")
     for files, word in ((damaged, "damaged"), (others, "of other kinds")):
