@@ -21,9 +21,9 @@ from .._formats.classify import read_content
 from .._formats.formats import Criteria
 from .._formats.npy import Damaged, DType, Foreign
 from .._formats.zip_directory import open_reader
-from .._system.files import FOLLOW_FILE, with_file
+from .._system.files import with_file
 from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, InodeKey, display
 from .search import BOUNDS, SYSTEM_DIRECTORIES, Bounds, is_left_out
 
 # What a file may be besides a kind that is known.

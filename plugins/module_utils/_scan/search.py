@@ -20,9 +20,9 @@ from .._formats.classify import FEATURE, classify_file
 from .._formats.formats import Criteria
 from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet, name_filter
-from .._system.files import OPEN_FILE, with_file
+from .._system.files import with_file
 from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display
 from ..errors import named
 from .model import Discovery
 

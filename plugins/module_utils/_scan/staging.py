@@ -21,8 +21,8 @@ from .._formats.classify import FEATURE, classify_file
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.become import run_as
-from .._system.files import OPEN_FILE, with_file
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
+from .._system.files import with_file
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
 from ..errors import FeatureError
 from .beside import manifest_path, staging_path
 from .manifest import Wanted, read_manifest, token_of

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
 from .._system.accounts import Account
-from .._system.paths import display, expand_home
+from .._system.paths import OPEN_FILE, display, expand_home
 from ..errors import FeatureError, named
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
 
@@ -99,7 +99,7 @@ def runs_of(directory: str, session: str) -> str:
 def read_json(path: str) -> Dict[str, Any]:
     """A small JSON object from a regular file; empty where there is none."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, OPEN_FILE)
     except FileNotFoundError:
         return {}
     except OSError as error:
