@@ -12,9 +12,9 @@ from typing import List, NamedTuple, Sequence, Tuple
 from .._scan.model import DANGLING, UNREAD
 from .._scan.places import EMPTY, PRESENT, UNREADABLE
 from .._system.paths import display, is_below
+from .._system.samples import SAMPLES
 from .._system.words import count, verb
 from ..errors import named
-from .links import SAMPLES
 from .needs import is_needed, may_stay_empty
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState

@@ -22,6 +22,7 @@ from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import OPEN_FILE, display
+from .._system.samples import keep
 from ..errors import FeatureError
 from .plan import find_missing, name_foreign
 from .present_elsewhere import find_elsewhere
@@ -227,10 +228,8 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
         twice = first.get(token) if kind == FEATURE else None
         if kind != FEATURE or twice is not None:
             classified.left_out += 1
-            if len(classified.samples) < 10:
-                classified.samples.append(
-                    {"path": shown, "reason": reason if twice is None else f"the same feature as {twice}"}
-                )
+            reason = reason if twice is None else f"the same feature as {twice}"
+            keep(classified.samples, {"path": shown, "reason": reason})
             os.unlink(path, dir_fd=fd)
             continue
         if name in manifest:

@@ -36,6 +36,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.model imp
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
+from ansible_collections.trainprep.features.plugins.module_utils._system.samples import keep
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # A file as it was classified: size in bytes, time of the last change in nanoseconds.
@@ -133,8 +134,7 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
 
 def _leave_out(source: Source, path: str, reason: str) -> None:
     source.left_out += 1
-    if len(source.samples) < 10:
-        source.samples.append({"path": display(path), "reason": reason})
+    keep(source.samples, {"path": display(path), "reason": reason})
 
 
 def _token(path: str, entry: Entry) -> str:
