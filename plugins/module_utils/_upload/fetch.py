@@ -15,12 +15,13 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._formats.classify import DAMAGED, FEATURE, classify_file
+from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
 from .._scan.beside import staging_path
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
+from .._system.files import with_file
 from .._system.paths import OPEN_FILE, display
 from .._system.samples import keep
 from ..errors import FeatureError
@@ -245,14 +246,15 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
 
 
 def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
-    file = os.open(path, OPEN_FILE, dir_fd=fd)
-    try:
-        info = os.fstat(file)
+    def classify(file: int, info: os.stat_result, _name: str) -> Tuple[int, str, str, str]:
         classification = classify_file(file, info, path.rpartition("/")[2], feature_set.criteria)
-        token = token_of(file, path, classification) if classification.kind == FEATURE else ""
+        token = token_of(classification, lambda: file_digest(file)) if classification.kind == FEATURE else ""
         return info.st_size, classification.kind, classification.reason, token
-    finally:
-        os.close(file)
+
+    found = with_file(classify, path, fd, OPEN_FILE, (feature_set.name, path))
+    if found is None:
+        raise FeatureError(f"{display(path)} is not a file any more, while it was fetched: run again")
+    return found
 
 
 def _remove_empty_folders(fd: int, manifest: Manifest) -> None:
