@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .plan import SetPlan
 
 
-
 @dataclass
 class AccessReport:
     """What of a feature set the user cannot open.
