@@ -22,7 +22,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connections import Connections
@@ -58,7 +58,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts impo
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
-_ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait")
+_ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait", "variable_prefix", "variable_names")
 _WAIT = 60.0
 
 
@@ -74,7 +74,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(changed=False, sets={})
         try:
-            self._upload(result, task_vars or {})
+            with naming(self._task.args):
+                self._upload(result, task_vars or {})
         except FeatureError as error:
             result.update(failed=True, msg=str(error))
         return result
@@ -133,6 +134,7 @@ class ActionModule(ActionBase):
                 "sets": self._all_sets,
                 "fetch": one.name,
                 "user": self._task.args.get("user"),
+                "variable_prefix": self._task.args.get("variable_prefix"),
                 "environment": settings,
                 "state": state,
             }
@@ -220,6 +222,7 @@ class ActionModule(ActionBase):
         arguments = {
             "sets": self._all_sets,
             "user": self._task.args.get("user"),
+            "variable_prefix": self._task.args.get("variable_prefix"),
             "manifests": {name: source.packed for name, source in sources.items()},
         }
         end = time.monotonic() + self._wait

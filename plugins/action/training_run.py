@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
     pack_environment,
     parse_command,
@@ -38,9 +38,10 @@ class ActionModule(ActionBase):
         """The module's result; a FeatureError is the task's failure."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            arguments = module_arguments(self._task.args)
-            if arguments.get("project"):
-                return {**result, **with_old_runs(self._start_project(arguments, task_vars or {}))}
+            with naming(self._task.args):
+                arguments = module_arguments(self._task.args)
+                if arguments.get("project"):
+                    return {**result, **with_old_runs(self._start_project(arguments, task_vars or {}))}
         except FeatureError as error:
             return {**result, "failed": True, "msg": str(error)}
         return {**result, **with_old_runs(self._ask(arguments, task_vars))}
@@ -52,13 +53,13 @@ class ActionModule(ActionBase):
     def _start_project(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Whether there is anything to start; then the project, then the start."""
         project = read_project(arguments["project"])
-        check_start(project, str(arguments.get("script_name") or ""), arguments["programs"]["deploy_training_command"])
+        check_start(project, str(arguments.get("script_name") or ""), arguments["programs"][named("command")])
         arguments["record"] = {**(arguments.get("record") or {}), "project": project.record()}
         host = str(task_vars.get("inventory_hostname", ""))
         planned = self._ask_in_check_mode({**arguments, "tree": ".project-planned"}, task_vars)
         if self._task.check_mode or planned.get("failed") or not planned.get("changed"):
             return planned
-        place = {name: arguments[name] for name in ("session", "dir", "user") if arguments.get(name)}
+        place = {name: arguments[name] for name in ("session", "dir", "user", "variable_prefix") if arguments.get(name)}
         answer = self._ask(place, task_vars, "training_project")
         if "staged" not in answer:
             return answer
@@ -83,14 +84,14 @@ class ActionModule(ActionBase):
 def module_arguments(given: dict[str, Any]) -> dict[str, Any]:
     """The module's arguments for what a task says."""
     command, on_end = given.get("command"), given.get("on_end")
-    words = split_arguments(given.get("arguments"), "deploy_training_args")
+    words = split_arguments(given.get("arguments"))
     return {
         **given,
         "arguments": words,
-        "command": parse_command(command, "deploy_training_command", words),
+        "command": parse_command(command, named("command"), words),
         "command_line": show_parsed(command, words) if command else "",
-        "on_end": parse_command(on_end, "deploy_training_on_end"),
-        "programs": {"deploy_training_command": program_of(command), "deploy_training_on_end": program_of(on_end)},
+        "on_end": parse_command(on_end, named("on_end")),
+        "programs": {named("command"): program_of(command), named("on_end"): program_of(on_end)},
         "environment": pack_environment(given.get("environment") or {}),
     }
 

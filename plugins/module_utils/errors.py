@@ -2,14 +2,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Errors that end in one sentence for the user."""
+"""Errors that end in one sentence for the user, and what that calls an option: by its name, or by the variable of the calling role."""
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
+from typing import Any, Dict, Iterator, List, Mapping
 
 REPORT_TO = "https://github.com/trainprep/features/issues"
+NAMING: Dict[str, Any] = {"variable_prefix": {"type": "str", "default": ""}}
+_CALLERS: List[Mapping[str, Any]] = [{}]
+
+
+@contextlib.contextmanager
+def naming(params: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, options are called as these parameters of a module say. For its entry; processes forked inside inherit it."""
+    _CALLERS.append(params)
+    try:
+        yield
+    finally:
+        _CALLERS.pop()
+
+
+def named(option: str) -> str:
+    """What messages call an option, or a keyword of the task such as become; for an empty text, the prefix of the variables."""
+    params = _CALLERS[-1]
+    name = (params.get("variable_names") or {}).get(option) or f"{params.get('variable_prefix') or ''}{option}"
+    return str(name)
 
 
 class FeatureError(Exception):
@@ -36,18 +56,3 @@ def _place(error: BaseException) -> str:
     if place is None:
         return "a place unknown"
     return f"{os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
-
-
-def advice(error: OSError) -> str:
-    """What to do where the system refuses to change something, for the end of a sentence."""
-    refused = "let the role's user write there: root with prepare_features_become, else the connecting one"
-    found = {
-        errno.EACCES: refused,
-        errno.EPERM: refused,
-        errno.EROFS: "its file system is mounted read-only; mount it for writing",
-        errno.ENOSPC: "its file system is full; make room there and run again",
-        errno.EDQUOT: "a quota is used up; make room there and run again",
-        errno.ENOTDIR: "a part of the path is a file; move that away",
-        errno.EEXIST: "a part of the path is a file; move that away",
-    }
-    return found.get(error.errno or 0, "look at it on the host, then run again")

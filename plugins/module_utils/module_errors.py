@@ -7,26 +7,25 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import Any, Iterator
 
 from ._system.paths import display
-from .errors import FeatureError, our_fault
+from .errors import FeatureError, naming, our_fault
 
 
 @contextlib.contextmanager
-def failing(module: Any, role: str = "prepare_features", **so_far: Any) -> Iterator[None]:
+def failing(module: Any, **so_far: Any) -> Iterator[None]:
     """Turns a FeatureError into the module's failure, at the edge and nowhere else.
 
     So too what the system refuses where nobody expects it, such as a link that is none any more when it is read; and any
     other exception, as the fault of ours that it is.
-    role: whose variables the user and the right to become that user come from. so_far: results that the failure tells as well.
+    Inside, messages call the options as the module was told to. so_far: results that the failure tells as well.
     """
     try:
-        yield
+        with naming(module.params):
+            yield
     except FeatureError as error:
-        text = re.sub(r"\bprepare_features_(user|become)\b", rf"{role}_\1", str(error))
-        module.fail_json(msg=text, **so_far)
+        module.fail_json(msg=str(error), **so_far)
     except OSError as error:
         place = display(str(error.filename)) if error.filename is not None else "a file system call"
         module.fail_json(

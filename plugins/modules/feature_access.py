@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
+  - trainprep.features.naming
   - trainprep.features.plan
   - trainprep.features.refresh_facts
   - trainprep.features.attributes.linux

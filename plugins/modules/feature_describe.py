@@ -21,6 +21,7 @@ description:
   - It is bounded as the search before an upload is, in depth, time and file systems, and follows no links to directories but those
     that are given. Hidden files and folders are left out.
 extends_documentation_fragment:
+  - trainprep.features.naming
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.reads
 options:
@@ -115,13 +116,14 @@ report:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._steps.describe import describe
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
     """Directories in, groups out."""
     module = AnsibleModule(
-        argument_spec={"paths": {"type": "list", "elements": "str", "required": True}, "user": {"type": "str"}},
+        argument_spec={"paths": {"type": "list", "elements": "str", "required": True}, "user": {"type": "str"}, **NAMING},
         supports_check_mode=True,
     )
     with failing(module):

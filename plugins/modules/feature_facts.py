@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.sets
+  - trainprep.features.naming
   - trainprep.features.plan
   - trainprep.features.remember
   - trainprep.features.attributes.linux

@@ -18,6 +18,7 @@ description:
   - Not meant to be called by itself.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.naming
 options:
   fetch:
     description: The name of the set that is fetched. The others are only looked at, for what they hold already.

@@ -18,6 +18,7 @@ description:
   - Not meant to be called by itself.
 extends_documentation_fragment:
   - trainprep.features.sets
+  - trainprep.features.naming
 options:
   manifests:
     description: By name of the set, what its source holds, packed. Only these sets are prepared.

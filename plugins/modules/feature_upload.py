@@ -57,10 +57,16 @@ options:
         means 1, since each connection has that limit for itself.
     type: raw
     default: auto
+  variable_names:
+    description: The variables of options that O(variable_prefix) does not lead to. The role sets it.
+    type: dict
+    default: {}
   wait:
     description: How many seconds another upload or publication of the same set is waited for.
     type: float
     default: 60
+extends_documentation_fragment:
+  - trainprep.features.naming
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.

@@ -22,6 +22,7 @@ description:
   - Lines have the host's name before them where the play has several hosts.
 extends_documentation_fragment:
   - trainprep.features.training
+  - trainprep.features.naming
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.reads
 options:
@@ -127,7 +128,7 @@ def main() -> None:
     )
     params = module.params
     offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
-    with failing(module, "monitor_training"):
+    with failing(module):
         account = find_account(params["user"] or None)
         chunk = run_as(
             account,

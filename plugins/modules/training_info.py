@@ -21,6 +21,7 @@ description:
   - All of it is done as the training user.
 extends_documentation_fragment:
   - trainprep.features.training
+  - trainprep.features.naming
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.reads
 options:
@@ -199,6 +200,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
+from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -209,6 +211,7 @@ def main() -> None:
             "session": {"type": "str", "default": "attn_crnn_v2"},
             "dir": {"type": "str", "default": "~/emotion_recognition"},
             "user": {"type": "str"},
+            **NAMING,
             "stale_after": {"type": "int", "default": 900},
             "lines": {"type": "int", "default": 10},
             "history": {"type": "bool", "default": False},
@@ -217,7 +220,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    with failing(module, "monitor_training"):
+    with failing(module):
         account = find_account(params["user"] or None)
         found = run_as(
             account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],

@@ -20,6 +20,7 @@ description:
   - Removes what a start that was killed has left there, and makes an empty folder beside the session's runs, as the training user.
 extends_documentation_fragment:
   - trainprep.features.training
+  - trainprep.features.naming
   - trainprep.features.attributes.linux
 attributes:
   check_mode:
@@ -59,6 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.staging import stage_project
+from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -69,10 +71,11 @@ def main() -> None:
             "session": {"type": "str", "default": "attn_crnn_v2"},
             "dir": {"type": "str", "default": "~/emotion_recognition"},
             "user": {"type": "str"},
+            **NAMING,
         }
     )
     params = module.params
-    with failing(module, "deploy_training"):
+    with failing(module):
         account = find_account(params["user"] or None)
         staged = run_as(account, stage_project, account, params["dir"], params["session"])
         # Who connects: root by sudo, or whoever this is.

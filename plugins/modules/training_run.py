@@ -24,6 +24,7 @@ description:
   - It does not ask whether the features are ready. The role P(trainprep.features.deploy_training#role) does.
 extends_documentation_fragment:
   - trainprep.features.training
+  - trainprep.features.naming
   - trainprep.features.attributes.linux
 options:
   script_name:
@@ -104,6 +105,10 @@ options:
     description: What else to write into the run's record, as C(sets), C(feature_status) and C(data), the digests of what the trainer sees.
     type: dict
     default: {}
+  variable_names:
+    description: The variables of options that O(variable_prefix) does not lead to. The role sets it.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -176,6 +181,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.lifetime import Lifetime
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, start
+from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -186,6 +192,8 @@ def main() -> None:
             "session": {"type": "str", "default": "attn_crnn_v2"},
             "dir": {"type": "str", "default": "~/emotion_recognition"},
             "user": {"type": "str"},
+            **NAMING,
+            "variable_names": {"type": "dict", "default": {}},
             "script_name": {"type": "str", "default": ""},
             # Kept out of the system log: a whole program in the one, the environment's values in the other.
             "script": {"type": "str", "default": "", "no_log": True},
@@ -209,7 +217,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    with failing(module, "deploy_training"):
+    with failing(module):
         account = find_account(params["user"] or None)
         order = Order(
             directory=params["dir"],

@@ -116,12 +116,22 @@ def test_training_variables_are_on_their_page():
 NOT_OURS = {"Permission denied (publickey)", "No start of json char found"}
 
 
+def _part(part, prefix):
+    """A part of a text: … for what is filled in, but for the options, which are called as a role's variables."""
+    if isinstance(part, ast.Constant):
+        return part.value
+    call = part.value
+    is_named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "named"
+    return prefix + call.args[0].value if is_named and isinstance(call.args[0], ast.Constant) else "…"
+
+
 def _sentences():
-    """Every text of the plugins, with … for what is filled in."""
+    """Every text of the plugins, as each role says it."""
     for path in (REPOSITORY / "plugins").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+                for role in (REPOSITORY / "roles").iterdir():
+                    yield "".join(_part(part, f"{role.name}_") for part in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

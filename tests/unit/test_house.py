@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def test_imports_run_downwards(name):
     for other in imports(FILES[name], name):
         below = other.split(".")[0]
         assert below == room or FLOOR[room] < FLOOR[below], f"{name} imports {other}, which stands above it or beside it"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_text_names_a_role_s_variable(name):
+    """The options are named; which variable one is called for a role is said by the role."""
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not re.search(r"(prepare_features|deploy_training|monitor_training)_", node.value), f"{name}, line {node.lineno}"
 
 
 def test_no_circle_inside_a_room():

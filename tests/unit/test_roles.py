@@ -59,5 +59,30 @@ def test_a_role_shows_plays_that_use_it(role):
         assert any(f"trainprep.features.{role.name}" in task.values() for task in tasks), play["name"]
 
 
+def _tasks(tasks):
+    for task in tasks:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from _tasks(task.get(part, []))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_messages_name_the_variables_of_the_role(role):
+    """Each module that has the option is told the prefix, and each variable that is called otherwise is there."""
+    group = {f"trainprep.features.{name}" for name in _read(ROLES[0].parents[1] / "meta" / "runtime.yml")["action_groups"]["features"]}
+    told = {f"trainprep.features.{path.stem}" for path in (ROLES[0].parents[1] / "plugins" / "modules").glob("*.py")
+            if "  - trainprep.features.naming\n" in path.read_text(encoding="utf-8")}
+    assert group <= told
+    defaults = _read(role / "vars" / "main.yml").get(f"__{role.name}_options", {})
+    tasks = [task for path in (role / "tasks").glob("*.yml") for task in _tasks(_read(path))]
+    calls = [(name, task[name] or {}) for task in tasks for name in told & set(task)]
+    assert calls
+    variables = {name for one in ROLES for name in _options(one)}
+    for name, arguments in calls:
+        given = {**(defaults if name in group else {}), **arguments}
+        assert given["variable_prefix"] == f"{role.name}_", name
+        assert set(given.get("variable_names", {}).values()) <= variables, name
+
+
 def test_there_are_roles():
     assert [role.name for role in ROLES] == ["deploy_training", "monitor_training", "prepare_features"]

@@ -11,7 +11,7 @@ import os
 from typing import Dict, List, NamedTuple, Sequence
 
 from .._system.paths import display
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 from . import acl, ownership
 from .nodes import Blocked, Node, magic, open_child, reopened
 from .rules import Change, mode_of
@@ -86,7 +86,7 @@ def _why(change: Change, error: OSError) -> str:
         )
     if error.errno in (errno.EPERM, errno.EACCES):
         return (
-            f"{path}: the system does not let us change who can read it ({error.strerror}): set prepare_features_become to "
+            f"{path}: the system does not let us change who can read it ({error.strerror}): set {named('become')} to "
             "true, or on a network file system grant the access on its server"
         )
     return f"{path}: access cannot be granted ({error.strerror}): see to its file system and run again"

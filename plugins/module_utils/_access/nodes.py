@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._system.paths import display
+from ..errors import named
 from . import acl, ownership
 from .acl import Acl
 
@@ -101,7 +102,7 @@ class ResolvedPath(NamedTuple):
 def not_seen(path: str, error: OSError) -> str:
     """The sentence for what we ourselves cannot look at."""
     advice = (
-        "set prepare_features_become to true"
+        f"set {named('become')} to true"
         if error.errno in (errno.EACCES, errno.EPERM)
         else "see to its file system"
     )

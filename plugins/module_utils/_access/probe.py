@@ -17,12 +17,11 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTupl
 from .._system.accounts import Account, group_name, user_name
 from .._system.become import begin_as
 from .._system.parallel import SHARE, SLOW, map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, display
+from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, display
 
 _MAX_LINKS = 40
 _MAX_REASONS = 50
 _BUNDLE = 64
-_OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # vanished since the scan: nothing to read any more
 _DENIED = (errno.EACCES, errno.EPERM)
@@ -132,7 +131,7 @@ def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSErr
         refused = []
         for index, name in enumerate(bundle):
             try:
-                os.close(os.open(name, _OPEN_FILE, dir_fd=directory))
+                os.close(os.open(name, FOLLOW_FILE, dir_fd=directory))
             except OSError as error:
                 refused.append((index, error))
         return refused

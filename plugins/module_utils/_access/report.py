@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Seque
 
 from .._system.accounts import Account
 from .._system.paths import InodeKey, display
+from .._system.samples import SAMPLES
 from .probe import Answer, Directory, Source, ask, begin_to_ask
 
 if TYPE_CHECKING:
     from .plan import SetPlan
-
-MAX_SAMPLES = 10
 
 
 @dataclass
@@ -95,7 +94,7 @@ def _report(account: Account, answer: Answer, plan: SetPlan) -> AccessReport:
             seen.add(key_of(path))
     result = AccessReport(account.name, len(seen), len(plan.opens | plan.hopeless))
     # One blocked directory explains more than many closed files.
-    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:MAX_SAMPLES]:
+    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:SAMPLES]:
         path, text = first[number], answer.reasons[number].text
         why = plan.refused.get(key_of(path))
         result.samples.append({"path": display(path), "reason": f"{text}; not granted: {why}" if why else text})

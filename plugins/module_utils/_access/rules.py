@@ -11,6 +11,7 @@ from typing import Any, List, NamedTuple, Optional
 
 from .._system.accounts import Account, group_name, user_name
 from .._system.paths import display
+from ..errors import named
 from . import acl
 from .acl import PASS, READ, Acl
 from .nodes import Node
@@ -73,14 +74,14 @@ def decide(node: Node, needed: int, account: Account, means: Means) -> Optional[
     if not node.has_acls:
         raise Refusal(
             f"{display(node.path)}: its file system keeps no ACLs, so user {account.name} alone cannot be allowed to "
-            f"{_VERBS[needed]} it: use a group that the user and the owner share, or set prepare_features_permissions "
+            f"{_VERBS[needed]} it: use a group that the user and the owner share, or set {named('permissions')} "
             "to widen, which opens it to more users",
             hopeless=True,
         )
     raise Refusal(
         f"{display(node.path)}: this host has no setfacl, so what is granted to user {account.name} alone could be neither "
         f"seen nor undone: install the package acl, use a group that the user and the owner share, or set "
-        "prepare_features_permissions to widen, which opens it to more users",
+        f"{named('permissions')} to widen, which opens it to more users",
         hopeless=True,
     )
 
@@ -104,7 +105,7 @@ def _check_safety(node: Node, needed: int, account: Account, means: Means) -> No
     if means.uid not in (0, node.uid):
         raise Refusal(
             f"{path} belongs to {user_name(node.uid)}, and only its owner or root may change who can "
-            f"{_VERBS[needed]} it: set prepare_features_become to true"
+            f"{_VERBS[needed]} it: set {named('become')} to true"
         )
     if node.read_only:
         raise Refusal(

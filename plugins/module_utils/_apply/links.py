@@ -22,7 +22,8 @@ from typing import Iterator, List, Optional, Tuple
 
 from .._plan.links import SetPlan
 from .._system.paths import OPEN_DIRECTORY, OURS, InodeKey, display
-from ..errors import FeatureError, advice
+from .._system.refusals import advice
+from ..errors import FeatureError
 from .directories import make_above, make_directory, open_directory
 from .rename import rename_new
 

@@ -12,8 +12,9 @@ from .._scan.model import Entry
 from .._scan.places import EMPTY, PRESENT
 from .._spec.policy import Policy
 from .._system.paths import display
+from .._system.samples import SAMPLES
 from .desired import LegacyInput
-from .links import SAMPLES, SetInput, SetPlan, plan_links, plan_removal
+from .links import SetInput, SetPlan, plan_links, plan_removal
 from .state import PlannedSet, SetScan
 from .status import any_holds, holds, set_status
 

@@ -15,9 +15,8 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan.model import DANGLING, FOLDER, LINK, SPECIAL, UNREAD, Entry
 from .._system.paths import OURS, display, is_below
+from .._system.samples import SAMPLES
 from .desired import Candidate, Desired, LegacyInput
-
-SAMPLES = 10
 
 
 @dataclass

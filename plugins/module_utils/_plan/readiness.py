@@ -12,8 +12,9 @@ from typing import List, NamedTuple, Sequence, Tuple
 from .._scan.model import DANGLING, UNREAD
 from .._scan.places import EMPTY, PRESENT, UNREADABLE
 from .._system.paths import display, is_below
+from .._system.samples import SAMPLES
 from .._system.words import count, verb
-from .links import SAMPLES
+from ..errors import named
 from .needs import is_needed, may_stay_empty
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
@@ -164,7 +165,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
     removed = {name for name, _text in plan.to_remove}
     problems: List[Problem] = []
     if state.leak_count:
-        stray = " (set prepare_features_prune to stray to remove stray links)" if plan.stray else ""
+        stray = f" (set {named('prune')} to stray to remove stray links)" if plan.stray else ""
         problems.append(
             Problem(
                 f"{count(state.leak_count, 'feature')} {verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
@@ -216,7 +217,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
             Problem(
                 f"{count(plan.blocked_by_stray, 'feature')} {verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
                 " stray links in a target lead there"
-                " already: set prepare_features_prune to stray"
+                f" already: set {named('prune')} to stray"
             )
         )
     return problems
@@ -233,7 +234,7 @@ def _advice_on_dangling(state: SetState, text: str) -> str:
     if gone:
         # Nothing is pruned while the directory itself is missing.
         return f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
-    return "bring back what they lead to, or set prepare_features_prune to dangling where it is really gone"
+    return f"bring back what they lead to, or set {named('prune')} to dangling where it is really gone"
 
 
 def _conflicts(state: SetState) -> List[Problem]:
@@ -245,7 +246,7 @@ def _conflicts(state: SetState) -> List[Problem]:
         Problem(
             f"{count(len(conflicts), 'name')} {verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
             f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
-            " or set prepare_features_on_conflict to first to take the directories in their order"
+            f" or set {named('on_conflict')} to first to take the directories in their order"
         )
     ]
 
@@ -257,7 +258,7 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
             Problem(f"{target} lacks {count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
     if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and is_needed(state, host):
-        text = f"{discovered(state)}; add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
+        text = f"{discovered(state)}; add them to its 'legacy', or set {named('on_discovery')} to link or upload"
         return [Problem(text)]
     if may_stay_empty(state, host):
         return []

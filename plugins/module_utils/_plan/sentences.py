@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from .._scan.model import LegacyScan
 from .._system.paths import display
+from .._system.samples import SAMPLES
 from .._system.words import count, verb
-from .links import SAMPLES
 from .state import SetState
 
 

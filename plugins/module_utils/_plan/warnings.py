@@ -12,6 +12,7 @@ from .._scan.model import SPECIAL
 from .._scan.places import ABSENT, UNREADABLE
 from .._system.paths import display
 from .._system.words import count, verb
+from ..errors import named
 from .needs import is_needed
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
@@ -37,7 +38,7 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
     if plan.stray:
         warnings.append(
             f"{count(len(plan.stray), 'stray link')} in {target} into legacy directories that should not be there,"
-            f" as {display(plan.stray[0])}: set prepare_features_prune to stray to remove what is stray"
+            f" as {display(plan.stray[0])}: set {named('prune')} to stray to remove what is stray"
         )
     if plan.differing:
         warnings.append(

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._formats.arrays import ArraySpec
 from .._formats.classify import read_content
 from .._formats.formats import Criteria
 from .._formats.npy import Damaged, DType, Foreign
 from .._formats.zip_directory import open_reader
-from .._system.files import FOLLOW_FILE, with_file
+from .._system.files import with_file
 from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
-from .search import BOUNDS, SYSTEM_DIRECTORIES, Bounds, is_left_out
+from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, InodeKey, display
+from .._system.samples import keep
+from .budget import BOUNDS, Bounds, Budget
+from .search import SYSTEM_DIRECTORIES, is_left_out
 
 # What a file may be besides a kind that is known.
 DAMAGED, OTHER = "damaged", "other"
@@ -63,8 +64,7 @@ class Found:
     def cannot_read(self, sentence: str) -> None:
         """Notes what could not be looked at; the first ten are kept in words."""
         self.unreadable_count += 1
-        if len(self.unreadable) < 10:
-            self.unreadable.append(sentence)
+        keep(self.unreadable, sentence)
 
 
 def describe_directories(paths: Sequence[str], bounds: Bounds = BOUNDS) -> Found:
@@ -72,6 +72,7 @@ def describe_directories(paths: Sequence[str], bounds: Bounds = BOUNDS) -> Found
     walk = _Walk(paths, bounds)
     for path in paths:
         walk.root(path.rstrip("/") or "/")
+    walk.found.cut_short = walk.budget.cut_short
     return walk.found
 
 
@@ -103,12 +104,9 @@ def _word(dtype: DType) -> str:
 class _Walk:
     def __init__(self, paths: Sequence[str], bounds: Bounds) -> None:
         self.found = Found()
-        self.bounds = bounds
+        self.budget = Budget(bounds)
         self.roots = {path.rstrip("/") or "/" for path in paths}
-        self.deadline = time.monotonic() + bounds.seconds
         self.visited: Set[InodeKey] = set()
-        self.names = 0
-        self.over = False
 
     def root(self, path: str) -> None:
         try:
@@ -128,16 +126,15 @@ class _Walk:
             return
         if info.st_dev != device:
             if path not in self.roots:
-                self._cut(f"{display(path)} is on another file system: name it as well to look into it")
+                self.budget.cut(f"{display(path)} is on another file system: name it as well to look into it")
             return
-        if depth > self.bounds.depth:
-            self._cut(f"{display(path)} lies more than {self.bounds.depth} levels deep")
+        if self.budget.too_deep(path, depth):
             return
         self.visited.add(key)
         files, folders = self._list(fd, path)
         self._describe(fd, path, files)
         for name in folders:
-            if self.over:
+            if self.budget.over:
                 return
             below = f"{path.rstrip('/')}/{name}"
             try:
@@ -157,7 +154,7 @@ class _Walk:
         try:
             with os.scandir(fd) as listing:
                 for item in listing:
-                    if self._is_spent(path):
+                    if self.budget.spent(path):
                         break
                     if item.name.startswith(".") or is_left_out(item.name):
                         continue
@@ -186,33 +183,10 @@ class _Walk:
         def look(name: str) -> Any:
             return with_file(describe_file, name, fd, FOLLOW_FILE, (path, name))
 
-        for name, described in map_parallel(self._in_time(files, path), look):
+        for name, described in map_parallel(self.budget.in_time(files, path), look):
             if isinstance(described, OSError):
                 self.found.cannot_read(f"{display(path)}/{display(name)} cannot be read ({described.strerror})")
             elif isinstance(described, Exception):
                 raise described
             elif described is not None:
                 self.found.files.append((path, name, described, files[name]))
-
-    def _in_time(self, files: Dict[str, bool], path: str) -> Iterator[str]:
-        for name in files:
-            if self._is_late(path):
-                return
-            yield name
-
-    def _is_spent(self, path: str) -> bool:
-        self.names += 1
-        if self.names > self.bounds.entries and not self.over:
-            self._cut(f"{self.bounds.entries} names were looked at when it came to {display(path)}")
-            self.over = True
-        return self.over or (self.names % 64 == 1 and self._is_late(path))
-
-    def _is_late(self, path: str) -> bool:
-        if not self.over and time.monotonic() > self.deadline:
-            self._cut(f"{self.bounds.seconds:g} seconds had passed when it came to {display(path)}")
-            self.over = True
-        return self.over
-
-    def _cut(self, reason: str) -> None:
-        if len(self.found.cut_short) < 10:
-            self.found.cut_short.append(reason)

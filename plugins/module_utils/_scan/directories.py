@@ -16,9 +16,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from .._formats.classify import FEATURE, Classification, classify_file
 from .._formats.formats import Criteria
 from .._spec.folders import EVERY_FOLDER, FolderRule
-from .._system.files import FOLLOW_FILE, OPEN_FILE, with_file
+from .._system.files import with_file
 from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display
 from .model import (
     DANGLING,
     FILE,

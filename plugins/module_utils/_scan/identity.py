@@ -17,7 +17,8 @@ from typing import Callable, Dict, Iterable, List, Set, Tuple
 
 from .._formats.classify import content_digest, file_digest
 from .._formats.digest import short_digest
-from .._system.files import FOLLOW_FILE, with_file
+from .._system.files import with_file
+from .._system.paths import FOLLOW_FILE
 from .model import Entry
 
 Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)

@@ -12,9 +12,9 @@ import json
 import os
 import stat
 import zlib
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .._formats.classify import Classification, file_digest
+from .._formats.classify import Classification
 from .._system.paths import OPEN_FILE
 from .beside import manifest_path
 
@@ -32,11 +32,16 @@ class Wanted(NamedTuple):
 Manifest = Dict[str, Wanted]  # by path below the staging directory, "/" between
 
 
-def token_of(fd: int, name: str, classification: Classification) -> str:
-    """What a feature is recognised by after its journey: the identity where the format has one, else the bytes."""
+def token_of(classification: Classification, digest: Callable[[], bytes]) -> str:
+    """What a feature is recognised by after its journey: the identity where the format has one, else its bytes' digest."""
     if classification.identity is not None:
         return "i" + classification.identity.hex()
-    return "c" + file_digest(fd).hex()
+    return "c" + digest().hex()
+
+
+def are_of_bytes(tokens: Iterable[str]) -> bool:
+    """Whether one of them can be compared with a file's only by reading that."""
+    return any(token.startswith("c") for token in tokens)
 
 
 def pack_manifest(manifest: Manifest) -> str:

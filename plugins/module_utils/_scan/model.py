@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats.classify import FEATURE, Classification
+from .._system.samples import keep
 from .places import UNREADABLE, Place
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
@@ -75,8 +76,7 @@ class DirectoryScan:
     def gap(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""
         self.gap_count += 1
-        if len(self.gaps) < 10:
-            self.gaps.append(sentence)
+        keep(self.gaps, sentence)
 
     @property
     def reason(self) -> str:

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .._formats.classify import FEATURE, classify_file
 from .._formats.formats import Criteria
 from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet, name_filter
-from .._system.files import OPEN_FILE, with_file
+from .._system.files import with_file
 from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, InodeKey, display
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display
+from ..errors import named
+from .budget import BOUNDS, Bounds, Budget
 from .model import Discovery
 
 # Uploads under way and the beginnings of files: neither are features to link.
@@ -32,17 +33,6 @@ SYSTEM_DIRECTORIES = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/snap", "/sys", "/usr"),
     *("/var/lib/containerd", "/var/lib/docker"),
 )
-
-
-class Bounds(NamedTuple):
-    """What a search may cost. depth: levels of directories below a root; seconds; entries: names looked at."""
-
-    depth: int = 12
-    seconds: float = 20.0
-    entries: int = 2000000
-
-
-BOUNDS = Bounds()
 
 
 @dataclass
@@ -64,7 +54,7 @@ def sweep(
     for root in roots:
         search.root(root)
     found = {one.name: _topmost(search, one.name) for one in sets}
-    return Sweep(found, search.cut_short)
+    return Sweep(found, search.budget.cut_short)
 
 
 class _Look(NamedTuple):
@@ -86,12 +76,8 @@ class _Search:
         ]
         self.top = ""
         self.visited: Set[InodeKey] = set(known)
-        self.bounds = bounds
-        self.deadline = time.monotonic() + bounds.seconds
-        self.entries = 0
+        self.budget = Budget(bounds)
         self.roots = frozenset(root.rstrip("/") or "/" for root in roots)
-        self.cut_short: List[str] = []
-        self.over = False
         # By directory: features of each set right in it; all directories in it, entered or not.
         self.counts: Dict[str, Dict[str, int]] = {}
         self.children: Dict[str, List[str]] = {}
@@ -114,20 +100,19 @@ class _Search:
             return
         if info.st_dev != device:
             if path not in self.roots:
-                self._cut(
-                    f"{display(path)} is on another file system: add it to prepare_features_search_roots to search it too"
+                self.budget.cut(
+                    f"{display(path)} is on another file system: add it to {named('search_roots')} to search it too"
                 )
             return
-        if depth > self.bounds.depth:
-            self._cut(f"{display(path)} lies more than {self.bounds.depth} levels deep")
+        if self.budget.too_deep(path, depth):
             return
         self.visited.add(key)
         files, folders = self._list(fd, path)
-        if files and not self.over:
+        if files and not self.budget.over:
             self._classify(fd, path, files)
         self.children[path] = [_join(path, name) for name in folders]
         for name in folders:
-            if self.over:
+            if self.budget.over:
                 return
             self._descend(fd, name, _join(path, name), device, depth + 1)
 
@@ -138,7 +123,7 @@ class _Search:
         try:
             with os.scandir(fd) as listing:
                 for item in listing:
-                    if self._spent(path):
+                    if self.budget.spent(path):
                         break
                     if item.is_dir(follow_symlinks=False):
                         if not is_left_out(item.name):
@@ -162,7 +147,7 @@ class _Search:
     def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
         looks = [look for look in self.looks if look.folders.enters(path[len(self.top) :])]
-        for name, kinds in map_parallel(self._in_time(files, path), lambda name: self._kinds(fd, path, name)):
+        for name, kinds in map_parallel(self.budget.in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
             if isinstance(kinds, Exception):
@@ -173,12 +158,6 @@ class _Search:
         if counts:
             self.counts[path] = counts
 
-    def _in_time(self, files: List[str], path: str) -> Iterator[str]:
-        for name in files:
-            if self._late(path):
-                return
-            yield name
-
     def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
         """What the file is to each criteria that is asked of its name."""
         return with_file(self._classify_file, name, directory, OPEN_FILE, (path, name)) or {}
@@ -186,26 +165,6 @@ class _Search:
     def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
         criteria = {look.criteria for look in self.looks if look.accepts(name)}
         return {one: classify_file(fd, info, name, one).kind for one in criteria}
-
-    def _spent(self, path: str) -> bool:
-        self.entries += 1
-        if self.entries > self.bounds.entries:
-            if not self.over:
-                self._cut(f"{self.bounds.entries} names were looked at when it came to {display(path)}")
-            self.over = True
-        elif self.entries % 64 == 1:
-            self._late(path)
-        return self.over
-
-    def _late(self, path: str) -> bool:
-        if not self.over and time.monotonic() > self.deadline:
-            self._cut(f"{self.bounds.seconds:g} seconds had passed when it came to {display(path)}")
-            self.over = True
-        return self.over
-
-    def _cut(self, reason: str) -> None:
-        if len(self.cut_short) < 10:
-            self.cut_short.append(reason)
 
 
 def is_left_out(name: str) -> bool:

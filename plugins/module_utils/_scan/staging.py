@@ -17,12 +17,12 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .._formats.classify import FEATURE, classify_file
+from .._formats.classify import FEATURE, classify_file, file_digest
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.become import run_as
-from .._system.files import OPEN_FILE, with_file
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, display
+from .._system.files import with_file
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
 from ..errors import FeatureError
 from .beside import manifest_path, staging_path
 from .manifest import Wanted, read_manifest, token_of
@@ -63,7 +63,7 @@ def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Want
         classification = classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
         if classification.kind != FEATURE:
             return f"is not a feature: {classification.reason}"
-        if token_of(fd, name, classification) != wanted.token:
+        if token_of(classification, lambda: file_digest(fd)) != wanted.token:
             return "has another content than the source had when it was classified"
         return ""
 

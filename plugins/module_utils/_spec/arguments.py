@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from .._system.accounts import Account, find_account
 from .._system.paths import display, expand_home
-from ..errors import FeatureError
+from ..errors import NAMING, FeatureError, named
 from .policy import Policy
 from .sets import FeatureSet, parse_sets, resolve_sets
 
@@ -18,6 +18,7 @@ from .sets import FeatureSet, parse_sets, resolve_sets
 SETS_ARGUMENTS: Dict[str, Any] = {
     "sets": {"type": "list", "elements": "dict", "required": True},
     "user": {"type": "str"},
+    **NAMING,
 }
 
 PLAN_ARGUMENTS: Dict[str, Any] = {
@@ -62,6 +63,6 @@ def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:
     for root in roots:
         if not root.startswith(("/", "~")):
             raise FeatureError(
-                f"prepare_features_search_roots: '{display(root)}' is a relative path: write it from / on, or with ~"
+                f"{named('search_roots')}: '{display(root)}' is a relative path: write it from / on, or with ~"
             )
     return tuple(roots)

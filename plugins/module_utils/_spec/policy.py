@@ -12,7 +12,7 @@ from typing import Tuple
 
 @dataclass(frozen=True)
 class Policy:
-    """The role's variables that bear on the plan; names and meanings as prepare_features_*."""
+    """The options that bear on the plan, with the names and meanings that the modules document."""
 
     on_conflict: str = "fail"
     prune: str = "none"

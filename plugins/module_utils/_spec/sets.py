@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from .._formats.arrays import ArraySpec
 from .._formats.formats import Criteria
 from .._system.paths import expand_home
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 from .arrays import check_arrays_are_told, parse_arrays
 from .folders import FolderRule
 
@@ -98,13 +98,13 @@ def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
 def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
     """The sets of one run, or a FeatureError that names the set and the key."""
     if not raw:
-        raise FeatureError("prepare_features_sets is empty: name at least one feature set with 'name' and 'target'")
+        raise FeatureError(f"{named('sets')} is empty: name at least one feature set with 'name' and 'target'")
     sets = [_parse_set(item, number) for number, item in enumerate(raw, 1)]
     for index, one in enumerate(sets):
         for other in sets[:index]:
             if one.name == other.name:
                 raise FeatureError(
-                    f"feature set '{one.name}' is listed twice in prepare_features_sets: give each set its own name"
+                    f"feature set '{one.name}' is listed twice in {named('sets')}: give each set its own name"
                 )
             if one.target.rstrip("/") == other.target.rstrip("/"):
                 raise FeatureError(
@@ -132,10 +132,10 @@ def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
 
 def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     if not isinstance(raw, Mapping):
-        raise FeatureError(f"feature set {number} in prepare_features_sets is not a dictionary: give it 'name' and 'target'")
+        raise FeatureError(f"feature set {number} in {named('sets')} is not a dictionary: give it 'name' and 'target'")
     name = _text(raw.get("name"))
     if not name:
-        raise FeatureError(f"feature set {number} in prepare_features_sets has no 'name': name it")
+        raise FeatureError(f"feature set {number} in {named('sets')} has no 'name': name it")
     where = f"feature set '{name}'"
     unknown = sorted(str(key) for key in raw if key not in SET_OPTIONS)
     if unknown:

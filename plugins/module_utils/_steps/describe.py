@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._formats.registry import KINDS
+from .._scan.budget import Bounds
 from .._scan.describe import DAMAGED, OTHER, Array, Described, Found, describe_directories
-from .._scan.search import Bounds
 from .._system.accounts import Account
 from .._system.paths import display, expand_home
-from ..errors import FeatureError
+from .._system.samples import SAMPLES
+from ..errors import FeatureError, named
 
-# Of anything that may be many: directories of a group, groups, samples.
-_MOST = 10
 # A person waits for it, and reads the files' headers in any case: it may take longer than the search before an upload.
 _BOUNDS = Bounds(seconds=60.0)
 _PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
@@ -93,10 +92,10 @@ def summarise(found: Found, roots: Sequence[str]) -> Dict[str, Any]:
     """Groups, counts and samples out of all that was found below the roots."""
     groups, others, damaged = _grouped(found.files)
     names: Set[str] = set()
-    shown = [_as_data(group, names, roots) for group in groups[:_MOST]]
+    shown = [_as_data(group, names, roots) for group in groups[:SAMPLES]]
     return {
         "groups": shown,
-        "groups_left_out": max(0, len(groups) - _MOST),
+        "groups_left_out": max(0, len(groups) - SAMPLES),
         "damaged": _samples(damaged),
         "other": {**_samples(others), "endings": _endings(others)},
         "links": {
@@ -146,22 +145,22 @@ def _as_data(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
         "duplicates": group.files - group.features,
         "links": group.links,
         "bytes": group.size,
-        "directories": [{"path": display(path), "files": count} for path, count in ordered[:_MOST]],
-        "directories_left_out": max(0, len(ordered) - _MOST),
+        "directories": [{"path": display(path), "files": count} for path, count in ordered[:SAMPLES]],
+        "directories_left_out": max(0, len(ordered) - SAMPLES),
         "entry": entry,
         "text": as_yaml(entry),
     }
 
 
 def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:
-    """A set for C(prepare_features_sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
+    """A set for the option C(sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
     name = base = _set_name(group)
     number = 1
     while name in names:
         number += 1
         name = f"{base}_{number}"
     names.add(name)
-    patterns = [f"*{ending}" for ending in sorted(group.endings)] if len(group.endings) <= _MOST else ["*"]
+    patterns = [f"*{ending}" for ending in sorted(group.endings)] if len(group.endings) <= SAMPLES else ["*"]
     kind = next(one for one in KINDS if one.name == group.kind)
     entry: Dict[str, Any] = {
         "name": name,
@@ -193,7 +192,7 @@ def _set_name(group: Group) -> str:
 def legacy_of(directories: Iterable[str], roots: Sequence[str]) -> List[str]:
     """Few directories that all of these lie in, and none above the roots: each is scanned with all that is in it."""
     kept = _topmost(set(directories))
-    while len(kept) > _MOST:
+    while len(kept) > SAMPLES:
         deepest = max(path.count("/") for path in kept if path not in roots) if kept - set(roots) else 0
         if not deepest:
             break
@@ -245,7 +244,7 @@ def _flow(values: Sequence[Any]) -> str:
 
 def _samples(files: Files) -> Dict[str, Any]:
     samples = [
-        {"path": display(f"{directory.rstrip('/')}/{name}"), "reason": one.reason} for directory, name, one in files[:_MOST]
+        {"path": display(f"{directory.rstrip('/')}/{name}"), "reason": one.reason} for directory, name, one in files[:SAMPLES]
     ]
     return {"count": len(files), "bytes": sum(one.size for _directory, _name, one in files), "samples": samples}
 
@@ -255,7 +254,7 @@ def _endings(files: Files) -> Dict[str, int]:
     for _directory, name, _one in files:
         ending = display(os.path.splitext(name)[1])
         counts[ending] = counts.get(ending, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST])
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES])
 
 
 def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Found) -> List[str]:
@@ -268,7 +267,7 @@ def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others
         more += [f"{one['links']} links to them"] if one["links"] else []
         lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
         lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
-        lines += ["  in prepare_features_sets:", *("    " + line for line in one["text"].splitlines())]
+        lines += [f"  in {named('sets')}:", *("    " + line for line in one["text"].splitlines())]
     if groups > len(shown):
         lines.append(f"{groups - len(shown)} more groups of files")
     for files, word in ((damaged, "damaged"), (others, "of other kinds")):

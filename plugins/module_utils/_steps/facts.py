@@ -16,12 +16,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._formats.classify import DAMAGED
 from .._plan.digest import digest_of_run
-from .._plan.links import SAMPLES
 from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
 from .._plan.state import HostState, SetState
 from .._scan.model import DANGLING, LINK, Entry, LegacyScan
 from .._system.mounts import network_file_system
 from .._system.paths import display
+from .._system.samples import SAMPLES, keep
 
 
 def facts(host: HostState, mounts: str = "", declared: Sequence[Mapping[str, Any]] = ()) -> Dict[str, Any]:
@@ -168,8 +168,8 @@ def _rejected(state: SetState) -> Dict[str, Any]:
         if len(samples) < SAMPLES and key not in reasons:
             reasons.add(key)
             samples.append(_sample(directory, entry))
-        elif len(repeated) < SAMPLES:
-            repeated.append(_sample(directory, entry))
+        else:
+            keep(repeated, _sample(directory, entry))
 
     for one in state.legacy:
         for entry in one.rejected:

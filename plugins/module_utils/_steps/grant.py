@@ -18,11 +18,11 @@ from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import display
+from .._system.samples import SAMPLES
 from .._system.words import count
 from ..errors import FeatureError
 from .inspect import inspect_host
 
-SAMPLES = 10
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 

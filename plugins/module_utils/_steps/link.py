@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._apply.links import LinkCounts, apply_links
 from .._plan.host import plan_of_removal
-from .._plan.links import SAMPLES, SetPlan
+from .._plan.links import SetPlan
 from .._plan.readiness import assess
 from .._plan.state import HostState, SetState
 from .._scan.places import UNREADABLE
@@ -19,6 +19,7 @@ from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.capabilities import OWNERSHIP, SYMLINKS, as_writer, choose_writer
 from .._system.paths import display
+from .._system.samples import SAMPLES
 from .._system.words import count
 from ..errors import FeatureError
 from .inspect import inspect_host

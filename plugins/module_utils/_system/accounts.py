@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional, Tuple
 
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _named(name: str) -> Account:
         except (KeyError, OverflowError):
             pass
     raise FeatureError(
-        f"prepare_features_user: this host has no account '{name}': "
+        f"{named('user')}: this host has no account '{name}': "
         "create it, or name the account that runs the training"
     )
 

@@ -14,7 +14,7 @@ import signal
 from functools import partial
 from typing import Any, Callable, NoReturn, Tuple
 
-from ..errors import REPORT_TO, FeatureError, our_fault
+from ..errors import REPORT_TO, FeatureError, named, our_fault
 from .accounts import Account, user_name
 
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
@@ -42,7 +42,7 @@ def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Call
         me = user_name(own)
         raise FeatureError(
             f"cannot become user {account.name} to see what that user may read: user {me} has no right to: "
-            f"set prepare_features_become to true or prepare_features_user to {me}"
+            f"set {named('become')} to true or {named('user')} to {me}"
         )
     for codec in _CODECS:
         codecs.lookup(codec)  # a codec is a module, imported at its first use

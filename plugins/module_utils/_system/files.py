@@ -17,9 +17,6 @@ T = TypeVar("T")
 # A file for messages: the path of a directory, and the file's path below it.
 Shown = Tuple[str, str]
 
-FOLLOW_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-OPEN_FILE = FOLLOW_FILE | os.O_NOFOLLOW
-
 
 def with_file(
     use: Callable[[int, os.stat_result, str], T], name: str, directory: Optional[int], flags: int, shown: Shown

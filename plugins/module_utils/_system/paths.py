@@ -49,7 +49,8 @@ def is_below(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLLOW_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_FILE = FOLLOW_FILE | os.O_NOFOLLOW
 FOLLOW_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 OPEN_DIRECTORY = FOLLOW_DIRECTORY | os.O_NOFOLLOW
 

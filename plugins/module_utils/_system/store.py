@@ -16,13 +16,12 @@ import pwd
 import stat
 from typing import BinaryIO, Iterator, Optional
 
-from .paths import OPEN_DIRECTORY
+from .paths import OPEN_DIRECTORY, OPEN_FILE
 
 NAME = "trainprep.features"
 MOST_BYTES = 1 << 20
 MOST_FILES = 16
 
-_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = ".new"
 
 
@@ -36,7 +35,7 @@ def load(name: str) -> Optional[bytes]:
 
 
 def _open(directory: int, name: str) -> BinaryIO:
-    return os.fdopen(os.open(name, _OPEN_FILE, dir_fd=directory), "rb")
+    return os.fdopen(os.open(name, OPEN_FILE, dir_fd=directory), "rb")
 
 
 def save(name: str, content: bytes) -> bool:

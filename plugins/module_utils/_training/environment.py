@@ -19,7 +19,7 @@ from typing import Dict, Mapping, Optional, Tuple
 from .._system.accounts import Account
 from .._system.paths import display, expand_home
 from .._system.programs import ask_program
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _PATIENCE = 90
@@ -56,7 +56,7 @@ def find_virtualenv(path: str, account: Account) -> str:
     if not path:
         return ""
     path = expand_home(path, account.home)
-    advice = "create it, or set deploy_training_virtualenv (empty: the host's python3)"
+    advice = f"create it, or set {named('virtualenv')} (empty: the host's python3)"
     if not os.path.isdir(path):
         raise FeatureError(f"the virtual environment {display(path)} is not there for user {account.name}: {advice}")
     marks = (os.path.join(path, *names) for names in (("conda-meta",), ("bin", "activate"), ("pyvenv.cfg",)))
@@ -73,13 +73,13 @@ def find_python(virtualenv: str, login: Mapping[str, str], account: Account) -> 
     if not virtualenv:
         found: Optional[str] = shutil.which("python3", path=login.get("PATH") or PATH)
         if not found:
-            raise FeatureError(f"user {account.name} finds no python3 on this host: install it, or set deploy_training_virtualenv")
+            raise FeatureError(f"user {account.name} finds no python3 on this host: install it, or set {named('virtualenv')}")
         return found
     python = os.path.join(virtualenv, "bin", "python")
     if not os.access(python, os.X_OK):
         raise FeatureError(
             f"the virtual environment {display(virtualenv)} has no bin/python that user {account.name} may run:"
-            " create it, or set deploy_training_virtualenv (empty: the host's python3)"
+            f" create it, or set {named('virtualenv')} (empty: the host's python3)"
         )
     return python
 

@@ -16,7 +16,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 from .._system.accounts import Account
 from .._system.paths import display
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 
 PROJECT = "project"  # in a run's folder
 STAGED = ".project-"  # beside the runs, on its way there
@@ -31,12 +31,12 @@ def make_directories(account: Account, paths: Sequence[str], check: bool) -> Non
         except OSError as error:
             raise FeatureError(
                 f"{display(path)} cannot be made by user {account.name} ({error.strerror}):"
-                " create it for that user, or set deploy_training_dir"
+                f" create it for that user, or set {named('dir')}"
             ) from None
     for path in paths:
         if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
             raise FeatureError(
-                f"{display(path)} is not writable for user {account.name}: give it to that user, or set deploy_training_dir"
+                f"{display(path)} is not writable for user {account.name}: give it to that user, or set {named('dir')}"
             )
 
 

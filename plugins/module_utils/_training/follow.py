@@ -11,6 +11,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from .._system.accounts import Account
+from ..errors import NAMING
 from .command import check_session
 from .log import FILTERS, TRAINING, epoch_of, overwritten, read_progress, visible, wanted
 from .pace import epochs_done, pace
@@ -23,6 +24,7 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "session": {"type": "str", "default": "attn_crnn_v2"},
     "dir": {"type": "str", "default": "~/emotion_recognition"},
     "user": {"type": "str"},
+    **NAMING,
     "filter": {"type": "str", "choices": list(FILTERS), "default": TRAINING},
     "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
     "stale_after": {"type": "int", "default": 900},

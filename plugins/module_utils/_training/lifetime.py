@@ -19,7 +19,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from .._system.accounts import Account, user_name
 from .._system.programs import ask_program
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 
 STAY, SYSTEM, USER = "stay", "system", "user"
 
@@ -99,7 +99,7 @@ class Lifetime:
             raise FeatureError(
                 f"logind ends the processes of user {account.name} with the connection (KillUserProcesses=yes), so the training"
                 f" would not live: have an administrator run `loginctl enable-linger {account.name}`, or deploy with"
-                " deploy_training_become=true"
+                f" {named('become')}=true"
             )
         self.place = place
 
@@ -119,7 +119,7 @@ class Lifetime:
         if server and self._is_own(server) and self._place_of(server) == USER:
             raise FeatureError(
                 f"a tmux server of user {self._account.name} is there that logind ends with the login it came from"
-                " (KillUserProcesses=yes): end it (tmux kill-server), or deploy with deploy_training_become=true"
+                f" (KillUserProcesses=yes): end it (tmux kill-server), or deploy with {named('become')}=true"
             )
         unit = f"--unit=trainprep-{session}-{os.getpid()}"
         runtime = f"XDG_RUNTIME_DIR=/run/user/{self._account.uid}"

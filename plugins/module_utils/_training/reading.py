@@ -12,7 +12,7 @@ import stat
 import time
 from typing import List, Optional, Tuple
 
-from .._system.paths import display
+from .._system.paths import OPEN_FILE, display
 from ..errors import FeatureError
 from .runs import Run, RunState
 from .tmux import boot_id
@@ -54,7 +54,7 @@ def elapsed(run: Optional[Run], now: float) -> Optional[float]:
 
 def open_log(run: Run) -> int:
     """A descriptor on the run's log."""
-    handle = os.open(run.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(run.log, OPEN_FILE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise FeatureError(f"{display(run.log)} is not a regular file: remove that run's folder")

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
 from .._system.accounts import Account
-from .._system.paths import display, expand_home
-from ..errors import FeatureError
+from .._system.paths import OPEN_FILE, display, expand_home
+from ..errors import FeatureError, named
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
 
 RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.log", "launcher.py", "environment.json"
@@ -86,7 +86,7 @@ def working_directory(path: str, account: Account) -> str:
     directory = expand_home(path, account.home)
     if not directory.startswith("/"):
         raise FeatureError(
-            f"deploy_training_dir '{display(path)}' is a relative path: write it from / on, or with ~ for the training user's home"
+            f"{named('dir')} '{display(path)}' is a relative path: write it from / on, or with ~ for the training user's home"
         )
     return directory
 
@@ -99,7 +99,7 @@ def runs_of(directory: str, session: str) -> str:
 def read_json(path: str) -> Dict[str, Any]:
     """A small JSON object from a regular file; empty where there is none."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, OPEN_FILE)
     except FileNotFoundError:
         return {}
     except OSError as error:

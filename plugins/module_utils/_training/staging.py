@@ -15,7 +15,7 @@ from typing import Any, Dict
 
 from .._system.accounts import Account
 from .._system.paths import OPEN_DIRECTORY, display, key_of
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 from .command import check_session
 from .folder import PROJECT, STAGED, make_directories
 from .runs import find_run, runs_of, working_directory
@@ -26,7 +26,7 @@ def stage_project(account: Account, directory: str, session: str) -> Dict[str, A
     check_session(session)
     rsync = shutil.which("rsync", path=(os.environ.get("PATH") or "") + ":/usr/local/bin:/usr/bin:/bin")
     if not rsync:
-        raise FeatureError("rsync is missing on this host: install the package rsync, deploy_training_project is sent by it")
+        raise FeatureError(f"rsync is missing on this host: install the package rsync, {named('project')} is sent by it")
     directory = working_directory(directory, account)
     runs = runs_of(directory, session)
     make_directories(account, [directory, runs], False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 from .._system.accounts import Account
-from ..errors import FeatureError
+from ..errors import FeatureError, named
 from .command import check_script, check_session, show_command
 from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
 from .folder import PROJECT, lock_runs, make_directories, new_run, write_file
@@ -77,10 +77,10 @@ def plan_start(account: Account, order: Order) -> Plan:
     if order.ready_for and order.ready_for != account.name:
         raise FeatureError(
             f"the features were made ready for user {order.ready_for}, but {account.name} is to train:"
-            " set prepare_features_user and deploy_training_user to one account"
+            f" set {named('ready_for')} and {named('user')} to one account"
         )
     if order.keep_runs < 1:
-        raise FeatureError(f"deploy_training_keep_runs is {order.keep_runs}: keep 1 ended run at least")
+        raise FeatureError(f"{named('keep_runs')} is {order.keep_runs}: keep 1 ended run at least")
     directory = working_directory(order.directory, account)
     virtualenv = find_virtualenv(order.virtualenv, account)
     find_tmux()
@@ -175,13 +175,13 @@ def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> 
         answer["changed"] = False
         answer["message"] = (
             f"{'a training' if run_state.process else 'something'} is live in tmux session '{order.session}'"
-            f" (process {live.pid if live else '?'}) and was left alone: set deploy_training_restart=true to replace it"
+            f" (process {live.pid if live else '?'}) and was left alone: set {named('restart')}=true to replace it"
         )
         return answer
     if run_state.session.active and not run_state.alive and not order.restart and _has_shell(run_state):
         raise FeatureError(
             f"tmux session '{order.session}' is in use by a shell, but no training runs in it: end it"
-            f" (tmux kill-session -t {order.session}) or set deploy_training_restart=true"
+            f" (tmux kill-session -t {order.session}) or set {named('restart')}=true"
         )
     answer["message"] = f"started in tmux session '{order.session}'"
     if run_state.alive:

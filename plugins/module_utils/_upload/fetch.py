@@ -15,13 +15,15 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._formats.classify import DAMAGED, FEATURE, classify_file
+from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
 from .._scan.beside import staging_path
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
+from .._system.files import with_file
 from .._system.paths import OPEN_FILE, display
+from .._system.samples import keep
 from ..errors import FeatureError
 from .plan import find_missing, name_foreign
 from .present_elsewhere import find_elsewhere
@@ -227,10 +229,8 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
         twice = first.get(token) if kind == FEATURE else None
         if kind != FEATURE or twice is not None:
             classified.left_out += 1
-            if len(classified.samples) < 10:
-                classified.samples.append(
-                    {"path": shown, "reason": reason if twice is None else f"the same feature as {twice}"}
-                )
+            reason = reason if twice is None else f"the same feature as {twice}"
+            keep(classified.samples, {"path": shown, "reason": reason})
             os.unlink(path, dir_fd=fd)
             continue
         if name in manifest:
@@ -246,14 +246,15 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
 
 
 def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
-    file = os.open(path, OPEN_FILE, dir_fd=fd)
-    try:
-        info = os.fstat(file)
+    def classify(file: int, info: os.stat_result, _name: str) -> Tuple[int, str, str, str]:
         classification = classify_file(file, info, path.rpartition("/")[2], feature_set.criteria)
-        token = token_of(file, path, classification) if classification.kind == FEATURE else ""
+        token = token_of(classification, lambda: file_digest(file)) if classification.kind == FEATURE else ""
         return info.st_size, classification.kind, classification.reason, token
-    finally:
-        os.close(file)
+
+    found = with_file(classify, path, fd, OPEN_FILE, (feature_set.name, path))
+    if found is None:
+        raise FeatureError(f"{display(path)} is not a file any more, while it was fetched: run again")
+    return found
 
 
 def _remove_empty_folders(fd: int, manifest: Manifest) -> None:

@@ -15,9 +15,8 @@ from .._scan.model import DANGLING, Entry
 from .._scan.staging import Staged, is_temporary
 from .._spec.sets import FeatureSet
 from .._system.paths import display
+from .._system.samples import SAMPLES
 from ..errors import FeatureError
-
-_SAMPLES = 10
 
 # By token in a manifest: where that feature stands, for people.
 Places = Mapping[str, str]
@@ -121,7 +120,7 @@ def find_missing(feature_set: FeatureSet, target: TargetContent, manifest: Manif
             f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
             f" that are expected would lie in {display(target.path)}: complete the source, or correct 'expected'"
         )
-    warnings = kept[:_SAMPLES]
+    warnings = kept[:SAMPLES]
     if places:
         warnings.append(f"left out of the upload: {len(places)} that stand in another set's target already, as {places[0]}")
     return Missing(missing, present, len(places), tuple(warnings))

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Dict, Sequence, Set
 
 from .._scan.beside import staging_path
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.identity import digest_of
-from .._scan.manifest import read_manifest
+from .._scan.manifest import are_of_bytes, read_manifest, token_of
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
 from .._spec.sets import FeatureSet, name_filter
@@ -25,15 +26,13 @@ Places = Dict[str, str]
 def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
     """The features that a scan of a target found. asked: the tokens of interest, which decide whether bytes have to be read."""
     places: Places = {}
-    by_content = any(token.startswith("c") for token in asked)
+    by_content = are_of_bytes(asked)
     for entry in scan.entries:
         if not entry.is_feature:
             continue
-        path = os.path.join(target, entry.path)
-        if entry.classification.identity is not None:
-            places["i" + entry.classification.identity.hex()] = display(path)
-        elif by_content:
-            places["c" + digest_of(target, entry.path).hex()] = display(path)
+        if by_content or entry.classification.identity is not None:
+            token = token_of(entry.classification, partial(digest_of, target, entry.path))
+            places[token] = display(os.path.join(target, entry.path))
     return places
 
 

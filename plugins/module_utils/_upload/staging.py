@@ -23,7 +23,8 @@ from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
 from .._spec.sets import FeatureSet, name_filter
 from .._system.accounts import Account
 from .._system.paths import OPEN_DIRECTORY, InodeKey, display, key_of
-from ..errors import FeatureError, advice
+from .._system.refusals import advice
+from ..errors import FeatureError
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
 from .present_elsewhere import find_elsewhere, tokens_in
 from .requirements import Room, check_mount, check_room, measure_room

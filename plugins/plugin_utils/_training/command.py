@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._training.command import show_command
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 
 # bash where the host has it, since most write for it.
 ANY_SHELL = 'command -v bash >/dev/null && exec bash -o pipefail -c "$0" command "$@"; exec sh -c "$0" command "$@"'
@@ -22,10 +22,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+\Z")
 _BUILTINS = {*("cd", "exec", "export", "source", ".", "set", "if", "for", "while", "time", "eval", "ulimit", "umask", "test", "trap")}
 
 
-def split_arguments(raw: Any, variable: str = "deploy_training_args") -> list[str]:
+def split_arguments(raw: Any, variable: str = "") -> list[str]:
     """Arguments of a program: a list is taken item by item, a text is split as a shell would."""
     if raw is None:
         return []
+    variable = variable or named("arguments")
     if isinstance(raw, str):
         try:
             return shlex.split(raw)
@@ -82,6 +83,6 @@ def program_of(raw: Any) -> str:
 def pack_environment(raw: Any) -> str:
     """The configured variables as one text, so that none of its values is hidden wherever it stands in a result."""
     if not isinstance(raw, dict):
-        raise FeatureError("deploy_training_environment is not a dictionary of variables: write each as NAME: value")
-    variables = {str(name): _check_text(str(value), "deploy_training_environment") for name, value in raw.items()}
+        raise FeatureError(f"{named('environment')} is not a dictionary of variables: write each as NAME: value")
+    variables = {str(name): _check_text(str(value), named("environment")) for name, value in raw.items()}
     return json.dumps({"variables": variables})

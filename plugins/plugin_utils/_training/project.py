@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 
 # Of whoever runs Ansible from a hook of git: they would lead to that other repository.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
@@ -36,7 +36,7 @@ class Project:
 def read_project(path: str) -> Project:
     """The project in this folder: all of it but what its .gitignore files name, and .git itself."""
     if not os.path.isdir(path):
-        raise FeatureError(f"deploy_training_project '{path}' is not a folder on the controller: give the folder of the project")
+        raise FeatureError(f"{named('project')} '{path}' is not a folder on the controller: give the folder of the project")
     if _git(path, "rev-parse", "--is-inside-work-tree", check=False) == "true":
         files = tuple(sorted(_listed(path)))
         commit = _git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or None
@@ -47,12 +47,12 @@ def read_project(path: str) -> Project:
 
 def check_start(project: Project, script: str, program: str) -> None:
     """What is to be started has to be among the files that are sent."""
-    for name, variable in ((script, "deploy_training_script"), (program if "/" in program else "", "deploy_training_command")):
-        if not name or (os.path.isabs(name) and variable == "deploy_training_command"):
+    for name, option in ((script, "script_name"), (program if "/" in program else "", "command")):
+        if not name or (os.path.isabs(name) and option == "command"):
             continue
         if os.path.normpath(name) not in project.files:
             raise FeatureError(
-                f"{variable}: '{name}' is not among the files of deploy_training_project {project.path} that are sent: give its path"
+                f"{named(option)}: '{name}' is not among the files of {named('project')} {project.path} that are sent: give its path"
                 " below the project, and see that no .gitignore names it"
             )
 
@@ -66,14 +66,14 @@ def _git(path: str, *arguments: str, check: bool = True) -> str:
     except FileNotFoundError:
         if check:
             raise FeatureError(
-                "git is missing on the controller, which tells what the .gitignore files of deploy_training_project leave out:"
+                f"git is missing on the controller, which tells what the .gitignore files of {named('project')} leave out:"
                 " install the package git"
             ) from None
         return ""
     said = os.fsdecode(done.stderr).strip()
     if done.returncode and (check or "dubious ownership" in said):
         why = said.splitlines()[0] if said else "no reason given"
-        raise FeatureError(f"deploy_training_project {path}: git {arguments[0]} fails ({why})")
+        raise FeatureError(f"{named('project')} {path}: git {arguments[0]} fails ({why})")
     return os.fsdecode(done.stdout).strip("\n") if done.returncode == 0 else ""
 
 

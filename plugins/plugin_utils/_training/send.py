@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import Project
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
@@ -87,7 +87,7 @@ _CAUSES = (
 
 def explain(code: int, said: str, host: str, path: str) -> str:
     """An rsync that failed, in one sentence."""
-    start = f"deploy_training_project {path} was not sent to {host}"
+    start = f"{named('project')} {path} was not sent to {host}"
     for text, sentence in _CAUSES:
         if text in said:
             return f"{start}: {sentence}"
@@ -99,7 +99,7 @@ def check_words(words: Sequence[str], become_method: str, transport: str, host: 
     """FeatureError where rsync cannot go the way that Ansible goes."""
     if transport not in ("ssh", "local"):
         raise FeatureError(
-            f"{host} is reached by the connection '{transport}', over which rsync cannot send deploy_training_project: use ssh"
+            f"{host} is reached by the connection '{transport}', over which rsync cannot send {named('project')}: use ssh"
         )
     if words[:1] == ["sudo"] and not become_method.endswith("sudo"):
         raise FeatureError(

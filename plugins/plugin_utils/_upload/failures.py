@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.trainprep.features.plugins.module_utils.errors import named
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
     BUSY,
     BUSY_WORD,
@@ -27,7 +28,8 @@ class Where:
     options: Sequence[str] = ()
 
 
-# In this order. Each: what stderr says (a regular expression), and the sentence; {line} is the line that says so.
+# In this order. Each: what stderr says (a regular expression), and the sentence; {line} is the line that says so, {become} what the
+# task's become is called.
 _CAUSES = (
     (re.escape(BUSY_WORD), "another upload is writing into {staging}: wait until it ends, then run again"),
     (re.escape(REPLACED_WORD), "{staging} was removed or replaced while the upload began: run again"),
@@ -35,7 +37,7 @@ _CAUSES = (
     (r"Disk quota exceeded", "the disk quota for {staging} is used up: make room there and run again, it goes on from here"),
     (r"Read-only file system", "the disk of {staging} is mounted read-only: mount it writable and run again"),
     (r"must have a tty", "{host}: sudo demands a terminal there (requiretty in sudoers), which rsync does not have: take"
-                         " requiretty out of sudoers for {user}, or set prepare_features_become: false"),
+                         " requiretty out of sudoers for {user}, or set {become}: false"),
     (r"a password is required", "{host}: sudo asks for a password, which rsync cannot give: allow the connecting user to use"
                                 " sudo without one"),
     (r"^sudo: ", "{host}: sudo refuses to start the upload's rsync ({line}): correct sudoers there"),
@@ -73,9 +75,9 @@ def explain(code: int, stderr: str, where: Where) -> str:
     """The sentence."""
     for option in where.options:
         if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", stderr):
-            return f"prepare_features_rsync_opts: rsync has no option '{option}': correct it, or leave it out"
+            return f"{named('rsync_opts')}: rsync has no option '{option}': correct it, or leave it out"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = {"host": where.host, "user": where.user, "staging": where.staging}
+    told = {"host": where.host, "user": where.user, "staging": where.staging, "become": named("become")}
     for pattern, sentence in _CAUSES:
         for line in lines:
             if re.search(pattern, line):

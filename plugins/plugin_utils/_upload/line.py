@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
 _READY = "feature_upload: ready"
@@ -117,11 +117,11 @@ def check_line(line: Line, login: Login, host: str, become_user: str | None) -> 
     if "must have a tty" in line.stderr:
         raise FeatureError(
             f"{host}: sudo demands a terminal there (requiretty in sudoers), which rsync does not have: take requiretty out of"
-            f" sudoers for {login.user or 'the connecting user'}, or set prepare_features_become: false"
+            f" sudoers for {login.user or 'the connecting user'}, or set {named('become')}: false"
         )
     said = [one.strip() for one in line.stderr.splitlines() if one.startswith("sudo:")]
     if said:
         raise FeatureError(
             f"{host}: the connecting user may not become {become_user} by sudo without a password ({said[-1]}), as the upload's"
-            " rsync has to: allow it, or set prepare_features_become: false"
+            f" rsync has to: allow it, or set {named('become')}: false"
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 
 # Exit codes of the receiving side, which no rsync uses.
 BUSY, REPLACED = 75, 76
@@ -54,18 +54,18 @@ _FORBIDDEN_LETTERS = set("nebuFfRTogpa0")
 def check_options(options: Sequence[Any]) -> list[str]:
     """The user's additional rsync options; FeatureError for one that would break the upload's promises."""
     if isinstance(options, str) or not isinstance(options, Sequence):
-        raise FeatureError("prepare_features_rsync_opts must be a list of rsync options, such as ['--bwlimit=5m']")
+        raise FeatureError(f"{named('rsync_opts')} must be a list of rsync options, such as ['--bwlimit=5m']")
     checked = []
     for option in options:
         text = str(option)
         if not text.startswith("-"):
             raise FeatureError(
-                f"prepare_features_rsync_opts: '{text}' is not an option: write each as one item, with '=' before its value"
+                f"{named('rsync_opts')}: '{text}' is not an option: write each as one item, with '=' before its value"
             )
         short = not text.startswith("--") and _FORBIDDEN_LETTERS & set(re.split("[BM@]", text[1:])[0])
         if _FORBIDDEN.match(text) or short or text in ("-", "--"):
             raise FeatureError(
-                f"prepare_features_rsync_opts: '{text}' would change what is uploaded or where it gathers: leave it out"
+                f"{named('rsync_opts')}: '{text}' would change what is uploaded or where it gathers: leave it out"
             )
         checked.append(text)
     return checked
@@ -190,7 +190,7 @@ def check_streams(value: Any) -> int | None:
         return None
     if not text.isdigit() or not 1 <= int(text) <= _MOST_STREAMS:
         raise FeatureError(
-            f"prepare_features_upload_streams: '{value}' is not a number of connections: set auto, or 1 to {_MOST_STREAMS}"
+            f"{named('streams')}: '{value}' is not a number of connections: set auto, or 1 to {_MOST_STREAMS}"
         )
     return int(text)
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
     Manifest,
     Wanted,
     pack_manifest,
+    token_of,
     unpack_manifest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
@@ -36,6 +38,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.model imp
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
+from ansible_collections.trainprep.features.plugins.module_utils._system.samples import keep
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # A file as it was classified: size in bytes, time of the last change in nanoseconds.
@@ -103,7 +106,7 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
             + (f", as {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
             + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
         )
-    tokens = {entry.path: _token(path, entry) for entry in features}
+    tokens = {entry.path: token_of(entry.classification, partial(digest_of, path, entry.path)) for entry in features}
     resolve_identities([(path, entry) for entry in features], digest_on_disk)
     first: dict[bytes, str] = {}
     for entry in features:
@@ -133,14 +136,7 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
 
 def _leave_out(source: Source, path: str, reason: str) -> None:
     source.left_out += 1
-    if len(source.samples) < 10:
-        source.samples.append({"path": display(path), "reason": reason})
-
-
-def _token(path: str, entry: Entry) -> str:
-    if entry.classification.identity is not None:
-        return "i" + entry.classification.identity.hex()
-    return "c" + digest_of(path, entry.path).hex()
+    keep(source.samples, {"path": display(path), "reason": reason})
 
 
 def _take(source: Source, feature_set: FeatureSet, entry: Entry, token: str) -> None:

@@ -42,6 +42,9 @@ class Stopped(Exception):
 class Edge:
     """Stands for AnsibleModule at the edge where errors become sentences."""
 
+    def __init__(self) -> None:
+        self.params: dict[str, str] = {}
+
     def fail_json(self, msg: str) -> None:
         raise Stopped(msg)
 

@@ -34,7 +34,7 @@ AS_ROOT = Means(0, GRANT, True)
 
 def test_a_file_system_without_acls_is_hopeless_and_the_advice_is_given(node):
     node.has_acls = False
-    with pytest.raises(Refusal, match=r"keeps no ACLs.*shared?.*prepare_features_permissions") as caught:
+    with pytest.raises(Refusal, match=r"keeps no ACLs.*shared?.*set permissions to widen") as caught:
         decide(node, PASS, TRAINER, AS_ROOT)
     assert caught.value.hopeless
 
@@ -65,7 +65,7 @@ def test_the_root_directory_is_never_changed():
 
 
 def test_who_is_neither_root_nor_the_owner_is_told_to_become_root(node):
-    with pytest.raises(Refusal, match="set prepare_features_become to true"):
+    with pytest.raises(Refusal, match="set become to true"):
         decide(node, PASS, TRAINER, AS_ROOT._replace(uid=4241))
     assert decide(node, PASS, TRAINER, AS_ROOT._replace(uid=4242))
 

@@ -101,14 +101,14 @@ class TestNotReady:
         assert found["features_ready"] is False
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "b.npz", "/nowhere/b.npz")
         # Pruning would not help here, and must not be offered.
-        assert not says(found["feature_sets"]["t"]["problems"], "prepare_features_prune")
+        assert not says(found["feature_sets"]["t"]["problems"], "set prune to")
 
     def test_a_dangling_link_into_a_legacy_directory(self, host):
         features(host / "data/t", "a.npz")
         (host / "old").mkdir()
         link(host / "data/t/b.npz", host / "old/b.npz")
         raw = a_set(host / "data/t", host / "old")
-        assert says(told(raw)["feature_sets"]["t"]["problems"], "b.npz", "prepare_features_prune", "dangling")
+        assert says(told(raw)["feature_sets"]["t"]["problems"], "b.npz", "set prune to", "dangling")
         found = told(raw, prune="dangling")
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
 
@@ -118,7 +118,7 @@ class TestNotReady:
             link(host / "data/t" / name, text)
         raw = a_set(host / "data/t", host / "old")
         (problem,) = [text for text in told(raw, prune="dangling")["feature_sets"]["t"]["problems"] if "dangle" in text]
-        assert "3 links" in problem and "prepare_features_prune" not in problem
+        assert "3 links" in problem and "set prune to" not in problem
         os.unlink(host / "data/t/c.npz")
         assert told(raw, prune="dangling")["features_will_be_ready"] is True
 
@@ -145,7 +145,7 @@ class TestNotReady:
         raw = a_set(host / "data/t", host / "old")
         found = told(raw, prune="stray")
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
-        assert says(told(raw)["feature_sets"]["t"]["problems"], "prepare_features_prune", "stray")
+        assert says(told(raw)["feature_sets"]["t"]["problems"], "set prune to", "stray")
         features(host / "data/t", "m.npz")
         copy(host / "data/t/m.npz", host / "data/t/n.npz")
         assert told(raw, prune="stray")["features_will_be_ready"] is False
@@ -167,7 +167,7 @@ class TestNotReady:
         features(host / "data/t", "c.npz")
         raw = a_set(host / "data/t", host / "old", host / "two")
         found = told(raw)
-        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "prepare_features_prune", "stray")
+        assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "set prune to", "stray")
         assert found["features_will_be_ready"] is False
         assert told(raw, prune="stray")["features_will_be_ready"] is True
 
@@ -182,7 +182,7 @@ class TestNotReady:
         feature(host / "old/a.npz", "one")
         feature(host / "two/a.npz", "two")
         found = told(a_set(host / "data/t", host / "old", host / "two"))
-        words = ["a.npz", host / "old/a.npz", host / "two/a.npz", "prepare_features_on_conflict"]
+        words = ["a.npz", host / "old/a.npz", host / "two/a.npz", "set on_conflict to"]
         assert says(found["feature_sets"]["t"]["problems"], *words)
         assert says(found["feature_sets"]["t"]["obstacles"], *words)
         found = told(a_set(host / "data/t", host / "old", host / "two"), on_conflict="first")
@@ -270,7 +270,7 @@ class TestCannotBeTold:
         raw = a_set(host / "data/t", host / "old", source="/laptop")
         self.check(raw, host / "data/t", "a.npz", host / "old/a.npz", "mount")
         (host / "old").mkdir()
-        self.check(raw, host / "data/t", "a.npz", "prepare_features_prune")
+        self.check(raw, host / "data/t", "a.npz", "set prune to")
 
     def test_links_into_another_sets_directory(self, host):
         """Pruning would not remove these, and must not be offered."""
@@ -278,7 +278,7 @@ class TestCannotBeTold:
         raw = [a_set(host / "data/t", source="/laptop"), a_set(host / "data/u", host / "old", required="false")]
         one = told(*raw)["feature_sets"]["t"]
         assert one["status"] is None
-        assert says(one["problems"], "a.npz", host / "old/a.npz", "me") and not says(one["problems"], "prepare_features_prune")
+        assert says(one["problems"], "a.npz", host / "old/a.npz", "me") and not says(one["problems"], "set prune to")
 
     def test_dangling_links_in_a_legacy_directory(self, host):
         link(host / "old/a.npz", "/nowhere/a.npz")
@@ -301,7 +301,7 @@ class TestDiscoveries:
         view = see(raw, search_roots=(str(host),))
         found = facts(view)["feature_sets"]["t"]
         assert found["discovered"]["samples"] == [{"path": str(host / "forgotten"), "features": 1}]
-        assert says(found["obstacles"], host / "forgotten", "legacy", "prepare_features_on_discovery")
+        assert says(found["obstacles"], host / "forgotten", "legacy", "set on_discovery to")
 
     def test_or_linked(self, host):
         features(host / "forgotten", "a.npz")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 RIGHT = {"sets": [{"name": "s", "target": "/t"}], "user": "root"}
@@ -24,14 +24,14 @@ def test_what_is_given_is_taken():
 
 
 BAD = [
-    ({"user": "nosuchuser"}, ["prepare_features_user", "'nosuchuser'"]),
-    ({"search_roots": ["/home", "data"]}, ["prepare_features_search_roots", "'data'", "relative"]),
-    ({"sets": []}, ["prepare_features_sets"]),
+    ({"user": "nosuchuser"}, ["user: ", "'nosuchuser'"]),
+    ({"search_roots": ["/home", "data"]}, ["search_roots: ", "'data'", "relative"]),
+    ({"sets": []}, ["sets is empty"]),
 ]
 
 
 @pytest.mark.parametrize(("bad", "words"), BAD, ids=[words[0] for _bad, words in BAD])
-def test_bad_input_names_the_variable(bad, words):
+def test_bad_input_names_the_option(bad, words):
     with pytest.raises(FeatureError) as caught:
         parse_arguments({**RIGHT, **bad})
     assert [word for word in words if word not in str(caught.value)] == []
@@ -39,6 +39,9 @@ def test_bad_input_names_the_variable(bad, words):
 
 class Module:
     """As much of AnsibleModule as is used for a failure."""
+
+    def __init__(self, **params):
+        self.params = params
 
     def fail_json(self, **result):
         self.result = result
@@ -62,9 +65,10 @@ def test_no_search_roots_also_as_they_are_typed_on_a_command_line(typed):
     assert parse_arguments({**RIGHT, "search_roots": typed})[2].search_roots == ()
 
 
-def test_errors_name_the_variables_of_the_role_that_asks():
-    for role, said in ((None, "prepare_features"), ("monitor_training", "monitor_training")):
-        module = Module()
-        with failing(module, *([role] if role else [])):
-            raise FeatureError("set prepare_features_become to true or prepare_features_user to me; prepare_features_sets stays")
-        assert module.result["msg"] == f"set {said}_become to true or {said}_user to me; prepare_features_sets stays"
+@pytest.mark.parametrize("prefix", ["", "prepare_features_", "monitor_training_"])
+def test_errors_call_the_options_as_the_module_is_told_to(prefix):
+    module = Module(variable_prefix=prefix)
+    with failing(module):
+        parse_arguments({**RIGHT, "user": "nosuchuser"})
+    assert module.result["msg"].startswith(f"{prefix}user: this host has no account 'nosuchuser': ")
+    assert named("user") == "user"

@@ -125,7 +125,7 @@ def test_bad_input_is_refused_in_one_sentence_that_names_it(raw, words):
 
 
 BAD_LISTS = [
-    ([], ["prepare_features_sets", "empty"]),
+    ([], ["sets is empty"]),
     ([PLAIN, {"name": "s", "target": "/u"}], ["'s'", "twice"]),
     ([PLAIN, {"name": "r", "target": "/t/"}], ["'s'", "'r'", "one target", "/t"]),
 ]

@@ -10,7 +10,7 @@ import os
 import pytest
 import yaml
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify_file
-from ansible_collections.trainprep.features.plugins.module_utils._scan.search import Bounds
+from ansible_collections.trainprep.features.plugins.module_utils._scan.budget import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.describe import describe, legacy_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account

@@ -9,6 +9,7 @@ import grp
 import json
 import os
 import pwd
+from functools import partial
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
@@ -284,7 +285,7 @@ def test_the_layout_of_a_real_host_with_the_default_sets(host):
 
 def staged(host, whole):
     """What an upload that was ended left beside the target; whole: all that its manifest names is there."""
-    from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
+    from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
     from ansible_collections.trainprep.features.plugins.module_utils._scan import manifest
     from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
     from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
@@ -295,7 +296,7 @@ def staged(host, whole):
         arrays = a_set(host / "data/t")["arrays"]
         size = path.stat().st_size
         classification = classify(file.fileno(), size, path.name, parse_arrays(arrays))
-        wanted = {"a.npz": manifest.Wanted(size, manifest.token_of(file.fileno(), path.name, classification))}
+        wanted = {"a.npz": manifest.Wanted(size, manifest.token_of(classification, partial(file_digest, file.fileno())))}
     if not whole:
         wanted["b.npz"] = manifest.Wanted(size, "0" * 32)
     write_manifest(str(host / "data/t"), wanted)

@@ -55,7 +55,7 @@ def test_where_only_they_are_left_it_is_a_discovery_and_no_upload(snapshots):
     assert (status, steps) == (0, [])
     assert obstacles == [
         f"features of the set 't' lie in directories that nobody listed: {snapshots}/old/.Trash-1000 (1),"
-        f" {snapshots}/old/.snapshot (2); add them to its 'legacy', or set prepare_features_on_discovery to link or upload"
+        f" {snapshots}/old/.snapshot (2); add them to its 'legacy', or set on_discovery to link or upload"
     ]
     assert one["discovered"]["count"] == 3
     assert said(raw, on_discovery="upload")[1] == ["upload"]

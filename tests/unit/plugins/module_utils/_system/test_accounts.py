@@ -38,7 +38,7 @@ def test_a_number_that_is_no_name_is_a_uid():
 
 
 def test_an_unknown_account_is_refused_by_name():
-    with pytest.raises(FeatureError, match=r"prepare_features_user: this host has no account 'no-such-user-here'"):
+    with pytest.raises(FeatureError, match=r"user: this host has no account 'no-such-user-here'"):
         find_account("no-such-user-here")
 
 
@@ -105,7 +105,7 @@ def identity():
 def test_the_child_is_the_user_or_the_refusal_says_what_to_do():
     other = somebody_else()
     if os.geteuid() != 0:
-        with pytest.raises(FeatureError, match=r"cannot become user other .*prepare_features_become to true or prep"):
+        with pytest.raises(FeatureError, match=r"cannot become user other .*set become to true or user to "):
             run_as(other, identity)
         return
     uids, gids, groups, pid = run_as(Account("x", 4242, 4243, (4243, 4244), "/"), identity)
@@ -123,7 +123,7 @@ def test_a_user_who_is_not_root_is_told_to_become_root():
             return str(error)
         return "no error"
 
-    assert "set prepare_features_become to true or prepare_features_user to" in in_child(ask)
+    assert "set become to true or user to" in in_child(ask)
 
 
 def raise_from_child(error):

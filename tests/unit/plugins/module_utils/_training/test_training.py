@@ -223,20 +223,20 @@ def test_arguments_reach_the_program_unchanged(raw, arguments):
 
 @pytest.mark.parametrize("raw", [{"epochs": 3}, 3, [["nested"]], [None], ["nul\0"], "'open"])
 def test_arguments_that_cannot_be_meant(raw):
-    with pytest.raises(FeatureError, match="deploy_training_args"):
+    with pytest.raises(FeatureError, match=r"^arguments"):
         split_arguments(raw)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "a:b", "../x", "-x", "=x", "ü"])
 def test_session_names_that_tmux_would_change(name):
-    with pytest.raises(FeatureError, match="deploy_training_session"):
+    with pytest.raises(FeatureError, match=r"^session "):
         check_session(name)
     assert check_session("attn_crnn_v2") == "attn_crnn_v2"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\nb"])
 def test_script_names(name):
-    with pytest.raises(FeatureError, match="deploy_training_script"):
+    with pytest.raises(FeatureError, match=r"^script_name: "):
         check_script(name)
 
 

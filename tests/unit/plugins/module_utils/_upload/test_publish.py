@@ -14,11 +14,12 @@ import stat
 import struct
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
@@ -67,7 +68,7 @@ def manifest_of(one, directory):
         try:
             size = os.fstat(fd).st_size
             manifest[str(path.relative_to(directory))] = Wanted(
-                size, token_of(fd, path.name, classify(fd, size, path.name, *one.criteria))
+                size, token_of(classify(fd, size, path.name, *one.criteria), partial(file_digest, fd))
             )
         finally:
             os.close(fd)

@@ -9,8 +9,9 @@ import os
 import stat
 import struct
 import zipfile
+from functools import partial
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
@@ -37,7 +38,7 @@ def uploaded(base, *names):
             archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack("<I", number))
         with path.open("rb") as file:
             found = classify(file.fileno(), path.stat().st_size, path.name, *one.criteria)
-            manifest[name] = Wanted(path.stat().st_size, token_of(file.fileno(), path.name, found))
+            manifest[name] = Wanted(path.stat().st_size, token_of(found, partial(file_digest, file.fileno())))
     write_manifest(str(base / "w"), manifest)
     return one
 

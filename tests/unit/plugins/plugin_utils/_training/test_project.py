@@ -91,8 +91,8 @@ def test_a_repository_of_a_hook_is_not_taken_for_the_projects(tree, tmp_path, mo
     ("script", "program", "variable"),
     [
         ("train.py", "", ""), ("./src/a.py", "", ""), ("", "src/a.py", ""), ("", "/bin/sh", ""), ("", "torchrun", ""),
-        ("gone.py", "", "deploy_training_script"), ("../train.py", "", "deploy_training_script"),
-        ("/train.py", "", "deploy_training_script"), ("", "./gone.sh", "deploy_training_command"),
+        ("gone.py", "", "script_name"), ("../train.py", "", "script_name"),
+        ("/train.py", "", "script_name"), ("", "./gone.sh", "command"),
     ],
 )  # fmt: skip
 def test_what_is_started_has_to_be_sent(script, program, variable):
@@ -124,7 +124,7 @@ def test_a_project_arrives_with_modes_links_and_odd_names_and_copies_what_is_the
 
 
 def test_what_rsync_says_is_one_sentence():
-    assert explain(12, "x\nsudo: a password is required\n", "h", "/p").startswith("deploy_training_project /p was not sent to h: sudo asks")
+    assert explain(12, "x\nsudo: a password is required\n", "h", "/p").startswith("project /p was not sent to h: sudo asks")
     assert "(rsync's code 23: no room)" in explain(23, "noise\nno room\nrsync error: x", "h", "/p")
     check_words(["sudo"], "ansible.builtin.sudo", "ssh", "h")
     check_words(["/bin/sh"], "doas", "local", "h")
