@@ -173,6 +173,5 @@ def _publish(module: AnsibleModule) -> None:
         module.exit_json(**result)
 
 
-
 if __name__ == "__main__":
     main()
