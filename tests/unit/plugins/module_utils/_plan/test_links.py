@@ -12,7 +12,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._plan.links imp
 )
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_links import input_of, said_of
 
-
 # (title, target, legacy, what the set and the run are asked, the plan)
 ONE_SET = [
     ("nothing anywhere", {}, {"/old": {}}, {}, []),

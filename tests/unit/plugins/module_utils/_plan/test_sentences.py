@@ -137,3 +137,44 @@ class TestWarnings:
         other(host / "data/t/w.npz")
         (said,) = warnings(a_set(host / "data/t"))
         assert re.match(f"2 files in {host}/data/t are of another kind, as [vw].npz [(]has arrays .*[)]$", said)
+
+    def test_names_of_what_is_no_file_are_counted(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/t/x.npz").mkdir()
+        assert warnings(a_set(host / "data/t")) == [
+            f"1 name in {host}/data/t that the trainer reads belongs to what is not a file, as x.npz: move that away"
+        ]
+
+    def test_of_features_that_are_left_out_one_is_named_with_the_one_that_is_used(self, host):
+        feature(host / "old/a.npz", "one")
+        feature(host / "old/x/a.npz", "two")
+        assert warnings(a_set(host / "data/t", host / "old")) == [
+            "1 feature is left out, since others of the same name lie less deep in the same legacy directory:"
+            f" {host}/old/a.npz is used, {host}/old/x/a.npz is not"
+        ]
+
+    def test_beside_features_links_of_a_legacy_directory_to_nothing_are_told_once(self, host):
+        features(host / "data/t", "a.npz")
+        features(host / "old", "a.npz")
+        raw = a_set(host / "data/t", host / "old", host / "alias")
+        (host / "alias").symlink_to("old")
+        assert warnings(raw) == []
+        link(host / "old/b.npz", "/nowhere/b.npz")
+        (said,) = [one for one in warnings(raw) if "dangle" in one and "features that were there are not seen" in one]
+        assert said.startswith(f"1 link in {host}/old dangles (as b.npz to /nowhere/b.npz): ")
+
+    @pytest.mark.parametrize(("here", "source", "told_so"), [(True, False, True), (True, True, True), (False, True, False)])
+    def test_an_upload_that_was_left_is_told_where_features_are_there_without_it(self, host, here, source, told_so):
+        if here:
+            features(host / "data/t", "a.npz")
+        features(host / "data/.t.incoming", "b.npz")
+        sentences = warnings(a_set(host / "data/t", **({"source": "/laptop"} if source else {})))
+        said = (
+            f"an upload into {host}/data/t was left incomplete (0 features): it is stale, remove its staging directory"
+        )
+        assert (said in sentences) is told_so
+
+    def test_an_empty_staging_directory_is_not_told(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/.t.incoming").mkdir()
+        assert warnings(a_set(host / "data/t")) == []

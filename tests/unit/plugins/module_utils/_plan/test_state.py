@@ -8,7 +8,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import a_set, features, link, other, see
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
+    a_set,
+    features,
+    link,
+    other,
+    see,
+)
 
 # What lies in the target (None: no directory) and in the legacy directory, whether there is a source; what is to be read now
 # and after, each as (directory, names, whether it is listed).
