@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._plan.warnings import warnings_of
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import Discovery
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -178,3 +181,16 @@ class TestWarnings:
         features(host / "data/t", "a.npz")
         (host / "data/.t.incoming").mkdir()
         assert warnings(a_set(host / "data/t")) == []
+
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("required", ["true", "false"])
+    def test_where_nothing_was_found_elsewhere_nothing_is_told_of_it(self, host, there, required):
+        if there:
+            features(host / "data/t", "a.npz")
+        assert warnings(a_set(host / "data/t", required=required)) == []
+
+    def test_a_search_that_was_cut_short_is_told_with_its_first_reason(self, host):
+        state = see(a_set(host / "data/t"))
+        (one,) = state.sets
+        cut = dataclasses.replace(one, discovery=Discovery([], ["60 seconds had passed", "more"]))
+        assert warnings_of(cut, state) == ["the search for features elsewhere was cut short: 60 seconds had passed"]
