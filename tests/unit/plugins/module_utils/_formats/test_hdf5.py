@@ -42,8 +42,8 @@ def message(kind, body, flags=0):
 SYMBOLS = message(0x11, struct.pack("<QQ", 700, 800))
 
 
-def old(version=0, base=0, *, end=None, root=600, messages=SYMBOLS, count=1, header=None, tree=None, heap=None, widths=(8, 8), ranks=(4, 16),
-        versions=(0, 0, 0), flags=0, extension=NOWHERE, driver=NOWHERE, cached=0, tail=b""):  # fmt: skip
+def old(version=0, base=0, *, end=None, root=600, messages=SYMBOLS, count=1, header=None, tree=None, heap=None, widths=(8, 8),
+        ranks=(4, 16), versions=(0, 0, 0), flags=0, extension=NOWHERE, driver=NOWHERE, cached=0, tail=b""):  # fmt: skip
     """A file of the older form; each part can be another."""
     raw = SIGNATURE + bytes((version, versions[0], versions[1], 0, versions[2], *widths, 0)) + struct.pack("<HHI", *ranks, flags)
     raw += struct.pack("<HH", 1, 0) if version else b""

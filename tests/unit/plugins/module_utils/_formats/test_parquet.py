@@ -45,7 +45,8 @@ FOOTER = {
 # What cannot be left out, by numbers of fields.
 _COLUMN = (4, 0, 1, 0)
 NEEDED = {
-    (1,), (2,), (3,), (4,), (5, 0, 1), (2, 0, 4), (2, 0, 5), (4, 0, 1), (4, 0, 2), (4, 0, 3), *((4, 0, 4, 0, number) for number in (1, 2, 3)),
+    (1,), (2,), (3,), (4,), (5, 0, 1), (2, 0, 4), (2, 0, 5), (4, 0, 1), (4, 0, 2), (4, 0, 3),
+    *((4, 0, 4, 0, number) for number in (1, 2, 3)),
     (*_COLUMN, 2), (*_COLUMN, 3), *((*_COLUMN, 3, number) for number in (1, 2, 3, 4, 5, 6, 7, 9)), (*_COLUMN, 3, 8, 0, 1),
     *((*_COLUMN, 3, 13, 0, number) for number in (1, 2, 3)),
 }  # fmt: skip
