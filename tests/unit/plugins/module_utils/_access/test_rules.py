@@ -159,3 +159,10 @@ def _node_of(parent, name):
             return Node(parent, name, descriptor, False, PathResolver().groups)
         finally:
             os.close(descriptor)
+
+
+def test_the_owner_is_given_its_own_bits_and_no_entry(node):
+    owner = TRAINER.__class__("owner", 4242, 4243, (4243,), "/")
+    node.acl, node.mode = acl.of_mode(0o070), 0o40070
+    change = decide(node, READ, owner, AS_ROOT)
+    assert (rules.mode_of(change), change.extended, change.opened_to) == (0o470, False, "")

@@ -83,15 +83,16 @@ class TestWhatIsInTheWay:
         (said,) = problems(a_set(host / "data/t", host / "old"))
         assert said.startswith(f"1 wanted name in {host}/data/t is taken, as a.npz by a file that is damaged (")
 
-    def test_what_cannot_be_read_is_not_told_to_be_of_another_kind(self, host):
+    @pytest.mark.parametrize(("closed", "counted"), [(["b.npz"], "1 file"), (["b.npz", "c.npz"], "2 files")])
+    def test_what_cannot_be_read_is_not_told_to_be_of_another_kind(self, host, closed, counted):
         features(host / "data/t", "a.npz", "b.npz", "c.npz")
         with unprivileged(host) as account:
-            for name in ("b.npz", "c.npz"):
+            for name in closed:
                 os.chmod(host / "data/t" / name, 0)
             sentences = run_as(account, problems, a_set(host / "data/t"))
         (said,) = [one for one in sentences if "classified" in one]
         where = f"{host}/data/t"
-        assert re.match(f"2 files in {where} cannot be classified, as {where}/[bc].npz, which .*: make that readable$", said)
+        assert re.match(f"{counted} in {where} cannot be classified, as {where}/[bc].npz, which .*: make that readable$", said)
 
     def test_dangling_links_that_are_replaced_need_no_advice(self, host):
         features(host / "old", "a.npz")
@@ -116,6 +117,19 @@ class TestWhereItLies:
         sentences = problems(a_set(host / "data/t", host / "old", host / "alias"))
         assert len([one for one in sentences if "dangle" in one]) == 1
         assert f"1 link in {host}/old dangles (as a.npz to /nowhere/a.npz): bring back what user me should read there" in sentences[0]
+
+    def test_a_folder_that_cannot_be_entered_is_told_once_too(self, host):
+        features(host / "old", "a.npz")
+        features(host / "old/closed", "b.npz")
+        os.unlink(host / "old/a.npz")
+        (host / "alias").symlink_to("old")
+        with unprivileged(host) as account:
+            os.chmod(host / "old/closed", 0)
+            try:
+                sentences = run_as(account, problems, a_set(host / "data/t", host / "old", host / "alias"))
+            finally:
+                os.chmod(host / "old/closed", 0o755)
+        assert len([one for one in sentences if "old/closed" in one and "since features may lie there" in one]) == 1, sentences
 
     @pytest.mark.parametrize(("required", "stops"), [("true", True), ("false", False)])
     def test_a_find_stops_a_set_that_is_needed_and_warns_of_any_other(self, host, required, stops):
