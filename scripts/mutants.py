@@ -35,6 +35,7 @@ DECIDING = {
     "_access/rules.py": ("_access",),
     "_access/plan.py": ("_access",),
     "_upload/publish.py": ("_upload",),
+    "_upload/publication.py": ("_upload",),
     "_training/verdict.py": ("_training",),
     "_formats/*.py": ("_formats",),
 }
@@ -67,7 +68,11 @@ def mutants() -> list[Mutant]:
     """All of them, in the order of the files."""
     found: dict[tuple[Path, int, int, str], Mutant] = {}
     for pattern, tests in DECIDING.items():
-        for file in sorted((REPOSITORY / CODE).glob(pattern)):
+        files = sorted((REPOSITORY / CODE).glob(pattern))
+        gone = [str(TESTS / test) for test in tests if not (REPOSITORY / TESTS / test).is_dir()]
+        if gone or not files:
+            sys.exit(f"DECIDING names what is not there: {', '.join(gone) or pattern}")
+        for file in files:
             for one in _of_file(file, tests):
                 found[one.file, one.start, one.end, one.new] = one
     return list(found.values())

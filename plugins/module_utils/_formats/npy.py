@@ -176,7 +176,7 @@ def _parse_header(raw: bytes) -> ArrayHeader:
     if not isinstance(literal["fortran_order"], bool):
         raise Damaged("has a broken array header (fortran_order is neither True nor False)")
     shape = _shape(literal["shape"])
-    dtype = _dtype(literal["descr"], 0)
+    dtype = _dtype(literal["descr"])
     length = dtype.itemsize
     for dimension in shape:
         length *= dimension
@@ -201,19 +201,18 @@ def _shape(value: Any) -> Tuple[int, ...]:
     return value
 
 
-def _dtype(descr: Any, depth: int) -> DType:
+def _dtype(descr: Any) -> DType:
+    """The type that a part of a literal describes; it nests no deeper than the literal may."""
     if isinstance(descr, str):
         dtype = parse_dtype(DTYPE_NAMES.get(descr, descr))
         if dtype is None:
             raise Unclear(f"has an array header with the unknown dtype {shorten(descr)}")
         return dtype
-    if depth > _MAX_DEPTH:
-        raise Unclear("has an array header whose dtype nests deeper than is read here")
     if isinstance(descr, tuple) and len(descr) == 2:
-        return _repeated(_dtype(descr[0], depth + 1), descr[1])
+        return _repeated(_dtype(descr[0]), descr[1])
     if not isinstance(descr, list):
         raise Damaged("has a broken array header (unknown dtype)")
-    return _structure(descr, depth)
+    return _structure(descr)
 
 
 def _repeated(dtype: DType, shape: Any) -> DType:
@@ -228,13 +227,13 @@ def _repeated(dtype: DType, shape: Any) -> DType:
     return DType(f"array of {dtype.text}", size, dtype.objects)
 
 
-def _structure(fields: List[Any], depth: int) -> DType:
+def _structure(fields: List[Any]) -> DType:
     """A structured type: only its size and whether it needs a pickle matter, since no set can ask for one."""
     itemsize, objects, names = 0, False, set()
     for field in fields:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
             raise Damaged("has a broken array header (unknown dtype)")
-        dtype = _dtype(field[1], depth + 1)
+        dtype = _dtype(field[1])
         itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
         objects = objects or dtype.objects
         if itemsize > _MAX_ITEM:

@@ -16,11 +16,10 @@ from .._scan.model import Entry
 class LegacyInput:
     """One legacy directory as declared, with those of its features that belong to the set.
 
-    available: it is there and could be listed; the entries' identities are resolved.
+    The entries' identities are resolved.
     """
 
     path: str
-    available: bool
     features: Sequence[Entry]
 
 

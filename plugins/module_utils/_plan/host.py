@@ -90,7 +90,7 @@ def _set_input(one: SetScan, status: Optional[int], top_up: bool) -> SetInput:
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
         legacy=[
-            LegacyInput(legacy.place.path, legacy.state in (PRESENT, EMPTY), legacy.linkable)
+            LegacyInput(legacy.place.path, legacy.linkable)
             for legacy in one.legacy
             if legacy.same_as is None
         ],

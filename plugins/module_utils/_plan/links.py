@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from .._scan.model import DANGLING, FOLDER, LINK, SPECIAL, UNREAD, Entry
+from .._scan.model import DANGLING, FOLDER, LINK, UNREAD, Entry
 from .._system.paths import OURS, display, is_below
 from .._system.samples import SAMPLES
 from .desired import Candidate, Desired, LegacyInput
@@ -35,8 +35,8 @@ class SetInput:
     existing: Dict[str, Entry]
     legacy: List[LegacyInput]
     declared: Dict[str, bool]
-    uploads: bool = False
-    tops_up: bool = False
+    uploads: bool
+    tops_up: bool
 
 
 @dataclass
@@ -223,7 +223,7 @@ def _plan_existing(
     plan = SetPlan()
     removable: List[Tuple[str, str]] = []
     for name, entry in one.existing.items():
-        if entry.link_target is None or (entry.kind == SPECIAL and name not in into_legacy):
+        if entry.link_target is None:
             continue
         if _is_leftover(entry):
             plan.to_remove.append((name, entry.link_target))

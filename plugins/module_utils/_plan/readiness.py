@@ -280,8 +280,6 @@ def _why_not_here(state: SetState, host: HostState) -> str:
     """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
     identities = {entry.classification.identity for one in state.legacy for entry in one.features}
     for other in host.sets:
-        if other is state or not identities:
-            continue
         wanted = {text for _name, text in other.plan.to_create}
         planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
         if identities & {entry.classification.identity for entry in [*other.features, *planned]}:

@@ -109,12 +109,11 @@ class PlannedSet(SetScan):
         if self.scan.state == ABSENT and (self.plan.to_create or self.uploads):
             items.append((self.target, [], True))  # not there yet, but what lies above it can be asked about now
         wanted = {text for _name, text in self.plan.to_create} | {text for _name, text, _old in self.plan.to_replace}
-        for one in self.legacy:
-            if wanted and one.features:
-                base = one.place.path.rstrip("/") + "/"
-                paths = [entry.path for entry in one.features if base + entry.path in wanted]
-                if paths:
-                    items.append((one.place.path, paths, False))
+        for one in self.legacy if wanted else []:
+            base = one.place.path.rstrip("/") + "/"
+            paths = [entry.path for entry in one.features if base + entry.path in wanted]
+            if paths:
+                items.append((one.place.path, paths, False))
         return items
 
 

@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from typing import List, Tuple
 
-from .._apply.directories import make_above, make_directory, open_directory
+from .._apply.directories import open_directory
 from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
 from .._scan.beside import staging_path
 from .._scan.manifest import Manifest, read_manifest, read_names
@@ -137,8 +137,6 @@ class Publication:
 
     def _without_arrived(self, manifest: Manifest, names: List[str]) -> List[str]:
         """Refuses, before anything is moved, where a name is taken by another file."""
-        if not os.path.lexists(self.target):
-            return names  # it will be made
         directory = os.open(self.target, FOLLOW_DIRECTORY)
         left: List[str] = []
         try:
@@ -195,8 +193,6 @@ class Publication:
             os.close(parent)
 
     def _fill_target(self, names: List[str], staged: Staged) -> None:
-        if not os.path.lexists(self.target):
-            self._make_target()
         target = open_directory(self.target)
         try:
             for folder in sorted(staged.folders):
@@ -210,15 +206,6 @@ class Publication:
             _unlink_if_there(path, self.fd)  # copies of what the target already holds
         self._remove_folders(sorted(staged.folders, reverse=True), "")
         os.rmdir(self.staging)
-
-    def _make_target(self) -> None:
-        above, name = os.path.split(self.target.rstrip("/"))
-        make_above(above)
-        parent = open_directory(above)
-        try:
-            make_directory(parent, name, self.account.uid, self.account.gid)
-        finally:
-            os.close(parent)
 
     def _make_folder(self, target: int, folder: str) -> None:
         try:

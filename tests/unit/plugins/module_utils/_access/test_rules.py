@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access import acl, rules
 from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ
-from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import PathResolver
+from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import (
+    Node,
+    PathResolver,
+    open_child,
+    reopened,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._access.rules import (
     GRANT,
     WIDEN,
@@ -102,5 +109,60 @@ def test_widen_cannot_get_past_an_acl_entry_that_decides(node):
 
 def test_an_object_of_another_than_the_writer_is_refused(node):
     node.trust = node.trust._replace(owners=frozenset({4244}), why="/home/x, which user x can write")
-    with pytest.raises(Refusal, match=r"belongs to 4242 but lies below /home/x, which user x can write"):
+    with pytest.raises(Refusal, match=r"belongs to 4242 but lies below /home/x, which user x can write") as caught:
         decide(node, PASS, TRAINER, AS_ROOT)
+    assert not caught.value.hopeless
+
+
+MEMBER = TRAINER.__class__("trainer", 54321, 54321, (54321, 4243), "/")
+
+
+@pytest.mark.parametrize(("mode", "needed", "entry"), [
+    (0o760, PASS, "rwx"), (0o740, PASS, "r-x"), (0o720, PASS, "-wx"), (0o720, READ, "rw-"), (0o730, READ, "rwx"), (0o700, PASS, "--x"),
+])  # fmt: skip
+def test_an_entry_keeps_each_bit_that_a_group_gave(node, mode, needed, entry):
+    node.acl, node.mode = acl.of_mode(mode), 0o40000 | mode
+    change = decide(node, needed, MEMBER, AS_ROOT)
+    assert acl.text(dict(change.acl.users)[MEMBER.uid]) == entry
+    assert change.old == acl.describe(acl.of_mode(mode))
+    assert change.new == acl.describe(change.acl)
+
+
+def test_widen_cannot_get_past_a_mask(node):
+    node.acl = acl.Acl(7, (), 0, (), 0, 0)
+    with pytest.raises(Refusal, match="install the package acl"):
+        decide(node, PASS, MEMBER, Means(0, WIDEN, False))
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    (["a.npz"], "1 file: {}/a.npz"), (["a.npz", "b.npz"], "2 files, below {}"), (["a.npz", "b.npz", "c.npz"], "3 files, below {}"),
+    (["one"], "1 directory: {}/one"), (["one", "two"], "2 directories, below {}"),
+    (["a.npz", "one"], "1 file: {}/a.npz 1 directory: {}/one"),
+])  # fmt: skip
+def test_what_was_opened_to_others_is_counted_and_placed(node, place, names, said):
+    changes = []
+    for name in names:
+        if "." in name:
+            make(place / "closed", name)
+        else:
+            make(place / "closed" / name)
+        changes.append(rules.Change(_node_of(node, name), node.acl, False, "everyone"))
+    changes.append(rules.Change(node, node.acl, True, ""))
+    begin = "opened to everyone, not to the training user alone, by mode bits: "
+    assert " ".join(one.replace(begin, "") for one in rules.opened(changes)) == said.replace("{}", str(place / "closed"))
+
+
+def _node_of(parent, name):
+    with reopened(parent) as directory:
+        descriptor = open_child(directory, name)
+        try:
+            return Node(parent, name, descriptor, False, PathResolver().groups)
+        finally:
+            os.close(descriptor)
+
+
+def test_the_owner_is_given_its_own_bits_and_no_entry(node):
+    owner = TRAINER.__class__("owner", 4242, 4243, (4243,), "/")
+    node.acl, node.mode = acl.of_mode(0o070), 0o40070
+    change = decide(node, READ, owner, AS_ROOT)
+    assert (rules.mode_of(change), change.extended, change.opened_to) == (0o470, False, "")

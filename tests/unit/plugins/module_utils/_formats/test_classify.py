@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER
+from ansible_collections.trainprep.features.plugins.module_utils._formats.registry import KINDS, promised
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     ANY,
@@ -240,3 +241,39 @@ def test_nothing_is_unpickled(look, tmp_path):
     for full in (False, True):
         assert look(content, full=full).kind == OTHER
     assert not (tmp_path / "sprung").exists()
+
+
+def test_in_which_kinds_arrays_can_be_asked_for():
+    told = {kind.name for kind in KINDS if kind.tells_arrays}
+    assert (told, len(KINDS)) == ({"npz", "npy", "torch", "safetensors"}, 9)
+
+
+@pytest.mark.parametrize(("name", "kinds"), [
+    ("a.npz", ["npz"]), ("a.b.NPZ", ["npz"]), ("a.zip", ["npz", "torch", "zip"]), ("npz", []), ("a.npz.bak", []), (".npy", ["npy"]), ("a.",
+    []),
+])  # fmt: skip
+def test_what_a_name_promises(name, kinds):
+    assert [kind.name for kind in promised(name)] == kinds
+
+
+@pytest.mark.parametrize("size", [1, 1023, 1024, 1025, 4095, 4096, 4097, 5121, 9000])
+def test_files_of_every_size_around_what_is_read_at_once(look, size):
+    """Its start and its end are read; in between a file may have a gap, or they may overlap."""
+    filler = size - len(archive({"a": b""}, wide=False))
+    if filler >= 0:
+        content = archive({"a": bytes(filler)}, wide=False)
+        assert len(content) == size
+        assert look(content, ANY, name="x.zip").kind == FEATURE
+        assert look(content, ANY, name="x.zip", size=size + 1).kind == DAMAGED
+    assert look(b"?" * size, ANY, name="x.bin").kind == OTHER
+
+
+@pytest.mark.parametrize("most", [1, 7, 1000])
+@pytest.mark.parametrize("rows", [0, 1, 2, 30])
+def test_file_systems_that_give_less_than_was_asked_for(look, monkeypatch, most, rows):
+    content = archive(members(wav2vec_features=wav2vec(rows), label=LABEL))
+    whole = look(content)
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, offset: real(fd, min(length, most), offset))
+    assert look(content) == whole and whole.kind == FEATURE
+    assert look(content, full=True) == whole

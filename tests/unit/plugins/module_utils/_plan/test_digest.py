@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._plan.digest import digest_of_run
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, Classification
+from ansible_collections.trainprep.features.plugins.module_utils._plan.digest import digest_of_run, digest_of_set
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import FILE, Entry
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -113,6 +116,16 @@ def test_a_target_that_is_not_seen_in_full_has_none(data):
             os.chmod(data / "one/t", 0o755)
     assert (one["target"]["state"], one["digest"]) == ("unreadable", None)
     assert one["digest_reason"] == f"{data}/one/t could not be looked at in full"
+
+
+def test_a_file_that_fails_while_it_is_read_has_none():
+    entry = Entry("n.npy", FILE, 1, 1, Classification(FEATURE, "", None))
+
+    def fails(_entry):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    assert digest_of_set("/t", [entry], True, fails) == (None, f"/t/n.npy cannot be read ({os.strerror(errno.EIO)})")
+    assert digest_of_set("/t", [entry], True, lambda _entry: b"x").value
 
 
 def _told_as(account, target):

@@ -6,78 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
-    DAMAGED,
-    FEATURE,
-    OTHER,
-    Classification,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._plan.desired import LegacyInput
 from ansible_collections.trainprep.features.plugins.module_utils._plan.links import (
-    SetInput,
     plan_links,
     plan_removal,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
-    DANGLING,
-    FILE,
-    FOLDER,
-    LINK,
-    SPECIAL,
-    UNCLASSIFIED,
-    UNREAD,
-    Entry,
-)
-
-
-def _key(content):
-    return int.from_bytes(content.encode(), "big")
-
-
-def _entry(name, word):
-    """What a cell of the table means: a content (one capital letter is a feature), after ``-> text`` where it is a link."""
-    text = None
-    if "->" in word:
-        word, text = (part.strip() for part in word.split("->"))
-    if word == "dangling":
-        return Entry(name, DANGLING, 0, 0, UNCLASSIFIED, text)
-    if word in ("special", "folder"):
-        return Entry(name, SPECIAL if word == "special" else FOLDER, 0, 0, UNCLASSIFIED, text)
-    kind = FILE if text is None else LINK
-    if word == "unread":
-        return Entry(name, kind, 0, 0, Classification(UNREAD, "cannot be read (Permission denied)", None), text)
-    if word in ("other", "damaged"):
-        return Entry(name, kind, _key(word + name), 1, Classification(OTHER if word == "other" else DAMAGED, "is bad", None), text)
-    content, _space, inode = word.partition(" ")
-    return Entry(name, kind, _key(inode or content), 1, Classification(FEATURE, "", content.encode().ljust(16)), text)
-
-
-def _input(number, target, legacy, *, missing=(), tree=False, uploads=False, tops_up=False, aliases=()):
-    entries = {name: _entry(name, word) for name, word in target.items()}
-    inputs, keys = [], set()
-    for path, files in legacy.items():
-        found = [_entry(name, word) for name, word in files.items()]
-        keys |= {entry.key for entry in found}
-        inputs.append(LegacyInput(path, True, [entry for entry in found if entry.is_feature]))
-    declared = {**dict.fromkeys([*legacy, *aliases], True), **dict.fromkeys(missing, False)}
-    return SetInput(f"set{number}", f"/t{number}", tree, entries, inputs, declared, uploads, tops_up), keys
-
-
-def _said(plan):
-    """A plan in lines, all of it."""
-    lines = [f"link {name} -> {text}" for name, text in plan.to_create]
-    lines += [f"replace {name} -> {text} (was {old})" for name, text, old in plan.to_replace]
-    lines += [f"remove {name} -> {text}" for name, text in plan.to_remove]
-    lines += [f"stray {name}" for name in plan.stray]
-    lines += [f"dangling {name}" for name in plan.dangling if name not in plan.dangling_into_legacy]
-    lines += [f"dangling into legacy {name}" for name in plan.dangling_into_legacy]
-    lines += [f"conflict {name}: {' '.join(paths)}" for name, paths in plan.conflicts]
-    lines += [f"taken {name} by {what}" for name, what in plan.obstructed]
-    lines += [f"differing {name}" for name in plan.differing]
-    lines += [f"outranked {other} by {used}" for used, other in plan.outranked]
-    lines += ["kept"] * plan.unchanged + ["held by stray"] * plan.blocked_by_stray
-    return sorted(lines)
-
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_links import input_of, said_of
 
 # (title, target, legacy, what the set and the run are asked, the plan)
 ONE_SET = [
@@ -181,6 +114,9 @@ ONE_SET = [
      ["link a -> /old/a"]),
     ("nor under a wanted name", {"a": "unread -> /old/z"}, {"/old": {"a": "A"}}, {"prune": "stray"},
      ["taken a by a link to /old/z that cannot be read (Permission denied)"]),
+    ("a link to a folder of a legacy directory", {"d": "special -> /old/d"}, {"/old": {"d/a": "A"}}, {"prune": "stray"},
+     ["link a -> /old/d/a", "remove d -> /old/d", "stray d"]),
+    ("a link to a folder anywhere else", {"d": "special -> /mine/d"}, {"/old": {}}, {"prune": "stray"}, []),
     # --- conflicts
     ("one name, two features", {}, {"/one": {"a": "A"}, "/two": {"a": "B"}}, {}, ["conflict a: /one/a /two/a"]),
     ("one name, two features in one directory", {}, {"/one": {"x/a": "A", "y/a": "B"}}, {}, ["conflict a: /one/x/a /one/y/a"]),
@@ -208,6 +144,11 @@ ONE_SET = [
     ("somebody's link has it under another name", {"z": "A copy -> /mine/a"}, {"/old": {"a": "A"}}, {}, []),
     ("a name that pruning frees serves too", {"a": "other", "b": "other -> /old/v"}, {"/old": {"a": "A", "b": "A copy", "v": "other"}},
      {"prune": "stray"}, ["link b -> /old/b", "remove b -> /old/v", "stray b"]),
+    ("no name is freed that is not pruned", {"a": "other", "b": "other -> /old/v"},
+     {"/old": {"a": "A", "b": "A copy", "v": "other"}}, {"prune": "dangling"},
+     ["stray b", "taken a by a file of another kind (is bad)"]),
+    ("a taken name whose first feature has its place and whose second has none", {"a": "other", "z": "A copy"},
+     {"/one": {"a": "A"}, "/two": {"a": "B"}}, {}, ["taken a by a file of another kind (is bad)"]),
     ("the second name serves where the first is taken", {"a": "Z"}, {"/old": {"a": "A", "b": "A copy"}}, {},
      ["link b -> /old/b"]),
     ("a nested legacy directory", {}, {"/old": {"sub/a": "A", "b": "B"}, "/old/sub": {"a": "A"}}, {},
@@ -232,6 +173,14 @@ ONE_SET = [
      ["link y/a -> /old/y/a"]),
     ("tree, pruning makes way for a folder", {"x": "dangling -> /old/x"}, {"/old": {"x/a": "A"}}, {"tree": True, "prune": "dangling"},
      ["dangling into legacy x", "link x/a -> /old/x/a", "remove x -> /old/x"]),
+    ("tree, where nothing is pruned another name serves", {"x": "dangling -> /old/x"}, {"/old": {"x/a": "A", "y/a": "A copy"}},
+     {"tree": True}, ["dangling into legacy x", "link y/a -> /old/y/a"]),
+    ("tree, nor does topping up make way", {"x": "dangling -> /old/x"}, {"/old": {"x/a": "A", "y/a": "A copy"}},
+     {"tree": True, "tops_up": True, "prune": "dangling"}, ["dangling into legacy x", "link y/a -> /old/y/a"]),
+    ("tree, nor is way made while a directory is missing", {"x": "dangling -> /gone/x"}, {"/old": {"x/a": "A", "y/a": "A copy"}},
+     {"tree": True, "missing": ["/gone"], "prune": "dangling"}, ["dangling into legacy x", "link y/a -> /old/y/a"]),
+    ("tree, the first name where pruning makes way", {"x": "dangling -> /old/x"}, {"/old": {"x/a": "A", "y/a": "A copy"}},
+     {"tree": True, "prune": "dangling"}, ["dangling into legacy x", "link x/a -> /old/x/a", "remove x -> /old/x"]),
     ("tree, a relative link", {"x": "folder", "x/a": "A -> ../../old/x/a"}, {"/old": {"x/a": "A"}}, {"tree": True}, ["kept"]),
     ("tree, a stray link in a folder", {"x": "folder", "x/v": "other -> /old/x/v"}, {"/old": {"x/v": "other"}},
      {"tree": True, "prune": "stray"}, ["remove x/v -> /old/x/v", "stray x/v"]),
@@ -240,6 +189,8 @@ ONE_SET = [
      ["link a -> /old/a", "remove .trainprep-0123 -> /old/a"]),
     ("also where nothing else is to be done", {"a": "A -> /old/a", ".trainprep-0123": "A -> /old/a"}, {"/old": {"a": "A"}}, {},
      ["kept", "remove .trainprep-0123 -> /old/a"]),
+    ("a file of such a name is not one", {".trainprep-0123": "other"}, {"/old": {}}, {}, []),
+    ("nor is a link to a folder", {".trainprep-0123": "special -> /mine"}, {"/old": {}}, {}, []),
 ]  # fmt: skip
 
 
@@ -247,9 +198,9 @@ ONE_SET = [
 def test_one_set(target, legacy, asked, expected):
     asked = dict(asked)
     options = {key: asked.pop(key) for key in ("prune", "on_conflict") if key in asked}
-    one, keys = _input(1, target, legacy, **asked)
+    one, keys = input_of(1, target, legacy, **asked)
     (plan,) = plan_links([one], keys, **options)
-    assert _said(plan) == sorted(expected)
+    assert said_of(plan) == sorted(expected)
 
 
 # (title, both targets, both sets' legacy directories, options, both plans)
@@ -279,11 +230,11 @@ TWO_SETS = [
 def test_two_sets(targets, legacies, options, expected):
     inputs, keys = [], set()
     for number, (target, legacy) in enumerate(zip(targets, legacies), 1):
-        one, seen = _input(number, target, legacy)
+        one, seen = input_of(number, target, legacy)
         inputs.append(one)
         keys |= seen
     plans = plan_links(inputs, keys, **options)
-    assert [_said(plan) for plan in plans] == [sorted(lines) for lines in expected]
+    assert [said_of(plan) for plan in plans] == [sorted(lines) for lines in expected]
 
 
 def _after(target, plan):
@@ -305,7 +256,7 @@ def test_the_mess_of_the_old_scripts_is_cleared_with_each_clip_once():
     def plan_for(targets, prune):
         inputs, keys = [], set()
         for number, (target, legacy) in enumerate(zip(targets, legacies), 1):
-            one, seen = _input(number, target, legacy)
+            one, seen = input_of(number, target, legacy)
             inputs.append(one)
             keys |= seen
         return plan_links(inputs, keys, prune=prune)
@@ -337,7 +288,7 @@ REMOVALS = [
 
 @pytest.mark.parametrize(("target", "legacy", "expected"), [row[1:] for row in REMOVALS], ids=[row[0] for row in REMOVALS])
 def test_state_absent_removes(target, legacy, expected):
-    one, keys = _input(1, target, legacy)
+    one, keys = input_of(1, target, legacy)
     (plan,) = plan_removal([one], keys)
     assert sorted(name for name, _text in plan.to_remove) == expected
     assert not (plan.to_create or plan.to_replace)
@@ -346,10 +297,10 @@ def test_state_absent_removes(target, legacy, expected):
 @pytest.mark.parametrize("asked", [{}, {"tree": True}])
 def test_state_absent_undoes_present(asked):
     legacy = {"/one": {"x/a": "A", "b": "B"}, "/two": {"x/a": "A", "c": "C"}}
-    (plan,) = plan_links([_input(1, {}, legacy, **asked)[0]], _input(1, {}, legacy)[1])
+    (plan,) = plan_links([input_of(1, {}, legacy, **asked)[0]], input_of(1, {}, legacy)[1])
     made = _after({}, plan)
     assert len(made) == 3
-    one, keys = _input(1, made, legacy, **asked)
+    one, keys = input_of(1, made, legacy, **asked)
     (removal,) = plan_removal([one], keys)
     assert dict(removal.to_remove) == dict(plan.to_create)
 
@@ -360,7 +311,7 @@ def test_a_planned_link_fits_into_its_set_once_it_is_made():
     for title, target, legacy, asked, _expected in ONE_SET:
         asked = dict(asked)
         options = {key: asked.pop(key) for key in ("prune", "on_conflict") if key in asked}
-        one, keys = _input(1, target, legacy, **asked)
+        one, keys = input_of(1, target, legacy, **asked)
         (plan,) = plan_links([one], keys, **options)
         if plan.is_empty or asked.get("uploads"):
             continue
@@ -368,7 +319,7 @@ def test_a_planned_link_fits_into_its_set_once_it_is_made():
         after = {name: word for name, word in target.items() if name not in {name for name, _text in plan.to_remove}}
         after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text in plan.to_create})
         after.update({name: f"{contents[text].split()[0]} -> {text}" for name, text, _old in plan.to_replace})
-        (again,) = plan_links([_input(1, after, legacy, **asked)[0]], keys, **options)
+        (again,) = plan_links([input_of(1, after, legacy, **asked)[0]], keys, **options)
         assert again.is_empty, title
         tried += 1
     assert tried > 20
@@ -384,17 +335,17 @@ def test_a_planned_link_fits_into_its_set_once_it_is_made():
     ],
 )
 def test_names_that_are_left_out_say_what_they_are_copies_of(target, legacy, copies):
-    one, keys = _input(1, target, legacy)
+    one, keys = input_of(1, target, legacy)
     plan = plan_links([one], keys)[0]
     assert (plan.copies, plan.copy_count) == (copies, len(copies))
 
 
 def test_of_many_copies_ten_are_named_and_all_counted():
-    one, keys = _input(1, {}, {"/old": {f"{number:02}": f"A {number}" for number in range(30)}})
+    one, keys = input_of(1, {}, {"/old": {f"{number:02}": f"A {number}" for number in range(30)}})
     (plan,) = plan_links([one], keys)
     assert (len(plan.copies), plan.copy_count, plan.copies[0]) == (10, 29, ("01", "00"))
 
 
 def test_a_copy_in_another_set_is_named_with_its_target():
-    (one, keys), (two, more) = _input(1, {}, {"/old": {"a": "A"}}), _input(2, {}, {"/two": {"b": "A copy"}})
+    (one, keys), (two, more) = input_of(1, {}, {"/old": {"a": "A"}}), input_of(2, {}, {"/two": {"b": "A copy"}})
     assert plan_links([one, two], keys | more)[1].copies == [("b", "/t1/a")]

@@ -1,24 +1,32 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose what was published is, how folders are made, and what a killed publication leaves."""
+"""Whose what was published is, how folders are made, who waits for whom, and what a killed publication leaves."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
 import stat
 import struct
+import time
 import zipfile
 from functools import partial
 
+import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
+from ansible_collections.trainprep.features.plugins.module_utils._upload import publication
+from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publishing
+from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish, publish_here
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # Root gives what it publishes to the training user; anybody else can only be that user.
 OTHER = 65534 if os.geteuid() == 0 else os.geteuid()
@@ -79,3 +87,98 @@ def test_a_temporary_name_fits_and_is_known_again():
         assert len(os.fsencode(temporary_name(name))) <= 255
         assert is_temporary(temporary_name(name), [name])
         assert not is_temporary(temporary_name(name), ["other.npz"])
+
+
+def test_a_folder_of_which_one_file_is_missing_beside_a_target_with_files_is_incomplete(tmp_path):
+    one = uploaded(tmp_path, "a.npz", "b.npz", "c.npz")
+    (tmp_path / "w").mkdir()
+    (tmp_path / ".w.incoming" / "a.npz").rename(tmp_path / "w" / "a.npz")
+    (tmp_path / ".w.incoming" / "b.npz").unlink()
+    [said] = publish(one, ACCOUNT, False, 0.0).refused
+    assert "is incomplete: 1 of 3 features are missing, b.npz is the first" in said
+    (tmp_path / ".w.incoming" / "c.npz").write_bytes(b"")
+    [said] = publish(one, ACCOUNT, False, 0.0).refused
+    assert "c.npz has 0 bytes where the source has" in said and "(1 such, 1 missing)" in said
+
+
+def test_where_nothing_was_uploaded_nothing_is_asked_for_or_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "choose_writer", lambda *_args: pytest.fail("nobody has to write here"))
+    (tmp_path / "file").write_text("x")
+    for target in ("w", "gone/w", "file/w"):
+        found = publish(parse_sets([{"name": "w", "target": str(tmp_path / target)}])[0], ACCOUNT, False, 0.0)
+        assert (found.published, found.bytes, found.changed, found.whole_directory, found.refused) == (0, 0, False, False, [])
+
+
+def test_where_it_cannot_be_known_whether_something_was_uploaded_that_is_an_error(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(FeatureError, match=os.strerror(errno.ELOOP)):
+        publish(parse_sets([{"name": "w", "target": str(tmp_path / "circle/w")}])[0], ACCOUNT, False, 0.0)
+
+
+@pytest.mark.parametrize(("name", "where"), [("/disk/a.npz", "stopped at /disk/a.npz (No space"), (None, "stopped (No space")])
+def test_a_disk_that_fails_stops_it_and_the_next_run_finishes(tmp_path, monkeypatch, name, where):
+    one = uploaded(tmp_path, "a.npz")
+
+    def full(_fd):
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publication, "sync_file_system", full)
+        with pytest.raises(FeatureError) as error:
+            publish(one, ACCOUNT, False, 0.0)
+    assert f"publishing {tmp_path}/.w.incoming {where}" in str(error.value)
+    assert publish(one, ACCOUNT, False, 0.0).published == 1
+
+
+class TestAHeldLock:
+    """Another process has the staging directory open, as an upload that goes on or another publication."""
+
+    @pytest.fixture
+    def one(self, tmp_path):
+        return uploaded(tmp_path, "a.npz")
+
+    @pytest.fixture
+    def held(self, one, tmp_path):
+        fd = os.open(str(tmp_path / ".w.incoming"), os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return fd
+
+    def test_it_is_waited_for_while_there_is_time(self, one, held, monkeypatch):
+        monkeypatch.setattr(time, "sleep", lambda _seconds: os.close(held))
+        assert publish_here(one, one.target, ACCOUNT, False, 60.0).published == 1
+
+    def test_without_time_nothing_waits(self, one, held, monkeypatch):
+        monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+        monkeypatch.setattr(time, "sleep", lambda _seconds: pytest.fail("there is no time to wait"))
+        [said] = publish_here(one, one.target, ACCOUNT, False, 0.0).refused
+        assert "is still being written by an upload (waited 0 s for it)" in said
+        os.close(held)
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_who_held_it_may_have_published_it(self, one, tmp_path, monkeypatch, again):
+        """The lock then is one of a directory that has another name; what has this name is looked at anew."""
+        real = publishing.try_lock
+
+        def late(fd):
+            monkeypatch.setattr(publishing, "try_lock", real)
+            (tmp_path / ".w.incoming").rename(tmp_path / "w")
+            if again:
+                shutil.copytree(str(tmp_path / "w"), str(tmp_path / ".w.incoming"))
+            else:
+                os.unlink(manifest_path(one.target))
+            return real(fd)
+
+        monkeypatch.setattr(publishing, "try_lock", late)
+        found = publish_here(one, one.target, ACCOUNT, False, 0.0)
+        assert (found.published, found.refused) == (0, [])
+        assert (tmp_path / "w" / "a.npz").is_file() and not (tmp_path / ".w.incoming").exists()
+
+
+def test_who_is_not_root_gives_nothing_away(tmp_path, monkeypatch):
+    """A directory may give its group to what is made in it; only root could change that."""
+    one = uploaded(tmp_path, "a.npz")
+    group = (tmp_path / ".w.incoming" / "a.npz").stat().st_gid
+    account = Account("me", (tmp_path / ".w.incoming").stat().st_uid, group + 1, (group + 1,), "/nowhere")
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    assert publish_here(one, one.target, account, False, 0.0).refused == []
+    assert (tmp_path / "w" / "a.npz").stat().st_gid == group

@@ -1,0 +1,265 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pickles of torch's, opcode by opcode: which values they give, which tensors they hold, and what is refused."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import Damaged, Foreign
+from ansible_collections.trainprep.features.plugins.module_utils._formats.torch_pickle import walk
+
+BEGIN = b"\x80\x02"
+# Opcodes as the module pickle names them.
+MARK, STOP, TUPLE, EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, REDUCE, NONE, FALSE, TRUE = (
+    b"(", b".", b"t", b"}", b"]", b")", b"R", b"N", b"\x89", b"\x88")  # fmt: skip
+
+
+def text(value):
+    raw = value.encode("utf-8")
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def number(value):
+    return b"J" + struct.pack("<i", value)
+
+
+def big(value):
+    raw = value.to_bytes(10, "little", signed=True)
+    return b"\x8a" + bytes((len(raw),)) + raw
+
+
+def tuple_of(*items):
+    return MARK + b"".join(items) + TUPLE
+
+
+def called(name, *arguments):
+    module, _dot, function = name.rpartition(".")
+    return f"c{module}\n{function}\n".encode() + tuple_of(*arguments) + REDUCE
+
+
+def storage(kind="torch.FloatStorage", key=None, location=None, count=None, word="storage"):
+    module, _dot, name = kind.rpartition(".")
+    parts = [text(word), f"c{module}\n{name}\n".encode(), key or text("0"), location or text("cpu"), count or number(6)]
+    return tuple_of(*parts) + b"Q"
+
+
+def shape(*lengths):
+    return tuple_of(*map(number, lengths))
+
+
+def tensor(held=None, offset=None, shape_=None, stride=None, grad=FALSE, hooks=NONE, more=b"", name="torch._utils._rebuild_tensor_v2"):
+    parts = [held or storage(), offset or number(0), shape_ or shape(2, 3), stride or shape(3, 1), grad, hooks]
+    return called(name, *parts, more)
+
+
+def untyped(dtype="torch.uint16", count=12, more=b"", **keys):
+    module, _dot, name = dtype.rpartition(".")
+    named = f"c{module}\n{name}\n".encode() + more
+    held = storage("torch.storage.UntypedStorage", count=number(count))
+    return tensor(**{"held": held, "more": named, "name": "torch._utils._rebuild_tensor_v3", **keys})
+
+
+def top(raw):
+    return walk(BEGIN + raw + STOP).top
+
+
+VALUES = [
+    (NONE, None), (TRUE, True), (FALSE, False), (number(-5), -5), (b"K\xff", 255), (b"M\xff\x01", 511), (b"\x8a\x02\xff\xff", -1),
+    (b"\x8a\0", 0),
+    (b"G" + struct.pack(">d", 0.5), 0.5), (text("ä"), "ä"), (b"\x8c\x01a", "a"), (b"B\x02\0\0\0ab", b"ab"), (b"C\x02ab", b"ab"),
+    (EMPTY_DICT, {}),
+    (EMPTY_LIST, []), (EMPTY_TUPLE, ()), (NONE + b"\x85", (None,)), (b"K\x01K\x02\x86", (1, 2)), (b"K\x01K\x02K\x03\x87", (1, 2, 3)),
+    (b"]K\x01a", [1]), (b"](K\x01K\x02e", [1, 2]), (b"}K\x01K\x02s", {1: 2}), (b"}(" + text("a") + b"K\x02u", {"a": 2}),
+    (b"K\x01K\x020", 1), (b"\x95" + bytes(8) + b"K\x01", 1), (b"K\x07q\x050h\x05", 7), (b"K\x07r\x05\1\0\0" + b"0j\x05\1\0\0", 7),
+    (b"K\x07\x940K\x08\x940h\0", 7), (b"K\x07\x940K\x08\x940h\1", 8), (tuple_of(), ()), (b"((K\x01tK\x02t", ((1,), 2)),
+    (called("collections.OrderedDict"), {}), (called("torch.Size", shape(2, 3)), (2, 3)), (b"ccollections\nOrderedDict\n)\x81", {}),
+    (text("collections") + text("OrderedDict") + b"\x93)R", {}), (EMPTY_DICT + EMPTY_DICT + b"b", {}), (b"(]K\x01at", ([1],)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "value"), VALUES)
+def test_values(raw, value):
+    found = top(raw)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("protocol", range(8))
+def test_protocols(protocol):
+    raw = bytes((0x80, protocol)) + b"N."
+    if 2 <= protocol <= 5:
+        assert walk(raw).top is None
+    else:
+        with pytest.raises(Damaged, match="an unknown protocol"):
+            walk(raw)
+
+
+# What is wrong, and what is said of it.
+WRONG = [
+    (b"", "not one value"), (b"NN", "not one value"), (MARK, "not one value"), (b"0", "a value is missing"), (b"(0", "a value is missing"),
+    (TUPLE, "a mark is missing"), (b"NNe", "a mark is missing"), (b"K\x01\x86", "a value is missing"),
+    (b"(K\x01\x86", "a value is missing"),
+    (b"q\0", "nothing to remember"), (b"(q\0", "nothing to remember"), (b"h\0", "a value was never remembered"),
+    (b"j\0\0\0\0", "a value was never remembered"), (b"K\x01a", "a value belongs to no list"), (b"}K\x01a", "a value belongs to no list"),
+    (b"(K\x01e", "a value belongs to no list"), (b"](K\x01u", "a value belongs to no dictionary"),
+    (b"}(K\x01u", "a value belongs to no dictionary"),
+    (b"K\x01K\x02s", "a value belongs to no dictionary"), (b"]K\x01K\x02s", "a value belongs to no dictionary"),
+    (b"(K\x01K\x02u", "a value belongs to no dictionary"), (b"K\x01K\x02\x93", "a name is not text"),
+    (text("a") + b"K\x02\x93", "a name is not text"),
+    (b"K\x02" + text("a") + b"\x93", "a name is not text"), (b"K\x01)R", "a call of what is not a function"),
+    (b"ctorch\nSize\nK\x01R", "a call of what is not a function"), (called("torch.FloatStorage"), "a call of torch FloatStorage"),
+    (called("torch.float32"), "a call of torch float32"), (b"X\x01\0\0\0\xff", "a text is not UTF-8"),
+    (b"c" + b"a" * 300, "a name does not end"),
+    (b"c" + b"a" * 256 + b"\n", "a name does not end"), (called("torch.Size"), "a size is not a number"),
+    (called("torch.Size", number(2)), "a size is not a number"), (called("torch.Size", shape(-1)), "a size is not a number"),
+    (called("torch.Size", shape(1), shape(1)), "a size is not a number"), (called("torch.Size", tuple_of(TRUE)), "a size is not a number"),
+    (b"B\x05\0\0\0ab", "it ends early"), (b"X\x05\0\0\0ab", "it ends early"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "reason"), WRONG)
+def test_what_is_no_pickle(raw, reason):
+    with pytest.raises(Damaged) as error:
+        top(raw)
+    assert (type(error.value), str(error.value)) == (Damaged, f"has a broken pickle ({reason})")
+
+
+@pytest.mark.parametrize("length", range(1, 40))
+def test_no_byte_can_be_cut_off(length):
+    whole = BEGIN + EMPTY_DICT + MARK + text("a") + tensor() + b"u" + STOP
+    assert walk(whole).top
+    with pytest.raises(Damaged):
+        walk(whole[:-length])
+
+
+OTHER = [
+    (b"cos\nsystem\n", "os.system"), (b"cbuiltins\neval\n", "builtins.eval"), (b"ctorch\nfloat33\n", "torch.float33"),
+    (b"P0\n", "opcode 'P'"),
+    (b"}" + NONE + b"K\x02s", "a dictionary with other keys than names"), (called("collections.OrderedDict", EMPTY_LIST),
+    "a dictionary made of"),
+    (b"]}b", "attributes"), (b"}]b", "attributes"), (b"(}b", "attributes"), (b"}b", "attributes"), (b"(" * ((1 << 17) + 1), "too many"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "reason"), OTHER)
+def test_what_only_a_pickle_can_load(raw, reason):
+    with pytest.raises(Foreign) as error:
+        top(raw)
+    assert f"holds Python objects other than tensors, which only a pickle can load ({reason}" in str(error.value)
+
+
+def test_as_much_as_is_read():
+    assert len(top(MARK + NONE * ((1 << 17) - 1) + TUPLE)) == (1 << 17) - 1
+    assert top(b"c" + b"collections\n" + b"OrderedDict\n)R") == {}
+
+
+STORAGES = {
+    "Float": ("<f4", 4), "Double": ("<f8", 8), "Half": ("<f2", 2), "BFloat16": ("bfloat16", 2), "Long": ("<i8", 8), "Int": ("<i4", 4),
+    "Short": ("<i2", 2), "Char": ("|i1", 1), "Byte": ("|u1", 1), "Bool": ("|b1", 1), "ComplexFloat": ("<c8", 8),
+    "ComplexDouble": ("<c16", 16),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STORAGES)
+def test_types_of_storages(name):
+    walked = walk(BEGIN + tensor(storage(f"torch.{name}Storage")) + STOP)
+    assert walked.top == ((*STORAGES[name], False), (2, 3))
+    assert walked.storages == {"0": ("0", (*STORAGES[name], False), 6)}
+
+
+UNTYPED = {
+    "float8_e4m3fn": ("float8_e4m3fn", 1), "float8_e5m2": ("float8_e5m2", 1), "float8_e8m0fnu": ("float8_e8m0fnu", 1), "uint16": ("<u2", 2),
+    "uint32": ("<u4", 4), "uint64": ("<u8", 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNTYPED)
+def test_types_without_a_storage_of_their_own(name):
+    size = UNTYPED[name][1]
+    assert top(untyped(f"torch.{name}", 6 * size)) == ((*UNTYPED[name], False), (2, 3))
+    with pytest.raises(Damaged, match="larger than its data"):
+        top(untyped(f"torch.{name}", 6 * size - 1))
+
+
+MANY = shape(*[1] * 32)
+TENSORS = [
+    (tensor(), (2, 3)), (tensor(hooks=EMPTY_DICT), (2, 3)), (tensor(grad=TRUE), (2, 3)), (tensor(more=NONE), (2, 3)),
+    (tensor(more=EMPTY_DICT), (2, 3)),
+    (untyped(more=NONE), (2, 3)), (untyped(more=EMPTY_DICT), (2, 3)), (tensor(shape_=shape(6), stride=shape(1)), (6,)),
+    (tensor(offset=number(5), shape_=shape(), stride=shape()), ()), (tensor(shape_=shape(1, 3), stride=shape(99, 1), offset=number(3)),
+    (1, 3)),
+    (tensor(shape_=shape(0, 9), stride=shape(9, 1), offset=number(9)), (0, 9)), (tensor(shape_=MANY, stride=MANY), (1,) * 32),
+    (tensor(shape_=shape(3, 2), stride=shape(1, 3)), (3, 2)), (called("torch._utils._rebuild_parameter", tensor(), TRUE, EMPTY_DICT),
+    (2, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "lengths"), TENSORS)
+def test_tensors(raw, lengths):
+    assert top(raw).shape == lengths
+
+
+LARGER = [
+    tensor(shape_=shape(7), stride=shape(1)), tensor(offset=number(1)), tensor(offset=number(6), shape_=shape(), stride=shape()),
+    tensor(shape_=shape(2, 3), stride=shape(4, 1)), tensor(shape_=shape(2, 3), stride=shape(3, 2)),
+    tensor(shape_=shape(1, 3), stride=shape(99, 1), offset=number(4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", LARGER)
+def test_a_tensor_that_is_larger_than_its_data(raw):
+    with pytest.raises(Damaged, match="has a tensor that is larger than its data"):
+        top(raw)
+
+
+NOT_DESCRIBED = {
+    "a tensor": [
+        tensor(held=NONE), tensor(offset=NONE), tensor(offset=TRUE), tensor(offset=number(-1)), tensor(offset=big(1 << 62)),
+        tensor(shape_=NONE),
+        tensor(stride=NONE), tensor(shape_=shape(2)), tensor(shape_=shape(2, -3)), tensor(stride=shape(-3, 1)), tensor(grad=NONE),
+        tensor(hooks=EMPTY_LIST), tensor(more=NONE + NONE), called("torch._utils._rebuild_tensor_v2", storage()), untyped(more=NONE + NONE),
+        tensor(name="torch._utils._rebuild_tensor_v3", more=NONE), tensor(name="torch._utils._rebuild_tensor_v3"),
+    ],
+    "a storage": [
+        storage(word="store"), NONE + b"Q", tuple_of(text("storage")) + b"Q", storage("torch.float32"), storage(key=number(0)),
+        storage(location=NONE),
+        storage(location=text("disk")), storage(location=text("cuda:1234")), storage(location=text("cpu:0")), storage(count=number(-1)),
+        storage(count=TRUE), storage(count=NONE), storage(count=big(1 << 62)),
+        tuple_of(text("storage"), NONE, text("0"), text("cpu"), number(6)) + b"Q",
+    ],
+    "a parameter": [
+        called("torch._utils._rebuild_parameter", tensor(), TRUE), called("torch._utils._rebuild_parameter", NONE, TRUE, EMPTY_DICT),
+        called("torch._utils._rebuild_parameter", tensor(), NONE, EMPTY_DICT),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "raw"), [(what, raw) for what, raws in NOT_DESCRIBED.items() for raw in raws])
+def test_what_is_not_described_as_one(what, raw):
+    with pytest.raises(Damaged) as error:
+        top(raw)
+    assert str(error.value) == f"has a broken pickle ({what} is not described as one)"
+
+
+@pytest.mark.parametrize("location", ["cpu", "cuda", "cuda:0", "cuda:123", "xpu:1", "hpu", "npu:9", "mps"])
+def test_where_a_storage_was(location):
+    assert top(tensor(storage(location=text(location)))).shape == (2, 3)
+    assert walk(BEGIN + storage(count=big((1 << 62) - 1)) + STOP).storages["0"].length == (1 << 62) - 1
+
+
+@pytest.mark.parametrize(("raw", "reason"), [
+    (tensor(more=b"}" + text("a") + b"K\x01s"), "a tensor with metadata"), (untyped(more=b"}K\x01K\x01s"), "a tensor with metadata"),
+    (untyped("torch.float32"), "a tensor with metadata"), (tensor(shape_=shape(*[1] * 33), stride=shape(*[1] * 33)),
+    "a tensor of 33 dimensions"),
+])  # fmt: skip
+def test_tensors_that_are_more_than_that(raw, reason):
+    with pytest.raises(Foreign, match=reason):
+        top(raw)
+
+
+def test_one_storage_may_be_named_again_but_not_as_another():
+    assert len(walk(BEGIN + tuple_of(tensor(), tensor(), storage(key=text("1"))) + STOP).storages) == 2
+    with pytest.raises(Damaged, match="a storage is described twice"):
+        top(tuple_of(storage(), storage(count=number(7))))

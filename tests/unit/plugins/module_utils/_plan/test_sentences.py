@@ -1,0 +1,210 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What exactly is said of a set: the sentences that count, name an example, and say what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._plan.warnings import warnings_of
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import Discovery
+from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
+    a_set,
+    copy,
+    damaged,
+    feature,
+    features,
+    link,
+    other,
+    see,
+    unprivileged,
+)
+
+
+def told(*sets, **options):
+    """The facts of the sets by name, and whether the host will be ready."""
+    found = facts(see(*sets, **options))
+    return found["feature_sets"], found["features_will_be_ready"]
+
+
+def problems(*sets, **options):
+    return told(*sets, **options)[0]["t"]["problems"]
+
+
+def warnings(*sets, **options):
+    return told(*sets, **options)[0]["t"]["warnings"]
+
+
+class TestTooFew:
+    SAID = "{host}/data/t holds 1 of at least 9 expected features"
+
+    @pytest.mark.parametrize(
+        ("copies", "more"),
+        [
+            ([], ""),
+            (["b.npz"], "; b.npz is a copy of a.npz"),
+            (["b.npz", "c.npz"], "; b.npz is a copy of a.npz, and 1 more name is left out as copies"),
+            (["b.npz", "c.npz", "d.npz"], "; b.npz is a copy of a.npz, and 2 more names are left out as copies"),
+        ],
+    )
+    def test_names_that_are_left_out_as_copies_are_told(self, host, copies, more):
+        features(host / "data/t", "a.npz")
+        for name in copies:
+            copy(host / "data/t/a.npz", host / "old" / name)
+        assert problems(a_set(host / "data/t", host / "old", expected=9)) == [self.SAID.format(host=host) + more]
+
+
+class TestWhatIsInTheWay:
+    def test_damaged_files_are_counted_and_the_first_is_named(self, host):
+        features(host / "data/t", "a.npz")
+        damaged(host / "data/t/b.npz")
+        damaged(host / "data/t/c.npz")
+        (said,) = problems(a_set(host / "data/t"))
+        assert re.match(f"2 files in {host}/data/t are damaged, as [bc].npz [(].*[)]: move that away$", said)
+
+    @pytest.mark.parametrize(("prune", "own", "planned"), [("none", False, False), ("stray", False, True), ("stray", True, False)])
+    def test_stray_links_to_damaged_files_go_where_all_are_pruned(self, host, prune, own, planned):
+        features(host / "data/t", "a.npz")
+        link(host / "data/t/b.npz", damaged(host / "old/b.npz"))
+        if own:
+            damaged(host / "data/t/c.npz")
+        assert told(a_set(host / "data/t", host / "old"), prune=prune)[1] is planned
+
+    def test_a_damaged_file_under_a_wanted_name_is_told_once(self, host):
+        features(host / "old", "a.npz")
+        damaged(host / "data/t/a.npz")
+        features(host / "data/t", "b.npz")
+        (said,) = problems(a_set(host / "data/t", host / "old"))
+        assert said.startswith(f"1 wanted name in {host}/data/t is taken, as a.npz by a file that is damaged (")
+
+    @pytest.mark.parametrize(("closed", "counted"), [(["b.npz"], "1 file"), (["b.npz", "c.npz"], "2 files")])
+    def test_what_cannot_be_read_is_not_told_to_be_of_another_kind(self, host, closed, counted):
+        features(host / "data/t", "a.npz", "b.npz", "c.npz")
+        with unprivileged(host) as account:
+            for name in closed:
+                os.chmod(host / "data/t" / name, 0)
+            sentences = run_as(account, problems, a_set(host / "data/t"))
+        (said,) = [one for one in sentences if "classified" in one]
+        where = f"{host}/data/t"
+        assert re.match(f"{counted} in {where} cannot be classified, as {where}/[bc].npz, which .*: make that readable$", said)
+
+    def test_dangling_links_that_are_replaced_need_no_advice(self, host):
+        features(host / "old", "a.npz")
+        link(host / "data/t/a.npz", "/nowhere/a.npz")
+        sets, planned = told(a_set(host / "data/t", host / "old"))
+        assert f"1 link in {host}/data/t dangles, as a.npz to /nowhere/a.npz" in sets["t"]["problems"]
+        assert planned is True
+
+    def test_names_that_many_want_are_told_with_three_of_the_files(self, host):
+        for number in range(5):
+            feature(host / f"old{number}/a.npz", str(number))
+        (said,) = told(a_set(host / "data/t", *(host / f"old{number}" for number in range(5))))[0]["t"]["obstacles"]
+        assert said.startswith(
+            f"1 name is wanted by different features, as a.npz by {host}/old0/a.npz and {host}/old1/a.npz and {host}/old2/a.npz: remove"
+        )
+
+
+class TestWhereItLies:
+    def test_a_directory_that_is_declared_by_two_names_is_told_once(self, host):
+        link(host / "old/a.npz", "/nowhere/a.npz")
+        (host / "alias").symlink_to("old")
+        sentences = problems(a_set(host / "data/t", host / "old", host / "alias"))
+        assert len([one for one in sentences if "dangle" in one]) == 1
+        assert f"1 link in {host}/old dangles (as a.npz to /nowhere/a.npz): bring back what user me should read there" in sentences[0]
+
+    def test_a_folder_that_cannot_be_entered_is_told_once_too(self, host):
+        features(host / "old", "a.npz")
+        features(host / "old/closed", "b.npz")
+        os.unlink(host / "old/a.npz")
+        (host / "alias").symlink_to("old")
+        with unprivileged(host) as account:
+            os.chmod(host / "old/closed", 0)
+            try:
+                sentences = run_as(account, problems, a_set(host / "data/t", host / "old", host / "alias"))
+            finally:
+                os.chmod(host / "old/closed", 0o755)
+        assert len([one for one in sentences if "old/closed" in one and "since features may lie there" in one]) == 1, sentences
+
+    @pytest.mark.parametrize(("required", "stops"), [("true", True), ("false", False)])
+    def test_a_find_stops_a_set_that_is_needed_and_warns_of_any_other(self, host, required, stops):
+        features(host / "old/.snapshot", "a.npz")
+        sets, _planned = told(a_set(host / "data/t", host / "old", required=required))
+        said = f"features of the set 't' lie in directories that nobody listed: {host}/old/.snapshot (1)"
+        assert [said in one for one in sets["t"]["obstacles"]] == [True] * stops
+        assert (said in sets["t"]["warnings"]) is not stops
+
+    @pytest.mark.parametrize(("number", "more"), [(10, None), (11, " and 1 more"), (13, " and 3 more")])
+    def test_of_many_finds_ten_are_named_and_the_others_counted(self, host, number, more):
+        for one in range(number):
+            features(host / f"forgotten{one:02}", f"{one}.npz")
+        (said,) = told(a_set(host / "data/t"), search_roots=(str(host),))[0]["t"]["obstacles"]
+        assert said.count("/forgotten") == 10 and (f"/forgotten09 (1){more or ''}; add them to its 'legacy'") in said
+
+
+class TestWarnings:
+    def test_files_of_another_kind_are_counted(self, host):
+        features(host / "data/t", "a.npz")
+        other(host / "data/t/v.npz")
+        other(host / "data/t/w.npz")
+        (said,) = warnings(a_set(host / "data/t"))
+        assert re.match(f"2 files in {host}/data/t are of another kind, as [vw].npz [(]has arrays .*[)]$", said)
+
+    def test_names_of_what_is_no_file_are_counted(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/t/x.npz").mkdir()
+        assert warnings(a_set(host / "data/t")) == [
+            f"1 name in {host}/data/t that the trainer reads belongs to what is not a file, as x.npz: move that away"
+        ]
+
+    def test_of_features_that_are_left_out_one_is_named_with_the_one_that_is_used(self, host):
+        feature(host / "old/a.npz", "one")
+        feature(host / "old/x/a.npz", "two")
+        assert warnings(a_set(host / "data/t", host / "old")) == [
+            "1 feature is left out, since others of the same name lie less deep in the same legacy directory:"
+            f" {host}/old/a.npz is used, {host}/old/x/a.npz is not"
+        ]
+
+    def test_beside_features_links_of_a_legacy_directory_to_nothing_are_told_once(self, host):
+        features(host / "data/t", "a.npz")
+        features(host / "old", "a.npz")
+        raw = a_set(host / "data/t", host / "old", host / "alias")
+        (host / "alias").symlink_to("old")
+        assert warnings(raw) == []
+        link(host / "old/b.npz", "/nowhere/b.npz")
+        (said,) = [one for one in warnings(raw) if "dangle" in one and "features that were there are not seen" in one]
+        assert said.startswith(f"1 link in {host}/old dangles (as b.npz to /nowhere/b.npz): ")
+
+    @pytest.mark.parametrize(("here", "source", "told_so"), [(True, False, True), (True, True, True), (False, True, False)])
+    def test_an_upload_that_was_left_is_told_where_features_are_there_without_it(self, host, here, source, told_so):
+        if here:
+            features(host / "data/t", "a.npz")
+        features(host / "data/.t.incoming", "b.npz")
+        sentences = warnings(a_set(host / "data/t", **({"source": "/laptop"} if source else {})))
+        said = (
+            f"an upload into {host}/data/t was left incomplete (0 features): it is stale, remove its staging directory"
+        )
+        assert (said in sentences) is told_so
+
+    def test_an_empty_staging_directory_is_not_told(self, host):
+        features(host / "data/t", "a.npz")
+        (host / "data/.t.incoming").mkdir()
+        assert warnings(a_set(host / "data/t")) == []
+
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("required", ["true", "false"])
+    def test_where_nothing_was_found_elsewhere_nothing_is_told_of_it(self, host, there, required):
+        if there:
+            features(host / "data/t", "a.npz")
+        assert warnings(a_set(host / "data/t", required=required)) == []
+
+    def test_a_search_that_was_cut_short_is_told_with_its_first_reason(self, host):
+        state = see(a_set(host / "data/t"))
+        (one,) = state.sets
+        cut = dataclasses.replace(one, discovery=Discovery([], ["60 seconds had passed", "more"]))
+        assert warnings_of(cut, state) == ["the search for features elsewhere was cut short: 60 seconds had passed"]
