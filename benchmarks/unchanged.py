@@ -24,9 +24,9 @@ RECALL = """
 import json, resource, sys, time
 from ansible_collections.trainprep.features.plugins.module_utils._spec import policy, sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps import remember
-from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, store
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, kept_files
 directory = sys.argv[1]
-store.place = lambda: directory + "/cache/trainprep.features"
+kept_files.place = lambda: directory + "/cache/trainprep.features"
 wanted = sets.parse_sets([{"name": "many", "target": directory + "/target", "legacy": [directory + "/legacy"],
                            "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}}])
 user, asked = accounts.find_account(None), policy.Policy(remember=True)

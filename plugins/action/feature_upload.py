@@ -27,7 +27,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import fetch as upload_fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connections import Connections
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import LineCheck, check_line
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line_check import LineCheck, check_line
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,

@@ -76,7 +76,7 @@ from dataclasses import asdict
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import staging_path
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     SETS_ARGUMENTS,
     parse_sets_and_user,

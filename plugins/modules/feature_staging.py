@@ -82,12 +82,12 @@ import shutil
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Manifest,
     pack_choice,
     unpack_manifest,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
     SETS_ARGUMENTS,
     parse_sets_and_user,

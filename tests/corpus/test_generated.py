@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     OTHER,
     classify,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
     ArrayHeader,
     Damaged,
     header_start,

@@ -21,7 +21,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     Classification,
     classify_file,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 
 FILES = Path(__file__).parent / "files"

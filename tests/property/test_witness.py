@@ -27,7 +27,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.acl imp
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps import remember
-from ansible_collections.trainprep.features.plugins.module_utils._system import store
+from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, Phase, settings
@@ -72,7 +72,7 @@ class Witnessed(RuleBasedStateMachine):
             (self.root / directory).mkdir(parents=True)
         (self.root / "cache").chmod(0o700)
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(store, "place", lambda: str(self.root / "cache/trainprep.features"))
+        self.patch.setattr(kept_files, "place", lambda: str(self.root / "cache/trainprep.features"))
         self.patch.setattr(remember, "AGE", GRAIN)
         self.patch.setattr(remember, "code_version", lambda: self.code)
 

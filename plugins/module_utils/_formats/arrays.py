@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from .npy import ArrayHeader, dtype_name, shorten
+from .npy_header import ArrayHeader, dtype_name, shorten
 
 Shape = Tuple[Optional[int], ...]
 

@@ -14,9 +14,9 @@ import struct
 from typing import Any, Dict, List, Optional, Sequence
 
 from .flatbuffer import TEXT, Table, Tables, Union, Vector, read
-from .formats import Content, Criteria, Format, Kind, refuse_arrays
-from .npy import Damaged, Foreign
-from .zip_directory import Reader
+from .interface import Content, Criteria, Format, Kind, refuse_arrays
+from .npy_header import Damaged, Foreign
+from .zip_central_directory import Reader
 
 KIND = Kind("arrow", "an Arrow file", (".arrow", ".feather", ".ipc"), False)
 

@@ -20,12 +20,12 @@ from typing import NamedTuple, Optional, Sequence
 
 from . import npz
 from .arrays import ArraySpec
-from .formats import Content, Criteria, Kind
-from .npy import Damaged, Foreign, shorten
+from .interface import Content, Criteria, Kind
+from .npy_header import Damaged, Foreign, shorten
 from .npz import told_apart
 from .registry import promised, recognise
 from .unknown import name_unknown
-from .zip_directory import (
+from .zip_central_directory import (
     HEAD_SIZE,
     TAIL_SIZE,
     Reader,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from .npy import Damaged
+from .npy_header import Damaged
 
 TEXT = "text"
 _MAX_DEPTH = 48

@@ -14,11 +14,22 @@ import struct
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from .digest import short_digest
-from .formats import Content, Criteria, Format, Kind
-from .npy import LONGEST, MAGIC, PREFIX, ArrayHeader, Damaged, Foreign, Unclear, header_start, parse_header, shorten
+from .interface import Content, Criteria, Format, Kind
+from .npy_header import (
+    LONGEST,
+    MAGIC,
+    PREFIX,
+    ArrayHeader,
+    Damaged,
+    Foreign,
+    Unclear,
+    header_start,
+    parse_header,
+    shorten,
+)
 from .torch_zip import KIND as TORCH
 from .torch_zip import PICKLE, read_torch, torch_parts
-from .zip_directory import Member, Reader, check_extents, read_directory
+from .zip_central_directory import Member, Reader, check_extents, read_directory
 from .zip_layout import SMALL, Layouts, array_name, describe
 from .zip_members import check_method, compare, is_method_known, read_all, read_start
 

@@ -17,10 +17,10 @@ from typing import Any, Dict, Sequence, Tuple
 
 from . import thrift
 from .arrow import schema_of_message
-from .formats import Content, Criteria, Format, Kind, refuse_arrays
-from .npy import Damaged, Foreign
+from .interface import Content, Criteria, Format, Kind, refuse_arrays
+from .npy_header import Damaged, Foreign
 from .thrift import BINARY, I8, I16, I32, I64, LIST, STRUCT, TRUE, Fields
-from .zip_directory import Reader
+from .zip_central_directory import Reader
 
 KIND = Kind("parquet", "a Parquet file", (".parquet", ".pq"), False)
 

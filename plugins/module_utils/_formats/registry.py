@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Tuple
 
-from . import arrow, hdf5, npy_file, npz, parquet, safetensors, tar
-from .formats import Format, Kind
-from .zip_directory import Reader
+from . import arrow, hdf5, npy, npz, parquet, safetensors, tar
+from .interface import Format, Kind
+from .zip_central_directory import Reader
 
 FORMATS: Tuple[Format, ...] = (
     npz.FORMAT,
-    npy_file.FORMAT,
+    npy.FORMAT,
     safetensors.FORMAT,
     parquet.FORMAT,
     arrow.FORMAT,

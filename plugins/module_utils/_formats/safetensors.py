@@ -14,9 +14,9 @@ import json
 import struct
 from typing import Any, Dict, List, Tuple
 
-from .formats import Content, Criteria, Format, Kind
-from .npy import ArrayHeader, Damaged, DType, Foreign, shorten
-from .zip_directory import Reader
+from .interface import Content, Criteria, Format, Kind
+from .npy_header import ArrayHeader, Damaged, DType, Foreign, shorten
+from .zip_central_directory import Reader
 
 KIND = Kind("safetensors", "a safetensors file", (".safetensors",), True)
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from .formats import Content, Criteria, Format, Kind, refuse_arrays
-from .npy import Damaged, Foreign, shorten
-from .zip_directory import Reader
+from .interface import Content, Criteria, Format, Kind, refuse_arrays
+from .npy_header import Damaged, Foreign, shorten
+from .zip_central_directory import Reader
 
 KIND = Kind("tar", "a tar archive", (".tar",), False)
 

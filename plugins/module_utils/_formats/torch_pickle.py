@@ -14,7 +14,7 @@ import re
 import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from .npy import Damaged, DType, Foreign, shorten
+from .npy_header import Damaged, DType, Foreign, shorten
 
 # An int of a pickle that counts something in memory.
 _MOST = 1 << 62

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .formats import Kind
-from .npy import ArrayHeader, Damaged, Foreign, shorten
+from .interface import Kind
+from .npy_header import ArrayHeader, Damaged, Foreign, shorten
 from .torch_pickle import Storage, Tensor, walk
-from .zip_directory import Member, Reader
+from .zip_central_directory import Member, Reader
 from .zip_members import check_method, compare, read_all
 
 KIND = Kind("torch", "a torch archive", (".pt", ".pth", ".zip"), True)

@@ -20,8 +20,8 @@ from zlib import crc32
 
 from .arrays import ArraySpec
 from .digest import short_digest
-from .npy import ArrayHeader, Damaged, parse_header
-from .zip_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
+from .npy_header import ArrayHeader, Damaged, parse_header
+from .zip_central_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
 
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024

@@ -11,9 +11,9 @@ import os
 import zlib
 from typing import Iterator
 
-from .npy import Damaged, Foreign, shorten
+from .npy_header import Damaged, Foreign, shorten
 from .zeros import crc_of_zeros
-from .zip_directory import DEFLATED, HEAD_SIZE, STORED, Member, Reader
+from .zip_central_directory import DEFLATED, HEAD_SIZE, STORED, Member, Reader
 
 _FOREIGN_METHODS = {12: "bzip2", 14: "LZMA", 93: "Zstandard"}
 _CHUNK = 1 << 20

@@ -18,7 +18,7 @@ from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import InodeKey
-from .digest import Digest
+from .features_digest import Digest
 from .links import SetPlan
 from .status import host_status
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats.classify import FEATURE, Classification, classify_file
-from .._formats.formats import Criteria
+from .._formats.interface import Criteria
 from .._spec.folders import EVERY_FOLDER, FolderRule
 from .._system.files import with_file
 from .._system.parallel import map_parallel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._formats.formats import Criteria
+from .._formats.interface import Criteria
 from .._spec.folders import FolderRule
 from .._spec.sets import FeatureSet, NameFilter, any_filter, name_filter
 from .._system.accounts import Account

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from .._formats.classify import Classification
 from .._system.paths import OPEN_FILE
-from .beside import manifest_path
+from .staging_paths import manifest_path
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
 _FORMAT, _OLDER = 2, (1,)

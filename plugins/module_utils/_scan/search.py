@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .._formats.classify import FEATURE, classify_file
-from .._formats.formats import Criteria
+from .._formats.interface import Criteria
 from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet, name_filter
 from .._system.files import with_file

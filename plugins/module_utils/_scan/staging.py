@@ -24,9 +24,9 @@ from .._system.become import run_as
 from .._system.files import with_file
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
 from ..errors import FeatureError
-from .beside import manifest_path, staging_path
 from .manifest import Wanted, read_manifest, token_of
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
+from .staging_paths import manifest_path, staging_path
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
 PARTIAL_DIR = ".rsync-partial"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.arrays import ArraySpec
-from .._formats.formats import Criteria
+from .._formats.interface import Criteria
 from .._system.paths import expand_home
 from ..errors import FeatureError, named
 from .arrays import check_arrays_are_told, parse_arrays

@@ -15,7 +15,7 @@ import stat
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._formats.classify import DAMAGED
-from .._plan.digest import digest_of_run
+from .._plan.features_digest import digest_of_run
 from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
 from .._plan.state import HostState, SetState
 from .._scan.model import DANGLING, LINK, Entry, LegacyScan

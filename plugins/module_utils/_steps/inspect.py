@@ -14,7 +14,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .._access.probe import Directory
 from .._access.report import AccessProbe
-from .._plan.digest import digest_of_set
+from .._plan.features_digest import digest_of_set
 from .._plan.host import is_missed, plan_host
 from .._plan.state import HostState, PlannedSet, SetScan, SetState
 from .._scan.directories import ScanOptions

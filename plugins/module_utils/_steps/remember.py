@@ -18,15 +18,15 @@ import zlib
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._access.report import AccessProbe
-from .._scan.beside import manifest_path, staging_path
 from .._scan.fingerprint import Folder, Unfit, close, listings, survey, unchanged
 from .._scan.overlap import refuse_overlaps
 from .._scan.places import Place, look_up_as_needed, places_as_needed
+from .._scan.staging_paths import manifest_path, staging_path
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet, name_filter
-from .._system import store
+from .._system import kept_files
 from .._system.accounts import Account
-from .._system.code import code_version
+from .._system.code_version import code_version
 from .._system.mounts import read_mountinfo
 from .._system.paths import is_below
 from ..errors import named
@@ -80,7 +80,7 @@ def recall(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Opti
     """The facts of the last look, where nothing that they rest on has changed and the user can open every feature; else None."""
     if not _may_be_used(sets, policy):
         return None
-    raw = store.load(_name(sets, account))
+    raw = kept_files.load(_name(sets, account))
     if raw is None:
         return None
     try:
@@ -94,7 +94,7 @@ def recall(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Opti
         exceptions = {name: {bytes.fromhex(one) for one in paths} for name, paths in witness["exceptions"].items()}
         return _verified(sets, account, folders, exceptions, witness["facts"])
     except (ValueError, TypeError, KeyError, AttributeError):
-        store.forget(_name(sets, account))
+        kept_files.forget(_name(sets, account))
         return None
 
 
@@ -167,7 +167,7 @@ def remember(host: HostState, facts: Dict[str, Any], started: float) -> None:
         "exceptions": exceptions,
         "facts": {**facts, "feature_sets": {name: {**one, "declared": None} for name, one in facts["feature_sets"].items()}},
     }
-    store.save(_name(sets, host.account), json.dumps(witness, separators=(",", ":")).encode("ascii"))
+    kept_files.save(_name(sets, host.account), json.dumps(witness, separators=(",", ":")).encode("ascii"))
 
 
 def _may_be_used(sets: Sequence[FeatureSet], policy: Policy) -> bool:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
-from .._scan.beside import staging_path
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
+from .._scan.staging_paths import staging_path
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.files import with_file

@@ -10,12 +10,12 @@ import os
 from functools import partial
 from typing import Dict, Sequence, Set
 
-from .._scan.beside import staging_path
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.identity import digest_of
 from .._scan.manifest import are_of_bytes, read_manifest, token_of
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
+from .._scan.staging_paths import staging_path
 from .._spec.sets import FeatureSet, name_filter
 from .._system.paths import display
 

@@ -13,9 +13,9 @@ from typing import List, Tuple
 
 from .._apply.directories import open_directory
 from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
-from .._scan.beside import staging_path
 from .._scan.manifest import Manifest, read_manifest, read_names
 from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, temporary_name, verify_file
+from .._scan.staging_paths import staging_path
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display

@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
-from .._scan.beside import manifest_path, staging_path
 from .._scan.manifest import read_manifest
 from .._scan.staging import open_staging, verify_file
+from .._scan.staging_paths import manifest_path, staging_path
 from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.capabilities import as_writer, choose_writer

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays

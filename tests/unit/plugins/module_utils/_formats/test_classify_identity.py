@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     classify,
     content_digest,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_directory import open_reader
+from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_central_directory import open_reader
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import Layouts
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (

@@ -21,7 +21,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     classify_file,
     file_digest,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zeros import crc_of_zeros
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made

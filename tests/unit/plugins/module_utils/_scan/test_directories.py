@@ -10,7 +10,7 @@ import socket
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats import digest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.formats import Criteria
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
     ArrayHeader,
     parse_dtype,
 )

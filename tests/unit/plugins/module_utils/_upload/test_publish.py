@@ -20,7 +20,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
     read_manifest,
@@ -30,6 +29,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.staging i
     PARTIAL_DIR,
     inspect_staging,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import publication

@@ -17,9 +17,9 @@ from functools import partial
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.beside import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import publication

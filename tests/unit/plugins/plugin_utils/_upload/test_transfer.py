@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, cause, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line import Line, check_line, inspect_line
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line_check import (
+    Line,
+    check_line,
+    inspect_line,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
     BUSY,
     REPLACED,

@@ -11,7 +11,10 @@ import re
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, Classification
-from ansible_collections.trainprep.features.plugins.module_utils._plan.digest import digest_of_run, digest_of_set
+from ansible_collections.trainprep.features.plugins.module_utils._plan.features_digest import (
+    digest_of_run,
+    digest_of_set,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import FILE, Entry
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as

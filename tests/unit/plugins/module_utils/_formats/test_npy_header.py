@@ -10,7 +10,7 @@ import struct
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.arrays import ArraySpec
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
     DTYPE_NAMES,
     Damaged,
     Unclear,

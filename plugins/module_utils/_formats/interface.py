@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
-from .npy import ArrayHeader, Foreign
+from .npy_header import ArrayHeader, Foreign
 
 if TYPE_CHECKING:
-    from .zip_directory import Reader
+    from .zip_central_directory import Reader
 
 
 class Kind(NamedTuple):

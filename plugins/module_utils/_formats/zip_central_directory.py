@@ -16,7 +16,7 @@ import os
 import struct
 from typing import Iterator, List, NamedTuple, Tuple
 
-from .npy import Damaged, shorten
+from .npy_header import Damaged, shorten
 
 STORED, DEFLATED = 0, 8
 MAX_DIRECTORY = 4 << 20

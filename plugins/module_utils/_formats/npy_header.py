@@ -1,0 +1,348 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Headers of C(.npy) arrays, and the names of numpy's data types, without numpy.
+
+A header is a Python literal in a text that anybody may have written, so it is read by a small grammar of its
+own and never evaluated: what the grammar does not know, numpy may know, but is not what numpy writes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import struct
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+MAGIC = b"\x93NUMPY"
+# What numpy itself refuses to read without pickle.
+MAX_TEXT = 10000
+MAX_DIMENSIONS = 32
+# Bytes that have to be read to know how long a header is, and to know all of the longest one.
+PREFIX = 12
+LONGEST = PREFIX + 4 * MAX_TEXT
+
+_MAX_ITEM = 2**31 - 1
+_MAX_BYTES = 2**62
+_MAX_DEPTH = 16
+
+
+class Damaged(Exception):
+    """Content that cannot be what it claims to be; the text completes "the file ..."."""
+
+
+class Foreign(Damaged):
+    """Content that may well be intact, of a kind that no feature has; the text completes "the file ..."."""
+
+
+class Unclear(Damaged):
+    """Content that is not understood here, which its own library may understand all the same."""
+
+
+class DType(NamedTuple):
+    """A data type. text: numpy's short form, as in C(<f4); itemsize: bytes; objects: needs a pickle."""
+
+    text: str
+    itemsize: int
+    objects: bool
+
+    def __str__(self) -> str:
+        return dtype_name(self.text)
+
+
+class ArrayHeader(NamedTuple):
+    """What precedes an array's data.
+
+    start: bytes before the data; length: bytes of the data; as_written: numpy would write exactly this text,
+    so that a changed byte would show.
+    """
+
+    dtype: DType
+    shape: Tuple[int, ...]
+    start: int
+    length: int
+    as_written: bool
+
+
+_SIZES: Dict[str, Tuple[int, ...]] = {
+    "b": (1,),
+    "i": (1, 2, 4, 8),
+    "u": (1, 2, 4, 8),
+    "f": (2, 4, 8, 16),
+    "c": (8, 16, 32),
+    "M": (8,),
+    "m": (8,),
+}
+_CHARACTER = {"S": 1, "U": 4, "V": 1}
+_WORDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_DTYPE = re.compile(
+    r"([<>|=]?)([biufcSUVMm])(0|[1-9]\d{0,9})(\[(?:[1-9]\d{0,5})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
+)
+
+# Names of types as people write them: numpy's names and short forms in the order of little-endian machines.
+DTYPE_NAMES: Dict[str, str] = {"bool": "|b1", "?": "|b1", "float": "<f8", "int": "<i8", "complex": "<c16"}
+for _kind, _sizes in _SIZES.items():
+    if _kind not in "bMm":
+        for _size in _sizes:
+            DTYPE_NAMES[f"{_WORDS[_kind]}{_size * 8}"] = ("|" if _size == 1 else "<") + _kind + str(_size)
+_SHORT_NAMES = {text: name for name, text in DTYPE_NAMES.items() if name not in ("?", "float", "int", "complex")}
+
+
+def dtype_name(text: str) -> str:
+    """A type's name for people: C(float32) for C(<f4)."""
+    if text in _SHORT_NAMES:
+        return _SHORT_NAMES[text]
+    swapped = "<" + text[1:]
+    if text[:1] == ">" and swapped in _SHORT_NAMES:
+        return "big-endian " + _SHORT_NAMES[swapped]
+    return text
+
+
+def parse_dtype(text: str) -> Optional[DType]:
+    """The type that a short form such as C(<f4) names; None where it names none."""
+    if text in ("|O", "O", "|O8", "<O", ">O"):
+        return DType("|O", 8, True)
+    match = _DTYPE.match(text)
+    if match is None:
+        return None
+    order, kind, digits, unit = match.groups()
+    size = int(digits)
+    if kind in _CHARACTER:
+        itemsize = size * _CHARACTER[kind]
+        if itemsize > _MAX_ITEM or unit:
+            return None
+    elif size not in _SIZES[kind] or (unit and kind not in "Mm"):
+        return None
+    else:
+        itemsize = size
+    if kind in "bSV" or (kind in "iu" and size == 1):
+        order = "|"
+    elif order in "|=":
+        order = "<"
+    return DType(order + kind + str(size) + (unit or ""), itemsize, False)
+
+
+def header_start(prefix: bytes) -> int:
+    """Bytes before the data, told by the first C(PREFIX) bytes; Damaged where no array begins there."""
+    if prefix[:6] != MAGIC:
+        raise Damaged("does not begin as an array")
+    version = prefix[6:8]
+    if version == b"\x01\x00" and len(prefix) >= 10:
+        start = 10 + prefix[8] + 256 * prefix[9]
+    elif version in (b"\x02\x00", b"\x03\x00") and len(prefix) >= 12:
+        start = 12 + int(struct.unpack_from("<I", prefix, 8)[0])
+    elif len(prefix) < 12:
+        raise Damaged("ends in an array's header")
+    else:
+        raise Damaged(f"has an array header of unknown version {prefix[6]}.{prefix[7]}")
+    if start > LONGEST:
+        raise Damaged(f"has an array header of {start} bytes, more than numpy reads")
+    return start
+
+
+_cache: Dict[bytes, ArrayHeader] = {}
+_CACHE_LIMIT = 4096
+
+_AS_WRITTEN = re.compile(
+    r"\{'descr': '[^'\\]*', 'fortran_order': (?:True|False), 'shape': \((?:|\d+,|\d+(?:, \d+)+)\), \} *\n\Z"
+)
+
+
+def parse_header(raw: bytes) -> ArrayHeader:
+    """The header that consists of exactly these bytes; Damaged where numpy would not load it."""
+    known = _cache.get(raw)
+    if known is None:
+        known = _parse_header(raw)
+        if len(_cache) >= _CACHE_LIMIT:
+            _cache.clear()
+        _cache[raw] = known
+    return known
+
+
+def _parse_header(raw: bytes) -> ArrayHeader:
+    if header_start(raw[:PREFIX]) != len(raw):
+        raise Damaged("has a broken array header")
+    text_start = 10 if raw[6:7] == b"\x01" else 12
+    try:
+        text = raw[text_start:].decode("utf-8" if raw[6:7] == b"\x03" else "latin-1")
+    except UnicodeDecodeError:
+        raise Damaged("has an array header that is not text") from None
+    if len(text) > MAX_TEXT:
+        raise Damaged(f"has an array header of {len(text)} characters, more than numpy reads")
+    literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
+    if not isinstance(literal, dict) or set(literal) != {"descr", "fortran_order", "shape"}:
+        raise Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
+    if not isinstance(literal["fortran_order"], bool):
+        raise Damaged("has a broken array header (fortran_order is neither True nor False)")
+    shape = _shape(literal["shape"])
+    dtype = _dtype(literal["descr"])
+    length = dtype.itemsize
+    for dimension in shape:
+        length *= dimension
+    # numpy refuses what it cannot count, also where the product with an empty dimension is nothing.
+    span = max(dtype.itemsize, 1)
+    for dimension in shape:
+        span *= max(dimension, 1)
+    if span > _MAX_BYTES:
+        raise Damaged("has an array header with an absurd size")
+    # Of a structured type only some of the text is understood, so that it never counts as known in full.
+    as_written = raw[6:8] == b"\x01\x00" and literal["descr"] == dtype.text and _AS_WRITTEN.match(text) is not None
+    return ArrayHeader(dtype, shape, len(raw), length, as_written)
+
+
+def _shape(value: Any) -> Tuple[int, ...]:
+    if (
+        not isinstance(value, tuple)
+        or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+        or len(value) > MAX_DIMENSIONS
+    ):
+        raise Damaged("has a broken array header (its shape is not a tuple of lengths)")
+    return value
+
+
+def _dtype(descr: Any) -> DType:
+    """The type that a part of a literal describes; it nests no deeper than the literal may."""
+    if isinstance(descr, str):
+        dtype = parse_dtype(DTYPE_NAMES.get(descr, descr))
+        if dtype is None:
+            raise Unclear(f"has an array header with the unknown dtype {shorten(descr)}")
+        return dtype
+    if isinstance(descr, tuple) and len(descr) == 2:
+        return _repeated(_dtype(descr[0]), descr[1])
+    if not isinstance(descr, list):
+        raise Damaged("has a broken array header (unknown dtype)")
+    return _structure(descr)
+
+
+def _repeated(dtype: DType, shape: Any) -> DType:
+    """A type that holds an array of others."""
+    if not (isinstance(shape, tuple) and shape):
+        raise Damaged("has a broken array header (unknown dtype)")
+    size = dtype.itemsize
+    for length in _shape(shape):
+        size *= length
+        if size > _MAX_ITEM:
+            raise Damaged("has an array header with an absurd size")
+    return DType(f"array of {dtype.text}", size, dtype.objects)
+
+
+def _structure(fields: List[Any]) -> DType:
+    """A structured type: only its size and whether it needs a pickle matter, since no set can ask for one."""
+    itemsize, objects, names = 0, False, set()
+    for field in fields:
+        if not isinstance(field, tuple) or len(field) not in (2, 3):
+            raise Damaged("has a broken array header (unknown dtype)")
+        dtype = _dtype(field[1])
+        itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
+        objects = objects or dtype.objects
+        if itemsize > _MAX_ITEM:
+            raise Damaged("has an array header with an absurd size")
+        if field[0] == "" and len(field) == 2 and dtype.text[1:2] == "V":
+            continue  # padding between fields
+        for name in field[0] if isinstance(field[0], tuple) and len(field[0]) == 2 else (field[0],):
+            if not isinstance(name, str) or name == "" or name in names:
+                raise Damaged("has a broken array header (unknown dtype)")
+            names.add(name)
+    return DType("structured " + shorten(repr(fields)), itemsize, objects)
+
+
+_TOKEN = re.compile(
+    r"""[ \t\n\r\f]*(?:(?P<mark>[{}\[\](),:])|(?P<number>(?:0|[1-9]\d{0,18})(?P<long>L?))(?!\w)"""
+    r"""|(?P<word>True|False)(?!\w)|(?P<text>'(?:[^'\\\n\r]|\\[^\n\rN])*'|"(?:[^"\\\n\r]|\\[^\n\rN])*")|(?P<end>\Z))"""
+)
+
+
+class _Literal:
+    """Reads a literal of dictionaries, tuples, lists, texts, whole numbers and truth values."""
+
+    def __init__(self, text: str, longs: bool) -> None:
+        self.text = text
+        self.longs = longs
+        self.position = 0
+        self.depth = 0
+        self.kind = ""
+        self.token = ""
+        self._next()
+
+    def whole(self) -> Any:
+        if self.text[:1] in (" ", "\t", "\n", "\f"):
+            raise self._broken()
+        value = self._value()
+        if self.kind != "end" or "\r" in self.text:
+            raise self._broken()
+        return value
+
+    def _broken(self) -> Damaged:
+        return Unclear("has a broken array header (not a Python literal)")
+
+    def _next(self) -> None:
+        match = _TOKEN.match(self.text, self.position)
+        if match is None or (match.group("long") and not self.longs):
+            raise self._broken()
+        self.position = match.end()
+        self.kind = "number" if match.group("number") else str(match.lastgroup)
+        self.token = match.group(self.kind)
+
+    def _take(self, mark: str) -> bool:
+        if self.kind == "mark" and self.token == mark:
+            self._next()
+            return True
+        return False
+
+    def _value(self) -> Any:
+        kind, token = self.kind, self.token
+        if kind == "mark" and token in "{[(":
+            self.depth += 1
+            if self.depth > _MAX_DEPTH:
+                raise self._broken()
+            self._next()
+            value = self._dictionary() if token == "{" else self._sequence(token)
+            self.depth -= 1
+            return value
+        self._next()
+        if kind == "number":
+            return int(token.rstrip("L"))
+        if kind == "word":
+            return token == "True"
+        if kind == "text":
+            if "\\" not in token:
+                return token[1:-1]
+            try:
+                return ast.literal_eval(token)  # one flat text: nothing can nest in it
+            except (SyntaxError, ValueError):
+                raise self._broken() from None
+        raise self._broken()
+
+    def _dictionary(self) -> Dict[str, Any]:
+        values: Dict[str, Any] = {}
+        while not self._take("}"):
+            key = self._value()
+            if not isinstance(key, str) or not self._take(":"):
+                raise self._broken()
+            values[key] = self._value()
+            if not self._take(","):
+                if not self._take("}"):
+                    raise self._broken()
+                break
+        return values
+
+    def _sequence(self, opening: str) -> Any:
+        closing = ")" if opening == "(" else "]"
+        values: List[Any] = []
+        comma = True
+        while not self._take(closing):
+            if not comma:
+                raise self._broken()
+            values.append(self._value())
+            comma = self._take(",")
+        if opening == "[":
+            return values
+        # Without a comma, parentheses only group.
+        return values[0] if len(values) == 1 and not comma else tuple(values)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """A text from a file as it may stand in a message: printable and not long."""
+    printable = "".join(character if character.isprintable() else "?" for character in text[: limit + 1])
+    return printable if len(text) <= limit else printable[: limit - 1] + "…"
