@@ -153,11 +153,11 @@ def sample(every: Sequence[Mutant], count: int, chance: random.Random) -> list[M
 
 
 def copy(number: int) -> Path:
-    """A tree of its own for one worker; the link of the collection in it leads to itself."""
+    """A tree of its own for one worker; the link of the collection in it leads to itself. Some tests read files of roles."""
     place = BUILD / str(number)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    for name in ("plugins", "tests", "collections", "pyproject.toml"):
+    for name in ("plugins", "roles", "tests", "collections", "pyproject.toml"):
         source = REPOSITORY / name
         if source.is_dir():
             shutil.copytree(source, place / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "output"))

@@ -89,11 +89,7 @@ def _set_input(one: SetScan, status: Optional[int], top_up: bool) -> SetInput:
         target=one.target,
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
-        legacy=[
-            LegacyInput(legacy.place.path, legacy.linkable)
-            for legacy in one.legacy
-            if legacy.same_as is None
-        ],
+        legacy=[LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
         declared={legacy.place.path: legacy.state in (PRESENT, EMPTY) for legacy in one.legacy},
         uploads=uploads and status == 0,
         tops_up=uploads and status != 0,

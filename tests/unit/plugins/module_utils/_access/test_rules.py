@@ -149,7 +149,9 @@ def test_what_was_opened_to_others_is_counted_and_placed(node, place, names, sai
         changes.append(rules.Change(_node_of(node, name), node.acl, False, "everyone"))
     changes.append(rules.Change(node, node.acl, True, ""))
     begin = "opened to everyone, not to the training user alone, by mode bits: "
-    assert " ".join(one.replace(begin, "") for one in rules.opened(changes)) == said.replace("{}", str(place / "closed"))
+    assert " ".join(one.replace(begin, "") for one in rules.opened(changes)) == said.replace(
+        "{}", str(place / "closed")
+    )
 
 
 def _node_of(parent, name):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
@@ -11,7 +12,12 @@ import struct
 import zipfile
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
+    DAMAGED,
+    FEATURE,
+    OTHER,
+    file_digest,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._formats.registry import KINDS, promised
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
@@ -268,7 +274,7 @@ def test_files_of_every_size_around_what_is_read_at_once(look, size):
     assert look(b"?" * size, ANY, name="x.bin").kind == OTHER
 
 
-@pytest.mark.parametrize("most", [1, 7, 1000])
+@pytest.mark.parametrize("most", [7, 1000, 2000])
 @pytest.mark.parametrize("rows", [0, 1, 2, 30])
 def test_file_systems_that_give_less_than_was_asked_for(look, monkeypatch, most, rows):
     content = archive(members(wav2vec_features=wav2vec(rows), label=LABEL))
@@ -277,3 +283,18 @@ def test_file_systems_that_give_less_than_was_asked_for(look, monkeypatch, most,
     monkeypatch.setattr(os, "pread", lambda fd, length, offset: real(fd, min(length, most), offset))
     assert look(content) == whole and whole.kind == FEATURE
     assert look(content, full=True) == whole
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
+    path = tmp_path / "x"
+    path.write_bytes((b"0123456789" * (size // 10 + 1))[:size])
+    with open(str(path), "rb") as file:
+        assert file_digest(file.fileno()) == hashlib.sha256(path.read_bytes()).digest()
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_header_that_was_changed_into_one_that_is_not_understood(look, rows):
+    for needle, offset in ((b"<f4", 2), (b"'descr'", 0)):
+        changed = flipped(archive(members(wav2vec_features=wav2vec(rows))), needle, offset)
+        assert look(changed)[:2] == (DAMAGED, "has a wrong checksum (wav2vec_features.npy)")

@@ -47,7 +47,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.tmux 
     is_same,
     read_process,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import Observation, duration, judge
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import judge
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import split_arguments
 
@@ -151,52 +151,6 @@ def test_filters(line, filters):
 
 def test_metrics_of_a_line_without_any():
     assert metrics_of("12:30:01 took: 3") == {}
-
-
-# --- the verdict -----------------------------------------------------------------------------------------------------
-
-VERDICTS = [
-    # seen; state, healthy, outcome
-    (Observation(), "never started", False, ""),
-    (Observation(session=True), "never started", False, ""),
-    (Observation(session=True, alive=True), "running", True, ""),
-    (Observation(recorded=True, session=True, alive=True, log_age=10), "running", True, ""),
-    (Observation(recorded=True, session=False, alive=True, log_age=10), "running", True, ""),
-    (Observation(recorded=True, session=True, alive=True, log_age=900), "running", True, ""),
-    (Observation(recorded=True, session=True, alive=True, log_age=901), "stuck", False, ""),
-    (Observation(recorded=True, ended=True, exit_code=0, log_age=9999), "succeeded", True, "exit code 0"),
-    (Observation(recorded=True, ended=True, exit_code=3), "failed", False, "exit code 3"),
-    (Observation(recorded=True, ended=True, exit_code=137), "failed", False, "exit code 137"),
-    (Observation(recorded=True, ended=True, signal=9), "killed", False, "signal 9"),
-    (Observation(recorded=True, ended=True, signal=15, session=True, alive=True), "killed", False, "signal 15"),
-    (Observation(recorded=True, ended=True, exit_code=0, rebooted=True), "succeeded", True, "exit code 0"),
-    (Observation(recorded=True, log_age=5), "vanished", False, ""),
-    (Observation(recorded=True, session=True, log_age=5), "vanished", False, ""),
-    (Observation(recorded=True, rebooted=True), "vanished", False, ""),
-]
-
-
-@pytest.mark.parametrize(("observed", "state", "healthy", "outcome"), VERDICTS)
-def test_verdict(observed, state, healthy, outcome):
-    verdict = judge(observed, 900)
-    assert (verdict.state, verdict.healthy, verdict.outcome) == (state, healthy, outcome)
-    assert verdict.sentence.startswith(state)
-    assert outcome in verdict.sentence
-
-
-def test_the_verdict_says_why():
-    assert "out of memory" in judge(Observation(recorded=True, ended=True, exit_code=1, error="CUDA out of memory"), 9).sentence
-    assert "restarted" in judge(Observation(recorded=True, rebooted=True), 9).sentence
-    assert "SIGKILL" in judge(Observation(recorded=True, ended=True, signal=9), 9).sentence
-    assert judge(Observation(recorded=True, ended=True, signal=999), 9).sentence == "killed (signal 999)"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (119.9, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (12000, "3 h 20 min"), (187200, "2 d 4 h")],
-)
-def test_span(seconds, text):
-    assert duration(seconds) == text
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
