@@ -42,7 +42,9 @@ class ActionModule(ModuleAction):
         check_report_dir(options["report_dir"])
         result = super().run(tmp, task_vars)
         facts, check_mode = result.get("ansible_facts") or {}, bool(self._task.check_mode)
-        result["reported"] = not result.get("failed") and is_due_to_nothing(facts, options, check_mode)
+        # What is published is one of several steps, which the role reports together.
+        ready = not result.get("failed") and not self._task.args.get("publish")
+        result["reported"] = ready and is_due_to_nothing(facts, options, check_mode)
         if result["reported"]:
             host = str((task_vars or {}).get("inventory_hostname", "host"))
             result.update(tell(host, facts, {"links": result}, options, check_mode))

@@ -139,7 +139,7 @@ def test_a_sudo_that_wants_a_terminal_is_named_before_anything_is_changed_and_th
         result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [task]}], check=check)
         assert said(result, host) == (
             f"{host.name}: sudo demands a terminal there (requiretty in sudoers), which rsync does not have: take requiretty out of"
-            " sudoers for ubuntu, or set prepare_features_become: false"
+            " sudoers for ubuntu, or set become: false"
         )
     assert host.tree("/data") == before
     host.run("sed -i /requiretty/d /etc/sudoers.d/ubuntu")
