@@ -30,8 +30,13 @@ from measure import ON_DISK, REPOSITORY, Row, save
 from tests.support.hosts import Host, Hosts
 from tests.support.layout import crema_d_names, write_wav2vec
 from tests.support.relay import line
-from tests.support.uploads import ROLE, feature_set, role_variables
+from tests.support.uploads import feature_set, role_variables
 
+# As the playbooks of the collection use it.
+ROLE = [{
+    "hosts": "all", "gather_facts": False,
+    "tasks": [{"ansible.builtin.import_role": {"name": "trainprep.features.prepare_features", "rolespec_validate": False}}],
+}]  # fmt: skip
 AT_MOST_RSYNC, AT_LEAST_TAR = 2.5, 4.0
 AT_MOST_PINGS, AT_MOST_LONG = 2.0, 0.6
 FEWER = 600
