@@ -45,7 +45,7 @@ class _Reader:
         self.position += 1
         return self.raw[self.position - 1]
 
-    def number(self, most: int = 10) -> int:
+    def number(self, most: int) -> int:
         value = shift = 0
         while True:
             byte = self.byte()

@@ -65,6 +65,7 @@ def test_an_intact_footer(look):
     assert verdict(look)[:2] == (FEATURE, "")
     assert is_known(look)
     assert is_known(look, field(), field(FLOAT, [short(1)]))
+    assert is_known(look, *(field() for _turn in range(9)))
 
 
 # Type, its details, whether Arrow knows it.

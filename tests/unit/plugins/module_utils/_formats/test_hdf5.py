@@ -254,3 +254,17 @@ def test_a_quick_look_does_not_go_on_to_the_root(look):
     for content in (old(tree=bytes(8)), modern(header=b"none")):
         assert verdict(look, content, False).kind == FEATURE
         assert verdict(look, content).kind == DAMAGED
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_quick_look_sees_where_an_extension_would_lie(look, version):
+    assert verdict(look, modern(version, extension=struct.pack("<Q", SIZE)), False).kind == DAMAGED
+    assert verdict(look, modern(version, extension=struct.pack("<Q", SIZE - 1)), False).kind == FEATURE
+    assert verdict(look, modern(version, extension=bytes(8)), False).kind == FEATURE
+
+
+@pytest.mark.parametrize("base", [0, 512, 1024])
+def test_a_file_that_ends_soon_after_its_superblock(look, base):
+    content = modern(base=base, root=50, end=base + 60)[: base + 60]
+    assert verdict(look, content, False)[:2] == (FEATURE, "")
+    assert verdict(look, content[:-1], False).kind == DAMAGED

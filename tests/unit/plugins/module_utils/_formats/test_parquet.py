@@ -96,6 +96,12 @@ def test_what_a_column_cannot_leave_out(look, number):
     assert verdict(look, with_leaf(**{f"f{number}": made.NUMBER})).kind == DAMAGED
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_a_decimal_cannot_leave_out(look, number):
+    assert verdict(look, made.without(FOOTER, (2, 1, 10, 5, number))).kind == DAMAGED
+    assert verdict(look, made.with_(FOOTER, (2, 1, 10, 5, number), made.NUMBER)).kind == DAMAGED
+
+
 LISTS = [(4, 0, 1, 0, 3, 2), (4, 0, 1, 0, 3, 3), (4, 0, 1, 0, 3, 8), (4, 0, 1, 0, 3, 16, 2), (4, 0, 1, 0, 3, 16, 3), (5,), (7,)]
 
 

@@ -180,6 +180,22 @@ class TestWarnings:
         (said,) = [one for one in warnings(raw) if "dangle" in one and "features that were there are not seen" in one]
         assert said.startswith(f"1 link in {host}/old dangles (as b.npz to /nowhere/b.npz): ")
 
+    def test_beside_features_one_of_the_folders_that_cannot_be_entered_is_named(self, host):
+        features(host / "data/t", "a.npz")
+        features(host / "old", "a.npz")
+        closed = [host / "old/one", host / "old/two"]
+        for folder in closed:
+            features(folder, "b.npz")
+        with unprivileged(host) as account:
+            for folder in closed:
+                os.chmod(folder, 0)
+            try:
+                sentences = run_as(account, warnings, a_set(host / "data/t", host / "old"))
+            finally:
+                for folder in closed:
+                    os.chmod(folder, 0o755)
+        assert len([one for one in sentences if f"{host}/old/" in one]) == 1, sentences
+
     @pytest.mark.parametrize(("here", "source", "told_so"), [(True, False, True), (True, True, True), (False, True, False)])
     def test_an_upload_that_was_left_is_told_where_features_are_there_without_it(self, host, here, source, told_so):
         if here:
