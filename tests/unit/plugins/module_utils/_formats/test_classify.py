@@ -100,23 +100,32 @@ DAMAGES = {
     "has a directory entry that points outside the file (wav2vec_features.npy)": patched(
         NARROW, central(NARROW) + 42, b"\xff\xff\xff\x7f"
     ),
-    "has a directory entry that points outside the file (label.npy)": patched(NARROW, central(NARROW, 1) + 20, BIG_SIZE),
+    "has a directory entry that points outside the file (label.npy)": patched(
+        NARROW, central(NARROW, 1) + 20, BIG_SIZE
+    ),
     "has a directory entry with an absurd size (label.npy: 2147483648 bytes out of 176)": patched(
         NARROW, central(NARROW, 1) + 24, BIG_SIZE[:4]
     ),
-    "has a directory that disagrees with the header of label.npy": patched(NARROW, central(NARROW, 1) + 16, b"\0\0\0\0"),
+    "has a directory that disagrees with the header of label.npy": patched(
+        NARROW, central(NARROW, 1) + 16, b"\0\0\0\0"
+    ),
     "has a broken directory (an entry does not begin as one)": patched(NARROW, central(NARROW, 1), b"PK\1\3"),
     "has a broken directory (3 entries where 4 are announced)": patched(
-        NARROW.replace(NARROW[central(NARROW, 3) : -22], b""), len(NARROW) - len(NARROW[central(NARROW, 3) : -22]) - 10,
+        NARROW.replace(NARROW[central(NARROW, 3) : -22], b""),
+        len(NARROW) - len(NARROW[central(NARROW, 3) : -22]) - 10,
         struct.pack("<L", central(NARROW, 3) - central(NARROW)),
     ),
     "has a broken directory (it claims to span several files)": patched(NARROW, len(NARROW) - 14, b"\x05"),
     "is encrypted (wav2vec_features.npy)": patched(NARROW, central(NARROW) + 8, b"\1"),
-    "has a directory entry that numpy cannot read (wav2vec_features.npy)": patched(NARROW, central(NARROW) + 8, b"\x20"),
+    "has a directory entry that numpy cannot read (wav2vec_features.npy)": patched(
+        NARROW, central(NARROW) + 8, b"\x20"
+    ),
     "is packed by a method that numpy cannot read (wav2vec_features.npy: 97)": patched(
         patched(NARROW, central(NARROW) + 10, b"\x61"), 8, b"\x61"
     ),
-    "has 6144 bytes of data in wav2vec_features.npy where its header announces 9216": one(npy(shape=(3, 768), data=bytes(6144))),
+    "has 6144 bytes of data in wav2vec_features.npy where its header announces 9216": one(
+        npy(shape=(3, 768), data=bytes(6144))
+    ),
     "has an array that does not begin as one (wav2vec_features.npy)": one(b"PK"),
     "has an array header of unknown version 4.0 in wav2vec_features.npy": one(npy(version=4)),
     "ends in an array's header in wav2vec_features.npy": one(npy()[:40]),
@@ -130,7 +139,7 @@ DAMAGES = {
     "has a broken array header (fortran_order is neither True nor False) in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 768), }"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reason", DAMAGES)
@@ -254,10 +263,18 @@ def test_in_which_kinds_arrays_can_be_asked_for():
     assert (told, len(KINDS)) == ({"npz", "npy", "torch", "safetensors"}, 9)
 
 
-@pytest.mark.parametrize(("name", "kinds"), [
-    ("a.npz", ["npz"]), ("a.b.NPZ", ["npz"]), ("a.zip", ["npz", "torch", "zip"]), ("npz", []), ("a.npz.bak", []), (".npy", ["npy"]), ("a.",
-    []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("a.npz", ["npz"]),
+        ("a.b.NPZ", ["npz"]),
+        ("a.zip", ["npz", "torch", "zip"]),
+        ("npz", []),
+        ("a.npz.bak", []),
+        (".npy", ["npy"]),
+        ("a.", []),
+    ],
+)
 def test_what_a_name_promises(name, kinds):
     assert [kind.name for kind in promised(name)] == kinds
 

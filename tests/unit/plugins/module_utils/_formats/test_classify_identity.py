@@ -115,9 +115,17 @@ def test_layouts_forget_rather_than_grow(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", FEATURES)
 def test_only_plain_archives_are_learned(tmp_path, name):
     """Those that numpy.savez writes to a file, with one large array among small ones."""
-    plain = {"as numpy.savez writes it", "without zip64 local headers", "another order", "one array more", "older extractor",
-    "no other array",
-             "many rows", "Fortran order", "structured array beside it"}  # fmt: skip
+    plain = {
+        "as numpy.savez writes it",
+        "without zip64 local headers",
+        "another order",
+        "one array more",
+        "older extractor",
+        "no other array",
+        "many rows",
+        "Fortran order",
+        "structured array beside it",
+    }
     assert (recognised(learned(FEATURES[name], tmp_path), FEATURES[name], tmp_path) is not None) is (name in plain)
     assert bool(learned(FEATURES[name], tmp_path)._families) is (name in plain)
 

@@ -42,10 +42,32 @@ def message(kind, body, flags=0):
 SYMBOLS = message(0x11, struct.pack("<QQ", 700, 800))
 
 
-def old(version=0, base=0, *, end=None, root=600, messages=SYMBOLS, count=1, header=None, tree=None, heap=None, widths=(8, 8),
-        ranks=(4, 16), versions=(0, 0, 0), flags=0, extension=NOWHERE, driver=NOWHERE, cached=0, tail=b""):  # fmt: skip
+def old(
+    version=0,
+    base=0,
+    *,
+    end=None,
+    root=600,
+    messages=SYMBOLS,
+    count=1,
+    header=None,
+    tree=None,
+    heap=None,
+    widths=(8, 8),
+    ranks=(4, 16),
+    versions=(0, 0, 0),
+    flags=0,
+    extension=NOWHERE,
+    driver=NOWHERE,
+    cached=0,
+    tail=b"",
+):
     """A file of the older form; each part can be another."""
-    raw = SIGNATURE + bytes((version, versions[0], versions[1], 0, versions[2], *widths, 0)) + struct.pack("<HHI", *ranks, flags)
+    raw = (
+        SIGNATURE
+        + bytes((version, versions[0], versions[1], 0, versions[2], *widths, 0))
+        + struct.pack("<HHI", *ranks, flags)
+    )
     raw += struct.pack("<HH", 1, 0) if version else b""
     raw += struct.pack("<Q", base) + extension + struct.pack("<Q", SIZE if end is None else end) + driver
     raw += struct.pack("<QQII16x", 0, root, cached, 0)
@@ -73,8 +95,10 @@ OLD = {
     "version 0": (old(), True),
     "version 1": (old(1), True),
     "behind a block of the user's": (old(base=512), True),
-    "behind the largest that is searched": (bytes(2048) + patched(patched(old(), 24, struct.pack("<Q", 2048)), 40, struct.pack("<Q", 4096)),
-                                           True),
+    "behind the largest that is searched": (
+        bytes(2048) + patched(patched(old(), 24, struct.pack("<Q", 2048)), 40, struct.pack("<Q", 4096)),
+        True,
+    ),
     "of an unknown version": (old(4), False),
     "other versions of its parts": (old(versions=(1, 0, 0)), False),
     "the same for entries": (old(versions=(0, 1, 0)), False),
@@ -125,7 +149,7 @@ OLD = {
     "names that reach to the end": (old(heap=heap(SIZE - 900)), True),
     "names that reach beyond": (old(heap=heap(SIZE - 899)), False),
     "a root near the end": (old(root=SIZE - 8), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("content", "right"), OLD.values(), ids=OLD)
@@ -136,7 +160,10 @@ def test_the_older_form(look, content, right):
 
 
 def test_a_file_over_several_is_another_kind(look):
-    assert verdict(look, old(driver=bytes(8)), False)[:2] == (OTHER, "is an HDF5 file spread over several files, which is not read here")
+    assert verdict(look, old(driver=bytes(8)), False)[:2] == (
+        OTHER,
+        "is an HDF5 file spread over several files, which is not read here",
+    )
 
 
 def test_narrow_addresses(look):
@@ -166,7 +193,9 @@ def summed(raw):
 
 def modern(version=2, base=0, *, flags=0, extension=NOWHERE, root=600, end=SIZE, header=None, parts=(), extra=None):
     """A file of the newer form: the header of its root, and what lies at other places."""
-    raw = SIGNATURE + bytes((version, 8, 8, flags)) + struct.pack("<Q", base) + extension + struct.pack("<QQ", end, root)
+    raw = (
+        SIGNATURE + bytes((version, 8, 8, flags)) + struct.pack("<Q", base) + extension + struct.pack("<QQ", end, root)
+    )
     content = bytearray((bytes(base) + summed(raw)).ljust(SIZE, b"\0"))
     for at, part in ((600, new_header() if header is None else header), *parts, *(extra or ())):
         content[base + at : base + at + len(part)] = part
@@ -189,7 +218,10 @@ def goes_on(where=1000, length=None, part=b"OCHK" + LINK_INFO, order=b"", sums=T
     """A header that goes on elsewhere, and where it does."""
     part = summed(part) if sums else part + bytes(4)
     length = len(part) if length is None else length
-    return {"header": new_header(new_message(0x10, struct.pack("<QQ", where, length), order), 4 if order else 0), "parts": [(1000, part)]}
+    return {
+        "header": new_header(new_message(0x10, struct.pack("<QQ", where, length), order), 4 if order else 0),
+        "parts": [(1000, part)],
+    }
 
 
 NEW = {
@@ -226,15 +258,21 @@ NEW = {
     "a header that reaches beyond the end": (modern(header=new_header(size=255), root=SIZE - 100), False),
     "a header of absurd length": (modern(header=new_header(flags=2, width=4, size=1 << 21)), False),
     "a header in two parts": (modern(**goes_on()), True),
-    "two parts, messages in order": (modern(**goes_on(order=b"\0\0", part=b"OCHK" + new_message(2, b"ab", b"\0\0"))), True),
+    "two parts, messages in order": (
+        modern(**goes_on(order=b"\0\0", part=b"OCHK" + new_message(2, b"ab", b"\0\0"))),
+        True,
+    ),
     "a part that does not begin as one": (modern(**goes_on(part=b"OCHL" + LINK_INFO)), False),
     "a part with a wrong checksum": (modern(**goes_on(sums=False)), False),
     "a part that is too short": (modern(**goes_on(length=7)), False),
     "a part without messages": (modern(**goes_on(part=b"OCHK")), True),
     "a part outside the file": (modern(**goes_on(where=SIZE)), False),
     "a part whose message reaches beyond": (modern(**goes_on(part=b"OCHK" + LINK_INFO[:-2])), False),
-    "parts that lead to themselves": (modern(**goes_on(part=b"OCHK" + new_message(0x10, struct.pack("<QQ", 1000, 28)))), False),
-}  # fmt: skip
+    "parts that lead to themselves": (
+        modern(**goes_on(part=b"OCHK" + new_message(0x10, struct.pack("<QQ", 1000, 28)))),
+        False,
+    ),
+}
 
 
 @pytest.mark.parametrize(("content", "right"), NEW.values(), ids=NEW)

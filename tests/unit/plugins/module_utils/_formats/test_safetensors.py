@@ -16,12 +16,24 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
 
 # Type, its name elsewhere, bytes.
 TYPES = [
-    ("BOOL", "bool", 1), ("U8", "uint8", 1), ("I8", "int8", 1), ("U16", "uint16", 2), ("I16", "int16", 2), ("F16", "float16", 2),
-    ("BF16", "bfloat16", 2), ("U32", "uint32", 4), ("I32", "int32", 4), ("F32", "float32", 4), ("C64", "complex64", 8), ("U64", "uint64",
-    8),
-    ("I64", "int64", 8), ("F64", "float64", 8), ("F8_E4M3", "float8_e4m3fn", 1), ("F8_E5M2", "float8_e5m2", 1), ("F8_E8M0",
-    "float8_e8m0fnu", 1),
-]  # fmt: skip
+    ("BOOL", "bool", 1),
+    ("U8", "uint8", 1),
+    ("I8", "int8", 1),
+    ("U16", "uint16", 2),
+    ("I16", "int16", 2),
+    ("F16", "float16", 2),
+    ("BF16", "bfloat16", 2),
+    ("U32", "uint32", 4),
+    ("I32", "int32", 4),
+    ("F32", "float32", 4),
+    ("C64", "complex64", 8),
+    ("U64", "uint64", 8),
+    ("I64", "int64", 8),
+    ("F64", "float64", 8),
+    ("F8_E4M3", "float8_e4m3fn", 1),
+    ("F8_E5M2", "float8_e5m2", 1),
+    ("F8_E8M0", "float8_e8m0fnu", 1),
+]
 
 
 def one(dtype="F32", shape=(2, 3), offsets=(0, 24), **more):
@@ -42,15 +54,29 @@ def test_types(look, dtype, name, size):
 
 
 DESCRIPTIONS = [
-    (one(), True), (one(shape=(6,)), True), (one(shape=(24,), dtype="U8"), True), (one(shape=(2, 3, 1)), True),
-    (1, False), ([], False), ({}, False), (one(more=1), False), ({"dtype": "F32", "shape": [6]}, False), ({**one(), "dtype": 1}, False),
-    ({**one(), "shape": 6}, False), ({**one(), "shape": [True, 6]}, False), ({**one(), "shape": ["6"]}, False), ({**one(),
-    "data_offsets": 24}, False),
-    ({**one(), "data_offsets": [0]}, False), ({**one(), "data_offsets": [0, 24, 24]}, False), ({**one(),
-    "data_offsets": [False, 24]}, False),
-    (one(shape=(7,)), False), (one(offsets=(24, 0)), False), (one(shape=(1 << 32, 1 << 32)), False), (one(shape=(1 << 63, 2, 0)), False),
+    (one(), True),
+    (one(shape=(6,)), True),
+    (one(shape=(24,), dtype="U8"), True),
+    (one(shape=(2, 3, 1)), True),
+    (1, False),
+    ([], False),
+    ({}, False),
+    (one(more=1), False),
+    ({"dtype": "F32", "shape": [6]}, False),
+    ({**one(), "dtype": 1}, False),
+    ({**one(), "shape": 6}, False),
+    ({**one(), "shape": [True, 6]}, False),
+    ({**one(), "shape": ["6"]}, False),
+    ({**one(), "data_offsets": 24}, False),
+    ({**one(), "data_offsets": [0]}, False),
+    ({**one(), "data_offsets": [0, 24, 24]}, False),
+    ({**one(), "data_offsets": [False, 24]}, False),
+    (one(shape=(7,)), False),
+    (one(offsets=(24, 0)), False),
+    (one(shape=(1 << 32, 1 << 32)), False),
+    (one(shape=(1 << 63, 2, 0)), False),
     (["dtype", "shape", "data_offsets"], False),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("description", "right"), DESCRIPTIONS)
@@ -66,12 +92,22 @@ def test_arrays_without_data(look):
     assert verdict(look, {"x": one(shape=((1 << 63) - 1, 0), offsets=(0, 0))}, 0).kind == FEATURE
 
 
-@pytest.mark.parametrize(("header", "reason"), [
-    (b"[]", None), (b'{"a": 1.5}', "1.5 is not a length"), (b'{"a": 18446744073709551616}', "is not a length"),
-    (b'{"a": 18446744073709551615}', "lacks dtype, shape or data_offsets"), (b'{"a": 000}', "no JSON"),
-    (b'{"\\ud800": {}}', "no JSON"), (b'{"a": {"b": "\\ud800"}}', "no JSON"), (b'{"__metadata__": []}', "its metadata are not texts"),
-    (b'{"__metadata__": {"a": 1}}', "its metadata are not texts"), (b'{"a": Infinity}', "is not a length"), (b'{"a": "\xff"}', "no JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (b"[]", None),
+        (b'{"a": 1.5}', "1.5 is not a length"),
+        (b'{"a": 18446744073709551616}', "is not a length"),
+        (b'{"a": 18446744073709551615}', "lacks dtype, shape or data_offsets"),
+        (b'{"a": 000}', "no JSON"),
+        (b'{"\\ud800": {}}', "no JSON"),
+        (b'{"a": {"b": "\\ud800"}}', "no JSON"),
+        (b'{"__metadata__": []}', "its metadata are not texts"),
+        (b'{"__metadata__": {"a": 1}}', "its metadata are not texts"),
+        (b'{"a": Infinity}', "is not a length"),
+        (b'{"a": "\xff"}', "no JSON"),
+    ],
+)
 def test_what_is_no_header(look, header, reason):
     found = verdict(look, header, 0)
     assert found.kind == DAMAGED

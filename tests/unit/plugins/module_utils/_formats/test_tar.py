@@ -13,9 +13,16 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 
 
-def header(kind=b"0", size=b"00000000000\0", name=b"a.npy", magic=b"ustar\00000", mode=b"0000644\0", owner=b"0000000\0",
-time=b"00000000000\0",
-           checksum=None):  # fmt: skip
+def header(
+    kind=b"0",
+    size=b"00000000000\0",
+    name=b"a.npy",
+    magic=b"ustar\00000",
+    mode=b"0000644\0",
+    owner=b"0000000\0",
+    time=b"00000000000\0",
+    checksum=None,
+):
     """A header; its checksum is right where none is given."""
     raw = name.ljust(100, b"\0") + mode + owner + owner + size + time + b" " * 8 + kind + bytes(100) + magic
     raw = raw.ljust(BLOCK, b"\0")
@@ -66,8 +73,11 @@ RIGHT = {
     "a mode of nothing": (header(mode=bytes(8)),),
     "a mode of spaces": (header(mode=b" " * 8),),
     "a checksum with spaces": (header(checksum=b"%6o\0 " % sum(header(checksum=b" " * 8))),),
-    "a checksum of signed bytes": (header(name=b"\xe4\xe4.npy", checksum=b"%06o\0 " % (sum(header(name=b"\xe4\xe4.npy",
-    checksum=b" " * 8)) - 512)),),
+    "a checksum of signed bytes": (
+        header(
+            name=b"\xe4\xe4.npy", checksum=b"%06o\0 " % (sum(header(name=b"\xe4\xe4.npy", checksum=b" " * 8)) - 512)
+        ),
+    ),
     **{f"a {kind!r} has no data": (header(kind, octal(700)), FILE) for kind in (b"1", b"2", b"3", b"4", b"5", b"6")},
     "a kind of its own with data": (header(b"7", octal(700)), bytes(2 * BLOCK), FILE),
     "a long name": (header(b"L", octal(200)), blocks(b"x" * 200), FILE),
@@ -78,11 +88,16 @@ RIGHT = {
     "that says it for a folder": (pax(record(b"size", b"513")), header(b"5"), header()),
     "a global one that says none": (pax(record(b"comment", b"x"), kind=b"g"), FILE),
     "a global one with a size means nothing": (pax(record(b"size", b"513"), kind=b"g"), header()),
-    "a size and then another header": (pax(record(b"size", b"513")), pax(record(b"path", b"a")), header(), bytes(2 * BLOCK)),
+    "a size and then another header": (
+        pax(record(b"size", b"513")),
+        pax(record(b"path", b"a")),
+        header(),
+        bytes(2 * BLOCK),
+    ),
     "the later size": (pax(record(b"size", b"9999"), record(b"size", b"513")), header(), bytes(2 * BLOCK)),
     "records that end in zeros": (pax(record(b"path", b"a") + bytes(9)), FILE),
     "more zeros at the end": (FILE, END),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("parts", RIGHT.values(), ids=RIGHT)
@@ -109,7 +124,7 @@ WRONG = {
     "a record without an end": (pax(b"10 path=a;"), FILE),
     "a size that is none": (pax(record(b"size", b"-1")), header()),
     "a size of many digits": (pax(record(b"size", b"0" * 19)), header()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("parts", WRONG.values(), ids=WRONG)
@@ -127,8 +142,12 @@ OTHERS = {
     "a kind of member that is not read here (b'S')": (header(b"S"),),
     "sparse files or another character set": (pax(record(b"GNU.sparse.major", b"1")), FILE),
     "another character set": (pax(record(b"hdrcharset", b"BINARY")), FILE),
-    "has a header of 1048577 bytes, more than is read here": (header(b"L", octal((1 << 20) + 1)), bytes((1 << 20) + BLOCK), FILE),
-}  # fmt: skip
+    "has a header of 1048577 bytes, more than is read here": (
+        header(b"L", octal((1 << 20) + 1)),
+        bytes((1 << 20) + BLOCK),
+        FILE,
+    ),
+}
 
 
 @pytest.mark.parametrize("reason", OTHERS)
@@ -142,11 +161,23 @@ def test_as_long_a_header_as_is_read(look):
     assert verdict(look, pax(record(b"size", b"0" * 15 + b"513")), header(), bytes(2 * BLOCK)).kind == FEATURE
 
 
-@pytest.mark.parametrize(("content", "right"), [
-    (FILE + END, True), (FILE + END[1:], False), (FILE + bytes(BLOCK), True), (header() + END, True), (header() + bytes(BLOCK), False),
-    (header(), False), (header()[:300], False), (FILE + bytes(2 * BLOCK - 1) + b"x", False), (FILE + b"x" + bytes(2 * BLOCK - 1), False),
-    (b"", False), (END, False), (bytes(3 * BLOCK), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "right"),
+    [
+        (FILE + END, True),
+        (FILE + END[1:], False),
+        (FILE + bytes(BLOCK), True),
+        (header() + END, True),
+        (header() + bytes(BLOCK), False),
+        (header(), False),
+        (header()[:300], False),
+        (FILE + bytes(2 * BLOCK - 1) + b"x", False),
+        (FILE + b"x" + bytes(2 * BLOCK - 1), False),
+        (b"", False),
+        (END, False),
+        (bytes(3 * BLOCK), False),
+    ],
+)
 def test_a_quick_look_at_both_ends(look, content, right):
     assert (look(content, ANY, False, "x.tar").kind == FEATURE) is right
 
@@ -156,5 +187,7 @@ def test_what_begins_as_an_archive(look, name):
     assert look(header(magic=b"") + END, ANY, False, name).kind == FEATURE
     assert look(header(name=b"", magic=b"") + END, ANY, False, name).kind == (DAMAGED if name == "x.tar" else OTHER)
     assert look(header(name=b"") + END, ANY, False, name).kind == FEATURE
-    assert look(header(magic=b"", checksum=b"0000001\0") + END, ANY, False, name).kind == (DAMAGED if name == "x.tar" else OTHER)
+    assert look(header(magic=b"", checksum=b"0000001\0") + END, ANY, False, name).kind == (
+        DAMAGED if name == "x.tar" else OTHER
+    )
     assert look(header(checksum=b"0000001\0") + END, ANY, False, name).kind == DAMAGED

@@ -14,7 +14,17 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.torch_
 BEGIN = b"\x80\x02"
 # Opcodes as the module pickle names them.
 MARK, STOP, TUPLE, EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, REDUCE, NONE, FALSE, TRUE = (
-    b"(", b".", b"t", b"}", b"]", b")", b"R", b"N", b"\x89", b"\x88")  # fmt: skip
+    b"(",
+    b".",
+    b"t",
+    b"}",
+    b"]",
+    b")",
+    b"R",
+    b"N",
+    b"\x89",
+    b"\x88",
+)
 
 
 def text(value):
@@ -50,7 +60,16 @@ def shape(*lengths):
     return tuple_of(*map(number, lengths))
 
 
-def tensor(held=None, offset=None, shape_=None, stride=None, grad=FALSE, hooks=NONE, more=b"", name="torch._utils._rebuild_tensor_v2"):
+def tensor(
+    held=None,
+    offset=None,
+    shape_=None,
+    stride=None,
+    grad=FALSE,
+    hooks=NONE,
+    more=b"",
+    name="torch._utils._rebuild_tensor_v2",
+):
     parts = [held or storage(), offset or number(0), shape_ or shape(2, 3), stride or shape(3, 1), grad, hooks]
     return called(name, *parts, more)
 
@@ -67,17 +86,44 @@ def top(raw):
 
 
 VALUES = [
-    (NONE, None), (TRUE, True), (FALSE, False), (number(-5), -5), (b"K\xff", 255), (b"M\xff\x01", 511), (b"\x8a\x02\xff\xff", -1),
+    (NONE, None),
+    (TRUE, True),
+    (FALSE, False),
+    (number(-5), -5),
+    (b"K\xff", 255),
+    (b"M\xff\x01", 511),
+    (b"\x8a\x02\xff\xff", -1),
     (b"\x8a\0", 0),
-    (b"G" + struct.pack(">d", 0.5), 0.5), (text("ä"), "ä"), (b"\x8c\x01a", "a"), (b"B\x02\0\0\0ab", b"ab"), (b"C\x02ab", b"ab"),
+    (b"G" + struct.pack(">d", 0.5), 0.5),
+    (text("ä"), "ä"),
+    (b"\x8c\x01a", "a"),
+    (b"B\x02\0\0\0ab", b"ab"),
+    (b"C\x02ab", b"ab"),
     (EMPTY_DICT, {}),
-    (EMPTY_LIST, []), (EMPTY_TUPLE, ()), (NONE + b"\x85", (None,)), (b"K\x01K\x02\x86", (1, 2)), (b"K\x01K\x02K\x03\x87", (1, 2, 3)),
-    (b"]K\x01a", [1]), (b"](K\x01K\x02e", [1, 2]), (b"}K\x01K\x02s", {1: 2}), (b"}(" + text("a") + b"K\x02u", {"a": 2}),
-    (b"K\x01K\x020", 1), (b"\x95" + bytes(8) + b"K\x01", 1), (b"K\x07q\x050h\x05", 7), (b"K\x07r\x05\1\0\0" + b"0j\x05\1\0\0", 7),
-    (b"K\x07\x940K\x08\x940h\0", 7), (b"K\x07\x940K\x08\x940h\1", 8), (tuple_of(), ()), (b"((K\x01tK\x02t", ((1,), 2)),
-    (called("collections.OrderedDict"), {}), (called("torch.Size", shape(2, 3)), (2, 3)), (b"ccollections\nOrderedDict\n)\x81", {}),
-    (text("collections") + text("OrderedDict") + b"\x93)R", {}), (EMPTY_DICT + EMPTY_DICT + b"b", {}), (b"(]K\x01at", ([1],)),
-]  # fmt: skip
+    (EMPTY_LIST, []),
+    (EMPTY_TUPLE, ()),
+    (NONE + b"\x85", (None,)),
+    (b"K\x01K\x02\x86", (1, 2)),
+    (b"K\x01K\x02K\x03\x87", (1, 2, 3)),
+    (b"]K\x01a", [1]),
+    (b"](K\x01K\x02e", [1, 2]),
+    (b"}K\x01K\x02s", {1: 2}),
+    (b"}(" + text("a") + b"K\x02u", {"a": 2}),
+    (b"K\x01K\x020", 1),
+    (b"\x95" + bytes(8) + b"K\x01", 1),
+    (b"K\x07q\x050h\x05", 7),
+    (b"K\x07r\x05\1\0\0" + b"0j\x05\1\0\0", 7),
+    (b"K\x07\x940K\x08\x940h\0", 7),
+    (b"K\x07\x940K\x08\x940h\1", 8),
+    (tuple_of(), ()),
+    (b"((K\x01tK\x02t", ((1,), 2)),
+    (called("collections.OrderedDict"), {}),
+    (called("torch.Size", shape(2, 3)), (2, 3)),
+    (b"ccollections\nOrderedDict\n)\x81", {}),
+    (text("collections") + text("OrderedDict") + b"\x93)R", {}),
+    (EMPTY_DICT + EMPTY_DICT + b"b", {}),
+    (b"(]K\x01at", ([1],)),
+]
 
 
 @pytest.mark.parametrize(("raw", "value"), VALUES)
@@ -98,25 +144,45 @@ def test_protocols(protocol):
 
 # What is wrong, and what is said of it.
 WRONG = [
-    (b"", "not one value"), (b"NN", "not one value"), (MARK, "not one value"), (b"0", "a value is missing"), (b"(0", "a value is missing"),
-    (TUPLE, "a mark is missing"), (b"NNe", "a mark is missing"), (b"K\x01\x86", "a value is missing"),
+    (b"", "not one value"),
+    (b"NN", "not one value"),
+    (MARK, "not one value"),
+    (b"0", "a value is missing"),
+    (b"(0", "a value is missing"),
+    (TUPLE, "a mark is missing"),
+    (b"NNe", "a mark is missing"),
+    (b"K\x01\x86", "a value is missing"),
     (b"(K\x01\x86", "a value is missing"),
-    (b"q\0", "nothing to remember"), (b"(q\0", "nothing to remember"), (b"h\0", "a value was never remembered"),
-    (b"j\0\0\0\0", "a value was never remembered"), (b"K\x01a", "a value belongs to no list"), (b"}K\x01a", "a value belongs to no list"),
-    (b"(K\x01e", "a value belongs to no list"), (b"](K\x01u", "a value belongs to no dictionary"),
+    (b"q\0", "nothing to remember"),
+    (b"(q\0", "nothing to remember"),
+    (b"h\0", "a value was never remembered"),
+    (b"j\0\0\0\0", "a value was never remembered"),
+    (b"K\x01a", "a value belongs to no list"),
+    (b"}K\x01a", "a value belongs to no list"),
+    (b"(K\x01e", "a value belongs to no list"),
+    (b"](K\x01u", "a value belongs to no dictionary"),
     (b"}(K\x01u", "a value belongs to no dictionary"),
-    (b"K\x01K\x02s", "a value belongs to no dictionary"), (b"]K\x01K\x02s", "a value belongs to no dictionary"),
-    (b"(K\x01K\x02u", "a value belongs to no dictionary"), (b"K\x01K\x02\x93", "a name is not text"),
+    (b"K\x01K\x02s", "a value belongs to no dictionary"),
+    (b"]K\x01K\x02s", "a value belongs to no dictionary"),
+    (b"(K\x01K\x02u", "a value belongs to no dictionary"),
+    (b"K\x01K\x02\x93", "a name is not text"),
     (text("a") + b"K\x02\x93", "a name is not text"),
-    (b"K\x02" + text("a") + b"\x93", "a name is not text"), (b"K\x01)R", "a call of what is not a function"),
-    (b"ctorch\nSize\nK\x01R", "a call of what is not a function"), (called("torch.FloatStorage"), "a call of torch FloatStorage"),
-    (called("torch.float32"), "a call of torch float32"), (b"X\x01\0\0\0\xff", "a text is not UTF-8"),
+    (b"K\x02" + text("a") + b"\x93", "a name is not text"),
+    (b"K\x01)R", "a call of what is not a function"),
+    (b"ctorch\nSize\nK\x01R", "a call of what is not a function"),
+    (called("torch.FloatStorage"), "a call of torch FloatStorage"),
+    (called("torch.float32"), "a call of torch float32"),
+    (b"X\x01\0\0\0\xff", "a text is not UTF-8"),
     (b"c" + b"a" * 300, "a name does not end"),
-    (b"c" + b"a" * 256 + b"\n", "a name does not end"), (called("torch.Size"), "a size is not a number"),
-    (called("torch.Size", number(2)), "a size is not a number"), (called("torch.Size", shape(-1)), "a size is not a number"),
-    (called("torch.Size", shape(1), shape(1)), "a size is not a number"), (called("torch.Size", tuple_of(TRUE)), "a size is not a number"),
-    (b"B\x05\0\0\0ab", "it ends early"), (b"X\x05\0\0\0ab", "it ends early"),
-]  # fmt: skip
+    (b"c" + b"a" * 256 + b"\n", "a name does not end"),
+    (called("torch.Size"), "a size is not a number"),
+    (called("torch.Size", number(2)), "a size is not a number"),
+    (called("torch.Size", shape(-1)), "a size is not a number"),
+    (called("torch.Size", shape(1), shape(1)), "a size is not a number"),
+    (called("torch.Size", tuple_of(TRUE)), "a size is not a number"),
+    (b"B\x05\0\0\0ab", "it ends early"),
+    (b"X\x05\0\0\0ab", "it ends early"),
+]
 
 
 @pytest.mark.parametrize(("raw", "reason"), WRONG)
@@ -135,12 +201,18 @@ def test_no_byte_can_be_cut_off(length):
 
 
 OTHER = [
-    (b"cos\nsystem\n", "os.system"), (b"cbuiltins\neval\n", "builtins.eval"), (b"ctorch\nfloat33\n", "torch.float33"),
+    (b"cos\nsystem\n", "os.system"),
+    (b"cbuiltins\neval\n", "builtins.eval"),
+    (b"ctorch\nfloat33\n", "torch.float33"),
     (b"P0\n", "opcode 'P'"),
-    (b"}" + NONE + b"K\x02s", "a dictionary with other keys than names"), (called("collections.OrderedDict", EMPTY_LIST),
-    "a dictionary made of"),
-    (b"]}b", "attributes"), (b"}]b", "attributes"), (b"(}b", "attributes"), (b"}b", "attributes"), (b"(" * ((1 << 17) + 1), "too many"),
-]  # fmt: skip
+    (b"}" + NONE + b"K\x02s", "a dictionary with other keys than names"),
+    (called("collections.OrderedDict", EMPTY_LIST), "a dictionary made of"),
+    (b"]}b", "attributes"),
+    (b"}]b", "attributes"),
+    (b"(}b", "attributes"),
+    (b"}b", "attributes"),
+    (b"(" * ((1 << 17) + 1), "too many"),
+]
 
 
 @pytest.mark.parametrize(("raw", "reason"), OTHER)
@@ -156,10 +228,19 @@ def test_as_much_as_is_read():
 
 
 STORAGES = {
-    "Float": ("<f4", 4), "Double": ("<f8", 8), "Half": ("<f2", 2), "BFloat16": ("bfloat16", 2), "Long": ("<i8", 8), "Int": ("<i4", 4),
-    "Short": ("<i2", 2), "Char": ("|i1", 1), "Byte": ("|u1", 1), "Bool": ("|b1", 1), "ComplexFloat": ("<c8", 8),
+    "Float": ("<f4", 4),
+    "Double": ("<f8", 8),
+    "Half": ("<f2", 2),
+    "BFloat16": ("bfloat16", 2),
+    "Long": ("<i8", 8),
+    "Int": ("<i4", 4),
+    "Short": ("<i2", 2),
+    "Char": ("|i1", 1),
+    "Byte": ("|u1", 1),
+    "Bool": ("|b1", 1),
+    "ComplexFloat": ("<c8", 8),
     "ComplexDouble": ("<c16", 16),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -170,9 +251,13 @@ def test_types_of_storages(name):
 
 
 UNTYPED = {
-    "float8_e4m3fn": ("float8_e4m3fn", 1), "float8_e5m2": ("float8_e5m2", 1), "float8_e8m0fnu": ("float8_e8m0fnu", 1), "uint16": ("<u2", 2),
-    "uint32": ("<u4", 4), "uint64": ("<u8", 8),
-}  # fmt: skip
+    "float8_e4m3fn": ("float8_e4m3fn", 1),
+    "float8_e5m2": ("float8_e5m2", 1),
+    "float8_e8m0fnu": ("float8_e8m0fnu", 1),
+    "uint16": ("<u2", 2),
+    "uint32": ("<u4", 4),
+    "uint64": ("<u8", 8),
+}
 
 
 @pytest.mark.parametrize("name", UNTYPED)
@@ -185,15 +270,21 @@ def test_types_without_a_storage_of_their_own(name):
 
 MANY = shape(*[1] * 32)
 TENSORS = [
-    (tensor(), (2, 3)), (tensor(hooks=EMPTY_DICT), (2, 3)), (tensor(grad=TRUE), (2, 3)), (tensor(more=NONE), (2, 3)),
+    (tensor(), (2, 3)),
+    (tensor(hooks=EMPTY_DICT), (2, 3)),
+    (tensor(grad=TRUE), (2, 3)),
+    (tensor(more=NONE), (2, 3)),
     (tensor(more=EMPTY_DICT), (2, 3)),
-    (untyped(more=NONE), (2, 3)), (untyped(more=EMPTY_DICT), (2, 3)), (tensor(shape_=shape(6), stride=shape(1)), (6,)),
-    (tensor(offset=number(5), shape_=shape(), stride=shape()), ()), (tensor(shape_=shape(1, 3), stride=shape(99, 1), offset=number(3)),
-    (1, 3)),
-    (tensor(shape_=shape(0, 9), stride=shape(9, 1), offset=number(9)), (0, 9)), (tensor(shape_=MANY, stride=MANY), (1,) * 32),
-    (tensor(shape_=shape(3, 2), stride=shape(1, 3)), (3, 2)), (called("torch._utils._rebuild_parameter", tensor(), TRUE, EMPTY_DICT),
-    (2, 3)),
-]  # fmt: skip
+    (untyped(more=NONE), (2, 3)),
+    (untyped(more=EMPTY_DICT), (2, 3)),
+    (tensor(shape_=shape(6), stride=shape(1)), (6,)),
+    (tensor(offset=number(5), shape_=shape(), stride=shape()), ()),
+    (tensor(shape_=shape(1, 3), stride=shape(99, 1), offset=number(3)), (1, 3)),
+    (tensor(shape_=shape(0, 9), stride=shape(9, 1), offset=number(9)), (0, 9)),
+    (tensor(shape_=MANY, stride=MANY), (1,) * 32),
+    (tensor(shape_=shape(3, 2), stride=shape(1, 3)), (3, 2)),
+    (called("torch._utils._rebuild_parameter", tensor(), TRUE, EMPTY_DICT), (2, 3)),
+]
 
 
 @pytest.mark.parametrize(("raw", "lengths"), TENSORS)
@@ -202,10 +293,13 @@ def test_tensors(raw, lengths):
 
 
 LARGER = [
-    tensor(shape_=shape(7), stride=shape(1)), tensor(offset=number(1)), tensor(offset=number(6), shape_=shape(), stride=shape()),
-    tensor(shape_=shape(2, 3), stride=shape(4, 1)), tensor(shape_=shape(2, 3), stride=shape(3, 2)),
+    tensor(shape_=shape(7), stride=shape(1)),
+    tensor(offset=number(1)),
+    tensor(offset=number(6), shape_=shape(), stride=shape()),
+    tensor(shape_=shape(2, 3), stride=shape(4, 1)),
+    tensor(shape_=shape(2, 3), stride=shape(3, 2)),
     tensor(shape_=shape(1, 3), stride=shape(99, 1), offset=number(4)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("raw", LARGER)
@@ -216,24 +310,46 @@ def test_a_tensor_that_is_larger_than_its_data(raw):
 
 NOT_DESCRIBED = {
     "a tensor": [
-        tensor(held=NONE), tensor(offset=NONE), tensor(offset=TRUE), tensor(offset=number(-1)), tensor(offset=big(1 << 62)),
+        tensor(held=NONE),
+        tensor(offset=NONE),
+        tensor(offset=TRUE),
+        tensor(offset=number(-1)),
+        tensor(offset=big(1 << 62)),
         tensor(shape_=NONE),
-        tensor(stride=NONE), tensor(shape_=shape(2)), tensor(shape_=shape(2, -3)), tensor(stride=shape(-3, 1)), tensor(grad=NONE),
-        tensor(hooks=EMPTY_LIST), tensor(more=NONE + NONE), called("torch._utils._rebuild_tensor_v2", storage()), untyped(more=NONE + NONE),
-        tensor(name="torch._utils._rebuild_tensor_v3", more=NONE), tensor(name="torch._utils._rebuild_tensor_v3"),
+        tensor(stride=NONE),
+        tensor(shape_=shape(2)),
+        tensor(shape_=shape(2, -3)),
+        tensor(stride=shape(-3, 1)),
+        tensor(grad=NONE),
+        tensor(hooks=EMPTY_LIST),
+        tensor(more=NONE + NONE),
+        called("torch._utils._rebuild_tensor_v2", storage()),
+        untyped(more=NONE + NONE),
+        tensor(name="torch._utils._rebuild_tensor_v3", more=NONE),
+        tensor(name="torch._utils._rebuild_tensor_v3"),
     ],
     "a storage": [
-        storage(word="store"), NONE + b"Q", tuple_of(text("storage")) + b"Q", storage("torch.float32"), storage(key=number(0)),
+        storage(word="store"),
+        NONE + b"Q",
+        tuple_of(text("storage")) + b"Q",
+        storage("torch.float32"),
+        storage(key=number(0)),
         storage(location=NONE),
-        storage(location=text("disk")), storage(location=text("cuda:1234")), storage(location=text("cpu:0")), storage(count=number(-1)),
-        storage(count=TRUE), storage(count=NONE), storage(count=big(1 << 62)),
+        storage(location=text("disk")),
+        storage(location=text("cuda:1234")),
+        storage(location=text("cpu:0")),
+        storage(count=number(-1)),
+        storage(count=TRUE),
+        storage(count=NONE),
+        storage(count=big(1 << 62)),
         tuple_of(text("storage"), NONE, text("0"), text("cpu"), number(6)) + b"Q",
     ],
     "a parameter": [
-        called("torch._utils._rebuild_parameter", tensor(), TRUE), called("torch._utils._rebuild_parameter", NONE, TRUE, EMPTY_DICT),
+        called("torch._utils._rebuild_parameter", tensor(), TRUE),
+        called("torch._utils._rebuild_parameter", NONE, TRUE, EMPTY_DICT),
         called("torch._utils._rebuild_parameter", tensor(), NONE, EMPTY_DICT),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("what", "raw"), [(what, raw) for what, raws in NOT_DESCRIBED.items() for raw in raws])
@@ -249,11 +365,15 @@ def test_where_a_storage_was(location):
     assert walk(BEGIN + storage(count=big((1 << 62) - 1)) + STOP).storages["0"].length == (1 << 62) - 1
 
 
-@pytest.mark.parametrize(("raw", "reason"), [
-    (tensor(more=b"}" + text("a") + b"K\x01s"), "a tensor with metadata"), (untyped(more=b"}K\x01K\x01s"), "a tensor with metadata"),
-    (untyped("torch.float32"), "a tensor with metadata"), (tensor(shape_=shape(*[1] * 33), stride=shape(*[1] * 33)),
-    "a tensor of 33 dimensions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (tensor(more=b"}" + text("a") + b"K\x01s"), "a tensor with metadata"),
+        (untyped(more=b"}K\x01K\x01s"), "a tensor with metadata"),
+        (untyped("torch.float32"), "a tensor with metadata"),
+        (tensor(shape_=shape(*[1] * 33), stride=shape(*[1] * 33)), "a tensor of 33 dimensions"),
+    ],
+)
 def test_tensors_that_are_more_than_that(raw, reason):
     with pytest.raises(Foreign, match=reason):
         top(raw)

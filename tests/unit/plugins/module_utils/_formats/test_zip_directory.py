@@ -20,27 +20,90 @@ class Part:
 
     def __init__(self, name=b"a", content=b"data", here=None, after=b"", **said):
         self.content, self.after = content, after
-        self.said = {"name": name, "flags": 0, "method": 0, "crc": zlib.crc32(content), "packed": len(content), "size": len(content),
-                     "extra": b"", "version": 20, "disk": 0, "external": 0, "comment": b"", "offset": None, **said}  # fmt: skip
+        self.said = {
+            "name": name,
+            "flags": 0,
+            "method": 0,
+            "crc": zlib.crc32(content),
+            "packed": len(content),
+            "size": len(content),
+            "extra": b"",
+            "version": 20,
+            "disk": 0,
+            "external": 0,
+            "comment": b"",
+            "offset": None,
+            **said,
+        }
         self.here = {**self.said, "extra": b"", **(here or {})}
 
     def header(self):
         one = self.here
-        return struct.pack("<4s5H3L2H", b"PK\3\4",
-        one["version"], one["flags"], one["method"], 0, 0, one["crc"], one["packed"], one["size"],
-                           len(one["name"]), len(one["extra"])) + one["name"] + one["extra"] + self.content + self.after  # fmt: skip
+        return (
+            struct.pack(
+                "<4s5H3L2H",
+                b"PK\3\4",
+                one["version"],
+                one["flags"],
+                one["method"],
+                0,
+                0,
+                one["crc"],
+                one["packed"],
+                one["size"],
+                len(one["name"]),
+                len(one["extra"]),
+            )
+            + one["name"]
+            + one["extra"]
+            + self.content
+            + self.after
+        )
 
     def entry(self, offset):
         one = self.said
-        return struct.pack(
-            "<4s6H3L5H2L", b"PK\1\2", 20, one["version"], one["flags"], one["method"], 0, 0, one["crc"], one["packed"], one["size"],
-            len(one["name"]), len(one["extra"]), len(one["comment"]), one["disk"], 0, one["external"],
-            offset if one["offset"] is None else one["offset"]) + one["name"] + one["extra"] + one["comment"]  # fmt: skip
+        return (
+            struct.pack(
+                "<4s6H3L5H2L",
+                b"PK\1\2",
+                20,
+                one["version"],
+                one["flags"],
+                one["method"],
+                0,
+                0,
+                one["crc"],
+                one["packed"],
+                one["size"],
+                len(one["name"]),
+                len(one["extra"]),
+                len(one["comment"]),
+                one["disk"],
+                0,
+                one["external"],
+                offset if one["offset"] is None else one["offset"],
+            )
+            + one["name"]
+            + one["extra"]
+            + one["comment"]
+        )
 
 
 def end(count, size, start, comment=b"", disk=0, start_disk=0, here=None, length=None):
-    return struct.pack("<4s4H2LH", b"PK\5\6", disk, start_disk, count if here is None else here, count, size, start,
-                       len(comment) if length is None else length) + comment  # fmt: skip
+    return (
+        struct.pack(
+            "<4s4H2LH",
+            b"PK\5\6",
+            disk,
+            start_disk,
+            count if here is None else here,
+            count,
+            size,
+            start,
+            len(comment) if length is None else length,
+        )
+        + comment
+    )
 
 
 def archive(*parts, tail=b"", gap=b"", number=0, **keys):
@@ -100,7 +163,10 @@ MEMBERS = {
     "a wide size": (Part(size=FULL4, extra=wide(4), here={"size": 4}), True),
     "a wide packed size": (Part(packed=FULL4, extra=wide(4), here={"packed": 4}), True),
     "a wide offset": (Part(offset=FULL4, extra=wide(0)), True),
-    "all of them": (Part(size=FULL4, packed=FULL4, offset=FULL4, extra=wide(4, 4, 0), here={"size": 4, "packed": 4}), True),
+    "all of them": (
+        Part(size=FULL4, packed=FULL4, offset=FULL4, extra=wide(4, 4, 0), here={"size": 4, "packed": 4}),
+        True,
+    ),
     "behind another field": (Part(size=FULL4, extra=b"UT\0\0" + wide(4), here={"size": 4}), True),
     "too few": (Part(size=FULL4, packed=FULL4, extra=wide(4), here={"size": 4, "packed": 4}), False),
     "in another field": (Part(size=FULL4, extra=wide(4, kind=2), here={"size": 4}), False),
@@ -132,28 +198,44 @@ MEMBERS = {
     "of a smaller size": (Part(content=zlib.compress(DATA, 9)[2:-4], method=8, size=3, crc=SUM), False),
     "of another checksum": (Part(content=zlib.compress(DATA, 9)[2:-4], method=8, size=4, crc=1), False),
     "no deflate at all": (Part(content=b"\xff\xff", method=8, size=4, crc=SUM), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("part", "right"), MEMBERS.values(), ids=MEMBERS)
 def test_members(look, part, right):
     assert is_read(look, archive(part)) is right
-    assert is_read(look, archive(Part(b"first"), part)) is (right and part.said["offset"] is None and part.said["extra"] != wide(4, 4, 0))
+    assert is_read(look, archive(Part(b"first"), part)) is (
+        right and part.said["offset"] is None and part.said["extra"] != wide(4, 4, 0)
+    )
     assert is_read(look, archive(part, Part(b"last"))) is right
 
 
-@pytest.mark.parametrize(("size", "packed", "absurd"), [(1040, 1, False), (1041, 1, True), (2080, 2, False), (2081, 2, True),
-(0, 65536, False),
-                                                        (0, 65537, True), (5, 65546, False), (5, 65547, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("size", "packed", "absurd"),
+    [
+        (1040, 1, False),
+        (1041, 1, True),
+        (2080, 2, False),
+        (2081, 2, True),
+        (0, 65536, False),
+        (0, 65537, True),
+        (5, 65546, False),
+        (5, 65547, True),
+    ],
+)
 def test_what_packing_can_do(look, size, packed, absurd):
     part = Part(content=b"\xff" * packed, method=8, size=size, crc=0)
     assert ("an absurd size" in verdict(look, archive(part)).reason) is absurd
 
 
-@pytest.mark.parametrize(("method", "reason"), [
-    (12, "is packed by bzip2, which is not read here (x.npy)"), (14, "is packed by LZMA, which is not read here (x.npy)"),
-    (93, "is packed by Zstandard, which is not read here (x.npy)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        (12, "is packed by bzip2, which is not read here (x.npy)"),
+        (14, "is packed by LZMA, which is not read here (x.npy)"),
+        (93, "is packed by Zstandard, which is not read here (x.npy)"),
+    ],
+)
 def test_methods_that_are_not_read_here(look, method, reason):
     assert verdict(look, archive(Part(b"x.npy", method=method)))[:2] == (OTHER, reason)
     assert verdict(look, archive(Part(b"x.npy", method=method + 1))).kind == DAMAGED
@@ -174,7 +256,7 @@ ENDS = {
     "one entry more": ({"number": 1}, False),
     "one entry less": ({"number": -1}, False),
     "bytes before the directory": ({"gap": b"x"}, False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("keys", "right"), ENDS.values(), ids=ENDS)
@@ -183,8 +265,12 @@ def test_ends(look, keys, right):
 
 
 def test_what_lies_between_members(look):
-    assert verdict(look, archive(Part(after=b"xyz"), Part(b"b"))).reason == "has 3 bytes that belong to no directory entry"
-    assert verdict(look, archive(Part(), Part(b"b"), gap=b"xy")).reason == "has 2 bytes that belong to no directory entry"
+    assert (
+        verdict(look, archive(Part(after=b"xyz"), Part(b"b"))).reason == "has 3 bytes that belong to no directory entry"
+    )
+    assert (
+        verdict(look, archive(Part(), Part(b"b"), gap=b"xy")).reason == "has 2 bytes that belong to no directory entry"
+    )
     two = archive(Part(), Part(b"b", offset=0))
     assert verdict(look, two).reason == "has directory entries that overlap"
     assert is_read(look, archive(Part(content=b"", after=b""), Part(b"b", content=b"")))
@@ -215,25 +301,54 @@ def zip64(locator=None, record=None, narrow=None):
     """An archive with the wide records at its end; fields of each can be others."""
     part = Part()
     raw, directory = part.header(), part.entry(0)
-    fields = {"signature": b"PK\6\6", "length": 44, "made": 45, "version": 45, "disk": 0, "start_disk": 0, "here": 1, "count": 1,
-              "size": len(directory), "start": len(raw), **(record or {})}  # fmt: skip
+    fields = {
+        "signature": b"PK\6\6",
+        "length": 44,
+        "made": 45,
+        "version": 45,
+        "disk": 0,
+        "start_disk": 0,
+        "here": 1,
+        "count": 1,
+        "size": len(directory),
+        "start": len(raw),
+        **(record or {}),
+    }
     at = len(raw + directory)
     told = {"signature": b"PK\6\7", "disk": 0, "at": at, "disks": 1, **(locator or {})}
-    last = {"disk": 0, "start_disk": 0, "here": 1, "count": 1, "size": len(directory), "start": len(raw), **(narrow or {})}
-    return (raw + directory + struct.pack("<4sQ2H2L4Q", *fields.values()) + struct.pack("<4sLQL", *told.values())
-            + struct.pack("<4s4H2LH", b"PK\5\6", *last.values(), 0))  # fmt: skip
+    last = {
+        "disk": 0,
+        "start_disk": 0,
+        "here": 1,
+        "count": 1,
+        "size": len(directory),
+        "start": len(raw),
+        **(narrow or {}),
+    }
+    return (
+        raw
+        + directory
+        + struct.pack("<4sQ2H2L4Q", *fields.values())
+        + struct.pack("<4sLQL", *told.values())
+        + struct.pack("<4s4H2LH", b"PK\5\6", *last.values(), 0)
+    )
 
 
 WIDE = [
-    ({}, True), ({"narrow": {"here": FULL2, "count": FULL2, "size": FULL4, "start": FULL4}}, True),
+    ({}, True),
+    ({"narrow": {"here": FULL2, "count": FULL2, "size": FULL4, "start": FULL4}}, True),
     ({"narrow": {"disk": FULL2, "start_disk": FULL2}}, True),
     *(({"narrow": {key: 2}}, False) for key in ("disk", "start_disk", "here", "count", "size", "start")),
     *(({"record": {key: 2}}, False) for key in ("disk", "start_disk", "here", "count", "size", "start", "length")),
-    *(({"record": {key: 2}, "narrow": {key: FULL4 if key in ("size", "start") else FULL2}}, False)
-      for key in ("disk", "start_disk", "here", "count", "size", "start")),
-    ({"narrow": {"size": FULL2}}, False), ({"record": {"signature": b"PK\6\5"}}, False), ({"record": {"made": 20, "version": 20}}, True),
+    *(
+        ({"record": {key: 2}, "narrow": {key: FULL4 if key in ("size", "start") else FULL2}}, False)
+        for key in ("disk", "start_disk", "here", "count", "size", "start")
+    ),
+    ({"narrow": {"size": FULL2}}, False),
+    ({"record": {"signature": b"PK\6\5"}}, False),
+    ({"record": {"made": 20, "version": 20}}, True),
     *(({"locator": {key: 2}}, False) for key in ("disk", "at", "disks")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("keys", "right"), WIDE)
