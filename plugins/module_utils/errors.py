@@ -25,11 +25,14 @@ def naming(params: Mapping[str, Any]) -> Iterator[None]:
         _CALLERS.pop()
 
 
+def variable_prefix() -> str:
+    """Of the calling role's variables; empty where no role called."""
+    return str(_CALLERS[-1].get("variable_prefix") or "")
+
+
 def named(option: str) -> str:
-    """What messages call an option, or a keyword of the task such as become; for an empty text, the prefix of the variables."""
-    params = _CALLERS[-1]
-    name = (params.get("variable_names") or {}).get(option) or f"{params.get('variable_prefix') or ''}{option}"
-    return str(name)
+    """What messages call an option, or a keyword of the task such as become."""
+    return str((_CALLERS[-1].get("variable_names") or {}).get(option) or variable_prefix() + option)
 
 
 class FeatureError(Exception):

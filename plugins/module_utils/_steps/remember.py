@@ -29,7 +29,7 @@ from .._system.accounts import Account
 from .._system.code_version import code_version
 from .._system.mounts import read_mountinfo
 from .._system.paths import is_below
-from ..errors import named
+from ..errors import variable_prefix
 
 if TYPE_CHECKING:
     from .._plan.state import HostState
@@ -191,7 +191,7 @@ def _basis(sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Opti
         return None
     return {
         "code": code_version(),
-        "asked": hashlib.sha256(repr((sets, account, policy, named(""))).encode("utf-8", "backslashreplace")).hexdigest(),
+        "asked": hashlib.sha256(repr((sets, account, policy, variable_prefix())).encode("utf-8", "backslashreplace")).hexdigest(),
         "accounts": [[info.st_ino, info.st_size, info.st_ctime_ns] for info in map(os.stat, _ACCOUNTS)],
         "places": [[_said(place) for place in places] for places in [targets, *declared]],
     }

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import named
+from ..errors import named, variable_prefix
 
 
 def advice(error: OSError) -> str:
     """What to do where the system refuses to change something, for the end of a sentence."""
-    whose = "the role's" if named("") else "the task's"
+    whose = "the role's" if variable_prefix() else "the task's"
     refused = f"let {whose} user write there: root with {named('become')}, else the connecting one"
     found = {
         errno.EACCES: refused,

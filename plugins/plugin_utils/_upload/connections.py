@@ -59,8 +59,7 @@ def cipher_options(login: Login) -> list[str]:
 class Connections:
     """Connections that wait for rsyncs, ended when the block ends.
 
-    One that cannot be opened is no failure: its rsync then opens its own, and says what is wrong. So it is with a password, which is
-    given to each rsync.
+    Where one cannot be opened, its rsync opens its own, and says what is wrong. So it is with a password, which is given to each rsync.
     """
 
     def __init__(self, login: Login, count: int, directory: str) -> None:
@@ -71,17 +70,17 @@ class Connections:
         self._waiting: list[tuple[str, subprocess.Popen[bytes]]] = []
         if login.password:
             return
-        # The run's own directory goes with the run, however that ends.
-        self._directory = tempfile.mkdtemp(prefix="c", dir=directory if len(os.fsencode(directory)) <= _LONGEST else "/tmp")
-        for number in range(count):
-            path = os.path.join(self._directory, str(number))
-            # It lasts as long as our end of its input, or as long as an rsync uses it.
-            words = [*self._options_first(ssh_command(login, path, master=True)), *self._to(), "cat >/dev/null"]
-            with contextlib.suppress(OSError):
-                process = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-                self._waiting.append((path, process))
+        with contextlib.suppress(OSError):
+            # The run's own directory goes with the run, however that ends.
+            self._directory = tempfile.mkdtemp(prefix="c", dir=directory if len(os.fsencode(directory)) <= _LONGEST else "/tmp")
+            for number in range(count):
+                self._open(os.path.join(self._directory, str(number)))
+
+    def _open(self, path: str) -> None:
+        """Starts a connection that lasts as long as our end of its input, or as long as an rsync uses it."""
+        words = [*self._options_first(ssh_command(self._login, path, master=True)), *self._to(), "cat >/dev/null"]
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._waiting.append((path, process))
 
     def commands(self, count: int) -> list[list[str]]:
         """The remote shells of so many rsyncs."""

@@ -17,7 +17,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._system.refusals import advice
 from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_script
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, plan_start
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named, naming
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named, naming, variable_prefix
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import check_streams
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -74,7 +74,7 @@ def test_a_sentence_calls_the_options_as_the_caller_does(sentence, caller, words
 def test_it_ends_with_the_caller_also_by_an_error():
     with pytest.raises(FeatureError), naming(PREPARE):
         parse_sets([])
-    assert (named("user"), named("")) == ("user", "")
+    assert (named("user"), variable_prefix()) == ("user", "")
 
 
 def test_nothing_else_in_a_sentence_changes(host):

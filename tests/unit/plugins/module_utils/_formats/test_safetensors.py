@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Headers of safetensors files: their types, and what of them is no description of an array."""
+"""Headers of safetensors files: their types, and what does not describe an array."""
 
 from __future__ import annotations
 

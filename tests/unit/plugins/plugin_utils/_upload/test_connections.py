@@ -68,6 +68,19 @@ def test_a_connection_that_cannot_be_opened_is_left_to_its_rsync(tmp_path):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("what", ["tempfile.mkdtemp", "subprocess.Popen"])
+def test_where_this_machine_cannot_open_one_its_rsync_does(tmp_path, monkeypatch, what):
+    login = ssh_that(tmp_path, "cat")
+
+    def refused(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(what, refused)
+    with Connections(login, 2, str(tmp_path)) as connections:
+        assert [socket_of(command) for command in connections.commands(2)] == ["none", "none"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ssh"]
+
+
 def test_a_connection_that_does_not_end_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr("ansible_collections.trainprep.features.plugins.plugin_utils._upload.connections._CLOSING", 0.1)
     with Connections(ssh_that(tmp_path, f'echo $$ >{tmp_path}/pid; touch "$socket"; exec sleep 60'), 1, str(tmp_path)) as connections:
