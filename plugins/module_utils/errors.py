@@ -26,12 +26,12 @@ def naming(params: Mapping[str, Any]) -> Iterator[None]:
 
 
 def variable_prefix() -> str:
-    """Of the calling role's variables; empty where no role called."""
+    """Empty where no role called."""
     return str(_CALLERS[-1].get("variable_prefix") or "")
 
 
 def named(option: str) -> str:
-    """What messages call an option, or a keyword of the task such as become."""
+    """What messages call an option, or a keyword of the task."""
     return str((_CALLERS[-1].get("variable_names") or {}).get(option) or variable_prefix() + option)
 
 

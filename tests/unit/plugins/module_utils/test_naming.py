@@ -17,7 +17,12 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._system.refusals import advice
 from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_script
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, plan_start
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named, naming, variable_prefix
+from ansible_collections.trainprep.features.plugins.module_utils.errors import (
+    FeatureError,
+    named,
+    naming,
+    variable_prefix,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import check_streams
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
