@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 
 _CHUNK = 65536
+# What may wait in front of the line, in seconds of its rate. It bridges what timers are late by: less, and the rate is not reached.
+_QUEUE = 0.004
 
 
 class Gate:
@@ -57,11 +59,15 @@ class _Rate:
         self.rate = rate
         self.free_at = 0.0
 
-    async def pass_through(self, count: int) -> None:
-        if self.rate:
-            now = asyncio.get_running_loop().time()
-            self.free_at = max(now, self.free_at) + count / self.rate
-            await asyncio.sleep(self.free_at - now)
+    async def pass_through(self, count: int) -> float:
+        """Waits until the line takes so many bytes; the time at which the last of them will have gone into it."""
+        now = asyncio.get_running_loop().time()
+        if not self.rate:
+            return now
+        self.free_at = max(now, self.free_at) + count / self.rate
+        if self.free_at - now > _QUEUE:
+            await asyncio.sleep(self.free_at - now - _QUEUE)
+        return self.free_at
 
 
 async def _pump(
@@ -88,8 +94,8 @@ async def _pump(
         while data:
             data = await reader.read(_CHUNK)
             await gate.go_through(len(data), to_host)
-            await rate.pass_through(len(data))
-            under_way.put_nowait((loop.time() + delay, data))
+            gone = await rate.pass_through(len(data))
+            under_way.put_nowait((gone + delay, data))
         await delivery
     finally:
         delivery.cancel()
