@@ -20,13 +20,10 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     OTHER,
     classify,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
-    ArrayHeader,
-    Damaged,
-    header_start,
-    parse_dtype,
-    parse_header,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged
+from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import parse_dtype
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import ArrayHeader
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import header_start, parse_header
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from .npy_header import ArrayHeader, dtype_name, shorten
+from .dtypes import dtype_name, shorten
+from .interface import ArrayHeader
 
 Shape = Tuple[Optional[int], ...]
 

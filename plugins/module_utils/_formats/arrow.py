@@ -13,9 +13,9 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, Optional, Sequence
 
+from .damage import Damaged, Foreign
 from .flatbuffer import TEXT, Table, Tables, Union, Vector, read
 from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .npy_header import Damaged, Foreign
 from .zip_central_directory import Reader
 
 KIND = Kind("arrow", "an Arrow file", (".arrow", ".feather", ".ipc"), False)

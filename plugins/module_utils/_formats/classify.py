@@ -20,8 +20,9 @@ from typing import NamedTuple, Optional, Sequence
 
 from . import npz
 from .arrays import ArraySpec
+from .damage import Damaged, Foreign
+from .dtypes import shorten
 from .interface import Content, Criteria, Kind
-from .npy_header import Damaged, Foreign, shorten
 from .npz import told_apart
 from .registry import promised, recognise
 from .unknown import name_unknown

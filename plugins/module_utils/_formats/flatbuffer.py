@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from .npy_header import Damaged
+from .damage import Damaged
 
 TEXT = "text"
 _MAX_DEPTH = 48

@@ -13,8 +13,8 @@ from __future__ import annotations
 import struct
 from typing import List, NamedTuple, Tuple
 
+from .damage import Damaged, Foreign
 from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .npy_header import Damaged, Foreign
 from .zip_central_directory import Reader
 
 KIND = Kind("hdf5", "an HDF5 file", (".h5", ".hdf5", ".he5"), False)

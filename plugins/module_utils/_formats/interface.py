@@ -12,10 +12,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
-from .npy_header import ArrayHeader, Foreign
+from .damage import Foreign
+from .dtypes import DType
 
 if TYPE_CHECKING:
     from .zip_central_directory import Reader
+
+
+class ArrayHeader(NamedTuple):
+    """What precedes an array's data.
+
+    start: bytes before the data; length: bytes of the data; as_written: numpy would write exactly this text,
+    so that a changed byte would show.
+    """
+
+    dtype: DType
+    shape: Tuple[int, ...]
+    start: int
+    length: int
+    as_written: bool
 
 
 class Kind(NamedTuple):

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from .damage import Damaged
 from .interface import Content, Criteria, Format, Kind
-from .npy_header import MAGIC, Damaged
+from .npy_header import MAGIC
 from .npz import read_header
 from .zip_central_directory import Reader
 

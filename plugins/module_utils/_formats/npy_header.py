@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Headers of C(.npy) arrays, and the names of numpy's data types, without numpy.
+"""Headers of C(.npy) arrays, without numpy.
 
 A header is a Python literal in a text that anybody may have written, so it is read by a small grammar of its
 own and never evaluated: what the grammar does not know, numpy may know, but is not what numpy writes.
@@ -13,114 +13,21 @@ from __future__ import annotations
 import ast
 import re
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Tuple
+
+from .damage import Damaged, Unclear
+from .dtypes import DTYPE_NAMES, MAX_DIMENSIONS, MAX_ITEM, DType, parse_dtype, shorten
+from .interface import ArrayHeader
 
 MAGIC = b"\x93NUMPY"
 # What numpy itself refuses to read without pickle.
 MAX_TEXT = 10000
-MAX_DIMENSIONS = 32
 # Bytes that have to be read to know how long a header is, and to know all of the longest one.
 PREFIX = 12
 LONGEST = PREFIX + 4 * MAX_TEXT
 
-_MAX_ITEM = 2**31 - 1
 _MAX_BYTES = 2**62
 _MAX_DEPTH = 16
-
-
-class Damaged(Exception):
-    """Content that cannot be what it claims to be; the text completes "the file ..."."""
-
-
-class Foreign(Damaged):
-    """Content that may well be intact, of a kind that no feature has; the text completes "the file ..."."""
-
-
-class Unclear(Damaged):
-    """Content that is not understood here, which its own library may understand all the same."""
-
-
-class DType(NamedTuple):
-    """A data type. text: numpy's short form, as in C(<f4); itemsize: bytes; objects: needs a pickle."""
-
-    text: str
-    itemsize: int
-    objects: bool
-
-    def __str__(self) -> str:
-        return dtype_name(self.text)
-
-
-class ArrayHeader(NamedTuple):
-    """What precedes an array's data.
-
-    start: bytes before the data; length: bytes of the data; as_written: numpy would write exactly this text,
-    so that a changed byte would show.
-    """
-
-    dtype: DType
-    shape: Tuple[int, ...]
-    start: int
-    length: int
-    as_written: bool
-
-
-_SIZES: Dict[str, Tuple[int, ...]] = {
-    "b": (1,),
-    "i": (1, 2, 4, 8),
-    "u": (1, 2, 4, 8),
-    "f": (2, 4, 8, 16),
-    "c": (8, 16, 32),
-    "M": (8,),
-    "m": (8,),
-}
-_CHARACTER = {"S": 1, "U": 4, "V": 1}
-_WORDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
-_DTYPE = re.compile(
-    r"([<>|=]?)([biufcSUVMm])(0|[1-9]\d{0,9})(\[(?:[1-9]\d{0,5})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
-)
-
-# Names of types as people write them: numpy's names and short forms in the order of little-endian machines.
-DTYPE_NAMES: Dict[str, str] = {"bool": "|b1", "?": "|b1", "float": "<f8", "int": "<i8", "complex": "<c16"}
-for _kind, _sizes in _SIZES.items():
-    if _kind not in "bMm":
-        for _size in _sizes:
-            DTYPE_NAMES[f"{_WORDS[_kind]}{_size * 8}"] = ("|" if _size == 1 else "<") + _kind + str(_size)
-_SHORT_NAMES = {text: name for name, text in DTYPE_NAMES.items() if name not in ("?", "float", "int", "complex")}
-
-
-def dtype_name(text: str) -> str:
-    """A type's name for people: C(float32) for C(<f4)."""
-    if text in _SHORT_NAMES:
-        return _SHORT_NAMES[text]
-    swapped = "<" + text[1:]
-    if text[:1] == ">" and swapped in _SHORT_NAMES:
-        return "big-endian " + _SHORT_NAMES[swapped]
-    return text
-
-
-def parse_dtype(text: str) -> Optional[DType]:
-    """The type that a short form such as C(<f4) names; None where it names none."""
-    if text in ("|O", "O", "|O8", "<O", ">O"):
-        return DType("|O", 8, True)
-    match = _DTYPE.match(text)
-    if match is None:
-        return None
-    order, kind, digits, unit = match.groups()
-    size = int(digits)
-    if kind in _CHARACTER:
-        itemsize = size * _CHARACTER[kind]
-        if itemsize > _MAX_ITEM or unit:
-            return None
-    elif size not in _SIZES[kind] or (unit and kind not in "Mm"):
-        return None
-    else:
-        itemsize = size
-    if kind in "bSV" or (kind in "iu" and size == 1):
-        order = "|"
-    elif order in "|=":
-        order = "<"
-    return DType(order + kind + str(size) + (unit or ""), itemsize, False)
 
 
 def header_start(prefix: bytes) -> int:
@@ -222,7 +129,7 @@ def _repeated(dtype: DType, shape: Any) -> DType:
     size = dtype.itemsize
     for length in _shape(shape):
         size *= length
-        if size > _MAX_ITEM:
+        if size > MAX_ITEM:
             raise Damaged("has an array header with an absurd size")
     return DType(f"array of {dtype.text}", size, dtype.objects)
 
@@ -236,7 +143,7 @@ def _structure(fields: List[Any]) -> DType:
         dtype = _dtype(field[1])
         itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
         objects = objects or dtype.objects
-        if itemsize > _MAX_ITEM:
+        if itemsize > MAX_ITEM:
             raise Damaged("has an array header with an absurd size")
         if field[0] == "" and len(field) == 2 and dtype.text[1:2] == "V":
             continue  # padding between fields
@@ -340,9 +247,3 @@ class _Literal:
             return values
         # Without a comma, parentheses only group.
         return values[0] if len(values) == 1 and not comma else tuple(values)
-
-
-def shorten(text: str, limit: int = 60) -> str:
-    """A text from a file as it may stand in a message: printable and not long."""
-    printable = "".join(character if character.isprintable() else "?" for character in text[: limit + 1])
-    return printable if len(text) <= limit else printable[: limit - 1] + "…"

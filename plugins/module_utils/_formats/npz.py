@@ -13,20 +13,11 @@ from __future__ import annotations
 import struct
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from .damage import Damaged, Foreign, Unclear
 from .digest import short_digest
-from .interface import Content, Criteria, Format, Kind
-from .npy_header import (
-    LONGEST,
-    MAGIC,
-    PREFIX,
-    ArrayHeader,
-    Damaged,
-    Foreign,
-    Unclear,
-    header_start,
-    parse_header,
-    shorten,
-)
+from .dtypes import shorten
+from .interface import ArrayHeader, Content, Criteria, Format, Kind
+from .npy_header import LONGEST, MAGIC, PREFIX, header_start, parse_header
 from .torch_zip import KIND as TORCH
 from .torch_zip import PICKLE, read_torch, torch_parts
 from .zip_central_directory import Member, Reader, check_extents, read_directory

@@ -17,8 +17,8 @@ from typing import Any, Dict, Sequence, Tuple
 
 from . import thrift
 from .arrow import schema_of_message
+from .damage import Damaged, Foreign
 from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .npy_header import Damaged, Foreign
 from .thrift import BINARY, I8, I16, I32, I64, LIST, STRUCT, TRUE, Fields
 from .zip_central_directory import Reader
 

@@ -14,8 +14,9 @@ import json
 import struct
 from typing import Any, Dict, List, Tuple
 
-from .interface import Content, Criteria, Format, Kind
-from .npy_header import ArrayHeader, Damaged, DType, Foreign, shorten
+from .damage import Damaged, Foreign
+from .dtypes import DType, shorten
+from .interface import ArrayHeader, Content, Criteria, Format, Kind
 from .zip_central_directory import Reader
 
 KIND = Kind("safetensors", "a safetensors file", (".safetensors",), True)

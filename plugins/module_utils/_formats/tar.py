@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 from typing import Optional
 
+from .damage import Damaged, Foreign
+from .dtypes import shorten
 from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .npy_header import Damaged, Foreign, shorten
 from .zip_central_directory import Reader
 
 KIND = Kind("tar", "a tar archive", (".tar",), False)

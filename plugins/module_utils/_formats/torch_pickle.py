@@ -14,7 +14,8 @@ import re
 import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from .npy_header import Damaged, DType, Foreign, shorten
+from .damage import Damaged, Foreign
+from .dtypes import DType, shorten
 
 # An int of a pickle that counts something in memory.
 _MOST = 1 << 62

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .interface import Kind
-from .npy_header import ArrayHeader, Damaged, Foreign, shorten
+from .damage import Damaged, Foreign
+from .dtypes import shorten
+from .interface import ArrayHeader, Kind
 from .torch_pickle import Storage, Tensor, walk
 from .zip_central_directory import Member, Reader
 from .zip_members import check_method, compare, read_all

@@ -16,7 +16,8 @@ import os
 import struct
 from typing import Iterator, List, NamedTuple, Tuple
 
-from .npy_header import Damaged, shorten
+from .damage import Damaged
+from .dtypes import shorten
 
 STORED, DEFLATED = 0, 8
 MAX_DIRECTORY = 4 << 20

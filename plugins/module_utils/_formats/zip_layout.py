@@ -19,8 +19,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from zlib import crc32
 
 from .arrays import ArraySpec
+from .damage import Damaged
 from .digest import short_digest
-from .npy_header import ArrayHeader, Damaged, parse_header
+from .interface import ArrayHeader
+from .npy_header import parse_header
 from .zip_central_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
 
 # Members up to this size are always read whole and compared with their checksum.

@@ -11,7 +11,8 @@ import os
 import zlib
 from typing import Iterator
 
-from .npy_header import Damaged, Foreign, shorten
+from .damage import Damaged, Foreign
+from .dtypes import shorten
 from .zeros import crc_of_zeros
 from .zip_central_directory import DEFLATED, HEAD_SIZE, STORED, Member, Reader
 

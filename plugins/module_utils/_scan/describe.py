@@ -17,8 +17,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._formats.arrays import ArraySpec
 from .._formats.classify import read_content
+from .._formats.damage import Damaged, Foreign
+from .._formats.dtypes import DType
 from .._formats.interface import Criteria
-from .._formats.npy_header import Damaged, DType, Foreign
 from .._formats.zip_central_directory import open_reader
 from .._system.files import with_file
 from .._system.parallel import map_parallel

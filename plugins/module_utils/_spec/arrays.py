@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.arrays import FURTHER_DTYPES, OPEN_NAMES, ArraySpec, Asked, Shape
-from .._formats.npy_header import DTYPE_NAMES, MAX_DIMENSIONS, parse_dtype, shorten
+from .._formats.dtypes import DTYPE_NAMES, MAX_DIMENSIONS, parse_dtype, shorten
 from ..errors import FeatureError
 
 

@@ -9,16 +9,14 @@ import pickle
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.arrays import ArraySpec
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, Unclear
+from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import (
     DTYPE_NAMES,
-    Damaged,
-    Unclear,
     dtype_name,
-    header_start,
     parse_dtype,
-    parse_header,
     shorten,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import header_start, parse_header
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_npy import begin, described, raw
 

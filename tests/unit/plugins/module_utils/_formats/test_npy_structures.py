@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
-    Damaged,
-    Unclear,
-    parse_header,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, Unclear
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import parse_header
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_npy import described, raw
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import Damaged, Foreign
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, Foreign
 from ansible_collections.trainprep.features.plugins.module_utils._formats.torch_pickle import walk
 
 BEGIN = b"\x80\x02"

@@ -7,10 +7,8 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import (
-    ArrayHeader,
-    parse_dtype,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import parse_dtype
+from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import ArrayHeader
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
