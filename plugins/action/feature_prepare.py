@@ -18,12 +18,13 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell im
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
     check_role_arguments,
-    role_spec,
+    prepare_check,
 )
 
 ROLE = "prepare_features"
-# Now, in the main process: each host's worker would read it anew.
-role_spec(ROLE)
+# Now, in the main process: each host's worker would make them anew.
+prepare_check(ROLE)
+_REPORT = ArgumentSpecValidator(REPORT_SPEC)
 
 
 class ActionModule(ModuleAction):
@@ -35,17 +36,19 @@ class ActionModule(ModuleAction):
         if role is not None and role.get_name() == f"trainprep.features.{ROLE}":
             check_role_arguments(ROLE, task_vars or {}, self._templar)
         given = {name: self._task.args[name] for name in REPORT_SPEC if name in self._task.args}
-        checked = ArgumentSpecValidator(REPORT_SPEC).validate(given)
+        checked = _REPORT.validate(given)
         if checked.error_messages:
             return {"failed": True, "msg": f"feature_prepare: {checked.error_messages[0]}"}
         options = checked.validated_parameters
         check_report_dir(options["report_dir"])
+        # The host has no use for it, and it may be long.
+        done = dict(self._task.args.pop("done", None) or {})
         result = super().run(tmp, task_vars)
         facts, check_mode = result.get("ansible_facts") or {}, bool(self._task.check_mode)
-        # What is published is one of several steps, which the role reports together.
-        ready = not result.get("failed") and not self._task.args.get("publish")
-        result["reported"] = ready and is_due_to_nothing(facts, options, check_mode)
+        result["reported"] = not result.get("failed") and is_due_to_nothing(facts, options, check_mode)
         if result["reported"]:
             host = str((task_vars or {}).get("inventory_hostname", "host"))
-            result.update(tell(host, facts, {"links": result}, options, check_mode))
+            step = "publish" if result["step"] == "publish" else "links"
+            done[step] = [done.get(step), result]
+            result.update(tell(host, facts, done, options, check_mode))
         return result

@@ -13,12 +13,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import unpack_choice
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
@@ -48,7 +47,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     send_over_ssh,
     share_out,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source, classify_once
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import (
     Ended,
     first_failure,
@@ -57,6 +55,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfe
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
+
+if TYPE_CHECKING:
+    from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source
 
 _ARGUMENTS = ("sets", "all_sets", "user", "rsync_opts", "streams", "wait", "variable_prefix", "variable_names")
 _WAIT = 60.0
@@ -68,6 +69,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
+    _connections: Connections | None = None
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Uploads each of the sets; a FeatureError is the task's failure."""
@@ -91,10 +93,11 @@ class ActionModule(ActionBase):
                 self._check_controller()
                 check = self._start_line_check()
                 sources = {one.name: self._classify(one, task_vars) for one in from_here}
-                self._pack("feature_staging", task_vars)
-                streams = choose_streams(self._streams, self._more, self._round_trip(check))
                 if not (self._local or self._task.check_mode):
-                    self._connections = stack.enter_context(Connections(self._login(), streams, str(self._run_directory)))
+                    self._connections = stack.enter_context(Connections(self._login(), str(self._run_directory)))
+                streams = choose_streams(self._streams, self._more, self._round_trip(check))
+                if self._connections:
+                    self._connections.open(streams)
                 prepared = self._prepare(sources, task_vars)
                 result["changed"] = bool(prepared.get("changed"))
             for one in sets:
@@ -159,12 +162,6 @@ class ActionModule(ActionBase):
                 )
             )
 
-    def _pack(self, module: str, task_vars: dict[str, Any]) -> None:
-        """Packs a module while the line is waited for; _execute then finds it packed."""
-        # It is Ansible's own to keep or to change, and nothing but time is lost without it.
-        with contextlib.suppress(Exception), gc_paused():
-            self._configure_module(f"trainprep.features.{module}", {}, task_vars)
-
     @property
     def _local(self) -> bool:
         return bool(self._connection.transport == "local")
@@ -192,6 +189,9 @@ class ActionModule(ActionBase):
             )
 
     def _classify(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
+        # Imported where it is needed: all formats come with it, while the line is being asked.
+        from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_once
+
         if not one.source:
             raise FeatureError(f"feature set '{one.name}' has no 'source': name a directory on the controller")
         path = os.path.normpath(os.path.expanduser(one.source))
@@ -214,6 +214,10 @@ class ActionModule(ActionBase):
 
     def _control_path(self) -> str | None:
         """The socket of Ansible's own connection, over which a question costs next to nothing."""
+        if self._connection.transport == "ssh" and not self._login().password:
+            # Where it is, is known once a command has been built. That is Ansible's own: without it the line has a connection more.
+            with contextlib.suppress(Exception):
+                self._connection._build_command(self._connection.get_option("ssh_executable"), "ssh")
         path, directory = getattr(self._connection, "control_path", None), getattr(self._connection, "control_path_dir", None)
         return str(path) % {"directory": os.path.expanduser(str(directory))} if path and directory else None
 
@@ -223,12 +227,12 @@ class ActionModule(ActionBase):
             "sets": self._all_sets,
             "user": self._task.args.get("user"),
             "variable_prefix": self._task.args.get("variable_prefix"),
-            "manifests": {name: source.packed for name, source in sources.items()},
+            "stage": {name: source.packed for name, source in sources.items()},
         }
         end = time.monotonic() + self._wait
         told = False
         while True:
-            answer = self._execute("feature_staging", arguments, task_vars)
+            answer = self._execute("feature_prepare", arguments, task_vars)
             if answer.get("failed") or answer.get("unreachable") or "sets" not in answer:
                 raise FeatureError(f"{self._host}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
             busy = [found["shown"] for found in answer["sets"].values() if found["busy"]]
@@ -254,7 +258,7 @@ class ActionModule(ActionBase):
 
     def _upload_set(self, one: FeatureSet, source: Source, prepared: dict[str, Any], streams: int) -> dict[str, Any]:
         found = prepared["sets"][one.name]
-        names = unpack_choice(source.manifest, found["send"])
+        names = source.chosen(found["send"])
         to_send = sum(source.manifest[name].size for name in names)
         done: dict[str, Any] = {
             "sent": len(names),
@@ -354,10 +358,12 @@ class ActionModule(ActionBase):
             command = shlex.join(send_on_this_machine(sendings[0], receiving))
             answer = self._low_level_execute_command(command)
             return [Ended(int(answer["rc"]), str(answer.get("stderr") or "") + str(answer.get("stdout") or ""))]
+        if self._connections is None:
+            raise AssertionError("connections are opened before anything is sent")
         login = self._login()
         shells = self._connections.commands(len(sendings))
         address = login.rsync_address
-        commands = [send_over_ssh(sending, receiving, address, ssh) for sending, ssh in zip(sendings, shells, strict=True)]
+        commands = (send_over_ssh(sending, receiving, address, ssh) for sending, ssh in zip(sendings, shells, strict=True))
         return run_streams(commands, Path(sendings[0].log).parent, login.password)
 
     def _login(self) -> Login:

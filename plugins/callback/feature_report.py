@@ -92,9 +92,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keeps the results of the collection's own actions."""
-        host, task, values = parts(result)
-        action = action_of(task)
+        action = action_of(result._task)
         if action in ACTIONS:
+            host, task, values = parts(result)
             self._used = True
             self._seen = (task, result._host)
             self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))

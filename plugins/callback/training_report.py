@@ -81,20 +81,20 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keeps the results of the collection's own actions."""
-        host, task, values = parts(result)
         if self._is_ours(result):
+            host, task, values = parts(result)
             self._trainings.saw(host, action_of(task), values)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keeps why there is no look at a host."""
-        host, task, values = parts(result)
         if self._is_ours(result):
+            host, task, values = parts(result)
             self._trainings.failed(host, action_of(task), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keeps the sentence of a host that could not be reached."""
-        host, _task, values = parts(result)
         if self._is_ours(result):
+            host, _task, values = parts(result)
             self._trainings.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
@@ -112,7 +112,8 @@ class CallbackModule(CallbackBase):
         self._display.display("Report: " + " and ".join(paths))
 
     def _is_ours(self, result: Any) -> bool:
-        _host, task, _values = parts(result)
+        # Of the others the values are not asked for: Ansible makes a copy of them for each callback that does.
+        task = result._task
         if action_of(task) not in ACTIONS:
             return False
         self._seen = self._seen or (task, result._host)

@@ -53,8 +53,8 @@ options:
   streams:
     description:
       - How many connections the upload of a set uses at once, 1 to 16. Its files are shared out to them by size.
-      - V(auto) means 4 where the line is long (a round trip of 10 ms or more), else 1. Where O(rsync_opts) limit the bandwidth it
-        means 1, since each connection has that limit for itself.
+      - V(auto) means 4 to 8 where the line is long (a round trip of 10 ms or more), as many as carry 1 Gbit/s, else 1. Where
+        O(rsync_opts) limit the bandwidth it means 1, since each connection has that limit for itself.
     type: raw
     default: auto
   variable_names:

@@ -19,11 +19,21 @@ _ROLES = Path(__file__).parents[2] / "roles"
 
 @cache
 def role_spec(role: str) -> dict[str, dict[str, Any]]:
-    """The options of a role of this collection, by variable. Read once, best in Ansible's main process."""
+    """The options of a role of this collection, by variable."""
     text = (_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     options: dict[str, dict[str, Any]] = loaded["argument_specs"]["main"]["options"]
     return options
+
+
+@cache
+def _validator(role: str) -> ArgumentSpecValidator:
+    return ArgumentSpecValidator(role_spec(role))
+
+
+def prepare_check(role: str) -> None:
+    """Reads what the check needs, in Ansible's main process: each host's worker would do it anew."""
+    _validator(role)
 
 
 def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> None:
@@ -31,6 +41,6 @@ def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> 
     spec = role_spec(role)
     given = {name: templar.template(variables[name]) for name in spec if name in variables}
     # Of a wrong type it says in the end which class of Ansible's the value was, to which nobody can do anything.
-    problems = [message.partition(": <class")[0] for message in ArgumentSpecValidator(spec).validate(given).error_messages]
+    problems = [message.partition(": <class")[0] for message in _validator(role).validate(given).error_messages]
     if problems:
         raise AnsibleActionFail(f"{role}: {'; '.join(problems)}")

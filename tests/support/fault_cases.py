@@ -272,8 +272,8 @@ class Upload(Case):
 class Staging(Upload):
     """An upload that broke off: one feature is whole, one is cut off, one is missing, and rsync left a temporary file."""
 
-    name = "feature_staging"
-    module = "feature_staging"
+    name = "feature_prepare, stage"
+    module = "feature_prepare"
     keeps = False
 
     def lay_out(self, root: Path) -> None:
@@ -286,20 +286,20 @@ class Staging(Upload):
         (root / "data" / ".w.incoming.manifest").unlink()
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {**super().arguments(root), "manifests": {"w": (self.uploaded / "data" / ".w.incoming.manifest").read_text()}}
+        return {**super().arguments(root), "stage": {"w": (self.uploaded / "data" / ".w.incoming.manifest").read_text()}}
 
     def reached(self, root: Path) -> bool:
         _first, _second, *others = sorted(self.contents)
         incoming = root / "data" / ".w.incoming"
         return (names_in(root / "data") == sorted([*UPLOADING, *(f".w.incoming/{name}" for name in others)])
                 and stat.S_IMODE(incoming.stat().st_mode) == 0o700
-                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["manifests"]["w"])  # fmt: skip
+                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["stage"]["w"])  # fmt: skip
 
 
 class FirstStaging(Staging):
     """Nothing is there yet, not even the directory above the target."""
 
-    name = "feature_staging, anew"
+    name = "feature_prepare, stage anew"
 
     def lay_out(self, root: Path) -> None:
         (root / "old").mkdir()

@@ -16,7 +16,7 @@ from tests.support.hosts import REPOSITORY, SUPPORT
 
 # In the order of a job: what one leaves is what the next is about.
 ORDER = [
-    "feature_facts", "feature_report", "feature_prepare", "feature_links", "feature_access", "feature_staging", "feature_upload",
+    "feature_facts", "feature_report", "feature_prepare", "feature_links", "feature_access", "feature_upload",
     "feature_publish", "feature_fetch", "feature_describe", "training_project", "training_run", "training_follow", "training_info",
     "training_health",
 ]  # fmt: skip

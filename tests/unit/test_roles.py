@@ -73,8 +73,9 @@ def test_messages_name_the_variables_of_the_role(role):
     told = {f"trainprep.features.{path.stem}" for path in (ROLES[0].parents[1] / "plugins" / "modules").glob("*.py")
             if "  - trainprep.features.naming\n" in path.read_text(encoding="utf-8")}
     assert group <= told
-    defaults = _read(role / "vars" / "main.yml").get(f"__{role.name}_options", {})
     tasks = [task for path in (role / "tasks").glob("*.yml") for task in _tasks(_read(path))]
+    given_to_all = [task["module_defaults"]["group/trainprep.features.features"] for task in tasks if "module_defaults" in task]
+    defaults = given_to_all[0] if given_to_all else {}
     calls = [(name, task[name] or {}) for task in tasks for name in told & set(task)]
     assert calls
     variables = {name for one in ROLES for name in _options(one)}

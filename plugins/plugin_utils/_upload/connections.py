@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
@@ -62,32 +62,38 @@ class Connections:
     Where one cannot be opened, its rsync opens its own, and says what is wrong. So it is with a password, which is given to each rsync.
     """
 
-    def __init__(self, login: Login, count: int, directory: str) -> None:
-        """Starts to open so many connections, and does not wait for them. directory: for their sockets, where its path is short."""
+    def __init__(self, login: Login, directory: str) -> None:
+        """Opens nothing yet. directory: for their sockets, where its path is short."""
         self._login = login
         self._options = cipher_options(login)
+        self._parent = directory
         self._directory: str | None = None
         self._waiting: list[tuple[str, subprocess.Popen[bytes]]] = []
-        if login.password:
+
+    def open(self, count: int) -> None:
+        """Starts to open so many connections, and does not wait for them."""
+        if self._login.password:
             return
         with contextlib.suppress(OSError):
             # The run's own directory goes with the run, however that ends.
-            self._directory = tempfile.mkdtemp(prefix="c", dir=directory if len(os.fsencode(directory)) <= _LONGEST else "/tmp")
+            parent = self._parent if len(os.fsencode(self._parent)) <= _LONGEST else "/tmp"
+            self._directory = tempfile.mkdtemp(prefix="c", dir=parent)
             for number in range(count):
-                self._open(os.path.join(self._directory, str(number)))
+                self._start(os.path.join(self._directory, str(number)))
 
-    def _open(self, path: str) -> None:
+    def _start(self, path: str) -> None:
         """Starts a connection that lasts as long as our end of its input, or as long as an rsync uses it."""
         words = [*self._options_first(ssh_command(self._login, path, master=True)), *self._to(), "cat >/dev/null"]
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._waiting.append((path, process))
 
-    def commands(self, count: int) -> list[list[str]]:
-        """The remote shells of so many rsyncs."""
+    def commands(self, count: int) -> Iterator[list[str]]:
+        """The remote shells of so many rsyncs, each as soon as its connection is there."""
         end = time.monotonic() + _PATIENCE
-        paths = [path if _is_open(path, process, end) else None for path, process in self._waiting[:count]]
-        paths += [None] * (count - len(paths))
-        return [self._options_first(ssh_command(self._login, path)) for path in paths]
+        for number in range(count):
+            path, process = self._waiting[number] if number < len(self._waiting) else (None, None)
+            is_open = path is not None and process is not None and _is_open(path, process, end)
+            yield self._options_first(ssh_command(self._login, path if is_open else None))
 
     def _options_first(self, words: Sequence[str]) -> list[str]:
         """Of two values of an option SSH takes the first."""
@@ -102,6 +108,8 @@ class Connections:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for _path, process in self._waiting:
+            # Not only the end of its input, which the host would have to answer: its rsync has ended, nobody uses it.
+            process.terminate()
             if process.stdin:
                 with contextlib.suppress(OSError):
                     process.stdin.close()
@@ -111,7 +119,7 @@ class Connections:
             try:
                 process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.terminate()
+                process.kill()
                 process.wait()
         if self._directory:
             shutil.rmtree(self._directory, ignore_errors=True)

@@ -18,9 +18,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Logi
 
 _READY = "feature_upload: ready"
 _SECONDS = 30.0
-# One may meet a busy host. Where the line is short, one is enough to know.
+# One may meet a busy host. Where the line is short, or too long for that to be why, one is enough to know. In seconds.
 _ROUND_TRIPS = 2
-_SHORT = 0.005
+_SHORT, _SURELY_LONG = 0.005, 0.05
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _converse(process: subprocess.Popen[bytes]) -> Line:
         process.stdin.flush()
         process.stdout.readline()
         times.append(time.monotonic() - began)
-        if times[-1] < _SHORT:
+        if not _SHORT < times[-1] < _SURELY_LONG:
             break
     return Line(True, noise[: -len(ready)].decode("utf-8", "replace"), min(times))
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -179,7 +180,12 @@ def share_out(sizes: Sequence[int], streams: int) -> list[list[int]]:
 
 # A line is long from this round trip on, in seconds: one connection cannot keep enough under way to fill it.
 _LONG = 0.010
-_STREAMS_OF_LONG_LINES = 4
+# What one has under way at most: of SSH's window of 2 MiB some 1.7 MB, since the other end opens it in steps.
+_UNDER_WAY = 1.7e6
+# What the streams are to carry together, in bytes a second: 1 Gbit/s. So many at least, as a line that loses packets wants them; and no
+# more than a host lets in that has not logged in yet (MaxStartups is 10).
+_RATE = 125e6
+_STREAMS_OF_LONG_LINES = (4, 8)
 _MOST_STREAMS = 16
 
 
@@ -196,9 +202,10 @@ def check_streams(value: Any) -> int | None:
 
 
 def choose_streams(wanted: int | None, options: Sequence[str], round_trip: float | None) -> int:
-    """How many streams an upload has. A limit on the bandwidth is one on each stream, so that it chooses one."""
+    """How many streams an upload has; round_trip: seconds. A limit on the bandwidth is one on each stream, so that it chooses one."""
     if wanted is not None:
         return wanted
-    limited = any(option.startswith("--bwlimit") for option in options)
-    long = round_trip is not None and round_trip >= _LONG
-    return _STREAMS_OF_LONG_LINES if long and not limited else 1
+    if round_trip is None or round_trip < _LONG or any(option.startswith("--bwlimit") for option in options):
+        return 1
+    least, most = _STREAMS_OF_LONG_LINES
+    return max(least, min(most, math.ceil(_RATE * round_trip / _UNDER_WAY)))

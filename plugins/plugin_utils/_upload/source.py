@@ -28,6 +28,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
     Wanted,
     pack_manifest,
     token_of,
+    unpack_choice,
     unpack_manifest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
@@ -64,6 +65,10 @@ class Source:
     def packed(self) -> str:
         """The manifest as an argument for the host."""
         return pack_manifest(self.manifest)
+
+    def chosen(self, choice: str) -> list[str]:
+        """The names that the host has chosen of the manifest."""
+        return unpack_choice(self.manifest, choice)
 
     def changed_since(self, names: Iterable[str]) -> str | None:
         """The path of the first of these features that is not what it was when it was classified."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,8 @@ class Ended:
     stderr: str
 
 
-def run_streams(commands: Sequence[Sequence[str]], work: Path, password: str | None = None) -> list[Ended]:
-    """Runs the commands beside each other. password: SSH's, which each of them gets from sshpass.
+def run_streams(commands: Iterable[Sequence[str]], work: Path, password: str | None = None) -> list[Ended]:
+    """Runs the commands beside each other, each as soon as it is given. password: SSH's, which each of them gets from sshpass.
 
     One that fails does not end the others: what they bring need not be sent again.
     """

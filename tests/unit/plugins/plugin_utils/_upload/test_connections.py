@@ -51,7 +51,9 @@ def socket_of(command: list[str]) -> str:
 
 def test_connections_wait_for_their_rsyncs_and_end_with_the_block(tmp_path):
     ended = tmp_path / "ended"
-    with Connections(ssh_that(tmp_path, f'touch "$socket"; cat; echo x >>{ended}'), 2, str(tmp_path)) as connections:
+    told_to_end = f'trap "echo x >>{ended}; exit" TERM; touch "$socket"; cat'
+    with Connections(ssh_that(tmp_path, told_to_end), str(tmp_path)) as connections:
+        connections.open(2)
         sockets = [socket_of(command) for command in connections.commands(3)]
         assert [os.path.exists(path) for path in sockets[:2]] == [True, True] and sockets[0] != sockets[1]
         assert sockets[2] == "none", "one that was not opened"
@@ -63,7 +65,8 @@ def test_connections_wait_for_their_rsyncs_and_end_with_the_block(tmp_path):
 
 def test_a_connection_that_cannot_be_opened_is_left_to_its_rsync(tmp_path):
     began = time.monotonic()
-    with Connections(ssh_that(tmp_path, "exit 255"), 1, str(tmp_path)) as connections:
+    with Connections(ssh_that(tmp_path, "exit 255"), str(tmp_path)) as connections:
+        connections.open(1)
         assert [socket_of(command) for command in connections.commands(1)] == ["none"]
     assert time.monotonic() - began < 5
 
@@ -76,15 +79,18 @@ def test_where_this_machine_cannot_open_one_its_rsync_does(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(what, refused)
-    with Connections(login, 2, str(tmp_path)) as connections:
+    with Connections(login, str(tmp_path)) as connections:
+        connections.open(2)
         assert [socket_of(command) for command in connections.commands(2)] == ["none", "none"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ssh"]
 
 
 def test_a_connection_that_does_not_end_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr("ansible_collections.trainprep.features.plugins.plugin_utils._upload.connections._CLOSING", 0.1)
-    with Connections(ssh_that(tmp_path, f'echo $$ >{tmp_path}/pid; touch "$socket"; exec sleep 60'), 1, str(tmp_path)) as connections:
-        connections.commands(1)
+    deaf = f'trap "" TERM; echo $$ >{tmp_path}/pid; touch "$socket"; exec sleep 60'
+    with Connections(ssh_that(tmp_path, deaf), str(tmp_path)) as connections:
+        connections.open(1)
+        next(connections.commands(1))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -92,12 +98,14 @@ def test_a_connection_that_does_not_end_is_ended(tmp_path, monkeypatch):
 def test_below_a_long_path_no_socket_is_made(tmp_path):
     long = tmp_path / ("x" * 80)
     long.mkdir()
-    with Connections(ssh_that(tmp_path, 'touch "$socket"; cat'), 1, str(long)) as connections:
-        assert socket_of(connections.commands(1)[0]).startswith("/tmp/c")
+    with Connections(ssh_that(tmp_path, 'touch "$socket"; cat'), str(long)) as connections:
+        connections.open(1)
+        assert socket_of(next(connections.commands(1))).startswith("/tmp/c")
     assert list(long.iterdir()) == []
 
 
 def test_with_a_password_each_rsync_opens_its_own(tmp_path):
-    with Connections(ssh_that(tmp_path, f"touch {tmp_path}/started", "secret"), 2, str(tmp_path)) as connections:
+    with Connections(ssh_that(tmp_path, f"touch {tmp_path}/started", "secret"), str(tmp_path)) as connections:
+        connections.open(2)
         assert [socket_of(command) for command in connections.commands(2)] == ["none", "none"]
     assert not (tmp_path / "started").exists()

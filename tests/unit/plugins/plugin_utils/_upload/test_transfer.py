@@ -190,7 +190,12 @@ def test_a_line_over_which_nothing_runs_tells_why(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "options", "round_trip", "streams"),
     [
-        (None, [], 0.08, 4),
+        (None, [], 0.0099, 1),
+        (None, [], 0.01, 4),
+        (None, [], 0.054, 4),
+        (None, [], 0.056, 5),
+        (None, [], 0.08, 6),
+        (None, [], 0.3, 8),
         (None, [], 0.0005, 1),
         (None, [], None, 1),
         (None, ["--bwlimit=5m"], 0.08, 1),
