@@ -57,11 +57,8 @@ def one_host(hosts: Hosts, host: Host, times: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def many_hosts(hosts: Hosts, members: list[Host], times: int, compare: bool) -> list[Row]:
-    """Hosts with few files: what their looks take of this machine's processors, which real hosts do not share, says nothing here.
-
-    compare: the settings of ansible.cfg as well.
-    """
+def many_hosts(hosts: Hosts, members: list[Host], times: int) -> list[Row]:
+    """Hosts with few files: what their looks take of this machine's processors, which real hosts do not share, says nothing here."""
     number = len(members)
     setting, alone = Setting(hosts, members, "many"), Setting(hosts, members[:1], "alone")
     ping, prepare = in_turns(times, lambda: run(setting.ping), lambda: run(setting.prepare))
@@ -72,8 +69,6 @@ def many_hosts(hosts: Hosts, members: list[Host], times: int, compare: bool) -> 
     by_ping, by_prepare = (statistics.median(values) for values in zip(*further, strict=True))
     usage = [(peak_memory(setting.ping), peak_memory(setting.prepare)) for _turn in range(3)]
     ping_memory, prepare_memory = (statistics.median(values) for values in zip(*usage, strict=True))
-    if compare:
-        tune(setting, number)
     return [
         Row("controller CPU of a further host with nothing to do, against ping's", by_prepare / by_ping, "<=", 1.8,
             f"{by_prepare:.0f} ms against {by_ping:.0f} ms, ssh included"),
@@ -179,8 +174,10 @@ def main() -> None:
         time.sleep(AGE)
         run(everything.prepare)
         rows = one_host(hosts, full, options.times)
-        rows += many_hosts(hosts, small, options.times, not options.no_tune)
+        rows += many_hosts(hosts, small, options.times)
         save("fleet", rows)
+        if not options.no_tune:
+            tune(Setting(hosts, small, "tuned"), len(small))
         mixed(hosts, small)
     finally:
         time.sleep(0.1)
