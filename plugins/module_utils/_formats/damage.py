@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a file is no feature: what a format raises, with the end of a sentence that begins with "the file"."""
+"""Why a file is not a feature: what a format raises, with the end of a sentence that begins with "the file"."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C(.npy): one array behind its header. There is no checksum."""
+"""C(.npy): one array behind its header. It carries no checksum."""
 
 from __future__ import annotations
 

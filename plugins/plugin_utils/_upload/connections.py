@@ -43,7 +43,7 @@ def choose_ciphers(said: str, has_instructions: bool) -> str | None:
 
 
 def cipher_options(login: Login) -> list[str]:
-    """What the SSH command line gains for a bulk transfer; nothing where it cannot be told."""
+    """What the SSH command line gains for a bulk transfer; nothing where SSH does not say which it allows."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             has_instructions = any(
