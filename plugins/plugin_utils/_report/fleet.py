@@ -89,6 +89,8 @@ class Fleet:
         if action not in ACTIONS:
             return
         record = self.record(host)
+        if check_mode and not self.check_mode and record.facts and "ansible_facts" not in result:
+            return  # a rehearsal in a run that changes hosts, as of the sources before anything is sent: nothing was done
         self.check_mode = self.check_mode or check_mode
         record.changed = record.changed or result.get("changed") is True
         # The last look is what is true at the end, whichever action looked.
