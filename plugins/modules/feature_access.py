@@ -104,10 +104,8 @@ sets:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
-    PLAN_ARGUMENTS,
-    parse_arguments,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
 from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
     REFRESH_FACTS,

@@ -116,12 +116,9 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
-    PLAN_ARGUMENTS,
-    REMEMBER,
-    parse_arguments,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS, REMEMBER
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -132,8 +129,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     with failing(module):
-        sets, account, policy = parse_arguments(module.params)
-        found = inspect_or_recall(sets, account, policy, module.params["sets"], module.check_mode)
+        account = find_account(module.params["user"] or None)
+        found = inspect_or_recall(module.params, account, module.check_mode)
         module.exit_json(changed=False, ansible_facts=found.facts)
 
 

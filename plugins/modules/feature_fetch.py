@@ -77,10 +77,8 @@ from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
-    SETS_ARGUMENTS,
-    parse_sets_and_user,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_sets_and_user
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import (
     as_writer,

@@ -134,16 +134,13 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
-    PLAN_ARGUMENTS,
-    REMEMBER,
-    parse_arguments,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS, REMEMBER
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import (
     is_due_alone,
     link_as_planned,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -167,24 +164,24 @@ def main() -> None:
         _stage(module)
     if module.params["publish"]:
         _publish(module)
-    declared = module.params["sets"]
     if module.params["state"] == "absent":
         module.params["search_roots"] = []
     with failing(module):
-        sets, account, policy = parse_arguments(module.params)
-        found = inspect_or_recall(sets, account, policy, declared, module.check_mode)
+        account = find_account(module.params["user"] or None)
+        found = inspect_or_recall(module.params, account, module.check_mode)
     facts, status = found.facts, found.facts["feature_status"]
     result = {"changed": False, "step": "link", "ansible_facts": facts, "found_status": status, "due": facts["feature_steps"], "sets": {}}
     if module.params["state"] == "present" and is_due_alone(found):
         # A host that cannot be linked is told with what the look has found.
         with failing(module, ansible_facts=facts):
-            result.update(link_as_planned(found, sets, policy, declared, module.check_mode))
+            result.update(link_as_planned(found, module.params, module.check_mode))
         result["due"] = [] if module.check_mode else result["ansible_facts"]["feature_steps"]
     module.exit_json(**result)
 
 
 def _stage(module: AnsibleModule) -> None:
     # Imported where it is needed, as what publishes is: most hosts have nothing to upload.
+    from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
     from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
 
     os.umask(0o022)
@@ -194,6 +191,7 @@ def _stage(module: AnsibleModule) -> None:
 
 
 def _publish(module: AnsibleModule) -> None:
+    from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
     from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import facts_now
     from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish_sets
 

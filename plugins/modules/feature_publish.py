@@ -89,10 +89,8 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import (
-    PLAN_ARGUMENTS,
-    parse_arguments,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
     REFRESH_FACTS,
     refresh_facts,

@@ -18,15 +18,12 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access.acl import XATTR, of_mode, pack, with_user
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps import remember
+from ansible_collections.trainprep.features.plugins.module_utils._steps import recall, remember, witness
 from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -73,8 +70,8 @@ class Witnessed(RuleBasedStateMachine):
         (self.root / "cache").chmod(0o700)
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(kept_files, "place", lambda: str(self.root / "cache/trainprep.features"))
-        self.patch.setattr(remember, "AGE", GRAIN)
-        self.patch.setattr(remember, "code_version", lambda: self.code)
+        self.patch.setattr(witness, "AGE", GRAIN)
+        self.patch.setattr(recall, "code_version", lambda: self.code)
 
     def teardown(self) -> None:
         self.patch.undo()
@@ -195,7 +192,7 @@ class Witnessed(RuleBasedStateMachine):
 
     @rule(groups=st.sampled_from([(65534,), (1, 65534), (65534, 65533)]))
     def membership(self, groups: tuple[int, ...]) -> None:
-        self.user = replace(self.user, groups=groups)
+        self.user = self.user._replace(groups=groups)
         self.compare()
 
     @rule(into=st.sampled_from(["ravdess", "cremad"]), suffix=st.sampled_from(["incoming", "incoming.manifest"]))
@@ -240,19 +237,18 @@ class Witnessed(RuleBasedStateMachine):
             {"name": "ravdess", "target": str(self.root / "data/ravdess"), "legacy": legacy, "exclude": ["cremad_*"], "required": "any"},
             {"name": "cremad", "target": str(self.root / "data/cremad"), "legacy": legacy, "patterns": ["cremad_*.npz"], "required": "any"},
         ]  # fmt: skip
-        wanted = resolve_sets(parse_sets([{**one, "arrays": ARRAYS} for one in sets]), self.user.home)
-        policy = Policy(search_roots=(str(self.root / "found"),), remember=use)
+        wanted = [{**one, "arrays": ARRAYS} for one in sets]
         try:
-            return count(wanted, self.user, policy)
+            return count({"sets": wanted, "search_roots": [str(self.root / "found")], "remember": use}, self.user)
         except FeatureError as error:
             return {"refused": str(error)}
 
 
-def count(wanted: Any, user: Account, policy: Policy) -> dict[str, Any]:
+def count(params: dict[str, Any], user: Account) -> dict[str, Any]:
     """The facts, noting how often a witness gave them."""
-    if remember.recall(wanted, user, policy) is not None:
+    if recall.recall(params, user) is not None:
         Witnessed.outcomes["recalled"] += 1
-    return remember.inspect_or_recall(wanted, user, policy, [{"name": one.name} for one in wanted], check_mode=False).facts
+    return remember.inspect_or_recall(params, user, check_mode=False).facts
 
 
 def test_the_answer_with_a_witness_is_the_answer_without(runs: int) -> None:

@@ -32,11 +32,12 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
-def imports(path, module=""):
-    """The names, relative to module_utils, of what a file imports from there, lazy imports too."""
+def imports(path, module="", lazy=True):
+    """The names, relative to module_utils, of what a file imports from there, lazy imports too or not."""
     found = set()
     package = module.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if lazy else tree.body:
         if not isinstance(node, ast.ImportFrom):
             continue
         if node.level:
@@ -112,15 +113,18 @@ def test_the_documentation_draws_the_imports_as_they_are():
     assert drawn == drawing(), "docs/architecture.md: the drawing is:\n" + drawing()
 
 
-def shipped(module):
-    """The files that Ansible sends with a module, as it finds them: by the imports, from file to file."""
+def shipped(module, lazy=True):
+    """The files that Ansible sends with a module, as it finds them: by the imports, from file to file.
+
+    Without lazy imports, those that Python compiles in any case.
+    """
     todo, found = [PLUGINS / "modules" / f"{module}.py"], set()
     names = {path: name for name, path in FILES.items()}
     while todo:
         path = todo.pop()
         if path not in found:
             found.add(path)
-            for name in imports(path, names.get(path, "")):
+            for name in imports(path, names.get(path, ""), lazy):
                 todo.append(source(name))
                 todo += [HOUSE / name.split(".")[0] / "__init__.py"] if "." in name else []
     return found
@@ -131,3 +135,14 @@ def test_a_module_ships_little_more_than_it_uses(module, most):
     size = sum(path.stat().st_size for path in shipped(module)) / 1024
     print(f"{module} ships {size:.1f} KiB of source, at most {most}")
     assert size <= most
+
+
+@pytest.mark.parametrize("module", ["feature_prepare", "feature_facts"])
+def test_an_unchanged_host_compiles_little_and_nothing_that_scans_plans_or_applies(module):
+    """A packed module is source, which Python compiles at each run."""
+    files = shipped(module, lazy=False)
+    size = sum(path.stat().st_size for path in files if path.parent != PLUGINS / "modules") / 1024
+    print(f"{module} compiles {size:.1f} KiB of module_utils for a host that is as it was, at most 50")
+    assert size <= 50
+    rooms = {path.parent.name for path in files}
+    assert "_steps" in rooms and not rooms & {"_formats", "_plan", "_apply", "_upload"}

@@ -17,11 +17,11 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTupl
 from .._system.accounts import Account, group_name, user_name
 from .._system.become import begin_as
 from .._system.parallel import SHARE, SLOW, map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, display
+from .._system.paths import FOLLOW_DIRECTORY, display
+from .opening import BUNDLE, bundles_of, opener
 
 _MAX_LINKS = 40
 _MAX_REASONS = 50
-_BUNDLE = 64
 _OPEN_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # vanished since the scan: nothing to read any more
 _DENIED = (errno.EACCES, errno.EPERM)
@@ -124,19 +124,9 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
 
 
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:
-    """The names that cannot be opened, each with why; a bundle at a time, since nearly all can be."""
-    bundles = [names[start : start + _BUNDLE] for start in range(0, len(names), _BUNDLE)]
-
-    def open_each(bundle: Sequence[str]) -> List[Tuple[int, OSError]]:
-        refused = []
-        for index, name in enumerate(bundle):
-            try:
-                os.close(os.open(name, FOLLOW_FILE, dir_fd=directory))
-            except OSError as error:
-                refused.append((index, error))
-        return refused
-
-    for bundle, refused in map_parallel(bundles, open_each, slow=SLOW * _BUNDLE, share=SHARE // _BUNDLE, sample=1):
+    """The names that cannot be opened, each with why."""
+    bundles = bundles_of(names)
+    for bundle, refused in map_parallel(bundles, opener(directory), slow=SLOW * BUNDLE, share=SHARE // BUNDLE, sample=1):
         if isinstance(refused, BaseException):
             raise refused
         for index, error in refused:

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._formats.interface import Criteria
 from .._spec.folders import FolderRule
-from .._spec.sets import FeatureSet, NameFilter, any_filter, name_filter
+from .._spec.names import NameFilter, any_filter, name_filter
+from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.paths import InodeKey

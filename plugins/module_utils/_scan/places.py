@@ -11,8 +11,7 @@ import fnmatch
 import os
 import re
 import stat
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._system.accounts import Account
 from .._system.become import run_as
@@ -23,8 +22,7 @@ ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
 _MAGIC = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A directory as declared and expanded, looked up once.
 
     C(state) is C(absent), C(present) (its content not yet looked at) or C(unreadable); C(reason) says

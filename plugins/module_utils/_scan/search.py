@@ -18,7 +18,8 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Se
 from .._formats.classify import FEATURE, classify_file
 from .._formats.interface import Criteria
 from .._spec.folders import FolderRule, is_system_folder
-from .._spec.sets import FeatureSet, name_filter
+from .._spec.names import name_filter
+from .._spec.sets import FeatureSet
 from .._system.files import with_file
 from .._system.parallel import map_parallel
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display

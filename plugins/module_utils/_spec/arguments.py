@@ -2,36 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The arguments that the collection's modules share, and the one place where their errors become results."""
+"""The parameters of a module turned into sets, training user and policy."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from .._system.accounts import Account, find_account
 from .._system.paths import display, expand_home
-from ..errors import NAMING, FeatureError, named
+from ..errors import FeatureError, named
 from .policy import Policy
 from .sets import FeatureSet, parse_sets, resolve_sets
-
-# The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
-SETS_ARGUMENTS: Dict[str, Any] = {
-    "sets": {"type": "list", "elements": "dict", "required": True},
-    "user": {"type": "str"},
-    **NAMING,
-}
-
-PLAN_ARGUMENTS: Dict[str, Any] = {
-    **SETS_ARGUMENTS,
-    "on_conflict": {"type": "str", "choices": ["fail", "first"], "default": "fail"},
-    "prune": {"type": "str", "choices": ["none", "dangling", "stray"], "default": "none"},
-    "search_roots": {"type": "list", "elements": "str", "default": []},
-    "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
-    "top_up": {"type": "bool", "default": False},
-    "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
-}
-
-REMEMBER: Dict[str, Any] = {"remember": {"type": "bool", "default": False}}
 
 
 def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account]:
@@ -44,7 +25,12 @@ def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Accou
 def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Policy]:
     """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
-    policy = Policy(
+    return sets, account, parse_policy(params, account)
+
+
+def parse_policy(params: Mapping[str, Any], account: Account) -> Policy:
+    """The options that bear on the plan; FeatureError for bad ones."""
+    return Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
         search_roots=tuple(expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),
@@ -53,7 +39,6 @@ def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, 
         permissions=params.get("permissions") or "grant",
         remember=bool(params.get("remember")),
     )
-    return sets, account, policy
 
 
 def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:

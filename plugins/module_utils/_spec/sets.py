@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.arrays import ArraySpec
 from .._formats.interface import Criteria
@@ -69,30 +67,6 @@ class FeatureSet:
     def criteria(self) -> Criteria:
         """What is asked of a file: sets with one criteria share one look at it."""
         return Criteria(self.arrays, self.verify == "full", self.format == "any")
-
-
-NameFilter = Callable[[str], Any]
-
-
-def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFilter:
-    """A test of base names as a shell's glob does it: case counts, a leading dot must be asked for.
-
-    It is asked for every file of a host, several times: what it returns is true or false by its truth value alone.
-    """
-    return any_filter([(patterns, exclude)])
-
-
-def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> NameFilter:
-    """As name_filter, for names that belong to any of several (patterns, exclude)."""
-    # One expression for all: a match costs less than a call of a function of ours.
-    return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
-
-
-def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
-    wanted = [("" if pattern.startswith(".") else r"(?!\.)") + fnmatch.translate(pattern) for pattern in patterns]
-    unwanted = [fnmatch.translate(pattern) for pattern in exclude]
-    refused = f"(?!{'|'.join(unwanted)})" if unwanted else ""
-    return f"{refused}(?:{'|'.join(wanted) or '(?!)'})"
 
 
 def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:

@@ -24,8 +24,9 @@ from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
 from .._scan.overlap import refuse_overlaps
 from .._scan.places import UNREADABLE, Place, look_up_as_needed, places_as_needed
 from .._scan.staging import inspect_staging_as_needed
+from .._spec.names import any_filter, name_filter
 from .._spec.policy import Policy
-from .._spec.sets import FeatureSet, any_filter, name_filter
+from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.become import run_as
 from .._system.mounts import is_mount_point

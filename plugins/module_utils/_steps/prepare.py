@@ -6,11 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping
 
-from .._spec.policy import Policy
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
 from .remember import Inspected
 
 LINK = "link"
@@ -21,20 +18,21 @@ def is_due_alone(found: Inspected) -> bool:
     return found.host is not None and found.facts["feature_steps"] == [LINK]
 
 
-def link_as_planned(
-    found: Inspected,
-    sets: Sequence[FeatureSet],
-    policy: Policy,
-    declared: Sequence[Mapping[str, Any]],
-    check_mode: bool,
-) -> Dict[str, Any]:
-    """The result of feature_links for the plan of this look, with the facts of a new one (not in check mode)."""
+def link_as_planned(found: Inspected, params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
+    """The result of feature_links for the plan of this look, with the facts of a new one (not in check mode).
+
+    params: those that the look was made with.
+    """
     # Imported where it is needed: most hosts have nothing to link.
+    from .._spec.sets import parse_sets, resolve_sets
     from .link import carry_out
     from .refresh import facts_now
 
-    if found.host is None:
+    host = found.host
+    if host is None:
         raise ValueError("there is a plan only where a host was scanned")
-    account: Account = found.host.account
-    result = carry_out(found.host, [one.plan for one in found.host.sets], check_mode)
-    return result if check_mode else {**result, "ansible_facts": facts_now(sets, account, policy, declared)}
+    result = carry_out(host, [one.plan for one in host.sets], check_mode)
+    if check_mode:
+        return result
+    sets = resolve_sets(parse_sets(params["sets"]), host.account.home)
+    return {**result, "ansible_facts": facts_now(sets, host.account, host.policy, params["sets"])}

@@ -13,15 +13,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from ..errors import FeatureError, named
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """An account: C(gid) is its primary group, C(groups) all of its groups (the primary one included)."""
 
     name: str

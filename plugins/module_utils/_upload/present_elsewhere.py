@@ -16,7 +16,8 @@ from .._scan.manifest import are_of_bytes, read_manifest, token_of
 from .._scan.model import DirectoryScan
 from .._scan.places import look_up
 from .._scan.staging_paths import staging_path
-from .._spec.sets import FeatureSet, name_filter
+from .._spec.names import name_filter
+from .._spec.sets import FeatureSet
 from .._system.paths import display
 
 # Where a feature stands, for people, by its token in a manifest.

@@ -14,7 +14,8 @@ from typing import Dict, List, Mapping
 
 from .._scan.manifest import is_plain_path
 from .._scan.staging import FETCH_DIR
-from .._spec.sets import FeatureSet, name_filter
+from .._spec.names import name_filter
+from .._spec.sets import FeatureSet
 from .._spec.sources import BACKENDS, Store, parse_store
 from .._system.paths import display
 from .._system.programs import ask_program, start_program

@@ -20,7 +20,8 @@ from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
 from .._scan.places import look_up
 from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
 from .._scan.staging_paths import manifest_path, staging_path, upload_path
-from .._spec.sets import FeatureSet, name_filter
+from .._spec.names import name_filter
+from .._spec.sets import FeatureSet
 from .._system.accounts import Account
 from .._system.paths import OPEN_DIRECTORY, InodeKey, display, key_of
 from .._system.refusals import advice

@@ -37,7 +37,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.model imp
     Entry,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._system.samples import keep
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError

@@ -9,10 +9,9 @@ import errno
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import not_seen
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import _basis
+from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.refusals import advice
 from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_script
@@ -98,8 +97,7 @@ def test_nothing_else_in_a_sentence_changes(host):
 
 def test_a_look_is_remembered_for_those_who_call_the_options_the_same(host):
     """The facts that are kept hold sentences."""
-    sets, account = parse_sets([{"name": "t", "target": str(host / "t")}]), find_account("")
-    alone, again = _basis(sets, account, Policy()), _basis(sets, account, Policy())
-    with naming(PREPARE):
-        in_the_role = _basis(sets, account, Policy())
+    account, params = find_account(""), {"sets": [{"name": "t", "target": str(host / "t")}], "variable_prefix": ""}
+    alone, again = basis_of(params, account), basis_of(dict(params), account)
+    in_the_role = basis_of({**params, **PREPARE}, account)
     assert alone == again and alone["asked"] != in_the_role["asked"]

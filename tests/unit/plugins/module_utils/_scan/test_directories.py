@@ -30,7 +30,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.places im
 )
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     damaged,

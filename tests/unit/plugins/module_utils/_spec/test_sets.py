@@ -6,11 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import (
-    SET_OPTIONS,
-    name_filter,
-    parse_sets,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 PLAIN = {"name": "s", "target": "/t"}

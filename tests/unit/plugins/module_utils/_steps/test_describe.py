@@ -11,7 +11,8 @@ import pytest
 import yaml
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify_file
 from ansible_collections.trainprep.features.plugins.module_utils._scan.budget import Bounds
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import name_filter, parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.describe import describe, legacy_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the training user can open everything: yes or no. Why not, and what a grant would change, is asked by C(probe)."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
+
+from .._system.accounts import Account
+from .._system.become import begin_as
+from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE
+
+BUNDLE = 64  # names that are opened together: nearly all can be
+_FEW = 1024  # names that are not worth a process
+
+Refusals = List[Tuple[int, OSError]]
+# The items in order, each with what the function made of it, as C(parallel.map_parallel) gives them.
+Spread = Callable[[Iterable[Any], Callable[[Any], Any]], Iterator[Tuple[Any, Any]]]
+
+
+def begin_to_open(account: Account, directories: Sequence[Tuple[str, Sequence[str]]]) -> Callable[[], bool]:
+    """Whether the account can list each directory and open all of its files, told by calling what this returns.
+
+    directories: absolute paths, each with files by their paths below it. The account opens them in a child of its own, beside what is
+    done here. FeatureError without the right to become the account.
+    """
+    spread: Spread = _one_by_one
+    if sum(len(names) for _path, names in directories) > _FEW:
+        # Imported where it is needed, and before the child becomes an account that may not read it.
+        from .._system.parallel import SHARE, SLOW, map_parallel
+
+        spread = partial(map_parallel, slow=SLOW * BUNDLE, share=SHARE // BUNDLE, sample=1)
+    return begin_as(account, _opens_all, directories, spread)
+
+
+def _one_by_one(items: Iterable[Any], work_on: Callable[[Any], Any]) -> Iterator[Tuple[Any, Any]]:
+    return ((item, work_on(item)) for item in items)
+
+
+def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread) -> bool:
+    """Asked of whoever this process is."""
+    for path, names in directories:
+        try:
+            directory = os.open(path, FOLLOW_DIRECTORY)
+        except OSError:
+            return False
+        try:
+            with os.scandir(directory) as entries:
+                next(entries, None)
+            for _bundle, refused in spread(bundles_of(names), opener(directory)):
+                if refused:
+                    return False
+        except OSError:  # the listing: a file system that answers open() but not readdir()
+            return False
+        finally:
+            os.close(directory)
+    return True
+
+
+def bundles_of(names: Sequence[str]) -> List[Sequence[str]]:
+    """The names, a bundle at a time."""
+    return [names[start : start + BUNDLE] for start in range(0, len(names), BUNDLE)]
+
+
+def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
+    """A function that opens each file of a bundle relative to an open directory, as the trainer would: through links.
+
+    It returns which of them cannot be opened, and why.
+    """
+
+    def open_each(bundle: Sequence[str]) -> Refusals:
+        refused = []
+        for index, name in enumerate(bundle):
+            try:
+                os.close(os.open(name, FOLLOW_FILE, dir_fd=directory))
+            except OSError as error:
+                refused.append((index, error))
+        return refused
+
+    return open_each

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether directories look from outside as they did: names, inodes, sizes and times of change. No file is opened.
+
+The kernel sets the time of change (ctime) at every change of an inode, and nobody can set it back. So where all of that is as it
+was, the content is as it was, on file systems that keep that promise: C(fingerprint) takes none of others.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import struct
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+from .._system.paths import FOLLOW_DIRECTORY, InodeKey
+
+CHUNK = 4096  # names that are looked at together
+_FEW = 2 * CHUNK  # names that are not worth a process
+
+# A link never changes, and a directory's own ctime tells when one was exchanged: where there are nothing but links into folders that
+# are looked at themselves, their names are enough. Else each entry is looked at, and where links lead elsewhere, what lies behind them.
+NAMES, EACH, FOLLOW = "names", "each", "follow"
+
+_pack = struct.Struct("<QQIqq").pack
+
+
+class Folder(NamedTuple):
+    """One directory. C(key): (st_dev, st_ino); C(entries): how much of its entries has to be looked at, see below; C(digests): one
+    for each C(CHUNK) names, in the order of the listing."""
+
+    path: str
+    key: InodeKey
+    ctime: int
+    entries: str
+    names: int
+    digests: Tuple[str, ...]
+
+
+class _Open(NamedTuple):
+    fd: int
+    names: List[str]
+
+
+class _Nothing(NamedTuple):
+    """What stands for what is not there."""
+
+    st_dev: int = 0
+    st_ino: int = 0
+    st_mode: int = 0
+    st_size: int = 0
+    st_ctime_ns: int = 0
+
+
+def inspect_names(fd: int, names: Sequence[str], entries: str) -> List[Any]:
+    """What is compared of these names in an open directory, as far as C(entries) asks; OSError where one has vanished."""
+    if entries == NAMES:
+        return []
+    lstat = os.lstat
+    infos: List[Any] = [lstat(name, dir_fd=fd) for name in names]
+    if entries == FOLLOW:
+        infos += [_behind(fd, name) for name, info in zip(names, infos) if stat.S_ISLNK(info.st_mode)]
+    return infos
+
+
+def _behind(fd: int, name: str) -> Any:
+    try:
+        return os.stat(name, dir_fd=fd)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return _Nothing(st_size=error.errno)
+        raise
+
+
+def digest_of(names: Sequence[str], infos: Sequence[Any]) -> str:
+    """One digest of names and of what was seen of them."""
+    total = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape"))
+    total.update(b"".join([_pack(one.st_dev, one.st_ino, one.st_mode, one.st_size, one.st_ctime_ns) for one in infos]))
+    return total.hexdigest()
+
+
+def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
+    """The folders, open and listed, where each is the directory it was; None where one is not. To be closed by C(close)."""
+    found: List[_Open] = []
+    for folder in folders:
+        try:
+            fd = os.open(folder.path, FOLLOW_DIRECTORY)
+        except OSError:
+            close(found)
+            return None
+        found.append(_Open(fd, []))
+        info = os.fstat(fd)
+        if ((info.st_dev, info.st_ino), info.st_ctime_ns) != (folder.key, folder.ctime):
+            close(found)
+            return None
+        found[-1].names.extend(os.listdir(fd))
+        if len(found[-1].names) != folder.names:
+            close(found)
+            return None
+    return found
+
+
+def close(found: Sequence[_Open]) -> None:
+    """Closes what C(listings) opened."""
+    for one in found:
+        os.close(one.fd)
+
+
+def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
+    """Whether every name is what it was; looked at by as many processes as there are processors."""
+    chunks = [
+        (one, index, folder)
+        for folder, one in zip(folders, found)
+        for index in range(max(len(folder.digests), -(-folder.names // CHUNK)))
+    ]
+
+    def as_it_was(chunk: Tuple[_Open, int, Folder]) -> bool:
+        one, index, folder = chunk
+        names = one.names[index * CHUNK : (index + 1) * CHUNK]
+        return digest_of(names, inspect_names(one.fd, names, folder.entries)) == folder.digests[index]
+
+    if sum(folder.names for folder in folders) <= _FEW:
+        try:
+            return all(map(as_it_was, chunks))
+        except (OSError, IndexError):
+            return False
+    # Imported where it is needed: few names are looked at sooner than this is loaded.
+    from .._system.parallel import SLOW, map_parallel
+
+    # A result may be an exception, as where a name has vanished.
+    return all(result is True for _chunk, result in map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, share=1, sample=1))

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which names of files are meant: globs turned into one question."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Any, Callable, Sequence, Tuple
+
+NameFilter = Callable[[str], Any]
+
+
+def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFilter:
+    """A test of base names as a shell's glob does it: case counts, a leading dot must be asked for.
+
+    It is asked for every file of a host, several times: what it returns is true or false by its truth value alone.
+    """
+    return any_filter([(patterns, exclude)])
+
+
+def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> NameFilter:
+    """As name_filter, for names that belong to any of several (patterns, exclude)."""
+    # One expression for all: a match costs less than a call of a function of ours.
+    return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
+
+
+def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
+    wanted = [("" if pattern.startswith(".") else r"(?!\.)") + fnmatch.translate(pattern) for pattern in patterns]
+    unwanted = [fnmatch.translate(pattern) for pattern in exclude]
+    refused = f"(?!{'|'.join(unwanted)})" if unwanted else ""
+    return f"{refused}(?:{'|'.join(wanted) or '(?!)'})"

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that the collection's modules share, as their argument specifications."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from ..errors import NAMING
+
+# The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
+SETS_ARGUMENTS: Dict[str, Any] = {
+    "sets": {"type": "list", "elements": "dict", "required": True},
+    "user": {"type": "str"},
+    **NAMING,
+}
+
+PLAN_ARGUMENTS: Dict[str, Any] = {
+    **SETS_ARGUMENTS,
+    "on_conflict": {"type": "str", "choices": ["fail", "first"], "default": "fail"},
+    "prune": {"type": "str", "choices": ["none", "dangling", "stray"], "default": "none"},
+    "search_roots": {"type": "list", "elements": "str", "default": []},
+    "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
+    "top_up": {"type": "bool", "default": False},
+    "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
+}
+
+REMEMBER: Dict[str, Any] = {"remember": {"type": "bool", "default": False}}

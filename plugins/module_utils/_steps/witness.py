@@ -1,0 +1,88 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leaves the witness of a look that found a host ready, with nothing to do: the facts, and all that they rest on."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Mapping
+
+from .._plan.state import HostState, SetState
+from .._scan.fingerprint import Unfit, survey
+from .._scan.places import ABSENT, PRESENT
+from .._scan.staging_paths import manifest_path, staging_path
+from .._system import kept_files
+from .._system.mounts import read_mountinfo
+from .recall import basis_of, legacy_now, target_now, witness_name
+
+# A change that comes within the clock's grain of another one cannot be told from it, and a clock may be set back a little.
+AGE = 120.0
+# Names of a target that are read and are not features: more of them, and the host is not worth remembering.
+MOST_EXCEPTIONS = 1000
+
+
+def leave_witness(params: Mapping[str, Any], host: HostState, facts: Dict[str, Any], started: float) -> None:
+    """Never fails: without a witness the next look is a full one.
+
+    params: the module's, of which the look was made. started: time.time() from before the look.
+    """
+    if not (host.policy.remember and facts["features_ready"] and not facts["feature_steps"]):
+        return
+    if not all(map(_can_be_told_again, host.sets)):
+        return
+    sets = {one.name: _what_is_opened(one) for one in host.sets}
+    if sum(len(one["exceptions"]) for one in sets.values()) > MOST_EXCEPTIONS:
+        return
+    try:
+        witness = {**_what_it_rests_on(params, host, started), "sets": sets}
+    except (OSError, Unfit):
+        return
+    # The sets as they were given are told with the facts, and not kept.
+    told = {name: {**one, "declared": None} for name, one in facts["feature_sets"].items()}
+    text = json.dumps({**witness, "facts": {**facts, "feature_sets": told}}, separators=(",", ":"))
+    kept_files.save(witness_name(params, host.account), text.encode("ascii"))
+
+
+def _can_be_told_again(one: SetState) -> bool:
+    return (
+        one.feature_set.verify == "quick"
+        and not one.discovery.directories
+        and one.access is not None
+        and not one.access.unreadable
+        and all(place.state in (ABSENT, PRESENT) for place in [one.scan.place, *(legacy.place for legacy in one.legacy)])
+    )
+
+
+def _what_is_opened(one: SetState) -> Dict[str, Any]:
+    return {
+        "target": _hex(one.target),
+        "reads": list(one.feature_set.reads),
+        "tree": one.feature_set.layout == "tree",
+        "exceptions": [_hex(entry.path) for entry in one.read if not entry.is_feature],
+        "features": len(one.features),
+    }
+
+
+def _what_it_rests_on(params: Mapping[str, Any], host: HostState, started: float) -> Dict[str, Any]:
+    account, sets = host.account, [one.feature_set for one in host.sets]
+    legacy = dict.fromkeys(path for one in sets for path in one.legacy)
+    found = {
+        "basis": basis_of(params, account),
+        "targets": [[_hex(one.target), target_now(account, one.target)] for one in sets],
+        "legacy": [[_hex(path), legacy_now(account, path)] for path in legacy],
+        "mounts": [_hex(one.mount) for one in sets if one.mount is not None],
+        "absent": [_hex(path(one.target)) for one in sets for path in (staging_path, manifest_path)],
+    }
+    scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
+    most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
+    places = [one.scan.place for one in host.sets] + [legacy.place for one in host.sets for legacy in one.legacy]
+    roots = list(dict.fromkeys(place.path for place in places if place.key))
+    folders = survey(roots, read_mountinfo(), most, int((started - AGE) * 1e9)).folders
+    return {**found, "folders": [[_hex(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}
+
+
+def _hex(path: str) -> str:
+    return os.fsencode(path).hex()
