@@ -204,6 +204,27 @@ class Witnessed(RuleBasedStateMachine):
             path.mkdir()
         self.compare()
 
+    @rule(name=st.one_of(NAMES, st.just("")))
+    def a_directory_that_a_glob_means(self, name: str) -> None:
+        path = self.root / "others"
+        if path.exists():
+            shutil.rmtree(path)
+        else:
+            path.mkdir()
+            if name:
+                (path / name).write_bytes(raw("others"))
+        self.compare()
+
+    @rule(name=NAMES, into=st.sampled_from(["data/ravdess", "data/cremad"]))
+    def a_folder_in_a_target(self, name: str, into: str) -> None:
+        path = self.root / into / "deep"
+        if path.exists():
+            shutil.rmtree(path)
+        elif (self.root / "old/deep" / name).exists():
+            path.mkdir()
+            (path / name).symlink_to(self.root / "old/deep" / name)
+        self.compare()
+
     @rule(name=NAMES)
     def found_elsewhere(self, name: str) -> None:
         (self.root / "found" / name).write_bytes(raw("found"))
@@ -232,10 +253,11 @@ class Witnessed(RuleBasedStateMachine):
         Witnessed.outcomes[kind] += 1
 
     def look(self, use: bool) -> dict[str, Any]:
-        legacy = [str(self.root / directory) for directory in ("old", "other")]
+        legacy = [str(self.root / directory) for directory in ("old", "oth*")]
         sets = [
             {"name": "ravdess", "target": str(self.root / "data/ravdess"), "legacy": legacy, "exclude": ["cremad_*"], "required": "any"},
-            {"name": "cremad", "target": str(self.root / "data/cremad"), "legacy": legacy, "patterns": ["cremad_*.npz"], "required": "any"},
+            {"name": "cremad", "target": str(self.root / "data/cremad"), "legacy": legacy, "patterns": ["cremad_*.npz"], "required": "any",
+             "layout": "tree"},
         ]  # fmt: skip
         wanted = [{**one, "arrays": ARRAYS} for one in sets]
         try:
