@@ -20,7 +20,9 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 from .._system.paths import FOLLOW_DIRECTORY, InodeKey
 
 CHUNK = 4096  # names that are looked at together
-_FEW = 2 * CHUNK  # names that are not worth a process
+# Names that are looked at before what it takes to share them out is loaded, and those that are not worth a process: the proof of access
+# runs beside, in one of its own.
+_FEW, _MEDIUM = 2 * CHUNK, 8 * CHUNK
 
 # A link never changes, and a directory's own ctime tells when one was exchanged: where there are nothing but links into folders that
 # are looked at themselves, their names are enough. Else each entry is looked at, and where links lead elsewhere, what lies behind them.
@@ -111,7 +113,7 @@ def close(found: Sequence[_Open]) -> None:
 
 
 def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
-    """Whether every name is what it was; looked at by as many processes as there are processors."""
+    """Whether every name is what it was; many are looked at by as many processes as there are processors."""
     chunks = [
         (one, index, folder)
         for folder, one in zip(folders, found)
@@ -123,13 +125,15 @@ def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
         names = one.names[index * CHUNK : (index + 1) * CHUNK]
         return digest_of(names, inspect_names(one.fd, names, folder.entries)) == folder.digests[index]
 
-    if sum(folder.names for folder in folders) <= _FEW:
+    number = sum(folder.names for folder in folders)
+    if number <= _FEW:
         try:
             return all(map(as_it_was, chunks))
         except (OSError, IndexError):
             return False
-    # Imported where it is needed: few names are looked at sooner than this is loaded.
     from .._system.parallel import SLOW, map_parallel
 
+    processes = 1 if number <= _MEDIUM else None
+    results = map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, processes=processes, share=1, sample=1)
     # A result may be an exception, as where a name has vanished.
-    return all(result is True for _chunk, result in map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, share=1, sample=1))
+    return all(result is True for _chunk, result in results)

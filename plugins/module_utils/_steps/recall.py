@@ -79,8 +79,8 @@ def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, An
         return known if _is_as_it_was(witness, params, account) else None
     except OSError:
         return None  # something vanished a moment ago: the look will tell
-    except (ValueError, TypeError, KeyError, AttributeError):
-        kept_files.forget(name)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        kept_files.forget(name)  # not as it is written
         return None
 
 
