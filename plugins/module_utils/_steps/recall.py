@@ -75,8 +75,11 @@ def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, An
         return None
     try:
         witness = json.loads(raw.decode("ascii"))
-        known: Dict[str, Any] = witness["facts"]
-        return known if _is_as_it_was(witness, params, account) else None
+        facts: Dict[str, Any] = witness["facts"]
+        # The sets as they were given are not kept.
+        given = {one["name"]: dict(one) for one in params["sets"]}
+        facts["feature_sets"] = {name: {**one, "declared": given.get(name)} for name, one in facts["feature_sets"].items()}
+        return facts if _is_as_it_was(witness, params, account) else None
     except OSError:
         return None  # something vanished a moment ago: the look will tell
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
@@ -85,21 +88,18 @@ def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, An
 
 
 def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account: Account) -> bool:
-    folders = [
-        Folder(_path(path), (dev, ino), ctime, entries, int(names), tuple(digests))
-        for path, dev, ino, ctime, entries, names, digests in witness["folders"]
-    ]
-    if witness["basis"] != basis_of(params, account):
-        return False
-    if not all(os.path.ismount(_path(path)) for path in witness["mounts"]):
-        return False
-    if any(os.path.lexists(_path(path)) for path in witness["absent"]):
-        return False
-    if any(target_now(account, _path(path)) != digest for path, digest in witness["targets"]):
-        return False
-    if any(legacy_now(account, _path(path)) != digest for path, digest in witness["legacy"]):
-        return False
-    return _holds_what_it_held(witness["sets"], folders, account)
+    return (
+        witness["basis"] == basis_of(params, account)
+        and all(os.path.ismount(_path(path)) for path in witness["mounts"])
+        and not any(os.path.lexists(_path(path)) for path in witness["absent"])
+        and all(target_now(account, _path(path)) == digest for path, digest in witness["targets"])
+        and all(legacy_now(account, _path(path)) == digest for path, digest in witness["legacy"])
+        and _holds_what_it_held(witness["sets"], [_folder(*one) for one in witness["folders"]], account)
+    )
+
+
+def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> Folder:
+    return Folder(_path(path), (dev, ino), ctime, entries, int(names), tuple(digests))
 
 
 def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[Folder], account: Account) -> bool:

@@ -27,9 +27,7 @@ def inspect_or_recall(params: Mapping[str, Any], account: Account, check_mode: b
     """The facts that a module's parameters ask for. A look leaves a witness (not in check mode). FeatureError for bad parameters."""
     known = recall(params, account)
     if known is not None:
-        given = {one["name"]: dict(one) for one in params["sets"]}
-        told = {name: {**one, "declared": given.get(name)} for name, one in known["feature_sets"].items()}
-        return Inspected({**known, "feature_sets": told}, None)
+        return Inspected(known, None)
     # Imported where it is needed: an unchanged host needs none of it.
     from .._spec.arguments import parse_policy
     from .._spec.sets import parse_sets, resolve_sets
