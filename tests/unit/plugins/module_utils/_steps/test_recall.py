@@ -76,9 +76,10 @@ def test_nothing_is_left_in_check_mode_or_where_it_is_not_wanted(asked):
 
 
 ODD = [
-    ("facts", None), ("facts", {}), ("facts", {"feature_sets": {"w": 5}}), ("folders", None), ("folders", [[]]),
-    ("folders", [["zz", 1, 2, 3, "each", 1, []]]), ("folders", [["2f", 1, 2, 3, "each", 1e400, []]]), ("basis", None),
-    ("mounts", 5), ("mounts", ["zz"]), ("absent", [None]), ("targets", [["2f"]]), ("legacy", {"a": 1}), ("sets", None), ("sets", {"w": None}), ("sets", {"w": {"target": "2f"}}),
+    ("facts", None), ("facts", {}), ("facts", {"feature_sets": {"w": 5}}),
+    ("folders", None), ("folders", [[]]), ("folders", [["zz", 1, 2, 3, "each", 1, []]]), ("folders", [["2f", 1, 2, 3, "each", 1e400, []]]),
+    ("basis", None), ("mounts", 5), ("mounts", ["zz"]), ("absent", [None]), ("targets", [["2f"]]), ("legacy", {"a": 1}),
+    ("sets", None), ("sets", {"w": None}), ("sets", {"w": {"target": "2f"}}),
 ]  # fmt: skip
 
 
