@@ -15,9 +15,7 @@ from .._system.become import begin_as
 from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE
 
 BUNDLE = 64  # names that are opened together: nearly all can be
-# Names that are opened before what it takes to share them out is loaded, and those that are not worth a process: what is done beside has
-# one as well.
-_FEW, _MEDIUM = 1024, 1 << 14
+_FEW = 1024  # names that are opened before what it takes to share them out is loaded
 
 Refusals = List[Tuple[int, OSError]]
 # The items in order, each with what the function made of it, as C(parallel.map_parallel) gives them.
@@ -31,13 +29,11 @@ def begin_to_open(account: Account, directories: Sequence[Tuple[str, Sequence[st
     done here. FeatureError without the right to become the account.
     """
     spread: Spread = _one_by_one
-    number = sum(len(names) for _path, names in directories)
-    if number > _FEW:
+    if sum(len(names) for _path, names in directories) > _FEW:
         # Imported where it is needed, and before the child becomes an account that may not read it.
         from .._system.parallel import SHARE, SLOW, map_parallel
 
-        processes = 1 if number <= _MEDIUM else None
-        spread = partial(map_parallel, slow=SLOW * BUNDLE, processes=processes, share=SHARE // BUNDLE, sample=1)
+        spread = partial(map_parallel, slow=SLOW * BUNDLE, share=SHARE // BUNDLE, sample=1)
     return begin_as(account, _opens_all, directories, spread)
 
 

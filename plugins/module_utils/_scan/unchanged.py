@@ -20,9 +20,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 from .._system.paths import FOLLOW_DIRECTORY, InodeKey
 
 CHUNK = 4096  # names that are looked at together
-# Names that are looked at before what it takes to share them out is loaded, and those that are not worth a process: the proof of access
-# runs beside, in one of its own.
-_FEW, _MEDIUM = 2 * CHUNK, 8 * CHUNK
+_FEW = 2 * CHUNK  # names that are looked at before what it takes to share them out is loaded
 
 # A link never changes, and a directory's own ctime tells when one was exchanged: where there are nothing but links into folders that
 # are looked at themselves, their names are enough. Else each entry is looked at, and where links lead elsewhere, what lies behind them.
@@ -125,15 +123,13 @@ def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
         names = one.names[index * CHUNK : (index + 1) * CHUNK]
         return digest_of(names, inspect_names(one.fd, names, folder.entries)) == folder.digests[index]
 
-    number = sum(folder.names for folder in folders)
-    if number <= _FEW:
+    if sum(folder.names for folder in folders) <= _FEW:
         try:
             return all(map(as_it_was, chunks))
         except (OSError, IndexError):
             return False
     from .._system.parallel import SLOW, map_parallel
 
-    processes = 1 if number <= _MEDIUM else None
-    results = map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, processes=processes, share=1, sample=1)
+    results = map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, share=1, sample=1)
     # A result may be an exception, as where a name has vanished.
     return all(result is True for _chunk, result in results)
