@@ -11,7 +11,7 @@ was, the content is as it was, on file systems that keep that promise. C(unchang
 from __future__ import annotations
 
 import os
-from typing import Any, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, List, Sequence, Set, Tuple
 
 from .._system.mounts import file_system_type
 from .._system.paths import FOLLOW_DIRECTORY
@@ -21,24 +21,17 @@ from .unchanged import CHUNK, EACH, FOLLOW, NAMES, Folder, digest_of, inspect_na
 TRUSTED = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs"])
 
 
-class Survey(NamedTuple):
-    """The folders below some roots, and the latest time of change of anything in them, in nanoseconds."""
-
-    folders: List[Folder]
-    newest: int
-
-
 class Unfit(Exception):
     """The fingerprint of these directories would prove nothing, or cost too much."""
 
 
-def survey(roots: Sequence[str], mountinfo: str, most: int, oldest_change: int) -> Survey:
+def survey(roots: Sequence[str], mountinfo: str, most: int, latest: int) -> List[Folder]:
     """Fingerprints all that lies below the roots, in every folder and behind every link to one.
 
-    most: names to look at in all. Unfit where that is not enough, where something changed after C(oldest_change), or where a file
+    most: names to look at in all. Unfit where that is not enough, where something changed after C(latest), in nanoseconds, or where a file
     system's ctime cannot be trusted; OSError where something cannot be looked at.
     """
-    return _Surveyor(mountinfo, most, oldest_change).walk(roots)
+    return _Surveyor(mountinfo, most, latest).walk(roots)
 
 
 class _Surveyor:
@@ -46,10 +39,9 @@ class _Surveyor:
         self._mountinfo = mountinfo
         self._left = most
         self._latest = latest
-        self._newest = 0
         self._trusted: Set[int] = set()
 
-    def walk(self, roots: Sequence[str]) -> Survey:
+    def walk(self, roots: Sequence[str]) -> List[Folder]:
         """All folders first: then it is known which of them a link leads into."""
         todo, seen, found = list(reversed(roots)), set(), []
         while todo:
@@ -68,13 +60,10 @@ class _Surveyor:
             found.append((path, links, only_links))
             todo += [f"{path.rstrip('/')}/{name}" for name in folders]
         visited = {path for path, _links, _only in found}
-        return Survey(
-            [
-                self._folder(path, FOLLOW if not _all_inside(links, visited) else NAMES if only_links else EACH)
-                for path, links, only_links in found
-            ],
-            self._newest,
-        )
+        return [
+            self._folder(path, FOLLOW if not _all_inside(links, visited) else NAMES if only_links else EACH)
+            for path, links, only_links in found
+        ]
 
     def _list(self, fd: int) -> Tuple[List[str], List[str], bool]:
         """The names that lead to folders, what the links say, and whether there is nothing but links."""
@@ -109,8 +98,6 @@ class _Surveyor:
     def _check(self, path: str, info: Any) -> None:
         if info.st_ctime_ns > self._latest:
             raise Unfit
-        if info.st_ctime_ns > self._newest:
-            self._newest = info.st_ctime_ns
         if info.st_dev and info.st_dev not in self._trusted:
             if file_system_type(info.st_dev, path, self._mountinfo) not in TRUSTED:
                 raise Unfit

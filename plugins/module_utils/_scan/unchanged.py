@@ -30,7 +30,7 @@ _pack = struct.Struct("<QQIqq").pack
 
 
 class Folder(NamedTuple):
-    """One directory. C(key): (st_dev, st_ino); C(entries): how much of its entries has to be looked at, see below; C(digests): one
+    """One directory. C(key): (st_dev, st_ino); C(entries): how much of its entries has to be looked at, see above; C(digests): one
     for each C(CHUNK) names, in the order of the listing."""
 
     path: str

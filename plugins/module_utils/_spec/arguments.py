@@ -37,7 +37,6 @@ def parse_policy(params: Mapping[str, Any], account: Account) -> Policy:
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
         permissions=params.get("permissions") or "grant",
-        remember=bool(params.get("remember")),
     )
 
 

@@ -20,4 +20,3 @@ class Policy:
     on_discovery: str = "fail"
     top_up: bool = False
     permissions: str = "grant"
-    remember: bool = False

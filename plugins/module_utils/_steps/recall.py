@@ -90,16 +90,16 @@ def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, An
 def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account: Account) -> bool:
     return (
         witness["basis"] == basis_of(params, account)
-        and all(os.path.ismount(_path(path)) for path in witness["mounts"])
-        and not any(os.path.lexists(_path(path)) for path in witness["absent"])
-        and all(target_now(account, _path(path)) == digest for path, digest in witness["targets"])
-        and all(legacy_now(account, _path(path)) == digest for path, digest in witness["legacy"])
+        and all(os.path.ismount(path_of(path)) for path in witness["mounts"])
+        and not any(os.path.lexists(path_of(path)) for path in witness["absent"])
+        and all(target_now(account, path_of(path)) == digest for path, digest in witness["targets"])
+        and all(legacy_now(account, path_of(path)) == digest for path, digest in witness["legacy"])
         and _holds_what_it_held(witness["sets"], [_folder(*one) for one in witness["folders"]], account)
     )
 
 
 def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> Folder:
-    return Folder(_path(path), (dev, ino), ctime, entries, int(names), tuple(digests))
+    return Folder(path_of(path), (dev, ino), ctime, entries, int(names), tuple(digests))
 
 
 def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[Folder], account: Account) -> bool:
@@ -110,7 +110,7 @@ def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[Folder], acco
         names = {folder.path: one.names for folder, one in zip(folders, found)}
         directories: List[Tuple[str, Sequence[str]]] = []
         for one in sets.values():
-            target = _path(one["target"])
+            target = path_of(one["target"])
             features = _features(target, one, names) if target in names else []
             if len(features) != one["features"]:
                 return False
@@ -135,5 +135,11 @@ def _features(target: str, one: Mapping[str, Any], names: Mapping[str, Sequence[
     return [path for path in found if os.fsencode(path) not in exceptions] if exceptions else found
 
 
-def _path(text: str) -> str:
+def text_of(path: str) -> str:
+    """A path as a witness holds it: any bytes, in plain characters."""
+    return os.fsencode(path).hex()
+
+
+def path_of(text: str) -> str:
+    """The path behind such a text; ValueError where it is not one."""
     return os.fsdecode(bytes.fromhex(text))

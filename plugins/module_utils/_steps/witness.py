@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, Dict, Mapping
 
 from .._plan.state import HostState, SetState
@@ -16,9 +15,9 @@ from .._scan.places import ABSENT, PRESENT
 from .._scan.staging_paths import manifest_path, staging_path
 from .._system import kept_files
 from .._system.mounts import read_mountinfo
-from .recall import basis_of, legacy_now, target_now, witness_name
+from .recall import basis_of, legacy_now, target_now, text_of, witness_name
 
-# A change that comes within the clock's grain of another one cannot be told from it, and a clock may be set back a little.
+# A change that comes within the clock's grain of another one looks like it, and a clock may be set back a little.
 AGE = 120.0
 # Names of a target that are read and are not features: more of them, and the host is not worth remembering.
 MOST_EXCEPTIONS = 1000
@@ -29,7 +28,7 @@ def leave_witness(params: Mapping[str, Any], host: HostState, facts: Dict[str, A
 
     params: the module's, of which the look was made. started: time.time() from before the look.
     """
-    if not (host.policy.remember and facts["features_ready"] and not facts["feature_steps"]):
+    if not (params.get("remember") and facts["features_ready"] and not facts["feature_steps"]):
         return
     if not all(map(_can_be_told_again, host.sets)):
         return
@@ -58,10 +57,10 @@ def _can_be_told_again(one: SetState) -> bool:
 
 def _what_is_opened(one: SetState) -> Dict[str, Any]:
     return {
-        "target": _hex(one.target),
+        "target": text_of(one.target),
         "reads": list(one.feature_set.reads),
         "tree": one.feature_set.layout == "tree",
-        "exceptions": [_hex(entry.path) for entry in one.read if not entry.is_feature],
+        "exceptions": [text_of(entry.path) for entry in one.read if not entry.is_feature],
         "features": len(one.features),
     }
 
@@ -71,18 +70,16 @@ def _what_it_rests_on(params: Mapping[str, Any], host: HostState, started: float
     legacy = dict.fromkeys(path for one in sets for path in one.legacy)
     found = {
         "basis": basis_of(params, account),
-        "targets": [[_hex(one.target), target_now(account, one.target)] for one in sets],
-        "legacy": [[_hex(path), legacy_now(account, path)] for path in legacy],
-        "mounts": [_hex(one.mount) for one in sets if one.mount is not None],
-        "absent": [_hex(path(one.target)) for one in sets for path in (staging_path, manifest_path)],
+        "targets": [[text_of(one.target), target_now(account, one.target)] for one in sets],
+        "legacy": [[text_of(path), legacy_now(account, path)] for path in legacy],
+        "mounts": [text_of(one.mount) for one in sets if one.mount is not None],
+        "absent": [text_of(path(one.target)) for one in sets for path in (staging_path, manifest_path)],
     }
     scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
     most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
     places = [one.scan.place for one in host.sets] + [legacy.place for one in host.sets for legacy in one.legacy]
-    roots = list(dict.fromkeys(place.path for place in places if place.key))
-    folders = survey(roots, read_mountinfo(), most, int((started - AGE) * 1e9)).folders
-    return {**found, "folders": [[_hex(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}
-
-
-def _hex(path: str) -> str:
-    return os.fsencode(path).hex()
+    roots = {place.path: place.key for place in places if place.key}
+    folders = survey(list(roots), read_mountinfo(), most, int((started - AGE) * 1e9))
+    if any(one.key != roots.get(one.path, one.key) for one in folders):
+        raise Unfit  # another directory than the one that was looked at: a mount changes no time
+    return {**found, "folders": [[text_of(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}

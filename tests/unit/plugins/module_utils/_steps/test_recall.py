@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan import fingerprint
 from ansible_collections.trainprep.features.plugins.module_utils._steps import witness
-from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import recall
+from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of, recall
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
 from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
@@ -73,6 +74,21 @@ def test_nothing_is_left_in_check_mode_or_where_it_is_not_wanted(asked):
     assert file_of(asked) is None
     look(asked)
     assert file_of(asked) and recall({**asked, "remember": False}, find_account("")) is None
+
+
+def test_a_directory_that_is_exchanged_before_the_witness_is_left_is_not_what_was_looked_at(asked, monkeypatch):
+    """Without a younger time of change, as where something is mounted over it."""
+    target = Path(asked["sets"][0]["target"])
+
+    def exchange(*given):
+        target.rename(target.with_name("aside"))
+        shutil.copytree(target.with_name("aside"), target, symlinks=True)
+        return basis_of(*given)
+
+    monkeypatch.setattr(witness, "AGE", -60.0)
+    monkeypatch.setattr(witness, "basis_of", exchange)
+    look(asked)
+    assert file_of(asked) is None
 
 
 ODD = [
