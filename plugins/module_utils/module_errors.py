@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterator
 
-from ._system.paths import display
+from ._system import paths
 from .errors import FeatureError, naming, our_fault
 
 
@@ -27,7 +27,7 @@ def failing(module: Any, **so_far: Any) -> Iterator[None]:
     except FeatureError as error:
         module.fail_json(msg=str(error), **so_far)
     except OSError as error:
-        place = display(str(error.filename)) if error.filename is not None else "a file system call"
+        place = paths.display(str(error.filename)) if error.filename is not None else "a file system call"
         module.fail_json(
             msg=f"{place}: {error.strerror}: it may have changed during the look, so run again, and look at it if this stays",
             **so_far,

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access.acl import XATTR, of_mode, pack, with_user
 from ansible_collections.trainprep.features.plugins.module_utils._steps import recall, remember, witness
-from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._system import code_version, kept_files
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, Phase, settings
@@ -71,7 +71,7 @@ class Witnessed(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(kept_files, "place", lambda: str(self.root / "cache/trainprep.features"))
         self.patch.setattr(witness, "AGE", GRAIN)
-        self.patch.setattr(recall, "code_version", lambda: self.code)
+        self.patch.setattr(code_version, "code_version", lambda: self.code)
 
     def teardown(self) -> None:
         self.patch.undo()

@@ -121,7 +121,7 @@ def _part(part, prefix):
     if isinstance(part, ast.Constant):
         return part.value
     call = part.value
-    is_named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "named"
+    is_named = isinstance(call, ast.Call) and ast.unparse(call.func) in ("named", "errors.named")
     return prefix + call.args[0].value if is_named and isinstance(call.args[0], ast.Constant) else "…"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from .._system.accounts import Account, group_name, user_name
+from .._system import accounts
 
 XATTR = "system.posix_acl_access"
 READ, WRITE, PASS = 4, 2, 1
@@ -83,7 +83,7 @@ def pack(acl: Acl) -> bytes:
     return _HEADER.pack(_VERSION) + b"".join(_ENTRY.pack(*entry) for entry in entries)
 
 
-def entry_for(acl: Acl, uid: int, gid: int, account: Account) -> str:
+def entry_for(acl: Acl, uid: int, gid: int, account: accounts.Account) -> str:
     """Which class of entries decides for the account on an object of uid and gid: owner, user, group or other."""
     if account.uid == uid:
         return "owner"
@@ -94,7 +94,7 @@ def entry_for(acl: Acl, uid: int, gid: int, account: Account) -> str:
     return "other"
 
 
-def may(acl: Acl, uid: int, gid: int, account: Account, wanted: int) -> bool:
+def may(acl: Acl, uid: int, gid: int, account: accounts.Account, wanted: int) -> bool:
     """Whether the kernel's rule gives the account all of the wanted bits at once."""
     if account.uid == 0:
         return True
@@ -122,9 +122,9 @@ def with_user(acl: Acl, uid: int, permissions: int) -> Acl:
 def unmasked(old: Acl, new: Acl, uid: int) -> List[str]:
     """The entries, other than that user's, that a wider mask brings back to life."""
     changed = new.limit & ~old.limit
-    entries = [("user:" + user_name(number), permissions) for number, permissions in old.users if number != uid]
+    entries = [("user:" + accounts.user_name(number), permissions) for number, permissions in old.users if number != uid]
     entries.append(("group:", old.group))
-    entries += [("group:" + group_name(number), permissions) for number, permissions in old.groups]
+    entries += [("group:" + accounts.group_name(number), permissions) for number, permissions in old.groups]
     return [f"{who}:{text(permissions)}" for who, permissions in entries if permissions & changed]
 
 
@@ -136,9 +136,9 @@ def text(permissions: int) -> str:
 def describe(acl: Acl) -> str:
     """An ACL in one line, in setfacl's short form."""
     entries = ["user::" + text(acl.owner)]
-    entries += [f"user:{user_name(number)}:{text(permissions)}" for number, permissions in acl.users]
+    entries += [f"user:{accounts.user_name(number)}:{text(permissions)}" for number, permissions in acl.users]
     entries.append("group::" + text(acl.group))
-    entries += [f"group:{group_name(number)}:{text(permissions)}" for number, permissions in acl.groups]
+    entries += [f"group:{accounts.group_name(number)}:{text(permissions)}" for number, permissions in acl.groups]
     if acl.mask is not None:
         entries.append("mask::" + text(acl.mask))
     entries.append("other::" + text(acl.other))

@@ -10,8 +10,8 @@ import errno
 import os
 from typing import Dict, List, NamedTuple, Sequence
 
-from .._system.paths import display
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import paths
 from . import acl, ownership
 from .nodes import Blocked, Node, magic, open_child, reopened
 from .rules import Change, mode_of
@@ -69,24 +69,24 @@ def _apply(directory: int, change: Change, groups: ownership.Groups, result: App
             os.chmod(magic(descriptor), mode_of(change))
         result.done.append(change)
     except OSError as error:
-        raise FeatureError(_why(change, error)) from None
+        raise errors.FeatureError(_why(change, error)) from None
     finally:
         os.close(descriptor)
 
 
 def _changed(change: Change) -> str:
-    return f"{display(change.node.path)} was changed while access to it was granted, so it was left alone: run again"
+    return f"{paths.display(change.node.path)} was changed while access to it was granted, so it was left alone: run again"
 
 
 def _why(change: Change, error: OSError) -> str:
-    path = display(change.node.path)
+    path = paths.display(change.node.path)
     if error.errno == errno.EROFS:
         return (
             f"{path} is on a read-only file system, so access cannot be granted: mount it writable, or grant it there"
         )
     if error.errno in (errno.EPERM, errno.EACCES):
         return (
-            f"{path}: the system does not let us change who can read it ({error.strerror}): set {named('become')} to "
+            f"{path}: the system does not let us change who can read it ({error.strerror}): set {errors.named('become')} to "
             "true, or on a network file system grant the access on its server"
         )
     return f"{path}: access cannot be granted ({error.strerror}): see to its file system and run again"

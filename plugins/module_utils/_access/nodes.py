@@ -15,8 +15,8 @@ import stat
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .._system.paths import display
-from ..errors import named
+from .. import errors
+from .._system import paths
 from . import acl, ownership
 from .acl import Acl
 
@@ -72,7 +72,7 @@ class Node:
         """Whose objects may be opened up in this directory: one answer for all files in it."""
         if not child.is_directory and self._files_trust is not None:
             return self._files_trust
-        directory = ownership.Directory(display(self.path), self.mode, self.uid, self.gid, self.acl)
+        directory = ownership.Directory(paths.display(self.path), self.mode, self.uid, self.gid, self.acl)
         found = ownership.below(self.trust, directory, child.uid, child.is_directory, groups)
         if not child.is_directory:
             self._files_trust = found
@@ -102,11 +102,11 @@ class ResolvedPath(NamedTuple):
 def not_seen(path: str, error: OSError) -> str:
     """The sentence for what we ourselves cannot look at."""
     advice = (
-        f"set {named('become')} to true"
+        f"set {errors.named('become')} to true"
         if error.errno in (errno.EACCES, errno.EPERM)
         else "see to its file system"
     )
-    return f"{display(path)} cannot be looked at ({error.strerror}): {advice}"
+    return f"{paths.display(path)} cannot be looked at ({error.strerror}): {advice}"
 
 
 def magic(descriptor: int) -> str:
@@ -147,7 +147,7 @@ def reopened(node: Node) -> Iterator[int]:
             descriptor = following
             info = os.fstat(descriptor)
             if (info.st_dev, info.st_ino) != step.key:
-                raise Blocked(f"{display(step.path)} was changed while we looked: run again")
+                raise Blocked(f"{paths.display(step.path)} was changed while we looked: run again")
         yield descriptor
     finally:
         os.close(descriptor)
@@ -194,7 +194,7 @@ class PathResolver:
         except OSError as error:
             raise Blocked(not_seen(path, error)) from None
         if not node.is_directory:
-            raise Blocked(f"{display(path)} is not a directory any more: run again")
+            raise Blocked(f"{paths.display(path)} is not a directory any more: run again")
         return ResolvedPath(node, (*way.passed, node), True)
 
     def _follow(self, way: ResolvedPath, name: str, descriptor: int, links: int) -> ResolvedPath:
@@ -203,8 +203,8 @@ class PathResolver:
         found = ownership.writers(way.end.acl, way.end.uid, way.end.gid, self.groups)
         if info.st_uid != 0 or found or way.end.trust.owners is not None or links >= _MAX_LINKS:
             raise Blocked(
-                f"{display(place)} is a link that others than root can change, and no access is granted through such a "
-                f"link: declare the directory it leads to, {display(os.path.realpath(place))}"
+                f"{paths.display(place)} is a link that others than root can change, and no access is granted through such a "
+                f"link: declare the directory it leads to, {paths.display(os.path.realpath(place))}"
             )
         text = os.readlink("", dir_fd=descriptor)
         target = self.directory(os.path.join(way.end.path, text), links + 1)

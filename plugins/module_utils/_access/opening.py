@@ -10,9 +10,7 @@ import os
 from functools import partial
 from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
 
-from .._system.accounts import Account
-from .._system.become import begin_as
-from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE
+from .._system import accounts, become, paths
 
 BUNDLE = 64  # names that are opened together: nearly all can be
 _FEW = 1024  # names that are opened before what it takes to share them out is loaded
@@ -22,7 +20,7 @@ Refusals = List[Tuple[int, OSError]]
 Spread = Callable[[Iterable[Any], Callable[[Any], Any]], Iterator[Tuple[Any, Any]]]
 
 
-def begin_to_open(account: Account, directories: Sequence[Tuple[str, Sequence[str]]]) -> Callable[[], bool]:
+def begin_to_open(account: accounts.Account, directories: Sequence[Tuple[str, Sequence[str]]]) -> Callable[[], bool]:
     """Whether the account can list each directory and open all of its files, told by calling what this returns.
 
     directories: absolute paths, each with files by their paths below it. The account opens them in a child of its own, beside what is
@@ -31,10 +29,10 @@ def begin_to_open(account: Account, directories: Sequence[Tuple[str, Sequence[st
     spread: Spread = _one_by_one
     if sum(len(names) for _path, names in directories) > _FEW:
         # Imported where it is needed, and before the child becomes an account that may not read it.
-        from .._system.parallel import SHARE, SLOW, map_parallel
+        from .._system import parallel
 
-        spread = partial(map_parallel, slow=SLOW * BUNDLE, share=SHARE // BUNDLE, sample=1)
-    return begin_as(account, _opens_all, directories, spread)
+        spread = partial(parallel.map_parallel, slow=parallel.SLOW * BUNDLE, share=parallel.SHARE // BUNDLE, sample=1)
+    return become.begin_as(account, _opens_all, directories, spread)
 
 
 def _one_by_one(items: Iterable[Any], work_on: Callable[[Any], Any]) -> Iterator[Tuple[Any, Any]]:
@@ -45,7 +43,7 @@ def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread)
     """Asked of whoever this process is."""
     for path, names in directories:
         try:
-            directory = os.open(path, FOLLOW_DIRECTORY)
+            directory = os.open(path, paths.FOLLOW_DIRECTORY)
         except OSError:
             return False
         try:
@@ -76,7 +74,7 @@ def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
         refused = []
         for index, name in enumerate(bundle):
             try:
-                os.close(os.open(name, FOLLOW_FILE, dir_fd=directory))
+                os.close(os.open(name, paths.FOLLOW_FILE, dir_fd=directory))
             except OSError as error:
                 refused.append((index, error))
         return refused

@@ -15,7 +15,7 @@ import pwd
 import stat
 from typing import Dict, FrozenSet, NamedTuple, Optional
 
-from .._system.accounts import user_name
+from .._system import accounts
 from .acl import WRITE, Acl
 
 NOBODY: FrozenSet[int] = frozenset()
@@ -98,6 +98,6 @@ def below(trust: Trust, directory: Directory, child_uid: int, child_is_directory
         return trust
     if len(found) == 1 and _EVERYBODY not in found:
         (only,) = found
-        why = trust.why or f"{directory.path}, which user {user_name(only)} can write"
+        why = trust.why or f"{directory.path}, which user {accounts.user_name(only)} can write"
         return Trust(found if trust.owners is None else trust.owners & found, why)
     return Trust(NOBODY, f"{directory.path}, which several users can write")

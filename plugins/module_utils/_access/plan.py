@@ -11,8 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
-from .._system.accounts import Account
-from .._system.paths import InodeKey, display
+from .._system import accounts, paths
 from .acl import PASS, READ
 from .nodes import Blocked, Node, PathResolver, ResolvedPath, not_seen, open_child, reopened
 from .probe import Answer, Source
@@ -27,9 +26,9 @@ class SetPlan:
     """One set's part: C(opens), C(hopeless) and C(refused) are distinct files (or empty directories): those that the
     changes open, those that no change on this host can, and those that we leave closed, with a sentence why."""
 
-    opens: Set[InodeKey] = field(default_factory=set)
-    hopeless: Set[InodeKey] = field(default_factory=set)
-    refused: Dict[InodeKey, str] = field(default_factory=dict)
+    opens: Set[paths.InodeKey] = field(default_factory=set)
+    hopeless: Set[paths.InodeKey] = field(default_factory=set)
+    refused: Dict[paths.InodeKey, str] = field(default_factory=dict)
     changes: List[Change] = field(default_factory=list)
 
 
@@ -44,12 +43,12 @@ class GrantPlan:
 class _Goal(NamedTuple):
     """Something the user is to reach: the objects on the way with what is needed of each."""
 
-    key: InodeKey
+    key: paths.InodeKey
     needs: List[Tuple[Node, int]]
 
 
 def plan_grants(
-    account: Account, means: Means, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+    account: accounts.Account, means: Means, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
 ) -> GrantPlan:
     """The least changes that open what the account was refused for lack of permission."""
     planner = _Planner(account, means)
@@ -70,14 +69,14 @@ def plan_grants(
 
 
 class _Planner:
-    def __init__(self, account: Account, means: Means) -> None:
+    def __init__(self, account: accounts.Account, means: Means) -> None:
         self._account = account
         self._means = means
         self._walker = PathResolver()
-        self._nodes: Dict[InodeKey, Node] = {}
-        self._needed: Dict[InodeKey, int] = {}
-        self._decided: Dict[InodeKey, Union[Change, Refusal, None]] = {}
-        self._assigned: Set[InodeKey] = set()
+        self._nodes: Dict[paths.InodeKey, Node] = {}
+        self._needed: Dict[paths.InodeKey, int] = {}
+        self._decided: Dict[paths.InodeKey, Union[Change, Refusal, None]] = {}
+        self._assigned: Set[paths.InodeKey] = set()
         # Links into directories that nobody declared: the set, the link, its directory, the directory that it leads into.
         self._undeclared: List[Tuple[SetPlan, str, str, str]] = []
         self.hopeless: Optional[str] = None
@@ -163,7 +162,7 @@ class _Planner:
         finally:
             os.close(descriptor)
         if text is None:
-            _refuse(one.result, place, f"{display(place)} is not a regular file any more: run again")
+            _refuse(one.result, place, f"{paths.display(place)} is not a regular file any more: run again")
             return None
         source = one.features.find(path, text) if links < _MAX_LINKS else None
         if source is None:
@@ -173,7 +172,7 @@ class _Planner:
         if goal is None:
             return None
         if not source.by_name and not one.features.is_linked(goal.key):
-            _refuse(one.result, place, f"{display(place)} leads to another file than when it was looked at: run again")
+            _refuse(one.result, place, f"{paths.display(place)} leads to another file than when it was looked at: run again")
             return None
         return _Goal(goal.key, needs + goal.needs)
 
@@ -186,8 +185,8 @@ class _Planner:
             names = into[(id(result), path)]
             common = os.path.commonpath(names)
             shown = [common] if common.count("/") > 1 or common in names else sorted(set(names))[:_MOST_NAMED]
-            listed = " and ".join(display(one) for one in shown)
-            _refuse(result, place, f"{display(path)} has links into {listed}, not declared: add what holds them to 'legacy'")
+            listed = " and ".join(paths.display(one) for one in shown)
+            _refuse(result, place, f"{paths.display(path)} has links into {listed}, not declared: add what holds them to 'legacy'")
 
     def _source(self, source: _Meant, one: _OneSet, links: int) -> Optional[_Goal]:
         """The goal for a legacy feature that a link leads to."""
@@ -280,7 +279,7 @@ class _Index:
                 self._ways.append((way, directory))
                 self._known.update((os.path.join(way, name), _Meant(directory, name, True)) for name in names)
 
-    def is_linked(self, key: InodeKey) -> bool:
+    def is_linked(self, key: paths.InodeKey) -> bool:
         """Whether a link among the features led to this file when it was found to be a feature."""
         return (key[0] << 64) | key[1] in self._linked
 
@@ -321,7 +320,7 @@ def _refuse(result: SetPlan, path: str, reason: str) -> None:
     result.refused.setdefault(key_of(path), reason)
 
 
-def key_of(path: str) -> InodeKey:
+def key_of(path: str) -> paths.InodeKey:
     """One file is counted once, by whatever links it is reached."""
     try:
         info = os.stat(path)

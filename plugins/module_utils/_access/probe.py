@@ -14,10 +14,7 @@ import os
 import stat
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._system.accounts import Account, group_name, user_name
-from .._system.become import begin_as
-from .._system.parallel import SHARE, SLOW, map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, display
+from .._system import accounts, become, parallel, paths
 from .opening import BUNDLE, bundles_of, opener
 
 _MAX_LINKS = 40
@@ -68,14 +65,14 @@ class Answer(NamedTuple):
     refused: List[Refused]
 
 
-def ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
+def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
     """What the account is refused, per set."""
     return begin_to_ask(account, sets)()
 
 
-def begin_to_ask(account: Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, Answer]]:
+def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, Answer]]:
     """The same beside what is done here until the answer is asked for, by calling what this returns."""
-    return begin_as(account, _try_all, account.name, sets)
+    return become.begin_as(account, _try_all, account.name, sets)
 
 
 # --- in the child: here we are the training user ---------------------------------------------------------
@@ -98,7 +95,7 @@ def _try(user: str, directories: Sequence[Directory]) -> Answer:
 def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_list: bool) -> Optional[Refused]:
     """Open each file relative to its directory, as the trainer would: through links."""
     try:
-        directory = os.open(path, FOLLOW_DIRECTORY if must_list else _OPEN_TO_PASS)
+        directory = os.open(path, paths.FOLLOW_DIRECTORY if must_list else _OPEN_TO_PASS)
     except OSError as error:
         if error.errno in _GONE:
             return None
@@ -126,7 +123,8 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:
     """The names that cannot be opened, each with why."""
     bundles = bundles_of(names)
-    for bundle, refused in map_parallel(bundles, opener(directory), slow=SLOW * BUNDLE, share=SHARE // BUNDLE, sample=1):
+    slow, share = parallel.SLOW * BUNDLE, parallel.SHARE // BUNDLE
+    for bundle, refused in parallel.map_parallel(bundles, opener(directory), slow=slow, share=share, sample=1):
         if isinstance(refused, BaseException):
             raise refused
         for index, error in refused:
@@ -149,9 +147,9 @@ class _Explainer:
             try:
                 text, file = self._leaf(path, wanted, 0)
             except OSError:  # a link that was one a moment ago
-                text, file = f"{display(path)}: changed while it was looked at", wanted == "read"
+                text, file = f"{paths.display(path)}: changed while it was looked at", wanted == "read"
         else:
-            text, file = f"{display(path)}: {error.strerror}", wanted == "read"
+            text, file = f"{paths.display(path)}: {error.strerror}", wanted == "read"
         reason = Reason(text, denied, file)
         # Nobody reads more than a few samples: files beyond those share one number.
         key: object = (denied, file) if file and len(self.reasons) >= _MAX_REASONS else reason
@@ -199,14 +197,14 @@ class _Explainer:
             return place, os.lstat(place), ""
         except OSError as error:
             if error.errno not in _DENIED:
-                return place, None, f"{display(place)}: {error.strerror}"
+                return place, None, f"{paths.display(place)}: {error.strerror}"
         try:
             above = self._describe(directory, os.stat(directory))
         except OSError:
-            above = display(directory)
+            above = paths.display(directory)
         return place, None, f"{above}: user {self._user} lacks search permission"
 
     @staticmethod
     def _describe(place: str, info: os.stat_result) -> str:
         mode = stat.S_IMODE(info.st_mode)
-        return f"{display(place)} ({mode:04o} {user_name(info.st_uid)}:{group_name(info.st_gid)})"
+        return f"{paths.display(place)} ({mode:04o} {accounts.user_name(info.st_uid)}:{accounts.group_name(info.st_gid)})"

@@ -10,9 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from .._system.accounts import Account
-from .._system.paths import InodeKey, display
-from .._system.samples import SAMPLES
+from .._system import accounts, paths, samples
 from .probe import Answer, Directory, Source, ask, begin_to_ask
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class AccessProbe:
     It can be begun beside other work, while it is not yet known whether more will have to be asked.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: accounts.Account) -> None:
         self._account = account
         self._asked: Mapping[str, Sequence[Directory]] = {}
         self._answer: Optional[Callable[[], Dict[str, Answer]]] = None
@@ -67,7 +65,7 @@ class AccessProbe:
 
 
 def _report_all(
-    account: Account, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+    account: accounts.Account, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
 ) -> Dict[str, AccessReport]:
     """What was answered, in numbers and samples, set by set."""
     if not any(answer.refused for answer in answers.values()):
@@ -81,12 +79,12 @@ def _report_all(
     return {name: _report(account, answer, plan.sets[name]) for name, answer in answers.items()}
 
 
-def _report(account: Account, answer: Answer, plan: SetPlan) -> AccessReport:
+def _report(account: accounts.Account, answer: Answer, plan: SetPlan) -> AccessReport:
     """The answer in numbers and samples."""
     from .plan import key_of
 
     first: Dict[int, str] = {}
-    seen: Set[InodeKey] = set()
+    seen: Set[paths.InodeKey] = set()
     for refused in answer.refused:
         for name, reason in zip(refused.names or [""], refused.reasons):
             path = os.path.join(refused.path, name) if name else refused.path
@@ -94,8 +92,8 @@ def _report(account: Account, answer: Answer, plan: SetPlan) -> AccessReport:
             seen.add(key_of(path))
     result = AccessReport(account.name, len(seen), len(plan.opens | plan.hopeless))
     # One blocked directory explains more than many closed files.
-    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:SAMPLES]:
+    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:samples.SAMPLES]:
         path, text = first[number], answer.reasons[number].text
         why = plan.refused.get(key_of(path))
-        result.samples.append({"path": display(path), "reason": f"{text}; not granted: {why}" if why else text})
+        result.samples.append({"path": paths.display(path), "reason": f"{text}; not granted: {why}" if why else text})
     return result

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import Any, List, NamedTuple, Optional
 
-from .._system.accounts import Account, group_name, user_name
+from .. import errors
+from .._system import accounts
 from .._system.paths import display
-from ..errors import named
 from . import acl
 from .acl import PASS, READ, Acl
 from .nodes import Node
@@ -59,7 +59,7 @@ class Refusal(Exception):
         self.hopeless = hopeless
 
 
-def decide(node: Node, needed: int, account: Account, means: Means) -> Optional[Change]:
+def decide(node: Node, needed: int, account: accounts.Account, means: Means) -> Optional[Change]:
     """The change that gives the account the needed bits; None where it has them. Raises Refusal."""
     if acl.may(node.acl, node.uid, node.gid, account, needed):
         return None
@@ -74,19 +74,19 @@ def decide(node: Node, needed: int, account: Account, means: Means) -> Optional[
     if not node.has_acls:
         raise Refusal(
             f"{display(node.path)}: its file system keeps no ACLs, so user {account.name} alone cannot be allowed to "
-            f"{_VERBS[needed]} it: use a group that the user and the owner share, or set {named('permissions')} "
+            f"{_VERBS[needed]} it: use a group that the user and the owner share, or set {errors.named('permissions')} "
             "to widen, which opens it to more users",
             hopeless=True,
         )
     raise Refusal(
         f"{display(node.path)}: this host has no setfacl, so what is granted to user {account.name} alone could be neither "
         f"seen nor undone: install the package acl, use a group that the user and the owner share, or set "
-        f"{named('permissions')} to widen, which opens it to more users",
+        f"{errors.named('permissions')} to widen, which opens it to more users",
         hopeless=True,
     )
 
 
-def _check_safety(node: Node, needed: int, account: Account, means: Means) -> None:
+def _check_safety(node: Node, needed: int, account: accounts.Account, means: Means) -> None:
     path = display(node.path)
     if node.parent is None:
         raise Refusal(
@@ -94,18 +94,18 @@ def _check_safety(node: Node, needed: int, account: Account, means: Means) -> No
         )
     if not node.trust.accepts(node.uid):
         raise Refusal(
-            f"{path} belongs to {user_name(node.uid)} but lies below {node.trust.why}, so it is not opened to others: "
+            f"{path} belongs to {accounts.user_name(node.uid)} but lies below {node.trust.why}, so it is not opened to others: "
             f"let its owner allow user {account.name} to {_VERBS[needed]} it, or move the features where only root can write"
         )
     if not node.is_directory and node.nlink > 1 and node.uid != node.parent.uid:
         raise Refusal(
-            f"{path} has other names (hard links) and belongs to {user_name(node.uid)}, not to the owner of its directory, "
+            f"{path} has other names (hard links) and belongs to {accounts.user_name(node.uid)}, not to the owner of its directory, "
             "so it is not opened to others: replace it by a copy"
         )
     if means.uid not in (0, node.uid):
         raise Refusal(
-            f"{path} belongs to {user_name(node.uid)}, and only its owner or root may change who can "
-            f"{_VERBS[needed]} it: set {named('become')} to true"
+            f"{path} belongs to {accounts.user_name(node.uid)}, and only its owner or root may change who can "
+            f"{_VERBS[needed]} it: set {errors.named('become')} to true"
         )
     if node.read_only:
         raise Refusal(
@@ -115,12 +115,12 @@ def _check_safety(node: Node, needed: int, account: Account, means: Means) -> No
         )
 
 
-def _held(node: Node, account: Account) -> int:
+def _held(node: Node, account: accounts.Account) -> int:
     """The bits that the account has already; an entry of its own takes the place of what it had by a group."""
     return sum(bit for bit in (4, 2, 1) if acl.may(node.acl, node.uid, node.gid, account, bit))
 
 
-def _by_entry(node: Node, permissions: int, account: Account) -> Change:
+def _by_entry(node: Node, permissions: int, account: accounts.Account) -> Change:
     new = acl.with_user(node.acl, account.uid, permissions)
     unmasked = acl.unmasked(node.acl, new, account.uid)
     if unmasked:
@@ -131,14 +131,14 @@ def _by_entry(node: Node, permissions: int, account: Account) -> Change:
     return Change(node, new, True, "")
 
 
-def _by_mode(node: Node, needed: int, account: Account) -> Change:
+def _by_mode(node: Node, needed: int, account: accounts.Account) -> Change:
     """Mode bits, where there are no ACLs: those of the group if the account is in it, else everyone's."""
     kind = acl.entry_for(node.acl, node.uid, node.gid, account)
     limited = node.acl.mask is not None
     if kind == "other":
         return Change(node, node.acl._replace(other=node.acl.other | needed), False, "everyone")
     if kind == "group" and not limited:
-        group = "group " + group_name(node.gid)
+        group = "group " + accounts.group_name(node.gid)
         return Change(node, node.acl._replace(group=node.acl.group | needed), False, group)
     raise Refusal(
         f"{display(node.path)} has an ACL that decides for user {account.name}, and mode bits cannot change that: "

@@ -13,8 +13,8 @@ import secrets
 import stat
 from typing import Dict
 
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OURS, display
-from ..errors import FeatureError
+from .. import errors
+from .._system import paths
 
 _MAX_LINKS = 40
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,19 +27,19 @@ def open_directory(path: str) -> int:
     user; FeatureError otherwise. What is classified is what was opened: the links are read through their own descriptors.
     """
     if os.geteuid() != 0:
-        return os.open(path, FOLLOW_DIRECTORY)
+        return os.open(path, paths.FOLLOW_DIRECTORY)
     owners: Dict[int, str] = {}
     current = _walk(path, owners)
     try:
-        top = os.open(".", FOLLOW_DIRECTORY, dir_fd=current)
+        top = os.open(".", paths.FOLLOW_DIRECTORY, dir_fd=current)
     finally:
         os.close(current)
     end = os.fstat(top).st_uid
     for owner, link in owners.items():
         if owner != end:
             os.close(top)
-            raise FeatureError(
-                f"{display(link)} is a link of user id {owner} to a directory that belongs to user id {end}: name the real "
+            raise errors.FeatureError(
+                f"{paths.display(link)} is a link of user id {owner} to a directory that belongs to user id {end}: name the real "
                 "directory, or let root own the link and the directory it lies in"
             )
     return top
@@ -94,15 +94,15 @@ def make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
     except FileNotFoundError:
         pass
     # One fixed name, so that the next run finishes what a killed one began. Somebody else's is left alone.
-    draft = OURS + name
+    draft = paths.OURS + name
     try:
         os.mkdir(draft, 0o700, dir_fd=parent)
     except FileExistsError:
         if not _is_draft(parent, draft, uid):
-            draft = OURS + secrets.token_hex(8)
+            draft = paths.OURS + secrets.token_hex(8)
             os.mkdir(draft, 0o700, dir_fd=parent)
     try:
-        fd = os.open(draft, OPEN_DIRECTORY, dir_fd=parent)
+        fd = os.open(draft, paths.OPEN_DIRECTORY, dir_fd=parent)
         try:
             info = os.fstat(fd)
             if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):

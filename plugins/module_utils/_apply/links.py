@@ -20,10 +20,9 @@ import time
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
+from .. import errors
 from .._plan.links import SetPlan
-from .._system.paths import OPEN_DIRECTORY, OURS, InodeKey, display
-from .._system.refusals import advice
-from ..errors import FeatureError
+from .._system import paths, refusals
 from .directories import make_above, make_directory, open_directory
 from .rename import rename_new
 
@@ -42,7 +41,7 @@ class LinkCounts:
 
 
 def apply_links(
-    target: str, plan: SetPlan, uid: int, gid: int, expected: Optional[InodeKey], lock_seconds: float = LOCK_SECONDS
+    target: str, plan: SetPlan, uid: int, gid: int, expected: Optional[paths.InodeKey], lock_seconds: float = LOCK_SECONDS
 ) -> LinkCounts:
     """Carries out one plan.
 
@@ -55,15 +54,15 @@ def apply_links(
     try:
         top, counts.created_target = _open_target(target, uid, gid, expected)
     except OSError as error:
-        raise FeatureError(
-            f"target {display(target)} cannot be opened or created ({error.strerror}): {advice(error)}"
+        raise errors.FeatureError(
+            f"target {paths.display(target)} cannot be opened or created ({error.strerror}): {refusals.advice(error)}"
         ) from None
     try:
         with locked(top, target, lock_seconds):
             _apply(top, plan, uid, gid, counts)
     except OSError as error:
-        raise FeatureError(
-            f"target {display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {advice(error)}"
+        raise errors.FeatureError(
+            f"target {paths.display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {refusals.advice(error)}"
         ) from None
     finally:
         os.close(top)
@@ -106,7 +105,7 @@ def _remove_link(fd: int, name: str, text: str) -> int:
     """Removes a link that says text; anything else under that name stays. Returns how many were removed."""
     if _link_text(fd, name) != text:
         return 0
-    aside = OURS + secrets.token_hex(8)
+    aside = paths.OURS + secrets.token_hex(8)
     try:
         os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=fd)
     except FileNotFoundError:
@@ -140,7 +139,7 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
         for folder in folders:
             if create_for is not None:
                 make_directory(fd, folder, *create_for)
-            inner = os.open(folder, OPEN_DIRECTORY, dir_fd=fd)
+            inner = os.open(folder, paths.OPEN_DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = inner
         yield fd, base
@@ -148,7 +147,7 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
         os.close(fd)
 
 
-def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) -> Tuple[int, bool]:
+def _open_target(target: str, uid: int, gid: int, expected: Optional[paths.InodeKey]) -> Tuple[int, bool]:
     created = False
     if expected is None:
         parent = os.path.dirname(target)
@@ -156,15 +155,15 @@ def _open_target(target: str, uid: int, gid: int, expected: Optional[InodeKey]) 
         fd = open_directory(parent)
         try:
             created = make_directory(fd, os.path.basename(target), uid, gid)
-            return os.open(os.path.basename(target), OPEN_DIRECTORY, dir_fd=fd), created
+            return os.open(os.path.basename(target), paths.OPEN_DIRECTORY, dir_fd=fd), created
         finally:
             os.close(fd)
     top = open_directory(target)
     info = os.fstat(top)
     if (info.st_dev, info.st_ino) != expected:
         os.close(top)
-        raise FeatureError(
-            f"target {display(target)} was exchanged for another directory while it was looked at: run again"
+        raise errors.FeatureError(
+            f"target {paths.display(target)} was exchanged for another directory while it was looked at: run again"
         )
     return top, created
 
@@ -179,8 +178,8 @@ def locked(fd: int, path: str, seconds: float) -> Iterator[None]:
             break
         except BlockingIOError:
             if time.monotonic() >= end:
-                raise FeatureError(
-                    f"{display(path)} is locked by another run: wait until that has ended, then run again"
+                raise errors.FeatureError(
+                    f"{paths.display(path)} is locked by another run: wait until that has ended, then run again"
                 ) from None
             time.sleep(0.2)
         except OSError:

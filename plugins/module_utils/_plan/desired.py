@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .._scan.model import Entry
+from .._scan import model
 
 
 @dataclass
@@ -20,14 +20,14 @@ class LegacyInput:
     """
 
     path: str
-    features: Sequence[Entry]
+    features: Sequence[model.Entry]
 
 
 class Candidate(NamedTuple):
     """A legacy feature that wants a name in the target."""
 
     directory: str
-    entry: Entry
+    entry: model.Entry
 
     @property
     def path(self) -> str:
@@ -48,7 +48,7 @@ class Desired:
         self.others: Dict[str, List[Candidate]] = {}
         self.outranked: Dict[str, List[Candidate]] = {}
         for legacy in directories:
-            contradicted: Dict[str, List[Entry]] = {}
+            contradicted: Dict[str, List[model.Entry]] = {}
             for entry in sorted(legacy.features, key=_preference):
                 name = entry.path if tree else entry.name
                 known = self.first.get(name)
@@ -64,7 +64,7 @@ class Desired:
                 for name, entries in contradicted.items():
                     self._rank(legacy.path, name, entries)
 
-    def _rank(self, directory: str, name: str, entries: List[Entry]) -> None:
+    def _rank(self, directory: str, name: str, entries: List[model.Entry]) -> None:
         """Files of one name in one directory, one of which contradicts the first: the shallower ones count."""
         least = min(entry.path.count("/") for entry in entries)
         ranking = {entry.classification.identity for entry in entries if entry.path.count("/") == least}
@@ -95,6 +95,6 @@ class Desired:
         return [self.first[name]] + self.others.get(name, []) if name in self.first else []
 
 
-def _preference(entry: Entry) -> Tuple[bool, str]:
+def _preference(entry: model.Entry) -> Tuple[bool, str]:
     """A file that lies here itself comes before one that is reached through a link."""
     return entry.via_link, entry.path

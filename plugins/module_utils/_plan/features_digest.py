@@ -15,8 +15,8 @@ import operator
 import os
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
 
-from .._scan.model import Entry
-from .._system.paths import display
+from .._scan import model
+from .._system import paths
 
 
 class Digest(NamedTuple):
@@ -33,7 +33,7 @@ _AT_ONCE = 1 << 10
 
 
 def digest_of_set(
-    target: str, features: Sequence[Entry], fully_scanned: bool, read: Optional[Callable[[Entry], bytes]] = None
+    target: str, features: Sequence[model.Entry], fully_scanned: bool, read: Optional[Callable[[model.Entry], bytes]] = None
 ) -> Digest:
     """The digest of a target's features, before identities are compared with those of the host's other files.
 
@@ -41,19 +41,19 @@ def digest_of_set(
     read. OSError where the file cannot be.
     """
     if not fully_scanned:
-        return Digest(None, f"{display(target)} could not be looked at in full")
+        return Digest(None, f"{paths.display(target)} could not be looked at in full")
     total = hashlib.sha256()
     pieces: List[bytes] = []
     for entry in sorted(features, key=_by_path):
         identity = entry.classification.identity
         if identity is None:
             if read is None:
-                where = f"{display(target)}/{display(entry.path)}"
+                where = f"{paths.display(target)}/{paths.display(entry.path)}"
                 return Digest(None, f"{where} has no checksums, so that its data would have to be read: set 'verify: full' for that")
             try:
                 identity = read(entry)
             except OSError as error:
-                return Digest(None, f"{display(target)}/{display(entry.path)} cannot be read ({error.strerror})")
+                return Digest(None, f"{paths.display(target)}/{paths.display(entry.path)} cannot be read ({error.strerror})")
         # A name holds no NUL, and the length of the identity is said: no two lists of features make the same text.
         pieces.append(b"%b\0%c%b" % (os.fsencode(entry.path), len(identity), identity))
         if len(pieces) == _AT_ONCE:

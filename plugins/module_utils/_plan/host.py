@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from .._scan.model import Entry
-from .._scan.places import EMPTY, PRESENT
+from .._scan import model, places
 from .._spec.policy import Policy
-from .._system.paths import display
-from .._system.samples import SAMPLES
+from .._system import paths, samples
 from .desired import LegacyInput
 from .links import SetInput, SetPlan, plan_links, plan_removal
 from .state import PlannedSet, SetScan
@@ -41,7 +39,7 @@ def plan_host(scans: Sequence[SetScan], legacy_keys: Set[int], policy: Policy) -
                 plan=plan,
                 uploads=_uploads(one, status, policy.top_up) and not (status == 0 and plan.dangling_into_legacy),
                 dangling_blocks=blocked,
-                leaks=tuple(now[index][:SAMPLES]),
+                leaks=tuple(now[index][:samples.SAMPLES]),
                 leak_count=len(now[index]),
                 leaks_left=len(after[index]),
             )
@@ -90,7 +88,7 @@ def _set_input(one: SetScan, status: Optional[int], top_up: bool) -> SetInput:
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
         legacy=[LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
-        declared={legacy.place.path: legacy.state in (PRESENT, EMPTY) for legacy in one.legacy},
+        declared={legacy.place.path: legacy.state in (places.PRESENT, places.EMPTY) for legacy in one.legacy},
         uploads=uploads and status == 0,
         tops_up=uploads and status != 0,
     )
@@ -109,11 +107,11 @@ def _leaks(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> List[List[s
     return found
 
 
-def _shown(one: SetScan, entry: Entry) -> str:
-    return f"{display(one.target)}/{display(entry.path)}"
+def _shown(one: SetScan, entry: model.Entry) -> str:
+    return f"{paths.display(one.target)}/{paths.display(entry.path)}"
 
 
-_Spot = Tuple[int, Entry]  # index of the set, entry of its target
+_Spot = Tuple[int, model.Entry]  # index of the set, entry of its target
 
 
 def _twins(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:

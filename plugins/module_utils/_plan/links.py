@@ -13,9 +13,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from .._scan.model import DANGLING, FOLDER, LINK, UNREAD, Entry
-from .._system.paths import OURS, display, is_below
-from .._system.samples import SAMPLES
+from .._scan import model
+from .._system import paths, samples
 from .desired import Candidate, Desired, LegacyInput
 
 
@@ -32,7 +31,7 @@ class SetInput:
     name: str
     target: str
     tree: bool
-    existing: Dict[str, Entry]
+    existing: Dict[str, model.Entry]
     legacy: List[LegacyInput]
     declared: Dict[str, bool]
     uploads: bool
@@ -132,12 +131,12 @@ def _plain(text: str) -> str:
     return "" if "/../" in text else text
 
 
-def _is_leftover(entry: Entry) -> bool:
+def _is_leftover(entry: model.Entry) -> bool:
     """Whether a killed run had put this link aside."""
-    return entry.kind in (LINK, DANGLING) and entry.name.startswith(OURS)
+    return entry.kind in (model.LINK, model.DANGLING) and entry.name.startswith(paths.OURS)
 
 
-def _absolute(one: SetInput, entry: Entry) -> str:
+def _absolute(one: SetInput, entry: model.Entry) -> str:
     folder = os.path.dirname(os.path.join(one.target, entry.path))
     return os.path.normpath(os.path.join(folder, entry.link_target or ""))
 
@@ -165,7 +164,7 @@ def _assign(
         for name, first in desired.first.items():
             candidates = (first, *desired.others.get(name, ()))
             there = one.existing.get(name)
-            if (there is None or there.kind == DANGLING or name in to_remove) and not _blocked_folder(
+            if (there is None or there.kind == model.DANGLING or name in to_remove) and not _blocked_folder(
                 one, desired, name, to_remove
             ):
                 for candidate in candidates:
@@ -188,7 +187,7 @@ def _names_to_remove(
         return to_remove
     for name in into_legacy:
         entry = one.existing[name]
-        if entry.kind == DANGLING:
+        if entry.kind == model.DANGLING:
             if _directory_is_there(one, entry):
                 to_remove.add(name)
         elif prune == "stray" and _is_stray(index, entry, assignments):
@@ -196,11 +195,11 @@ def _names_to_remove(
     return to_remove
 
 
-def _is_stray(index: int, entry: Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
+def _is_stray(index: int, entry: model.Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
     """Whether a link into a legacy directory is not where its feature belongs; of one that cannot be read nobody knows."""
     if entry.is_feature:
         return assignments.get(entry.classification.identity) != (index, entry.path)
-    return entry.classification.kind != UNREAD
+    return entry.classification.kind != model.UNREAD
 
 
 def _assigned(index: int, name: str, desired: Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
@@ -228,7 +227,7 @@ def _plan_existing(
         if _is_leftover(entry):
             plan.to_remove.append((name, entry.link_target))
             continue
-        if entry.kind == DANGLING:
+        if entry.kind == model.DANGLING:
             candidate = _assigned(index, name, desired, assignments)
             if candidate is not None and candidate.path != entry.link_target:
                 continue  # it is replaced
@@ -246,10 +245,10 @@ def _plan_existing(
     return plan
 
 
-def _directory_is_there(one: SetInput, entry: Entry) -> bool:
+def _directory_is_there(one: SetInput, entry: model.Entry) -> bool:
     """Whether the set's own legacy directory that a link names is available: else its volume may just not be mounted."""
     path = _absolute(one, entry)
-    holders = [available for directory, available in one.declared.items() if is_below(path, directory)]
+    holders = [available for directory, available in one.declared.items() if paths.is_below(path, directory)]
     return bool(holders) and all(holders)
 
 
@@ -275,7 +274,7 @@ def _plan_missing(
         candidate = _assigned(index, name, desired, assignments)
         if candidate is None:
             plan.copy_count += name not in one.existing
-            if name not in one.existing and len(plan.copies) < SAMPLES:
+            if name not in one.existing and len(plan.copies) < samples.SAMPLES:
                 owner, there = assignments[desired.first[name].entry.classification.identity]
                 plan.copies.append((name, there if owner == index else f"{sets[owner].target}/{there}"))
             continue
@@ -284,7 +283,7 @@ def _plan_missing(
         entry = one.existing.get(name)
         if name in removed:
             entry = None
-        dangles = entry is not None and entry.kind == DANGLING
+        dangles = entry is not None and entry.kind == model.DANGLING
         if entry is not None and not dangles:
             if name in stray:
                 plan.blocked_by_stray += 1
@@ -317,17 +316,17 @@ def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[s
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth])
         entry = None if folder in to_remove else one.existing.get(folder)
-        if folder in desired.first if entry is None else entry.kind != FOLDER:
+        if folder in desired.first if entry is None else entry.kind != model.FOLDER:
             return folder
     return ""
 
 
-def describe(entry: Entry) -> str:
+def describe(entry: model.Entry) -> str:
     """What takes up a name, in words."""
-    what = "a link to " + display(entry.link_target) if entry.link_target is not None else "a file"
+    what = "a link to " + paths.display(entry.link_target) if entry.link_target is not None else "a file"
     if not entry.classification.kind:
         return what if entry.link_target is not None else "what is not a regular file"
-    if entry.classification.kind == UNREAD:
+    if entry.classification.kind == model.UNREAD:
         return f"{what} that {entry.classification.reason}"
     if entry.classification.kind == "damaged":
         return f"{what} that is damaged ({entry.classification.reason})"

@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from .._scan.model import DANGLING, UNREAD
-from .._scan.places import EMPTY, PRESENT, UNREADABLE
+from .. import errors
+from .._scan import model, places
+from .._system import samples, words
 from .._system.paths import display, is_below
-from .._system.samples import SAMPLES
-from .._system.words import count, verb
-from ..errors import named
 from .needs import is_needed, may_stay_empty
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
@@ -110,7 +108,7 @@ def _left_out(state: SetState) -> str:
         return ""
     name, other = state.plan.copies[0]
     left = state.plan.copy_count - 1
-    more = f", and {count(left, 'more name')} {verb(left, 'be')} left out as copies" if left else ""
+    more = f", and {words.count(left, 'more name')} {words.verb(left, 'be')} left out as copies" if left else ""
     return f"; {display(name)} is a copy of {display(other)}{more}"
 
 
@@ -124,19 +122,19 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             )
         ]
     target = display(state.target)
-    reasons = [state.scan.reason] if state.scan.state == UNREADABLE else []
+    reasons = [state.scan.reason] if state.scan.state == places.UNREADABLE else []
     said = [
         f"{reason}: make it readable for user {user}, since features may lie there"
-        for reason in reasons + state.scan.gaps[:SAMPLES]
+        for reason in reasons + state.scan.gaps[:samples.SAMPLES]
     ]
     if state.dangling_blocks:
         return [Problem(_dangling_into_legacy(state, target, user))]
     for legacy in state.legacy:
         reasons = []
-        if legacy.state == UNREADABLE:
+        if legacy.state == places.UNREADABLE:
             reasons = [legacy.reason]
         elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-            reasons = legacy.scan.gaps[:SAMPLES]
+            reasons = legacy.scan.gaps[:samples.SAMPLES]
             if legacy.dangling:
                 said.append(
                     f"{dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
@@ -146,7 +144,7 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             " since features may lie there"
             for reason in reasons
         ]
-    return [Problem(sentence) for sentence in said[:SAMPLES]]
+    return [Problem(sentence) for sentence in said[:samples.SAMPLES]]
 
 
 def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
@@ -154,7 +152,7 @@ def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
     names = state.plan.dangling_into_legacy
     text = next((entry.link_target for entry in state.scan.entries if entry.path == names[0]), "") or ""
     return (
-        f"{count(len(names), 'link')} in {target} {verb(len(names), 'dangle')} into a legacy directory"
+        f"{words.count(len(names), 'link')} in {target} {words.verb(len(names), 'dangle')} into a legacy directory"
         f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
         f" {_advice_on_dangling(state, text)}"
     )
@@ -165,10 +163,10 @@ def _in_the_way(state: SetState) -> List[Problem]:
     removed = {name for name, _text in plan.to_remove}
     problems: List[Problem] = []
     if state.leak_count:
-        stray = f" (set {named('prune')} to stray to remove stray links)" if plan.stray else ""
+        stray = f" (set {errors.named('prune')} to stray to remove stray links)" if plan.stray else ""
         problems.append(
             Problem(
-                f"{count(state.leak_count, 'feature')} {verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
+                f"{words.count(state.leak_count, 'feature')} {words.verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
                 f" it would see the same in training and in validation: {state.leaks[0]}{stray}",
                 planned=not state.leaks_left,
             )
@@ -178,7 +176,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
         name, what = plan.obstructed[0]
         problems.append(
             Problem(
-                f"{count(len(plan.obstructed), 'wanted name')} in {target} {verb(len(plan.obstructed), 'be')} taken,"
+                f"{words.count(len(plan.obstructed), 'wanted name')} in {target} {words.verb(len(plan.obstructed), 'be')} taken,"
                 f" as {display(name)} by {what}:"
                 " move that away, it is never replaced"
             )
@@ -187,26 +185,26 @@ def _in_the_way(state: SetState) -> List[Problem]:
     if damaged:
         problems.append(
             Problem(
-                f"{count(len(damaged), 'file')} in {target} {verb(len(damaged), 'be')} damaged, as"
+                f"{words.count(len(damaged), 'file')} in {target} {words.verb(len(damaged), 'be')} damaged, as"
                 f" {display(damaged[0].path)} ({damaged[0].classification.reason}): move that away",
                 planned=all(entry.path in removed for entry in damaged),
             )
         )
-    unread = [entry for entry in state.read if entry.classification.kind == UNREAD]
+    unread = [entry for entry in state.read if entry.classification.kind == model.UNREAD]
     if unread:
         problems.append(
             Problem(
-                f"{count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
+                f"{words.count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
                 f" which {unread[0].classification.reason}: make that readable"
             )
         )
-    dangling = [entry for entry in state.read if entry.kind == DANGLING]
+    dangling = [entry for entry in state.read if entry.kind == model.DANGLING]
     if dangling and not state.dangling_blocks:
         cleared = removed.union(name for name, _text, _old in plan.to_replace)
         left = [entry for entry in dangling if entry.path not in cleared]
         problems.append(
             Problem(
-                f"{count(len(dangling), 'link')} in {target} {verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
+                f"{words.count(len(dangling), 'link')} in {target} {words.verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
                 f" to {display(dangling[0].link_target or '')}"
                 + (f": {_advice_on_dangling(state, left[0].link_target or '')}" if left else ""),
                 planned=not left,
@@ -215,9 +213,9 @@ def _in_the_way(state: SetState) -> List[Problem]:
     if plan.blocked_by_stray:
         problems.append(
             Problem(
-                f"{count(plan.blocked_by_stray, 'feature')} {verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
+                f"{words.count(plan.blocked_by_stray, 'feature')} {words.verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
                 " stray links in a target lead there"
-                f" already: set {named('prune')} to stray"
+                f" already: set {errors.named('prune')} to stray"
             )
         )
     return problems
@@ -229,12 +227,12 @@ def _advice_on_dangling(state: SetState, text: str) -> str:
     if not any(is_below(text, one.place.path) for one in state.legacy):
         return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
     gone = [
-        one.place.path for one in state.legacy if is_below(text, one.place.path) and one.state not in (PRESENT, EMPTY)
+        one.place.path for one in state.legacy if is_below(text, one.place.path) and one.state not in (places.PRESENT, places.EMPTY)
     ]
     if gone:
         # Nothing is pruned while the directory itself is missing.
         return f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
-    return f"bring back what they lead to, or set {named('prune')} to dangling where it is really gone"
+    return f"bring back what they lead to, or set {errors.named('prune')} to dangling where it is really gone"
 
 
 def _conflicts(state: SetState) -> List[Problem]:
@@ -244,9 +242,9 @@ def _conflicts(state: SetState) -> List[Problem]:
     name, paths = conflicts[0]
     return [
         Problem(
-            f"{count(len(conflicts), 'name')} {verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
+            f"{words.count(len(conflicts), 'name')} {words.verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
             f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
-            f" or set {named('on_conflict')} to first to take the directories in their order"
+            f" or set {errors.named('on_conflict')} to first to take the directories in their order"
         )
     ]
 
@@ -255,10 +253,10 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
     target = display(state.target)
     if state.plan.to_link:
         return [
-            Problem(f"{target} lacks {count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
+            Problem(f"{target} lacks {words.count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
     if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and is_needed(state, host):
-        text = f"{discovered(state)}; add them to its 'legacy', or set {named('on_discovery')} to link or upload"
+        text = f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload"
         return [Problem(text)]
     if may_stay_empty(state, host):
         return []

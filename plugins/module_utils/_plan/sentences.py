@@ -6,27 +6,25 @@
 
 from __future__ import annotations
 
-from .._scan.model import LegacyScan
-from .._system.paths import display
-from .._system.samples import SAMPLES
-from .._system.words import count, verb
+from .._scan import model
+from .._system import paths, samples, words
 from .state import SetState
 
 
-def dangling_inside(legacy: LegacyScan) -> str:
+def dangling_inside(legacy: model.LegacyScan) -> str:
     """Links of a legacy directory that lead to nothing."""
     number = len(legacy.dangling)
     return (
-        f"{count(number, 'link')} in {display(legacy.place.path)} {verb(number, 'dangle')}"
-        f" (as {display(legacy.dangling[0].path)} to {display(legacy.dangling[0].link_target or '')})"
+        f"{words.count(number, 'link')} in {paths.display(legacy.place.path)} {words.verb(number, 'dangle')}"
+        f" (as {paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')})"
     )
 
 
 def discovered(state: SetState) -> str:
     """What a search found, or what lies in folders that are not entered."""
     directories = state.discovery.directories
-    found = ", ".join(f"{display(path)} ({number or 'not all could be seen'})" for path, number in directories[:SAMPLES])
-    found += f" and {len(directories) - SAMPLES} more" if len(directories) > SAMPLES else ""
+    found = ", ".join(f"{paths.display(path)} ({number or 'not all could be seen'})" for path, number in directories[:samples.SAMPLES])
+    found += f" and {len(directories) - samples.SAMPLES} more" if len(directories) > samples.SAMPLES else ""
     return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
 
 
@@ -37,8 +35,8 @@ def hidden_from_trainer(state: SetState) -> str:
         return ""
     one, entry = hidden[0]
     return (
-        f"{count(len(hidden), 'feature')} of the legacy directories"
-        f" {verb(len(hidden), 'have')} a name that the trainer does not read,"
-        f" as {display(one.place.path)}/{display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}): correct 'reads' or"
-        " 'patterns'"
+        f"{words.count(len(hidden), 'feature')} of the legacy directories"
+        f" {words.verb(len(hidden), 'have')} a name that the trainer does not read,"
+        f" as {paths.display(one.place.path)}/{paths.display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}):"
+        " correct 'reads' or 'patterns'"
     )

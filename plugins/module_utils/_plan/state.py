@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
-from .._access.probe import Source
-from .._access.report import AccessReport
-from .._scan.model import LINK, DirectoryScan, Discovery, Entry, LegacyScan
-from .._scan.places import ABSENT, EMPTY, PRESENT, UNREADABLE
-from .._scan.staging import Incoming
-from .._spec.policy import Policy
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
+from .._access import probe, report
+from .._scan import model, places, staging
+from .._spec import policy, sets
+from .._system import accounts
 from .._system.paths import InodeKey
 from .features_digest import Digest
 from .links import SetPlan
@@ -34,12 +30,12 @@ class SetScan:
     is not a mount point.
     """
 
-    feature_set: FeatureSet
-    scan: DirectoryScan
-    legacy: List[LegacyScan]
-    incoming: Incoming
-    read: List[Entry]
-    features: List[Entry]
+    feature_set: sets.FeatureSet
+    scan: model.DirectoryScan
+    legacy: List[model.LegacyScan]
+    incoming: staging.Incoming
+    read: List[model.Entry]
+    features: List[model.Entry]
     digest: Digest
     unmounted: bool
 
@@ -61,13 +57,13 @@ class SetScan:
     @property
     def target_fully_scanned(self) -> bool:
         """Whether all that lies in the target was seen."""
-        return self.scan.state != UNREADABLE and not self.scan.gap_count
+        return self.scan.state != places.UNREADABLE and not self.scan.gap_count
 
-    def link_sources(self) -> List[Source]:
+    def link_sources(self) -> List[probe.Source]:
         """What links to features may lead to, for each declared legacy directory."""
-        linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == LINK)
+        linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == model.LINK)
         return [
-            Source(one.place.path, [entry.path for entry in one.features], linked)
+            probe.Source(one.place.path, [entry.path for entry in one.features], linked)
             for one in self.legacy
             if one.features or linked
         ]
@@ -81,7 +77,7 @@ class SetScan:
 
     def reads_now(self) -> List[ToRead]:
         """What the training user has to read as it is."""
-        if self.scan.state in (PRESENT, EMPTY):
+        if self.scan.state in (places.PRESENT, places.EMPTY):
             return [(self.target, [entry.path for entry in self.features], True)]
         return []
 
@@ -106,7 +102,7 @@ class PlannedSet(SetScan):
     def reads_after(self) -> List[ToRead]:
         """What the training user has to read now, and once all is linked."""
         items = self.reads_now()
-        if self.scan.state == ABSENT and (self.plan.to_create or self.uploads):
+        if self.scan.state == places.ABSENT and (self.plan.to_create or self.uploads):
             items.append((self.target, [], True))  # not there yet, but what lies above it can be asked about now
         wanted = {text for _name, text in self.plan.to_create} | {text for _name, text, _old in self.plan.to_replace}
         for one in self.legacy if wanted else []:
@@ -121,16 +117,16 @@ class PlannedSet(SetScan):
 class SetState(PlannedSet):
     """A set with all that is known of it. C(access): None where it was not asked for."""
 
-    discovery: Discovery
-    access: Optional[AccessReport]
+    discovery: model.Discovery
+    access: Optional[report.AccessReport]
 
 
 @dataclass(frozen=True)
 class HostState:
     """All sets of one host."""
 
-    account: Account
-    policy: Policy
+    account: accounts.Account
+    policy: policy.Policy
     sets: List[SetState]
 
     @property

@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from typing import Iterable, Iterator, List, NamedTuple
 
-from .._system.paths import display
-from .._system.samples import keep
+from .._system import paths, samples
 
 
 class Bounds(NamedTuple):
@@ -36,27 +35,27 @@ class Budget:
 
     def cut(self, reason: str) -> None:
         """Notes what is left out; the first ten are kept."""
-        keep(self.cut_short, reason)
+        samples.keep(self.cut_short, reason)
 
     def too_deep(self, path: str, depth: int) -> bool:
         """Whether a directory is left out for its depth."""
         if depth <= self.bounds.depth:
             return False
-        self.cut(f"{display(path)} lies more than {self.bounds.depth} levels deep")
+        self.cut(f"{paths.display(path)} lies more than {self.bounds.depth} levels deep")
         return True
 
     def spent(self, path: str) -> bool:
         """One more name is looked at, in this directory: whether that is one too many."""
         self.names += 1
         if self.names > self.bounds.entries and not self.over:
-            self.cut(f"{self.bounds.entries} names were looked at when it came to {display(path)}")
+            self.cut(f"{self.bounds.entries} names were looked at when it came to {paths.display(path)}")
             self.over = True
         return self.over or (self.names % 64 == 1 and self.late(path))
 
     def late(self, path: str) -> bool:
         """Whether the time is up, when it comes to this directory."""
         if not self.over and time.monotonic() > self.deadline:
-            self.cut(f"{self.bounds.seconds:g} seconds had passed when it came to {display(path)}")
+            self.cut(f"{self.bounds.seconds:g} seconds had passed when it came to {paths.display(path)}")
             self.over = True
         return self.over
 

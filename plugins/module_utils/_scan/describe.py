@@ -15,16 +15,11 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .._formats import classify, damage, dtypes, interface, zip_central_directory
 from .._formats.arrays import ArraySpec
-from .._formats.classify import read_content
-from .._formats.damage import Damaged, Foreign
-from .._formats.dtypes import DType
-from .._formats.interface import Criteria
-from .._formats.zip_central_directory import open_reader
+from .._system import parallel, samples
 from .._system.files import with_file
-from .._system.parallel import map_parallel
 from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, InodeKey, display
-from .._system.samples import keep
 from .budget import BOUNDS, Bounds, Budget
 from .search import SYSTEM_DIRECTORIES, is_left_out
 
@@ -65,7 +60,7 @@ class Found:
     def cannot_read(self, sentence: str) -> None:
         """Notes what could not be looked at; the first ten are kept in words."""
         self.unreadable_count += 1
-        keep(self.unreadable, sentence)
+        samples.keep(self.unreadable, sentence)
 
 
 def describe_directories(paths: Sequence[str], bounds: Bounds = BOUNDS) -> Found:
@@ -81,12 +76,12 @@ def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
     """What one open regular file is, told as quickly as a quick look is."""
     key = (info.st_dev, info.st_ino)
     # A file with holes is looked at in full before it is believed.
-    criteria = Criteria(ArraySpec(), info.st_blocks * 512 < info.st_size)
+    criteria = interface.Criteria(ArraySpec(), info.st_blocks * 512 < info.st_size)
     try:
-        content = read_content(open_reader(fd, info.st_size), name, criteria)
-    except Foreign as error:
+        content = classify.read_content(zip_central_directory.open_reader(fd, info.st_size), name, criteria)
+    except damage.Foreign as error:
         return Described(OTHER, str(error), (), None, info.st_size, key)
-    except Damaged as error:
+    except damage.Damaged as error:
         return Described(DAMAGED, str(error), (), None, info.st_size, key)
     headers = dict(content.arrays)
     if content.single is not None:
@@ -97,7 +92,7 @@ def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
     return Described(content.kind.name, "", arrays, content.identity, info.st_size, key)
 
 
-def _word(dtype: DType) -> str:
+def _word(dtype: dtypes.DType) -> str:
     """The type as a set can ask for it."""
     return dtype.text if str(dtype).startswith("big-endian") else str(dtype)
 
@@ -184,7 +179,7 @@ class _Walk:
         def look(name: str) -> Any:
             return with_file(describe_file, name, fd, FOLLOW_FILE, (path, name))
 
-        for name, described in map_parallel(self.budget.in_time(files, path), look):
+        for name, described in parallel.map_parallel(self.budget.in_time(files, path), look):
             if isinstance(described, OSError):
                 self.found.cannot_read(f"{display(path)}/{display(name)} cannot be read ({described.strerror})")
             elif isinstance(described, Exception):

@@ -13,12 +13,9 @@ import stat
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .._formats.classify import FEATURE, Classification, classify_file
-from .._formats.interface import Criteria
+from .._formats import classify, interface
 from .._spec.folders import EVERY_FOLDER, FolderRule
-from .._system.files import with_file
-from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display
+from .._system import files, parallel, paths
 from .model import (
     DANGLING,
     FILE,
@@ -55,7 +52,7 @@ class _Directory:
 
 # A file that waits for its classification: where it lies, its base name there, the entry to complete.
 Pending = Tuple[_Directory, str, Entry]
-Known = Dict[int, Classification]
+Known = Dict[int, classify.Classification]
 
 
 def _held(pending: Pending) -> int:
@@ -85,13 +82,13 @@ class ScanOptions:
     recursive: bool = True
     follow: bool = True
     keep_names: bool = False
-    avoid: Tuple[InodeKey, ...] = ()
+    avoid: Tuple[paths.InodeKey, ...] = ()
     folders: FolderRule = EVERY_FOLDER
     find: Callable[[str], Optional[Entry]] = _find_nothing
 
 
 def scan_directory(
-    place: Place, accept: Callable[[str], Any], criteria: Criteria, known: Known, options: ScanOptions = ScanOptions()
+    place: Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions()
 ) -> DirectoryScan:
     """Lists a directory once and classifies each file whose base name is accepted.
 
@@ -101,21 +98,21 @@ def scan_directory(
     if place.state in (ABSENT, UNREADABLE):
         return scan
     try:
-        top = _Directory(os.open(place.path, FOLLOW_DIRECTORY))
+        top = _Directory(os.open(place.path, paths.FOLLOW_DIRECTORY))
     except OSError as error:
         if error.errno in _VANISHED:
             scan.state = ABSENT
         else:
-            _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+            _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
     try:
         info = os.fstat(top.fd)
         scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         walk = _Walk(scan, accept, known, options)
-        for pending, result in map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
+        for pending, result in parallel.map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
     except OSError as error:
-        _refuse(scan, f"{display(place.path)} cannot be listed ({error.strerror})")
+        _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
     scan.closed.sort()
     scan.state = PRESENT if scan.entries or walk.saw_anything else EMPTY
@@ -131,25 +128,25 @@ def _refuse(scan: DirectoryScan, reason: str) -> None:
 class _Classifier:
     """Opens one pending file and judges it: (size, key, classification), or None where it is not a regular file."""
 
-    def __init__(self, criteria: Criteria, path: str) -> None:
+    def __init__(self, criteria: interface.Criteria, path: str) -> None:
         self.criteria = criteria
         self.path = path
 
     def __call__(self, pending: Pending) -> Any:
         directory, name, entry = pending
-        flags = FOLLOW_FILE if entry.kind == LINK else OPEN_FILE
-        return with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
+        flags = paths.FOLLOW_FILE if entry.kind == LINK else paths.OPEN_FILE
+        return files.with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
 
     def _classify(self, fd: int, info: os.stat_result, name: str) -> Any:
-        return info.st_size, (info.st_dev << 64) | info.st_ino, classify_file(fd, info, name, self.criteria)
+        return info.st_size, (info.st_dev << 64) | info.st_ino, classify.classify_file(fd, info, name, self.criteria)
 
 
 def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
     if isinstance(result, OSError):
         if result.errno in _VANISHED:
             return
-        scan.gap(f"{display(scan.path)}/{display(entry.path)} cannot be read ({result.strerror})")
-        entry.classification = Classification(UNREAD, f"cannot be read ({result.strerror})", None)
+        scan.gap(f"{paths.display(scan.path)}/{paths.display(entry.path)} cannot be read ({result.strerror})")
+        entry.classification = classify.Classification(UNREAD, f"cannot be read ({result.strerror})", None)
     elif isinstance(result, BaseException):
         raise result
     elif result is None:
@@ -157,7 +154,7 @@ def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> Non
     else:
         entry.size, entry.key, classification = result
         known[entry.key] = entry.classification = classification
-        entry.is_feature = classification.kind == FEATURE
+        entry.is_feature = classification.kind == classify.FEATURE
     scan.entries.append(entry)
 
 
@@ -282,15 +279,15 @@ class _Walk:
             if wanted:
                 self._keep(path, text, DANGLING)
             return
-        where = display(self.scan.path) + "/" + display(path)
-        self.scan.gap(f"{where} leads to {display(text)}, which cannot be reached ({error.strerror})")
+        where = paths.display(self.scan.path) + "/" + paths.display(path)
+        self.scan.gap(f"{where} leads to {paths.display(text)}, which cannot be reached ({error.strerror})")
         if wanted:
-            classification = Classification(UNREAD, f"cannot be reached ({error.strerror})", None)
+            classification = classify.Classification(UNREAD, f"cannot be reached ({error.strerror})", None)
             self.scan.entries.append(Entry(path, LINK, 0, 0, classification, text))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
-            flags = FOLLOW_DIRECTORY if is_link else OPEN_DIRECTORY
+            flags = paths.FOLLOW_DIRECTORY if is_link else paths.OPEN_DIRECTORY
             directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
             info = os.fstat(directory.fd)
             if (info.st_dev, info.st_ino) not in self.visited:
@@ -298,4 +295,4 @@ class _Walk:
                 yield from self._directory(directory, path + "/")
         except OSError as error:
             if error.errno not in _VANISHED:
-                self.scan.gap(f"{display(self.scan.path)}/{display(path)} cannot be listed ({error.strerror})")
+                self.scan.gap(f"{paths.display(self.scan.path)}/{paths.display(path)} cannot be listed ({error.strerror})")

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any, List, Sequence, Set, Tuple
 
-from .._system.mounts import file_system_type
-from .._system.paths import FOLLOW_DIRECTORY
+from .._system import mounts, paths
 from .unchanged import CHUNK, EACH, FOLLOW, NAMES, Folder, digest_of, inspect_names
 
 # Their ctime changes with every write, also one through a memory map that was written back since; tmpfs writes nothing back.
@@ -46,7 +45,7 @@ class _Surveyor:
         todo, seen, found = list(reversed(roots)), set(), []
         while todo:
             path = todo.pop()
-            fd = os.open(path, FOLLOW_DIRECTORY)
+            fd = os.open(path, paths.FOLLOW_DIRECTORY)
             try:
                 info = os.fstat(fd)
                 key = (info.st_dev, info.st_ino)
@@ -81,7 +80,7 @@ class _Surveyor:
         return folders, links, count == len(links)
 
     def _folder(self, path: str, entries: str) -> Folder:
-        fd = os.open(path, FOLLOW_DIRECTORY)
+        fd = os.open(path, paths.FOLLOW_DIRECTORY)
         try:
             info = os.fstat(fd)
             names = os.listdir(fd)
@@ -99,7 +98,7 @@ class _Surveyor:
         if info.st_ctime_ns > self._latest:
             raise Unfit
         if info.st_dev and info.st_dev not in self._trusted:
-            if file_system_type(info.st_dev, path, self._mountinfo) not in TRUSTED:
+            if mounts.file_system_type(info.st_dev, path, self._mountinfo) not in TRUSTED:
                 raise Unfit
             self._trusted.add(info.st_dev)
 

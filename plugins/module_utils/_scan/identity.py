@@ -15,10 +15,9 @@ import errno
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
-from .._formats.classify import content_digest, file_digest
+from .._formats import classify
 from .._formats.digest import short_digest
-from .._system.files import with_file
-from .._system.paths import FOLLOW_FILE
+from .._system import files, paths
 from .model import Entry
 
 Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
@@ -84,9 +83,9 @@ def digest_of(directory: str, path: str, packed: bool = False) -> bytes:
 
     packed: of what an archive that has an identity holds.
     """
-    found = with_file(
-        lambda fd, _info, name: content_digest(fd, name) if packed else file_digest(fd),
-        os.path.join(directory, path), None, FOLLOW_FILE, (directory, path),
+    found = files.with_file(
+        lambda fd, _info, name: classify.content_digest(fd, name) if packed else classify.file_digest(fd),
+        os.path.join(directory, path), None, paths.FOLLOW_FILE, (directory, path),
     )  # fmt: skip
     if found is None:
         raise OSError(errno.EINVAL, "is not a regular file", os.path.join(directory, path))

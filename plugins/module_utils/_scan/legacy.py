@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._formats.interface import Criteria
-from .._spec.folders import FolderRule
-from .._spec.names import NameFilter, any_filter, name_filter
+from .._formats import interface
+from .._spec import folders, names
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.become import run_as
-from .._system.paths import InodeKey
+from .._system import accounts, become, paths
 from .directories import ScanOptions, scan_directory
 from .model import DANGLING, DirectoryScan, Entry, LegacyScan
 from .places import UNREADABLE, Place, look_up, may_ask
@@ -26,21 +23,21 @@ class LegacyScanner:
     avoid: directories (the targets) that are never entered, also not through links.
     """
 
-    def __init__(self, sets: Sequence[FeatureSet], account: Account, avoid: Sequence[InodeKey]) -> None:
-        self._known: Dict[Criteria, Dict[int, Any]] = {}
-        self._scans: Dict[Tuple[Criteria, FolderRule, InodeKey], DirectoryScan] = {}
+    def __init__(self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey]) -> None:
+        self._known: Dict[interface.Criteria, Dict[int, Any]] = {}
+        self._scans: Dict[Tuple[interface.Criteria, folders.FolderRule, paths.InodeKey], DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)
         self._filters = {
-            criteria: any_filter([(one.patterns, one.exclude) for one in sets if one.criteria == criteria])
+            criteria: names.any_filter([(one.patterns, one.exclude) for one in sets if one.criteria == criteria])
             for criteria in {one.criteria for one in sets}
         }
 
-    def known_for(self, criteria: Criteria) -> Dict[int, Any]:
+    def known_for(self, criteria: interface.Criteria) -> Dict[int, Any]:
         """The classifications so far, by inode key."""
         return self._known.setdefault(criteria, {})
 
-    def finder(self, criteria: Criteria) -> Callable[[str], Optional[Entry]]:
+    def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[Entry]]:
         """Finds the classified entry that an absolute path led to in one of the scans for this criteria."""
         scans = [scan for (asked, _folders, _key), scan in self._scans.items() if asked == criteria]
         tables: Dict[str, Dict[str, Entry]] = {}
@@ -72,17 +69,17 @@ class LegacyScanner:
 
         Of several paths to one directory, the first that is not itself a link holds the entries; the others say which.
         """
-        used: Dict[InodeKey, Place] = {}
+        used: Dict[paths.InodeKey, Place] = {}
         for place in places:
             if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
                 used[place.key] = place
-        belongs, reads = name_filter(one.patterns, one.exclude), name_filter(one.reads)
+        belongs, reads = names.name_filter(one.patterns, one.exclude), names.name_filter(one.reads)
         return [
             self._scan_of(one, place, used[place.key], belongs, reads) if place.key else LegacyScan(place, None)
             for place in places
         ]
 
-    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: NameFilter, reads: NameFilter) -> LegacyScan:
+    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: names.NameFilter, reads: names.NameFilter) -> LegacyScan:
         scan = self._scan(one, used)
         return _part_of(place, scan, belongs, reads) if used is place else LegacyScan(place, scan, same_as=used.path)
 
@@ -97,7 +94,7 @@ class LegacyScanner:
         return scan
 
 
-def _part_of(place: Place, scan: DirectoryScan, belongs: NameFilter, reads: NameFilter) -> LegacyScan:
+def _part_of(place: Place, scan: DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter) -> LegacyScan:
     """What of a directory belongs to a set, sorted by what it is."""
     features: List[Entry] = []
     hidden: List[Entry] = []
@@ -117,11 +114,11 @@ def _part_of(place: Place, scan: DirectoryScan, belongs: NameFilter, reads: Name
     return LegacyScan(place, scan, None, features, hidden, rejected, dangling)
 
 
-def scan_as_needed(account: Account, place: Place, *arguments: Any) -> DirectoryScan:
+def scan_as_needed(account: accounts.Account, place: Place, *arguments: Any) -> DirectoryScan:
     """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
     scan = scan_directory(place, *arguments)
     if (scan.state == UNREADABLE or scan.gap_count) and may_ask(account):
-        again: DirectoryScan = run_as(account, _scan_path, place.path, *arguments)
+        again: DirectoryScan = become.run_as(account, _scan_path, place.path, *arguments)
         if again.state != UNREADABLE and (scan.state == UNREADABLE or again.gap_count < scan.gap_count):
             return again
     return scan

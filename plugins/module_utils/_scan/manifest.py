@@ -14,8 +14,8 @@ import stat
 import zlib
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .._formats.classify import Classification
-from .._system.paths import OPEN_FILE
+from .._formats import classify
+from .._system import paths
 from .staging_paths import manifest_path
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 Manifest = Dict[str, Wanted]  # by path below the staging directory, "/" between
 
 
-def token_of(classification: Classification, digest: Callable[[], bytes]) -> str:
+def token_of(classification: classify.Classification, digest: Callable[[], bytes]) -> str:
     """What a feature is recognised by after its journey: the identity where the format has one, else its bytes' digest."""
     if classification.identity is not None:
         return "i" + classification.identity.hex()
@@ -118,7 +118,7 @@ def read_names(target: str) -> Set[str]:
 
 def _read(target: str) -> Optional[Tuple[int, Manifest]]:
     try:
-        fd = os.open(manifest_path(target), OPEN_FILE)
+        fd = os.open(manifest_path(target), paths.OPEN_FILE)
     except OSError:
         return None
     info = os.fstat(fd)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .._formats.classify import FEATURE, Classification
-from .._system.samples import keep
+from .._formats import classify
+from .._system import samples
 from .places import UNREADABLE, Place
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
@@ -21,7 +21,7 @@ FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "s
 UNREAD = "unread"
 
 # A shared classification of all that was not classified.
-UNCLASSIFIED = Classification("", "", None)
+UNCLASSIFIED = classify.Classification("", "", None)
 
 
 class Entry:
@@ -35,7 +35,14 @@ class Entry:
     __slots__ = ("classification", "is_feature", "key", "kind", "link_target", "name", "path", "size", "via_link")
 
     def __init__(
-        self, path: str, kind: str, key: int, size: int, classification: Classification, link_target: Optional[str] = None, name: str = ""
+        self,
+        path: str,
+        kind: str,
+        key: int,
+        size: int,
+        classification: classify.Classification,
+        link_target: Optional[str] = None,
+        name: str = "",
     ) -> None:
         self.path = path
         self.name = name or path.rpartition("/")[2]
@@ -45,7 +52,7 @@ class Entry:
         self.link_target = link_target
         self.via_link = link_target is not None
         self.classification = classification
-        self.is_feature = classification.kind == FEATURE
+        self.is_feature = classification.kind == classify.FEATURE
 
 
 class DirectoryInfo(NamedTuple):
@@ -76,7 +83,7 @@ class DirectoryScan:
     def gap(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""
         self.gap_count += 1
-        keep(self.gaps, sentence)
+        samples.keep(self.gaps, sentence)
 
     @property
     def reason(self) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence
 
+from .. import errors
 from .._spec.sets import FeatureSet
-from .._system.paths import InodeKey, display, is_below
-from ..errors import FeatureError
+from .._system import paths
 from .places import Place, ancestry, whereabouts
 
 
@@ -21,7 +21,7 @@ def refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], declar
     """FeatureError where directories of the sets overlap. targets, declared: the places of each set, in order."""
     _refuse_shared_targets(sets, targets)
     chains = [ancestry(target.path) for target in targets]
-    above: Dict[str, List[InodeKey]] = {}
+    above: Dict[str, List[paths.InodeKey]] = {}
     for one, places in zip(sets, declared):
         for place in places:
             if place.path not in above:
@@ -29,9 +29,9 @@ def refuse_overlaps(sets: Sequence[FeatureSet], targets: Sequence[Place], declar
             for target, chain, other in zip(targets, chains, sets):
                 word = _overlap(place, above[place.path], target, chain)
                 if word:
-                    raise FeatureError(
-                        f"feature set '{one.name}': legacy directory {display(place.path)} {word} the target"
-                        f" {display(target.path)} of set '{other.name}': take it out of 'legacy'"
+                    raise errors.FeatureError(
+                        f"feature set '{one.name}': legacy directory {paths.display(place.path)} {word} the target"
+                        f" {paths.display(target.path)} of set '{other.name}': take it out of 'legacy'"
                     )
 
 
@@ -40,21 +40,21 @@ def _refuse_shared_targets(sets: Sequence[FeatureSet], targets: Sequence[Place])
     for index, target in enumerate(targets):
         for other in range(index):
             if spots[index] == spots[other]:
-                raise FeatureError(
+                raise errors.FeatureError(
                     f"feature sets '{sets[other].name}' and '{sets[index].name}' have one target:"
-                    f" {display(targets[other].path)} and {display(target.path)} are the same directory; give each its own"
+                    f" {paths.display(targets[other].path)} and {paths.display(target.path)} are the same directory; give each its own"
                 )
 
 
-def _overlap(place: Place, above: List[InodeKey], target: Place, chain: List[InodeKey]) -> str:
+def _overlap(place: Place, above: List[paths.InodeKey], target: Place, chain: List[paths.InodeKey]) -> str:
     (key, below), (target_key, target_below) = whereabouts(place.path), whereabouts(target.path)
     # What is there is compared by what it is, what is not there yet by where it would be.
     here = "/" + below if key == target_key else place.path
     there = "/" + target_below if key == target_key else target.path
     if here == there:
         return "is"
-    if (place.key and place.key in chain) or is_below(there, here) or is_below(target.path, place.path):
+    if (place.key and place.key in chain) or paths.is_below(there, here) or paths.is_below(target.path, place.path):
         return "contains"
-    if (target.key and target.key in above) or is_below(here, there) or is_below(place.path, target.path):
+    if (target.key and target.key in above) or paths.is_below(here, there) or paths.is_below(place.path, target.path):
         return "lies in"
     return ""

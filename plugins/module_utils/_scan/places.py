@@ -13,9 +13,7 @@ import re
 import stat
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .._system.accounts import Account
-from .._system.become import run_as
-from .._system.paths import InodeKey, display
+from .._system import accounts, become, paths
 
 ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
 
@@ -33,7 +31,7 @@ class Place(NamedTuple):
     path: str
     state: str
     reason: str = ""
-    key: Optional[InodeKey] = None
+    key: Optional[paths.InodeKey] = None
     is_link: bool = False
     in_the_way: bool = False
 
@@ -61,7 +59,7 @@ def look_up(path: str) -> Place:
     except OSError as error:
         return _not_there(path, error)
     if not stat.S_ISDIR(info.st_mode):
-        return Place(path, UNREADABLE, f"{display(path)} is not a directory", in_the_way=True)
+        return Place(path, UNREADABLE, f"{paths.display(path)} is not a directory", in_the_way=True)
     return Place(path, PRESENT, "", (info.st_dev, info.st_ino), os.path.islink(path))
 
 
@@ -70,12 +68,12 @@ def _not_there(path: str, error: OSError) -> Place:
         link = dangling_component(path)
         if link is None:
             return Place(path, ABSENT)
-        return Place(path, UNREADABLE, f"{display(link)} is a dangling link to {display(os.readlink(link))}")
+        return Place(path, UNREADABLE, f"{paths.display(link)} is a dangling link to {paths.display(os.readlink(link))}")
     if error.errno == errno.ENOTDIR:
-        return Place(path, UNREADABLE, f"a part of {display(path)} is a file, not a directory", in_the_way=True)
+        return Place(path, UNREADABLE, f"a part of {paths.display(path)} is a file, not a directory", in_the_way=True)
     if error.errno == errno.ELOOP:
-        return Place(path, UNREADABLE, f"{display(path)} is a loop of links")
-    return Place(path, UNREADABLE, f"{display(path)} cannot be reached ({error.strerror})")
+        return Place(path, UNREADABLE, f"{paths.display(path)} is a loop of links")
+    return Place(path, UNREADABLE, f"{paths.display(path)} cannot be reached ({error.strerror})")
 
 
 def dangling_component(path: str) -> Optional[str]:
@@ -107,7 +105,7 @@ def _expand_globs(pattern: str) -> List[Place]:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                reason = f"{display(base or '/')} cannot be listed ({error.strerror})"
+                reason = f"{paths.display(base or '/')} cannot be listed ({error.strerror})"
                 rest = parts[base.count("/") :]
                 closed.append(Place("/".join([base] + rest), UNREADABLE, reason))
                 continue
@@ -123,10 +121,10 @@ def _expand_globs(pattern: str) -> List[Place]:
     return places + closed or [Place(pattern, ABSENT)]
 
 
-def ancestry(path: str) -> List[InodeKey]:
+def ancestry(path: str) -> List[paths.InodeKey]:
     """(st_dev, st_ino) of a directory, or of its nearest existing ancestor, and of all above it, links resolved."""
     current = os.path.realpath(path)
-    keys: List[InodeKey] = []
+    keys: List[paths.InodeKey] = []
     while True:
         try:
             info = os.stat(current)
@@ -138,7 +136,7 @@ def ancestry(path: str) -> List[InodeKey]:
         current = os.path.dirname(current)
 
 
-def whereabouts(path: str) -> Tuple[Optional[InodeKey], str]:
+def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
     """The same for all paths to one place: (st_dev, st_ino) of the nearest existing directory, and the path below it."""
     real = os.path.realpath(path)
     current = real
@@ -152,27 +150,27 @@ def whereabouts(path: str) -> Tuple[Optional[InodeKey], str]:
         current = os.path.dirname(current)
 
 
-def places_as_needed(account: Account, declared: Sequence[str]) -> List[Place]:
+def places_as_needed(account: accounts.Account, declared: Sequence[str]) -> List[Place]:
     """The directories behind declared paths; what root cannot reach is looked up as the training user."""
     places: List[Place] = []
     for place in find_places(declared):
         if place.state == UNREADABLE and may_ask(account):
-            again: List[Place] = run_as(account, find_places, [place.path])
+            again: List[Place] = become.run_as(account, find_places, [place.path])
             places += [place] if any(one.state == UNREADABLE for one in again) else again
         else:
             places.append(place)
     return places
 
 
-def look_up_as_needed(account: Account, path: str) -> Place:
+def look_up_as_needed(account: accounts.Account, path: str) -> Place:
     """The state of one directory; what root cannot reach is looked up as the training user."""
     place = look_up(path)
     if place.state == UNREADABLE and may_ask(account):
-        again: Place = run_as(account, look_up, path)
+        again: Place = become.run_as(account, look_up, path)
         return place if again.state == UNREADABLE else again
     return place
 
 
-def may_ask(account: Account) -> bool:
+def may_ask(account: accounts.Account) -> bool:
     """Whether there is another account that may be allowed what we are refused."""
     return os.geteuid() == 0 and account.uid != 0

@@ -15,15 +15,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
-from .._formats.classify import FEATURE, classify_file
-from .._formats.interface import Criteria
+from .. import errors
+from .._formats import classify, interface
+from .._spec import names
 from .._spec.folders import FolderRule, is_system_folder
-from .._spec.names import name_filter
 from .._spec.sets import FeatureSet
+from .._system import parallel, paths
 from .._system.files import with_file
-from .._system.parallel import map_parallel
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, InodeKey, display
-from ..errors import named
 from .budget import BOUNDS, Bounds, Budget
 from .model import Discovery
 
@@ -45,7 +43,7 @@ class Sweep:
 
 
 def sweep(
-    roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds = BOUNDS
+    roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: Bounds = BOUNDS
 ) -> Sweep:
     """Searches below the roots, which are absolute paths, for directories that hold features of the sets.
 
@@ -64,19 +62,19 @@ class _Look(NamedTuple):
     name: str
     accepts: Callable[[str], bool]
     folders: FolderRule
-    criteria: Criteria
+    criteria: interface.Criteria
 
 
 class _Search:
     def __init__(
-        self, sets: Sequence[FeatureSet], known: Iterable[InodeKey], bounds: Bounds, roots: Sequence[str]
+        self, sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: Bounds, roots: Sequence[str]
     ) -> None:
         self.looks = [
-            _Look(one.name, name_filter(one.patterns, one.exclude), one.folders._replace(hidden=True), one.criteria)
+            _Look(one.name, names.name_filter(one.patterns, one.exclude), one.folders._replace(hidden=True), one.criteria)
             for one in sets
         ]
         self.top = ""
-        self.visited: Set[InodeKey] = set(known)
+        self.visited: Set[paths.InodeKey] = set(known)
         self.budget = Budget(bounds)
         self.roots = frozenset(root.rstrip("/") or "/" for root in roots)
         # By directory: features of each set right in it; all directories in it, entered or not.
@@ -86,7 +84,7 @@ class _Search:
     def root(self, path: str) -> None:
         self.top = path = path.rstrip("/") or "/"
         try:
-            fd = os.open(path, FOLLOW_DIRECTORY)
+            fd = os.open(path, paths.FOLLOW_DIRECTORY)
         except OSError:
             return  # not there, or not for this user
         try:
@@ -102,7 +100,7 @@ class _Search:
         if info.st_dev != device:
             if path not in self.roots:
                 self.budget.cut(
-                    f"{display(path)} is on another file system: add it to {named('search_roots')} to search it too"
+                    f"{paths.display(path)} is on another file system: add it to {errors.named('search_roots')} to search it too"
                 )
             return
         if self.budget.too_deep(path, depth):
@@ -137,7 +135,7 @@ class _Search:
 
     def _descend(self, parent: int, name: str, path: str, device: int, depth: int) -> None:
         try:
-            fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+            fd = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
         except OSError:
             return
         try:
@@ -148,24 +146,24 @@ class _Search:
     def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
         looks = [look for look in self.looks if look.folders.enters(path[len(self.top) :])]
-        for name, kinds in map_parallel(self.budget.in_time(files, path), lambda name: self._kinds(fd, path, name)):
+        for name, kinds in parallel.map_parallel(self.budget.in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
             if isinstance(kinds, Exception):
                 raise kinds
             for look in looks:
-                if kinds.get(look.criteria) == FEATURE and look.accepts(name):
+                if kinds.get(look.criteria) == classify.FEATURE and look.accepts(name):
                     counts[look.name] = counts.get(look.name, 0) + 1
         if counts:
             self.counts[path] = counts
 
     def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
         """What the file is to each criteria that is asked of its name."""
-        return with_file(self._classify_file, name, directory, OPEN_FILE, (path, name)) or {}
+        return with_file(self._classify_file, name, directory, paths.OPEN_FILE, (path, name)) or {}
 
     def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
         criteria = {look.criteria for look in self.looks if look.accepts(name)}
-        return {one: classify_file(fd, info, name, one).kind for one in criteria}
+        return {one: classify.classify_file(fd, info, name, one).kind for one in criteria}
 
 
 def is_left_out(name: str) -> bool:
@@ -198,7 +196,7 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
     return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
 
 
-def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[InodeKey]) -> Dict[str, Discovery]:
+def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[paths.InodeKey]) -> Dict[str, Discovery]:
     """By set name, what lies below the roots in directories that are not known."""
     swept = sweep(roots, sets, known)
     return {name: Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}

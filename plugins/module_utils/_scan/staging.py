@@ -17,13 +17,10 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .._formats.classify import FEATURE, classify_file, file_digest
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.become import run_as
-from .._system.files import with_file
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
-from ..errors import FeatureError
+from .. import errors
+from .._formats import classify
+from .._spec import sets
+from .._system import accounts, become, files, paths
 from .manifest import Wanted, read_manifest, token_of
 from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
 from .staging_paths import manifest_path, staging_path
@@ -51,7 +48,7 @@ class Incoming:
     complete: bool
 
 
-def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
+def verify_file(feature_set: sets.FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
     """None where the file C(name) below an open directory is the wanted feature, else how it differs.
 
     The empty text means that there is no such file.
@@ -60,15 +57,15 @@ def verify_file(feature_set: FeatureSet, directory: int, name: str, wanted: Want
     def difference(fd: int, info: os.stat_result, _name: str) -> str:
         if info.st_size != wanted.size:
             return f"has {info.st_size} bytes where the source has {wanted.size}"
-        classification = classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
-        if classification.kind != FEATURE:
+        classification = classify.classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
+        if classification.kind != classify.FEATURE:
             return f"is not a feature: {classification.reason}"
-        if token_of(classification, lambda: file_digest(fd)) != wanted.token:
+        if token_of(classification, lambda: classify.file_digest(fd)) != wanted.token:
             return "has another content than the source had when it was classified"
         return ""
 
     try:
-        found = with_file(difference, name, directory, OPEN_FILE, (feature_set.name, name))
+        found = files.with_file(difference, name, directory, paths.OPEN_FILE, (feature_set.name, name))
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return ""
@@ -81,12 +78,12 @@ def open_staging(path: str, account_uid: int) -> int:
 
     The training user owns one that a publication was about to rename when it was killed. OSError, FeatureError.
     """
-    fd = os.open(path, OPEN_DIRECTORY)
+    fd = os.open(path, paths.OPEN_DIRECTORY)
     owner = os.fstat(fd).st_uid
     if owner not in (0, os.geteuid(), account_uid):
         os.close(fd)
-        raise FeatureError(
-            f"{display(path)} belongs to user id {owner}, who could change an upload while it gathers:"
+        raise errors.FeatureError(
+            f"{paths.display(path)} belongs to user id {owner}, who could change an upload while it gathers:"
             " remove that directory, or run as its owner"
         )
     return fd
@@ -123,7 +120,7 @@ def list_staged(directory: int) -> Staged:
 
 
 def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
-    fd = os.open(folder or ".", OPEN_DIRECTORY, dir_fd=directory)
+    fd = os.open(folder or ".", paths.OPEN_DIRECTORY, dir_fd=directory)
     try:
         with os.scandir(fd) as listing:
             return [(item.name, item.is_dir(follow_symlinks=False)) for item in listing]
@@ -148,7 +145,7 @@ def temporary_name(name: str) -> str:
     return f".{name}.dangle"
 
 
-def inspect_staging(feature_set: FeatureSet) -> Incoming:
+def inspect_staging(feature_set: sets.FeatureSet) -> Incoming:
     """What lies in the staging directory of a resolved set.
 
     Where nothing was left behind this is two lstat calls.
@@ -171,17 +168,17 @@ def inspect_staging(feature_set: FeatureSet) -> Incoming:
         return Incoming(UNREADABLE, 0, False)
 
 
-def inspect_staging_as_needed(account: Account, feature_set: FeatureSet) -> Incoming:
+def inspect_staging_as_needed(account: accounts.Account, feature_set: sets.FeatureSet) -> Incoming:
     """As inspect_staging, and once more as the training user where root is refused, as by a squashed network file system."""
     found = inspect_staging(feature_set)
     if found.state == UNREADABLE and os.geteuid() == 0 and account.uid != 0:
-        again: Incoming = run_as(account, inspect_staging, feature_set)
+        again: Incoming = become.run_as(account, inspect_staging, feature_set)
         return again
     return found
 
 
-def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
-    fd = os.open(path, OPEN_DIRECTORY)
+def _look_inside(feature_set: sets.FeatureSet, target: str, path: str) -> Incoming:
+    fd = os.open(path, paths.OPEN_DIRECTORY)
     try:
         with os.scandir(fd) as listing:
             state = PRESENT if any(True for _item in listing) else EMPTY
@@ -195,9 +192,9 @@ def _look_inside(feature_set: FeatureSet, target: str, path: str) -> Incoming:
     return Incoming(state, len(manifest) - len(missing), whole)
 
 
-def _arrived(feature_set: FeatureSet, target: str, features: List[Tuple[str, Wanted]]) -> bool:
+def _arrived(feature_set: sets.FeatureSet, target: str, features: List[Tuple[str, Wanted]]) -> bool:
     try:
-        fd = os.open(target, FOLLOW_DIRECTORY)
+        fd = os.open(target, paths.FOLLOW_DIRECTORY)
     except OSError:
         return False
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .._system.mounts import is_mount_point
+from .._system import mounts
 
 
 def staging_path(target: str) -> str:
@@ -29,5 +29,5 @@ def upload_path(target: str) -> str:
 
 def _beside(target: str, suffix: str) -> str:
     real = os.path.realpath(target) if os.path.islink(target) else target.rstrip("/") or "/"
-    parent = real if is_mount_point(real) else os.path.dirname(real)
+    parent = real if mounts.is_mount_point(real) else os.path.dirname(real)
     return os.path.join(parent, f".{os.path.basename(real)}.{suffix}")

@@ -17,7 +17,7 @@ import stat
 import struct
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from .._system.paths import FOLLOW_DIRECTORY, InodeKey
+from .._system import paths
 
 CHUNK = 4096  # names that are looked at together
 _FEW = 2 * CHUNK  # names that are looked at before what it takes to share them out is loaded
@@ -34,7 +34,7 @@ class Folder(NamedTuple):
     for each C(CHUNK) names, in the order of the listing."""
 
     path: str
-    key: InodeKey
+    key: paths.InodeKey
     ctime: int
     entries: str
     names: int
@@ -88,7 +88,7 @@ def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
     found: List[_Open] = []
     for folder in folders:
         try:
-            fd = os.open(folder.path, FOLLOW_DIRECTORY)
+            fd = os.open(folder.path, paths.FOLLOW_DIRECTORY)
         except OSError:
             close(found)
             return None
@@ -128,8 +128,8 @@ def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
             return all(map(as_it_was, chunks))
         except (OSError, IndexError):
             return False
-    from .._system.parallel import SLOW, map_parallel
+    from .._system import parallel
 
-    results = map_parallel(chunks, as_it_was, slow=SLOW * CHUNK, share=1, sample=1)
+    results = parallel.map_parallel(chunks, as_it_was, slow=parallel.SLOW * CHUNK, share=1, sample=1)
     # A result may be an exception, as where a name has vanished.
     return all(result is True for _chunk, result in results)

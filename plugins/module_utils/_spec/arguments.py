@@ -8,32 +8,31 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from .._system.accounts import Account, find_account
-from .._system.paths import display, expand_home
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts, paths
 from .policy import Policy
 from .sets import FeatureSet, parse_sets, resolve_sets
 
 
-def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account]:
+def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
     """The sets, their paths absolute, and the training user; FeatureError for bad ones."""
     sets = parse_sets(params["sets"])
-    account = find_account(params["user"] or None)
+    account = accounts.find_account(params["user"] or None)
     return resolve_sets(sets, account.home), account
 
 
-def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], Account, Policy]:
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, Policy]:
     """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
     return sets, account, parse_policy(params, account)
 
 
-def parse_policy(params: Mapping[str, Any], account: Account) -> Policy:
+def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> Policy:
     """The options that bear on the plan; FeatureError for bad ones."""
     return Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
-        search_roots=tuple(expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),
+        search_roots=tuple(paths.expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),
         on_discovery=params.get("on_discovery") or "fail",
         top_up=bool(params.get("top_up")),
         permissions=params.get("permissions") or "grant",
@@ -46,7 +45,7 @@ def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:
         return ()
     for root in roots:
         if not root.startswith(("/", "~")):
-            raise FeatureError(
-                f"{named('search_roots')}: '{display(root)}' is a relative path: write it from / on, or with ~"
+            raise errors.FeatureError(
+                f"{errors.named('search_roots')}: '{paths.display(root)}' is a relative path: write it from / on, or with ~"
             )
     return tuple(roots)

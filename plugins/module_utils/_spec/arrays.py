@@ -8,57 +8,56 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from .._formats.arrays import FURTHER_DTYPES, OPEN_NAMES, ArraySpec, Asked, Shape
-from .._formats.dtypes import DTYPE_NAMES, MAX_DIMENSIONS, parse_dtype, shorten
-from ..errors import FeatureError
+from .. import errors
+from .._formats import arrays, dtypes
 
 
-def parse_arrays(raw: Optional[Mapping[str, Any]]) -> ArraySpec:
+def parse_arrays(raw: Optional[Mapping[str, Any]]) -> arrays.ArraySpec:
     """The C(arrays) option of a set: array name to C({dtype, shape}); FeatureError names the key that is wrong.
 
     A dtype or shape that is left out or null matches any. For a C(.npy) file, whose array has no name, give one
     array under any name.
     """
     if raw is None:
-        return ArraySpec()
+        return arrays.ArraySpec()
     if not isinstance(raw, Mapping):
-        raise FeatureError("arrays: must be a dictionary of array names, each with dtype and shape")
+        raise errors.FeatureError("arrays: must be a dictionary of array names, each with dtype and shape")
     asked = [_parse_array(name, raw[name]) for name in sorted(raw, key=str)]
-    return ArraySpec(tuple(asked))
+    return arrays.ArraySpec(tuple(asked))
 
 
 def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
     """FeatureError where arrays are asked for of files in which nobody here can see them."""
     if form == "any":
-        raise FeatureError("arrays: files of format 'any' are not looked into; leave 'arrays' out, or set format: auto")
+        raise errors.FeatureError("arrays: files of format 'any' are not looked into; leave 'arrays' out, or set format: auto")
     further = [pattern for pattern in patterns if not pattern.endswith((".npz", ".npy"))]
     if not further:
         return
     # Imported where it is needed: a host where nothing changed reads no format at all.
-    from .._formats.registry import promised
+    from .._formats import registry
 
     for pattern in further:
-        kinds = promised(pattern)
+        kinds = registry.promised(pattern)
         if kinds and not any(kind.tells_arrays for kind in kinds):
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"arrays: no arrays can be told of {kinds[0].label} (pattern '{pattern}'), only whether it is intact;"
                 " leave 'arrays' out"
             )
 
 
-def _parse_array(name: Any, wanted: Any) -> Asked:
+def _parse_array(name: Any, wanted: Any) -> arrays.Asked:
     if isinstance(name, bool) or not isinstance(name, (str, int)) or str(name) == "":
-        raise FeatureError(f"arrays: {name!r} is not a name of an array; use the name that numpy.load shows")
+        raise errors.FeatureError(f"arrays: {name!r} is not a name of an array; use the name that numpy.load shows")
     key = f"arrays: {name}"
     if wanted is None:
         wanted = {}
     if not isinstance(wanted, Mapping):
-        raise FeatureError(f"{key}: must be a dictionary with dtype and shape, not {shorten(repr(wanted))}")
+        raise errors.FeatureError(f"{key}: must be a dictionary with dtype and shape, not {dtypes.shorten(repr(wanted))}")
     unknown = sorted(str(item) for item in wanted if item not in ("dtype", "shape"))
     if unknown:
-        raise FeatureError(f"{key}: the key '{unknown[0]}' is unknown; the keys are dtype and shape")
+        raise errors.FeatureError(f"{key}: the key '{unknown[0]}' is unknown; the keys are dtype and shape")
     dtype, is_open = _parse_dtype(wanted.get("dtype"), key)
-    return Asked(str(name), dtype, is_open, _parse_shape(wanted.get("shape"), key))
+    return arrays.Asked(str(name), dtype, is_open, _parse_shape(wanted.get("shape"), key))
 
 
 def _parse_dtype(value: Any, key: str) -> Tuple[Optional[str], bool]:
@@ -66,36 +65,36 @@ def _parse_dtype(value: Any, key: str) -> Tuple[Optional[str], bool]:
         return None, False
     if isinstance(value, str):
         text = value.strip()
-        if text in OPEN_NAMES:
-            return OPEN_NAMES[text], True
+        if text in arrays.OPEN_NAMES:
+            return arrays.OPEN_NAMES[text], True
         if text in ("object", "O", "|O"):
-            raise FeatureError(f"{key}: dtype '{text}' needs a pickle, which is never loaded; use another array")
-        if text in FURTHER_DTYPES:
+            raise errors.FeatureError(f"{key}: dtype '{text}' needs a pickle, which is never loaded; use another array")
+        if text in arrays.FURTHER_DTYPES:
             return text, False
-        dtype = parse_dtype(DTYPE_NAMES.get(text, text))
+        dtype = dtypes.parse_dtype(dtypes.DTYPE_NAMES.get(text, text))
         if dtype is None and text.startswith(("datetime64[", "timedelta64[")):
-            dtype = parse_dtype(("<M8[" if text[0] == "d" else "<m8[") + text.partition("[")[2])
+            dtype = dtypes.parse_dtype(("<M8[" if text[0] == "d" else "<m8[") + text.partition("[")[2])
         if dtype is not None:
             return dtype.text, False
-    raise FeatureError(f"{key}: dtype {shorten(repr(value))} is unknown; use a numpy name such as float32")
+    raise errors.FeatureError(f"{key}: dtype {dtypes.shorten(repr(value))} is unknown; use a numpy name such as float32")
 
 
-def _parse_shape(value: Any, key: str) -> Optional[Shape]:
+def _parse_shape(value: Any, key: str) -> Optional[arrays.Shape]:
     if value is None:
         return None
     if not isinstance(value, (list, tuple)):
-        raise FeatureError(
-            f"{key}: shape {shorten(repr(value))} is not a list; write it as [null, 768], null for any length"
+        raise errors.FeatureError(
+            f"{key}: shape {dtypes.shorten(repr(value))} is not a list; write it as [null, 768], null for any length"
         )
-    if len(value) > MAX_DIMENSIONS:
-        raise FeatureError(f"{key}: shape has {len(value)} dimensions; numpy reads at most {MAX_DIMENSIONS}")
+    if len(value) > dtypes.MAX_DIMENSIONS:
+        raise errors.FeatureError(f"{key}: shape has {len(value)} dimensions; numpy reads at most {dtypes.MAX_DIMENSIONS}")
     lengths: List[Optional[int]] = []
     for item in value:
         if isinstance(item, str) and item.strip().isdigit():
             item = int(item)  # a templated number
         if item is not None and (isinstance(item, bool) or not isinstance(item, int) or item < 0):
-            raise FeatureError(
-                f"{key}: shape has the length {shorten(repr(item))}; use whole numbers, and null for any length"
+            raise errors.FeatureError(
+                f"{key}: shape has the length {dtypes.shorten(repr(item))}; use whole numbers, and null for any length"
             )
         lengths.append(item)
     return tuple(lengths)

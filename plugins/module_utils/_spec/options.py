@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from ..errors import NAMING
+from .. import errors
 
 # The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
 SETS_ARGUMENTS: Dict[str, Any] = {
     "sets": {"type": "list", "elements": "dict", "required": True},
     "user": {"type": "str"},
-    **NAMING,
+    **errors.NAMING,
 }
 
 PLAN_ARGUMENTS: Dict[str, Any] = {

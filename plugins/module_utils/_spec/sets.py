@@ -10,10 +10,10 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .. import errors
+from .._formats import interface
 from .._formats.arrays import ArraySpec
-from .._formats.interface import Criteria
-from .._system.paths import expand_home
-from ..errors import FeatureError, named
+from .._system import paths
 from .arrays import check_arrays_are_told, parse_arrays
 from .folders import FolderRule
 
@@ -64,24 +64,24 @@ class FeatureSet:
     source: Optional[str]
 
     @property
-    def criteria(self) -> Criteria:
+    def criteria(self) -> interface.Criteria:
         """What is asked of a file: sets with one criteria share one look at it."""
-        return Criteria(self.arrays, self.verify == "full", self.format == "any")
+        return interface.Criteria(self.arrays, self.verify == "full", self.format == "any")
 
 
 def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
     """The sets of one run, or a FeatureError that names the set and the key."""
     if not raw:
-        raise FeatureError(f"{named('sets')} is empty: name at least one feature set with 'name' and 'target'")
+        raise errors.FeatureError(f"{errors.named('sets')} is empty: name at least one feature set with 'name' and 'target'")
     sets = [_parse_set(item, number) for number, item in enumerate(raw, 1)]
     for index, one in enumerate(sets):
         for other in sets[:index]:
             if one.name == other.name:
-                raise FeatureError(
-                    f"feature set '{one.name}' is listed twice in {named('sets')}: give each set its own name"
+                raise errors.FeatureError(
+                    f"feature set '{one.name}' is listed twice in {errors.named('sets')}: give each set its own name"
                 )
             if one.target.rstrip("/") == other.target.rstrip("/"):
-                raise FeatureError(
+                raise errors.FeatureError(
                     f"feature sets '{other.name}' and '{one.name}' have one target, {one.target}:"
                     " give each set a directory of its own"
                 )
@@ -96,9 +96,9 @@ def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
     return [
         replace(
             one,
-            target=expand_home(one.target, home),
-            legacy=tuple(expand_home(path, home) for path in one.legacy),
-            mount=one.mount and expand_home(one.mount, home),
+            target=paths.expand_home(one.target, home),
+            legacy=tuple(paths.expand_home(path, home) for path in one.legacy),
+            mount=one.mount and paths.expand_home(one.mount, home),
         )
         for one in sets
     ]
@@ -106,22 +106,22 @@ def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
 
 def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     if not isinstance(raw, Mapping):
-        raise FeatureError(f"feature set {number} in {named('sets')} is not a dictionary: give it 'name' and 'target'")
+        raise errors.FeatureError(f"feature set {number} in {errors.named('sets')} is not a dictionary: give it 'name' and 'target'")
     name = _text(raw.get("name"))
     if not name:
-        raise FeatureError(f"feature set {number} in {named('sets')} has no 'name': name it")
+        raise errors.FeatureError(f"feature set {number} in {errors.named('sets')} has no 'name': name it")
     where = f"feature set '{name}'"
     unknown = sorted(str(key) for key in raw if key not in SET_OPTIONS)
     if unknown:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(SET_OPTIONS)}"
         )
     target = _text(raw.get("target"))
     if not target:
-        raise FeatureError(f"{where} has no 'target': name the directory that the trainer reads")
+        raise errors.FeatureError(f"{where} has no 'target': name the directory that the trainer reads")
     _check_path(target, where, "target")
     if target.rstrip("/") == "":
-        raise FeatureError(f"{where}: target / cannot be a feature directory; name a directory of its own")
+        raise errors.FeatureError(f"{where}: target / cannot be a feature directory; name a directory of its own")
     legacy = _texts(raw, "legacy", where)
     for path in legacy:
         _check_path(path, where, "legacy")
@@ -133,8 +133,8 @@ def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
         arrays = parse_arrays(raw.get("arrays") or {})
         if arrays.asked:
             check_arrays_are_told(form, patterns)
-    except FeatureError as error:
-        raise FeatureError(f"{where}: {error}") from None
+    except errors.FeatureError as error:
+        raise errors.FeatureError(f"{where}: {error}") from None
     exclude = _patterns(raw, "exclude", where)
     return FeatureSet(
         name=name,
@@ -166,7 +166,7 @@ def _texts(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
-        raise FeatureError(f"{where}: '{key}' must be a list of texts that are not empty")
+        raise errors.FeatureError(f"{where}: '{key}' must be a list of texts that are not empty")
     return tuple(value)
 
 
@@ -174,28 +174,28 @@ def _patterns(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
     patterns = _texts(raw, key, where)
     for pattern in patterns:
         if "/" in (pattern[:-1] if key == "exclude" else pattern) or pattern == "/":
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{where}: '{key}' has the pattern '{pattern}' with a slash: patterns are compared with the names of files,"
                 " and of folders where one of 'exclude' ends in a slash; list directories in 'legacy'"
             )
     if not patterns and key != "exclude":
-        raise FeatureError(f"{where}: '{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
+        raise errors.FeatureError(f"{where}: '{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
     return patterns
 
 
 def _check_path(path: str, where: str, key: str) -> None:
     if not path.startswith(("/", "~")):
-        raise FeatureError(
+        raise errors.FeatureError(
             f"{where}: {key} '{path}' is a relative path: write it from / on, or with ~ for the training user's home"
         )
     if ".." in path.split("/"):
-        raise FeatureError(f"{where}: {key} '{path}' contains '..': write the path without it")
+        raise errors.FeatureError(f"{where}: {key} '{path}' contains '..': write the path without it")
     if "\0" in path:
-        raise FeatureError(f"{where}: {key} {path!r} contains a NUL character: no path can; remove it")
+        raise errors.FeatureError(f"{where}: {key} {path!r} contains a NUL character: no path can; remove it")
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        raise FeatureError(f"{where}: {key} {path!r} cannot be a path of this host: write it in UTF-8") from None
+        raise errors.FeatureError(f"{where}: {key} {path!r} cannot be a path of this host: write it in UTF-8") from None
 
 
 def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
@@ -203,7 +203,7 @@ def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
     if value is None:
         value = SET_OPTIONS[key]["default"]
     if value not in SET_OPTIONS[key]["choices"]:
-        raise FeatureError(f"{where}: {key} '{value}' is unknown: choose {' or '.join(SET_OPTIONS[key]['choices'])}")
+        raise errors.FeatureError(f"{where}: {key} '{value}' is unknown: choose {' or '.join(SET_OPTIONS[key]['choices'])}")
     return str(value)
 
 
@@ -211,7 +211,7 @@ def _flag(raw: Mapping[str, Any], key: str, where: str) -> bool:
     value = raw.get(key)
     word = _REQUIRED_WORDS.get(str(SET_OPTIONS[key]["default"] if value is None else value).lower())
     if word not in ("true", "false"):
-        raise FeatureError(f"{where}: {key} '{value}' is unknown: choose true or false")
+        raise errors.FeatureError(f"{where}: {key} '{value}' is unknown: choose true or false")
     return word == "true"
 
 
@@ -223,12 +223,12 @@ def _expected(value: Any, where: str) -> Optional[int]:
     except ValueError:
         number = -1
     if number < 0:
-        raise FeatureError(f"{where}: expected '{value}' is not a number of features: give 0 or more")
+        raise errors.FeatureError(f"{where}: expected '{value}' is not a number of features: give 0 or more")
     return number
 
 
 def _required(value: Any, where: str) -> str:
     word = _REQUIRED_WORDS.get(str(True if value is None else value).lower())
     if word is None:
-        raise FeatureError(f"{where}: required '{value}' is unknown: choose true, false or any")
+        raise errors.FeatureError(f"{where}: required '{value}' is unknown: choose true, false or any")
     return word

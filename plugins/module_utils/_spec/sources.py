@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 
-from ..errors import FeatureError
+from .. import errors
 
 
 @dataclass(frozen=True)
@@ -48,25 +48,25 @@ def parse_store(source: str) -> Optional[Store]:
     if not path.startswith("//"):
         return Store(source, head, path)
     if head not in _SCHEMES:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"source '{source}': '{head}://' is not a store that is known here: write s3://bucket/prefix, gs://bucket/prefix, or the"
             " name of an rclone remote and a path, name:path"
         )
     if not path.strip("/"):
-        raise FeatureError(f"source '{source}' names no bucket: write {head}://bucket/prefix")
+        raise errors.FeatureError(f"source '{source}' names no bucket: write {head}://bucket/prefix")
     return Store(source, head, path.strip("/"), _SCHEMES[head])
 
 
 def _on_the_fly(source: str) -> Store:
     found = _ON_THE_FLY.match(source)
     if not found:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"source '{source}' begins as a remote that rclone makes on the fly, and is not one: write"
             " ':s3,provider=AWS,env_auth=true:bucket/prefix', or s3://bucket/prefix"
         )
     for option in re.findall(rf",([A-Za-z0-9_]+){_VALUE}", found.group("options")):
         if _SECRET.search(option):
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"a source that begins with ':' has the option '{option}', which would stand in reports and process lists: use the"
                 " host's own credentials (env_auth=true), or a named remote with RCLONE_CONFIG_… variables"
             )

@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .._formats.registry import KINDS
-from .._scan.budget import Bounds
+from .. import errors
+from .._formats import registry
+from .._scan import budget
 from .._scan.describe import DAMAGED, OTHER, Array, Described, Found, describe_directories
-from .._system.accounts import Account
+from .._system import accounts
 from .._system.paths import display, expand_home
 from .._system.samples import SAMPLES
-from ..errors import FeatureError, named
 
 # A person waits for it, and reads the files' headers in any case: it may take longer than the search before an upload.
-_BOUNDS = Bounds(seconds=60.0)
+_BOUNDS = budget.Bounds(seconds=60.0)
 _PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
 _WORDS = {"true", "false", "yes", "no", "null", "on", "off", "~", ".", ".inf", ".nan"}
 
@@ -77,13 +77,13 @@ class Group:
         return len(self.identities) + self.without
 
 
-def describe(paths: Sequence[str], account: Account, bounds: Bounds = _BOUNDS) -> Dict[str, Any]:
+def describe(paths: Sequence[str], account: accounts.Account, bounds: budget.Bounds = _BOUNDS) -> Dict[str, Any]:
     """The module's results: plain data whose size does not grow with the number of files."""
     for path in paths:
         if not path.startswith(("/", "~")):
-            raise FeatureError(f"paths: '{display(path)}' is a relative path: write it from / on, or with ~ for a home")
+            raise errors.FeatureError(f"paths: '{display(path)}' is a relative path: write it from / on, or with ~ for a home")
     if not paths:
-        raise FeatureError("paths is empty: name at least one directory to look into")
+        raise errors.FeatureError("paths is empty: name at least one directory to look into")
     roots = [expand_home(path, account.home) for path in paths]
     return summarise(describe_directories(roots, bounds), roots)
 
@@ -161,7 +161,7 @@ def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
         name = f"{base}_{number}"
     names.add(name)
     patterns = [f"*{ending}" for ending in sorted(group.endings)] if len(group.endings) <= SAMPLES else ["*"]
-    kind = next(one for one in KINDS if one.name == group.kind)
+    kind = next(one for one in registry.KINDS if one.name == group.kind)
     entry: Dict[str, Any] = {
         "name": name,
         "target": f"/data/{name}",
@@ -267,7 +267,7 @@ def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others
         more += [f"{one['links']} links to them"] if one["links"] else []
         lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
         lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
-        lines += [f"  in {named('sets')}:", *("    " + line for line in one["text"].splitlines())]
+        lines += [f"  in {errors.named('sets')}:", *("    " + line for line in one["text"].splitlines())]
     if groups > len(shown):
         lines.append(f"{groups - len(shown)} more groups of files")
     for files, word in ((damaged, "damaged"), (others, "of other kinds")):

@@ -14,11 +14,10 @@ import pwd
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .._formats.classify import DAMAGED
-from .._plan.features_digest import digest_of_run
-from .._plan.readiness import Assessment, assess, host_is_ready, host_will_be_ready, is_ready
+from .._formats import classify
+from .._plan import features_digest, readiness
 from .._plan.state import HostState, SetState
-from .._scan.model import DANGLING, LINK, Entry, LegacyScan
+from .._scan import model
 from .._system.mounts import network_file_system
 from .._system.paths import display
 from .._system.samples import SAMPLES, keep
@@ -31,13 +30,13 @@ def facts(host: HostState, mounts: str = "", declared: Sequence[Mapping[str, Any
     prepared can be made from the facts alone.
     """
     given = {one["name"]: dict(one) for one in declared}
-    assessments = [assess(state, host) for state in host.sets]
+    assessments = [readiness.assess(state, host) for state in host.sets]
     return {
         "feature_status": host.status,
-        "features_ready": host_is_ready(host, assessments),
-        "features_will_be_ready": host_will_be_ready(host, assessments),
+        "features_ready": readiness.host_is_ready(host, assessments),
+        "features_will_be_ready": readiness.host_will_be_ready(host, assessments),
         "feature_steps": _to_do(host, assessments),
-        "feature_digest": digest_of_run({state.name: state.digest.value for state in host.sets}),
+        "feature_digest": features_digest.digest_of_run({state.name: state.digest.value for state in host.sets}),
         "feature_sets": {
             state.name: {**_set_facts(state, mounts, assessment), "declared": given.get(state.name)}
             for state, assessment in zip(host.sets, assessments)
@@ -45,12 +44,12 @@ def facts(host: HostState, mounts: str = "", declared: Sequence[Mapping[str, Any
     }
 
 
-def _set_facts(state: SetState, mounts: str, assessment: Assessment) -> Dict[str, Any]:
+def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -> Dict[str, Any]:
     plan = state.plan
     access = state.access
     return {
         "status": state.status,
-        "ready": is_ready(state, assessment),
+        "ready": readiness.is_ready(state, assessment),
         "problems": assessment.sentences,
         "warnings": list(assessment.warnings),
         "obstacles": list(assessment.obstacles),
@@ -107,7 +106,7 @@ def _set_facts(state: SetState, mounts: str, assessment: Assessment) -> Dict[str
     }
 
 
-def _to_do(host: HostState, assessments: Sequence[Assessment]) -> List[str]:
+def _to_do(host: HostState, assessments: Sequence[readiness.Assessment]) -> List[str]:
     """The role's steps that are due, so that it asks no further; where something has to be resolved first, none but the first."""
     steps = ["publish"] if any(state.incoming.complete for state in host.sets) else []
     if any(assessment.obstacles for assessment in assessments):
@@ -128,11 +127,11 @@ def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:
         "path": display(state.target),
         "state": state.scan.state,
         "features": len(features),
-        "links": sum(entry.kind in (LINK, DANGLING) for entry in state.scan.entries),
-        "dangling": sum(entry.kind == DANGLING for entry in state.scan.entries),
+        "links": sum(entry.kind in (model.LINK, model.DANGLING) for entry in state.scan.entries),
+        "dangling": sum(entry.kind == model.DANGLING for entry in state.scan.entries),
         "stray": len(state.plan.stray),
         "rejected": sum(not entry.is_feature and bool(entry.classification.kind) for entry in state.read),
-        "damaged": sum(entry.classification.kind == DAMAGED for entry in state.read),
+        "damaged": sum(entry.classification.kind == classify.DAMAGED for entry in state.read),
         "bytes": sum(entry.size for entry in features),
         "owner": _account_name(info.st_uid) if info else None,
         "group": _group_name(info.st_gid) if info else None,
@@ -141,13 +140,13 @@ def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:
     }
 
 
-def _legacy(one: LegacyScan) -> Dict[str, Any]:
+def _legacy(one: model.LegacyScan) -> Dict[str, Any]:
     return {
         "path": display(one.place.path),
         "state": one.state,
         "features": len(one.features),
         "rejected": len(one.rejected),
-        "damaged": sum(entry.classification.kind == DAMAGED for entry in one.rejected),
+        "damaged": sum(entry.classification.kind == classify.DAMAGED for entry in one.rejected),
         "bytes": sum(entry.size for entry in one.features),
         "same_as": display(one.same_as) if one.same_as else None,
         "closed": {"count": len(one.closed), "samples": [display(path) for path in one.closed[:SAMPLES]]},
@@ -161,7 +160,7 @@ def _rejected(state: SetState) -> Dict[str, Any]:
     repeated: List[Dict[str, str]] = []
     reasons = set()
 
-    def add(directory: str, entry: Entry) -> None:
+    def add(directory: str, entry: model.Entry) -> None:
         nonlocal count
         count += 1
         key = (directory, entry.classification.reason)
@@ -180,7 +179,7 @@ def _rejected(state: SetState) -> Dict[str, Any]:
     return {"count": count, "samples": (samples + repeated)[:SAMPLES]}
 
 
-def _sample(directory: str, entry: Entry) -> Dict[str, str]:
+def _sample(directory: str, entry: model.Entry) -> Dict[str, str]:
     return {"path": f"{display(directory)}/{display(entry.path)}", "reason": entry.classification.reason}
 
 

@@ -10,34 +10,29 @@ import os
 import shutil
 from typing import Any, Dict, List, Sequence
 
-from .._access.apply import Applied, apply_changes
+from .. import errors
+from .._access import apply, probe, rules
 from .._access.plan import GrantPlan, SetPlan, plan_grants
-from .._access.probe import ask
-from .._access.rules import Change, Means, opened
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.paths import display
-from .._system.samples import SAMPLES
-from .._system.words import count
-from ..errors import FeatureError
+from .._system import accounts, paths, samples, words
 from .inspect import inspect_host
 
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 
 def run_access(
-    sets: Sequence[FeatureSet], account: Account, policy: Policy, check_mode: bool
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
     if policy.permissions == "check":
         return {"changed": False, "sets": {}, "diff": []}
     host = inspect_host(sets, account, policy, with_access=False)
-    answers = ask(account, {one.name: one.reads_after() for one in host.sets})
-    means = Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
+    answers = probe.ask(account, {one.name: one.reads_after() for one in host.sets})
+    means = rules.Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
     plan = plan_grants(account, means, answers, {one.name: one.link_sources() for one in host.sets})
     if plan.hopeless:
-        raise FeatureError(plan.hopeless)
+        raise errors.FeatureError(plan.hopeless)
     return carry_out(plan, check_mode)
 
 
@@ -45,7 +40,7 @@ def carry_out(plan: GrantPlan, check_mode: bool) -> Dict[str, Any]:
     """Makes the plan's changes (not in check mode) and counts them, set by set."""
     result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
     for name, one in plan.sets.items():
-        applied = Applied(one.changes, []) if check_mode else apply_changes(one.changes)
+        applied = apply.Applied(one.changes, []) if check_mode else apply.apply_changes(one.changes)
         result["changed"] = result["changed"] or bool(applied.done)
         result["sets"][name] = _counts(one, applied)
         if applied.done:
@@ -53,7 +48,7 @@ def carry_out(plan: GrantPlan, check_mode: bool) -> Dict[str, Any]:
     return result
 
 
-def _counts(plan: SetPlan, applied: Applied) -> Dict[str, Any]:
+def _counts(plan: SetPlan, applied: apply.Applied) -> Dict[str, Any]:
     files = [change for change in applied.done if not change.node.is_directory]
     return {
         "granted": len(files),
@@ -61,34 +56,34 @@ def _counts(plan: SetPlan, applied: Applied) -> Dict[str, Any]:
         "widened": sum(bool(change.opened_to) for change in applied.done),
         "refused": len(plan.refused) + len(applied.missed),
         "samples": [_sample(change) for change in _shown(applied.done)],
-        "warnings": opened(applied.done) + _some([*dict.fromkeys(plan.refused.values()), *applied.missed]),
+        "warnings": rules.opened(applied.done) + _some([*dict.fromkeys(plan.refused.values()), *applied.missed]),
     }
 
 
 def _some(sentences: List[str]) -> List[str]:
-    hidden = len(sentences) - SAMPLES
-    return sentences[:SAMPLES] + ([f"and {hidden} more of that kind"] if hidden > 0 else [])
+    hidden = len(sentences) - samples.SAMPLES
+    return sentences[:samples.SAMPLES] + ([f"and {hidden} more of that kind"] if hidden > 0 else [])
 
 
-def _shown(changes: Sequence[Change]) -> List[Change]:
+def _shown(changes: Sequence[rules.Change]) -> List[rules.Change]:
     """At most ten, the directories first: there are few, and they open the most."""
-    return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:SAMPLES]
+    return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:samples.SAMPLES]
 
 
-def _sample(change: Change) -> Dict[str, str]:
-    return {"path": display(change.node.path), "old": change.old, "new": change.new}
+def _sample(change: rules.Change) -> Dict[str, str]:
+    return {"path": paths.display(change.node.path), "old": change.old, "new": change.new}
 
 
-def _diff(name: str, changes: Sequence[Change]) -> Dict[str, str]:
+def _diff(name: str, changes: Sequence[rules.Change]) -> Dict[str, str]:
     shown = _shown(changes)
     files = sum(not change.node.is_directory for change in changes)
-    after = [f"{display(change.node.path)}: {change.new}" for change in shown]
+    after = [f"{paths.display(change.node.path)}: {change.new}" for change in shown]
     after.append(
-        f"{count(len(changes) - files, 'directory', 'directories')} and {count(files, 'file')} opened"
+        f"{words.count(len(changes) - files, 'directory', 'directories')} and {words.count(files, 'file')} opened"
     )
     return {
         "before_header": f"access to {name}",
         "after_header": f"access to {name}",
-        "before": "".join(f"{display(change.node.path)}: {change.old}\n" for change in shown),
+        "before": "".join(f"{paths.display(change.node.path)}: {change.old}\n" for change in shown),
         "after": "".join(line + "\n" for line in after),
     }

@@ -12,45 +12,36 @@ import os
 from dataclasses import replace
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from .. import errors
+from .._access import report
 from .._access.probe import Directory
-from .._access.report import AccessProbe
-from .._plan.features_digest import digest_of_set
-from .._plan.host import is_missed, plan_host
-from .._plan.state import HostState, PlannedSet, SetScan, SetState
-from .._scan.directories import ScanOptions
-from .._scan.identity import Located, digest_on_disk, resolve_identities
+from .._plan import features_digest, host, state
+from .._scan import directories, identity, model, overlap, staging
 from .._scan.legacy import LegacyScanner, scan_as_needed
-from .._scan.model import DirectoryScan, Discovery, Entry, LegacyScan
-from .._scan.overlap import refuse_overlaps
 from .._scan.places import UNREADABLE, Place, look_up_as_needed, places_as_needed
-from .._scan.staging import inspect_staging_as_needed
-from .._spec.names import any_filter, name_filter
+from .._spec import names
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.become import run_as
-from .._system.mounts import is_mount_point
-from .._system.paths import display
-from ..errors import FeatureError
+from .._system import accounts, become, mounts, paths
 
 
 def inspect_host(
     sets: Sequence[FeatureSet],
-    account: Account,
+    account: accounts.Account,
     policy: Policy,
     with_access: bool = True,
     search_for_all: bool = False,
-) -> HostState:
+) -> state.HostState:
     """Looks at everything once and plans. FeatureError for input that cannot be meant.
 
     search_for_all: search for every set, not only for those that have nothing: what an earlier search found has been linked.
     """
     with _gc_paused():
-        probe = AccessProbe(account) if with_access else None
+        probe = report.AccessProbe(account) if with_access else None
         planned = _scan_and_plan(sets, account, policy, probe)
-        searching = [one.feature_set for one in planned if search_for_all or is_missed(one, planned)]
+        searching = [one.feature_set for one in planned if search_for_all or host.is_missed(one, planned)]
         found = {
-            one.name: _look_behind(one, planned, account) if search_for_all or one.status == 0 else Discovery()
+            one.name: _look_behind(one, planned, account) if search_for_all or one.status == 0 else model.Discovery()
             for one in planned
         }
         if searching and policy.search_roots:
@@ -59,11 +50,11 @@ def inspect_host(
         if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
             planned = _scan_and_plan([_with_discovered(one, found[one.name]) for one in sets], account, policy)
         reports = probe.reports(_reads_after(planned), {one.name: one.link_sources() for one in planned}) if probe else {}
-        return HostState(
+        return state.HostState(
             account,
             policy,
             [
-                SetState(**vars(one), discovery=found[one.name], access=reports.get(one.name))
+                state.SetState(**vars(one), discovery=found[one.name], access=reports.get(one.name))
                 for one in planned
             ],
         )
@@ -81,16 +72,16 @@ def _gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _reads_after(planned: Sequence[PlannedSet]) -> Dict[str, Sequence[Directory]]:
+def _reads_after(planned: Sequence[state.PlannedSet]) -> Dict[str, Sequence[Directory]]:
     return {one.name: one.reads_after() for one in planned}
 
 
 def _scan_and_plan(
-    sets: Sequence[FeatureSet], account: Account, policy: Policy, probe: Optional[AccessProbe] = None
-) -> List[PlannedSet]:
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, probe: Optional[report.AccessProbe] = None
+) -> List[state.PlannedSet]:
     targets = [_target_place(one, account) for one in sets]
     declared = [places_as_needed(account, one.legacy) for one in sets]
-    refuse_overlaps(sets, targets, declared)
+    overlap.refuse_overlaps(sets, targets, declared)
     scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key])
     # All legacy directories first: a link in a target then has its classification already.
     legacy = [scanner.scans_of(one, places) for one, places in zip(sets, declared)]
@@ -102,56 +93,56 @@ def _scan_and_plan(
         # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
         probe.begin({one.name: one.reads_now() for one in scans})
     scanner.forget_classifications()
-    resolve_identities(_features(scanner.all() + [one.scan for one in scans]), digest_on_disk)
-    return plan_host(scans, scanner.keys(), policy)
+    identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), identity.digest_on_disk)
+    return host.plan_host(scans, scanner.keys(), policy)
 
 
-def _target_place(one: FeatureSet, account: Account) -> Place:
+def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
     place = look_up_as_needed(account, one.target)
     if place.in_the_way:
-        raise FeatureError(
-            f"feature set '{one.name}': target {display(one.target)} is a file or lies below one: move that away or name another"
+        raise errors.FeatureError(
+            f"feature set '{one.name}': target {paths.display(one.target)} is a file or lies below one: move that away or name another"
             " target"
         )
     return place
 
 
-def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account: Account) -> DirectoryScan:
-    accept = any_filter([(one.reads, ()), (one.patterns, one.exclude)])
+def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account: accounts.Account) -> model.DirectoryScan:
+    accept = names.any_filter([(one.reads, ()), (one.patterns, one.exclude)])
     known, find = scanner.known_for(one.criteria), scanner.finder(one.criteria)
-    options = ScanOptions(recursive=one.layout == "tree", follow=False, keep_names=True, find=find)
+    options = directories.ScanOptions(recursive=one.layout == "tree", follow=False, keep_names=True, find=find)
     return scan_as_needed(account, place, accept, one.criteria, known, options)
 
 
-def _scan_set(one: FeatureSet, account: Account, legacy: List[LegacyScan], scan: DirectoryScan) -> SetScan:
-    reads = name_filter(one.reads)
+def _scan_set(one: FeatureSet, account: accounts.Account, legacy: List[model.LegacyScan], scan: model.DirectoryScan) -> state.SetScan:
+    reads = names.name_filter(one.reads)
     read = [entry for entry in scan.entries if reads(entry.name)]
     features = [entry for entry in read if entry.is_feature]
 
-    def data(entry: Entry) -> bytes:
-        return digest_on_disk((one.target, entry))
+    def data(entry: model.Entry) -> bytes:
+        return identity.digest_on_disk((one.target, entry))
 
     fully_scanned = scan.state != UNREADABLE and not scan.gap_count
-    return SetScan(
+    return state.SetScan(
         feature_set=one,
         scan=scan,
         legacy=legacy,
-        incoming=inspect_staging_as_needed(account, one),
+        incoming=staging.inspect_staging_as_needed(account, one),
         read=read,
         features=features,
-        digest=digest_of_set(one.target, features, fully_scanned, data if one.verify == "full" else None),
-        unmounted=one.mount is not None and not is_mount_point(one.mount),
+        digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if one.verify == "full" else None),
+        unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
     )
 
 
-def _features(scans: Iterable[DirectoryScan]) -> Iterable[Located]:
+def _features(scans: Iterable[model.DirectoryScan]) -> Iterable[identity.Located]:
     for scan in scans:
         for entry in scan.entries:
             if entry.is_feature:
                 yield scan.path, entry
 
 
-def _look_behind(one: PlannedSet, planned: Sequence[PlannedSet], account: Account) -> Discovery:
+def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], account: accounts.Account) -> model.Discovery:
     """What lies in the folders of the set's legacy directories that were not entered.
 
     One that could not be looked at in full is among the directories as well, without a feature.
@@ -162,23 +153,23 @@ def _look_behind(one: PlannedSet, planned: Sequence[PlannedSet], account: Accoun
     entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
     scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key])
     found = scanner.scans_of(entered, places)
-    return Discovery(
+    return model.Discovery(
         [(behind.place.path, len(behind.features)) for behind in found if behind.features or not behind.fully_scanned]
     )
 
 
 def _search(
-    planned: Sequence[PlannedSet], account: Account, policy: Policy, searching: Sequence[FeatureSet]
-) -> Dict[str, Discovery]:
+    planned: Sequence[state.PlannedSet], account: accounts.Account, policy: Policy, searching: Sequence[FeatureSet]
+) -> Dict[str, model.Discovery]:
     places = [one.scan.place for one in planned] + [legacy.place for one in planned for legacy in one.legacy]
     known: List[Tuple[int, int]] = [place.key for place in places if place.key]
     # As the training user: what that account cannot read is not a find.
     # Imported where it is needed, and before the other process starts, which may not be able to.
-    from .._scan.search import discover
+    from .._scan import search
 
-    found: Dict[str, Discovery] = run_as(account, discover, policy.search_roots, list(searching), known)
+    found: Dict[str, model.Discovery] = become.run_as(account, search.discover, policy.search_roots, list(searching), known)
     return found
 
 
-def _with_discovered(one: FeatureSet, discovery: Discovery) -> FeatureSet:
+def _with_discovered(one: FeatureSet, discovery: model.Discovery) -> FeatureSet:
     return replace(one, legacy=one.legacy + tuple(path for path, _count in discovery.directories))

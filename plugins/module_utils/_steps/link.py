@@ -8,25 +8,21 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from .. import errors
 from .._apply.links import LinkCounts, apply_links
+from .._plan import readiness
 from .._plan.host import plan_of_removal
 from .._plan.links import SetPlan
-from .._plan.readiness import assess
 from .._plan.state import HostState, SetState
-from .._scan.places import UNREADABLE
+from .._scan import places
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.capabilities import OWNERSHIP, SYMLINKS, as_writer, choose_writer
-from .._system.paths import display
-from .._system.samples import SAMPLES
-from .._system.words import count
-from ..errors import FeatureError
+from .._system import accounts, capabilities, paths, samples, words
 from .inspect import inspect_host
 
 
 def run_links(
-    sets: Sequence[FeatureSet], account: Account, policy: Policy, state: str, check_mode: bool
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, state: str, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
     host = inspect_host(
@@ -54,7 +50,7 @@ def carry_out(host: HostState, plans: Sequence[SetPlan], check_mode: bool) -> Di
         if check_mode or plan.is_empty:
             counts = _predicted(one, plan)
         else:
-            counts = as_writer(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
+            counts = capabilities.as_writer(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
         # What was done, not what was meant to be: a name may be taken that differs in case alone, on a disk that ignores it.
         done = counts.linked or counts.removed or counts.created_target
         result["changed"] = result["changed"] or bool(done)
@@ -72,21 +68,21 @@ def carry_out(host: HostState, plans: Sequence[SetPlan], check_mode: bool) -> Di
     return result
 
 
-def _writer(one: SetState, plan: SetPlan, account: Account) -> Optional[Account]:
+def _writer(one: SetState, plan: SetPlan, account: accounts.Account) -> Optional[accounts.Account]:
     """Who carries the plan out; FeatureError, in check mode too, where the file system cannot take links."""
     if plan.is_empty:
         return None
-    needs = [SYMLINKS] if plan.to_create or plan.to_replace else []
+    needs = [capabilities.SYMLINKS] if plan.to_create or plan.to_replace else []
     if one.target_key is None or any("/" in name for name, _text in plan.to_create):
-        needs.append(OWNERSHIP)  # of the directories that are made
-    return choose_writer(one.target, account, needs)
+        needs.append(capabilities.OWNERSHIP)  # of the directories that are made
+    return capabilities.choose_writer(one.target, account, needs)
 
 
 def _refuse(host: HostState) -> None:
     """Stops before the first change where a set's status is unknown or names contradict each other."""
     for one in host.sets:
         if one.status is None or one.plan.conflicts:
-            raise FeatureError(assess(one, host).obstacles[0])
+            raise errors.FeatureError(readiness.assess(one, host).obstacles[0])
 
 
 def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
@@ -94,14 +90,14 @@ def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
     for one, plan in zip(host.sets, plans):
         going = {name for name, _text in plan.to_remove}
         staying = [entry.link_target for entry in one.scan.entries if entry.link_target and entry.path not in going]
-        if one.scan.state == UNREADABLE:
-            raise FeatureError(f"{one.scan.reason}: make it readable and run again, since links may lie there")
+        if one.scan.state == places.UNREADABLE:
+            raise errors.FeatureError(f"{one.scan.reason}: make it readable and run again, since links may lie there")
         for legacy in one.legacy:
-            reasons = [legacy.reason] if legacy.state == UNREADABLE else legacy.scan.gaps[:1] if legacy.scan else []
+            reasons = [legacy.reason] if legacy.state == places.UNREADABLE else legacy.scan.gaps[:1] if legacy.scan else []
             below = legacy.place.path.rstrip("/") + "/"
             if reasons and any(text.startswith(below) for text in staying):
-                raise FeatureError(
-                    f"{reasons[0]}: make it readable and run again, since links in {display(one.target)} lead there"
+                raise errors.FeatureError(
+                    f"{reasons[0]}: make it readable and run again, since links in {paths.display(one.target)} lead there"
                 )
 
 
@@ -118,14 +114,14 @@ def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:
 def _actions(one: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
     """At most ten actions: some of each sort."""
     sorts = [
-        [("remove", name, text) for name, text in plan.to_remove[:SAMPLES]],
-        [("replace", name, text) for name, text, _old in plan.to_replace[:SAMPLES]],
-        [("link", name, text) for name, text in plan.to_create[:SAMPLES]],
+        [("remove", name, text) for name, text in plan.to_remove[:samples.SAMPLES]],
+        [("replace", name, text) for name, text, _old in plan.to_replace[:samples.SAMPLES]],
+        [("link", name, text) for name, text in plan.to_create[:samples.SAMPLES]],
     ]
-    share = SAMPLES // max(1, sum(bool(sort) for sort in sorts))
+    share = samples.SAMPLES // max(1, sum(bool(sort) for sort in sorts))
     target = one.target.rstrip("/")
     return [
-        (action, display(f"{target}/{name}"), display(text)) for sort in sorts for action, name, text in sort[:share]
+        (action, paths.display(f"{target}/{name}"), paths.display(text)) for sort in sorts for action, name, text in sort[:share]
     ]
 
 
@@ -133,14 +129,14 @@ def _diff(one: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> 
     links = sum(entry.link_target is not None for entry in one.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]
-    before = [count(links, "link")] + gone
-    after = [count(links + len(plan.to_create) - len(plan.to_remove), "link")] + made
+    before = [words.count(links, "link")] + gone
+    after = [words.count(links + len(plan.to_create) - len(plan.to_remove), "link")] + made
     hidden = len(plan.to_create) + len(plan.to_replace) + len(plan.to_remove) - len(actions)
     if hidden > 0:
         after.append(f"and {hidden} more")
     return {
-        "before_header": display(one.target),
-        "after_header": display(one.target),
+        "before_header": paths.display(one.target),
+        "after_header": paths.display(one.target),
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),
     }

@@ -17,42 +17,39 @@ import os
 import zlib
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .._access.opening import begin_to_open
+from .._access import opening
+from .._scan import unchanged
 from .._scan.places import Place, ancestry, look_up_as_needed, places_as_needed, whereabouts
-from .._scan.unchanged import Folder, close, listings, unchanged
+from .._spec import options
 from .._spec.names import name_filter
-from .._spec.options import PLAN_ARGUMENTS
-from .._system import kept_files
-from .._system.accounts import Account
-from .._system.code_version import code_version
-from .._system.paths import is_below
+from .._system import accounts, code_version, kept_files, paths
 
 _ACCOUNTS = ("/etc/passwd", "/etc/group")
 
 
-def witness_name(params: Mapping[str, Any], account: Account) -> str:
+def witness_name(params: Mapping[str, Any], account: accounts.Account) -> str:
     """The file of the witness: one for each group of targets and account."""
     text = "\0".join([account.name, *(str(one.get("target")) for one in params["sets"])])
     return f"look-{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}.json"
 
 
-def basis_of(params: Mapping[str, Any], account: Account) -> Dict[str, Any]:
+def basis_of(params: Mapping[str, Any], account: accounts.Account) -> Dict[str, Any]:
     """What an answer rests on besides the file systems: the code, the accounts, and what was asked."""
-    asked = {name: params.get(name) for name in PLAN_ARGUMENTS}
+    asked = {name: params.get(name) for name in options.PLAN_ARGUMENTS}
     text = json.dumps([asked, account], sort_keys=True, default=str)
     return {
-        "code": code_version(),
+        "code": code_version.code_version(),
         "asked": hashlib.sha256(text.encode("ascii")).hexdigest(),
         "accounts": [[info.st_ino, info.st_size, info.st_ctime_ns] for info in map(os.stat, _ACCOUNTS)],
     }
 
 
-def target_now(account: Account, path: str) -> str:
+def target_now(account: accounts.Account, path: str) -> str:
     """A digest of what lies at the path of a target, and of where that is."""
     return _digest([look_up_as_needed(account, path)])
 
 
-def legacy_now(account: Account, path: str) -> str:
+def legacy_now(account: accounts.Account, path: str) -> str:
     """The same of the directories behind a legacy path, globs expanded."""
     return _digest(places_as_needed(account, [path]))
 
@@ -62,7 +59,7 @@ def _digest(places: Sequence[Place]) -> str:
     return hashlib.sha256(repr(found).encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, Any]]:
+def recall(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dict[str, Any]]:
     """The facts of the last look, where nothing that they rest on has changed and the user can open every feature; else None.
 
     params: those of the module.
@@ -87,7 +84,7 @@ def recall(params: Mapping[str, Any], account: Account) -> Optional[Dict[str, An
         return None
 
 
-def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account: Account) -> bool:
+def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account: accounts.Account) -> bool:
     return (
         witness["basis"] == basis_of(params, account)
         and all(os.path.ismount(path_of(path)) for path in witness["mounts"])
@@ -98,12 +95,12 @@ def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account
     )
 
 
-def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> Folder:
-    return Folder(path_of(path), (dev, ino), ctime, entries, int(names), tuple(digests))
+def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> unchanged.Folder:
+    return unchanged.Folder(path_of(path), (dev, ino), ctime, entries, int(names), tuple(digests))
 
 
-def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[Folder], account: Account) -> bool:
-    found = listings(folders)
+def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[unchanged.Folder], account: accounts.Account) -> bool:
+    found = unchanged.listings(folders)
     if found is None:
         return False
     try:
@@ -116,19 +113,19 @@ def _holds_what_it_held(sets: Mapping[str, Any], folders: Sequence[Folder], acco
                 return False
             if target in names:
                 directories.append((target, features))
-        opens = begin_to_open(account, directories)
-        same = unchanged(folders, found)
+        opens = opening.begin_to_open(account, directories)
+        same = unchanged.unchanged(folders, found)
         # Asked in any case: a child is waited for.
         return opens() and same
     finally:
-        close(found)
+        unchanged.close(found)
 
 
 def _features(target: str, one: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> List[str]:
     """The paths below a target that the trainer reads as features."""
     reads, found = name_filter(one["reads"]), []
     for folder, inside in names.items():
-        if folder == target or (one["tree"] and is_below(folder, target)):
+        if folder == target or (one["tree"] and paths.is_below(folder, target)):
             prefix = folder[len(target) :].strip("/")
             found += [os.path.join(prefix, name) for name in inside if reads(name)] if prefix else [name for name in inside if reads(name)]
     exceptions = set(map(bytes.fromhex, one["exceptions"]))

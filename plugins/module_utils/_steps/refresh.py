@@ -11,15 +11,14 @@ from typing import Any, Dict, Mapping, Sequence
 
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.mounts import read_mountinfo
+from .._system import accounts, mounts
 from .facts import facts
 from .inspect import inspect_host
 
 REFRESH_FACTS: Dict[str, Any] = {"refresh_facts": {"type": "bool", "default": False}}
 
 
-def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: Account, policy: Policy) -> Dict[str, Any]:
+def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy) -> Dict[str, Any]:
     """What the module's result gains: the facts of a new look where it was asked for one, outside check mode."""
     if not module.params["refresh_facts"] or module.check_mode:
         return {}
@@ -27,8 +26,8 @@ def refresh_facts(module: Any, sets: Sequence[FeatureSet], account: Account, pol
 
 
 def facts_now(
-    sets: Sequence[FeatureSet], account: Account, policy: Policy, declared: Sequence[Mapping[str, Any]]
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
     """The facts of a look after the work: nothing is planned to go, and nothing searched for, since that was done before."""
     now = inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
-    return facts(now, read_mountinfo(), declared)
+    return facts(now, mounts.read_mountinfo(), declared)

@@ -9,37 +9,37 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional
 
-from .._system.accounts import Account
+from .._system import accounts
 from .recall import recall
 
 if TYPE_CHECKING:
-    from .._plan.state import HostState
+    from .._plan import state
 
 
 class Inspected(NamedTuple):
     """What is true of a host. C(host) is None where a witness said so, and nothing was scanned."""
 
     facts: Dict[str, Any]
-    host: Optional[HostState]
+    host: Optional[state.HostState]
 
 
-def inspect_or_recall(params: Mapping[str, Any], account: Account, check_mode: bool) -> Inspected:
+def inspect_or_recall(params: Mapping[str, Any], account: accounts.Account, check_mode: bool) -> Inspected:
     """The facts that a module's parameters ask for. A look leaves a witness (not in check mode). FeatureError for bad parameters."""
     known = recall(params, account)
     if known is not None:
         return Inspected(known, None)
     # Imported where it is needed: an unchanged host needs none of it.
-    from .._spec.arguments import parse_policy
+    from .._spec import arguments
     from .._spec.sets import parse_sets, resolve_sets
-    from .._system.mounts import read_mountinfo
+    from .._system import mounts
     from .facts import facts
     from .inspect import inspect_host
     from .witness import leave_witness
 
     started = time.time()
     sets = resolve_sets(parse_sets(params["sets"]), account.home)
-    host = inspect_host(sets, account, parse_policy(params, account))
-    found = facts(host, read_mountinfo(), params["sets"])
+    host = inspect_host(sets, account, arguments.parse_policy(params, account))
+    found = facts(host, mounts.read_mountinfo(), params["sets"])
     if not check_mode:
         leave_witness(params, host, found, started)
     return Inspected(found, host)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Mapping
 
-from .._plan.state import HostState, SetState
-from .._scan.fingerprint import Unfit, survey
+from .._plan import state
+from .._scan import fingerprint, staging_paths
 from .._scan.places import ABSENT, PRESENT
-from .._scan.staging_paths import manifest_path, staging_path
-from .._system import kept_files
-from .._system.mounts import read_mountinfo
+from .._system import kept_files, mounts
 from .recall import basis_of, legacy_now, target_now, text_of, witness_name
 
 # A change that comes within the clock's grain of another one looks like it, and a clock may be set back a little.
@@ -23,7 +21,7 @@ AGE = 120.0
 MOST_EXCEPTIONS = 1000
 
 
-def leave_witness(params: Mapping[str, Any], host: HostState, facts: Dict[str, Any], started: float) -> None:
+def leave_witness(params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any], started: float) -> None:
     """Never fails: without a witness the next look is a full one.
 
     params: the module's, of which the look was made. started: time.time() from before the look.
@@ -37,7 +35,7 @@ def leave_witness(params: Mapping[str, Any], host: HostState, facts: Dict[str, A
         return
     try:
         witness = {**_what_it_rests_on(params, host, started), "sets": sets}
-    except (OSError, Unfit):
+    except (OSError, fingerprint.Unfit):
         return
     # The sets as they were given are told with the facts, and not kept.
     told = {name: {**one, "declared": None} for name, one in facts["feature_sets"].items()}
@@ -45,7 +43,7 @@ def leave_witness(params: Mapping[str, Any], host: HostState, facts: Dict[str, A
     kept_files.save(witness_name(params, host.account), text.encode("ascii"))
 
 
-def _can_be_told_again(one: SetState) -> bool:
+def _can_be_told_again(one: state.SetState) -> bool:
     return (
         one.feature_set.verify == "quick"
         and not one.discovery.directories
@@ -55,7 +53,7 @@ def _can_be_told_again(one: SetState) -> bool:
     )
 
 
-def _what_is_opened(one: SetState) -> Dict[str, Any]:
+def _what_is_opened(one: state.SetState) -> Dict[str, Any]:
     return {
         "target": text_of(one.target),
         "reads": list(one.feature_set.reads),
@@ -65,7 +63,7 @@ def _what_is_opened(one: SetState) -> Dict[str, Any]:
     }
 
 
-def _what_it_rests_on(params: Mapping[str, Any], host: HostState, started: float) -> Dict[str, Any]:
+def _what_it_rests_on(params: Mapping[str, Any], host: state.HostState, started: float) -> Dict[str, Any]:
     account, sets = host.account, [one.feature_set for one in host.sets]
     legacy = dict.fromkeys(path for one in sets for path in one.legacy)
     found = {
@@ -73,13 +71,13 @@ def _what_it_rests_on(params: Mapping[str, Any], host: HostState, started: float
         "targets": [[text_of(one.target), target_now(account, one.target)] for one in sets],
         "legacy": [[text_of(path), legacy_now(account, path)] for path in legacy],
         "mounts": [text_of(one.mount) for one in sets if one.mount is not None],
-        "absent": [text_of(path(one.target)) for one in sets for path in (staging_path, manifest_path)],
+        "absent": [text_of(path(one.target)) for one in sets for path in (staging_paths.staging_path, staging_paths.manifest_path)],
     }
     scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
     most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
     places = [one.scan.place for one in host.sets] + [legacy.place for one in host.sets for legacy in one.legacy]
     roots = {place.path: place.key for place in places if place.key}
-    folders = survey(list(roots), read_mountinfo(), most, int((started - AGE) * 1e9))
+    folders = fingerprint.survey(list(roots), mounts.read_mountinfo(), most, int((started - AGE) * 1e9))
     if any(one.key != roots.get(one.path, one.key) for one in folders):
-        raise Unfit  # another directory than the one that was looked at: a mount changes no time
+        raise fingerprint.Unfit  # another directory than the one that was looked at: a mount changes no time
     return {**found, "folders": [[text_of(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}

@@ -16,7 +16,7 @@ import pwd
 from functools import lru_cache
 from typing import NamedTuple, Optional, Tuple
 
-from ..errors import FeatureError, named
+from .. import errors
 
 
 class Account(NamedTuple):
@@ -68,8 +68,8 @@ def _named(name: str) -> Account:
             return _of_entry(pwd.getpwuid(int(name)))
         except (KeyError, OverflowError):
             pass
-    raise FeatureError(
-        f"{named('user')}: this host has no account '{name}': "
+    raise errors.FeatureError(
+        f"{errors.named('user')}: this host has no account '{name}': "
         "create it, or name the account that runs the training"
     )
 

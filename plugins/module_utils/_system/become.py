@@ -14,7 +14,7 @@ import signal
 from functools import partial
 from typing import Any, Callable, NoReturn, Tuple
 
-from ..errors import REPORT_TO, FeatureError, named, our_fault
+from .. import errors
 from .accounts import Account, user_name
 
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
@@ -40,9 +40,9 @@ def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Call
         return partial(function, *args)
     if own != 0:
         me = user_name(own)
-        raise FeatureError(
+        raise errors.FeatureError(
             f"cannot become user {account.name} to see what that user may read: user {me} has no right to: "
-            f"set {named('become')} to true or {named('user')} to {me}"
+            f"set {errors.named('become')} to true or {errors.named('user')} to {me}"
         )
     for codec in _CODECS:
         codecs.lookup(codec)  # a codec is a module, imported at its first use
@@ -69,14 +69,14 @@ def _unpack(account: Account, answer: bytes, status: int) -> Any:
     try:
         kind, value = _Unpickler(io.BytesIO(answer)).load()
     except (EOFError, ValueError, TypeError, AttributeError, ImportError, IndexError, pickle.UnpicklingError) as error:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"the look as user {account.name} ended early ({ended}; {error}): run again, and report it"
-            f" at {REPORT_TO} if it stays so"
+            f" at {errors.REPORT_TO} if it stays so"
         ) from None
     if kind == "result":
         return value
     if kind == "feature_error":
-        raise FeatureError(value)
+        raise errors.FeatureError(value)
     number, text, path = value
     raise OSError(number, text, path)
 
@@ -90,13 +90,13 @@ def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...]
         try:
             _become(account)
             answer: Tuple[str, Any] = ("result", function(*args))
-        except FeatureError as error:
+        except errors.FeatureError as error:
             answer = ("feature_error", str(error))
         except OSError as error:
             answer = ("os_error", (error.errno, error.strerror, error.filename))
         except BaseException as error:  # pylint: disable=broad-except
             # A fault of ours: the parent has to say where, the child's own traceback goes nowhere.
-            answer = ("feature_error", str(our_fault(f"the look as user {account.name} failed", error)))
+            answer = ("feature_error", str(errors.our_fault(f"the look as user {account.name} failed", error)))
         with os.fdopen(writer, "wb") as stream:
             pickle.dump(answer, stream, protocol=4)
         code = 0
@@ -110,7 +110,7 @@ def _become(account: Account) -> None:
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
     if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3 or _effective_capabilities():
-        raise FeatureError(
+        raise errors.FeatureError(
             f"cannot become user {account.name}: this system keeps root's rights in a process that gave them up, "
             "so what that user may read is unknown: run without a security context that does so"
         )

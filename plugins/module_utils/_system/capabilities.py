@@ -18,7 +18,7 @@ import stat
 import time
 from typing import Any, Callable, NamedTuple, Optional, Sequence
 
-from ..errors import FeatureError
+from .. import errors
 from .accounts import Account, user_name
 from .become import run_as
 from .mounts import file_system_of
@@ -103,7 +103,7 @@ def choose_writer(path: str, account: Account, needs: Sequence[Capability]) -> O
             return account
     elif not refusal.words:
         return None  # who may not write is told by who tries, with the path that refuses
-    raise FeatureError(_sentence(path, account, refusal))
+    raise errors.FeatureError(_sentence(path, account, refusal))
 
 
 def as_writer(writer: Optional[Account], function: Callable[..., Any], *args: Any) -> Any:
@@ -171,7 +171,7 @@ def _try_in(existing: str, parent: int, account: Account, needs: Sequence[Capabi
 
 def _clear_killed(existing: str, parent: int) -> None:
     """Removes what trials left that were killed; of ours alone."""
-    with contextlib.suppress(OSError, FeatureError):
+    with contextlib.suppress(OSError, errors.FeatureError):
         for name in os.listdir(parent):
             if name.startswith(_TRIAL):
                 info = os.lstat(name, dir_fd=parent)
@@ -188,7 +188,7 @@ def _remove(existing: str, parent: int, name: str) -> None:
             return
         except OSError as error:
             if turn + 1 == _TRIES:
-                raise FeatureError(
+                raise errors.FeatureError(
                     f"{display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
                     f" ({error.strerror}): mend that file system, remove the directory and run again"
                 ) from None

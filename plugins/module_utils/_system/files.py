@@ -10,7 +10,7 @@ import os
 import stat
 from typing import Callable, Optional, Tuple, TypeVar
 
-from ..errors import FeatureError, our_fault
+from .. import errors
 from .paths import display
 
 T = TypeVar("T")
@@ -30,9 +30,9 @@ def with_file(
     try:
         info = os.fstat(fd)
         return use(fd, info, name) if stat.S_ISREG(info.st_mode) else None
-    except (OSError, FeatureError):
+    except (OSError, errors.FeatureError):
         raise
     except Exception as error:
-        raise our_fault(f"{display(shown[0])}/{display(shown[1])} could not be classified", error) from error
+        raise errors.our_fault(f"{display(shown[0])}/{display(shown[1])} could not be classified", error) from error
     finally:
         os.close(fd)

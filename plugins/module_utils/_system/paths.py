@@ -11,7 +11,7 @@ import pwd
 import re
 from typing import Tuple
 
-from ..errors import FeatureError
+from .. import errors
 
 # How the names begin under which we work; what a killed run left under them is removed by the next one.
 OURS = ".trainprep-"
@@ -37,7 +37,7 @@ def expand_home(path: str, home: str) -> str:
             try:
                 base = pwd.getpwnam(head[1:]).pw_dir
             except KeyError:
-                raise FeatureError(
+                raise errors.FeatureError(
                     f"{display(path)}: this host has no account '{head[1:]}': name an existing account or write the whole path"
                 ) from None
         path = base + slash + rest

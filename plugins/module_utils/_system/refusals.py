@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import named, variable_prefix
+from .. import errors
 
 
 def advice(error: OSError) -> str:
     """What to do where the system refuses to change something, for the end of a sentence."""
-    whose = "the role's" if variable_prefix() else "the task's"
-    refused = f"let {whose} user write there: root with {named('become')}, else the connecting one"
+    whose = "the role's" if errors.variable_prefix() else "the task's"
+    refused = f"let {whose} user write there: root with {errors.named('become')}, else the connecting one"
     found = {
         errno.EACCES: refused,
         errno.EPERM: refused,

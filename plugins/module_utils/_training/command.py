@@ -10,7 +10,7 @@ import re
 import shlex
 from typing import Sequence
 
-from ..errors import FeatureError, named
+from .. import errors
 
 _SESSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 _SCRIPT = re.compile(r"[^/\0\n]+\Z")
@@ -19,8 +19,8 @@ _SCRIPT = re.compile(r"[^/\0\n]+\Z")
 def check_session(name: str) -> str:
     """A session name that tmux keeps as it is and that can name a folder."""
     if not _SESSION.match(name):
-        raise FeatureError(
-            f"{named('session')} '{name}' cannot name a tmux session: use letters, digits, '_' and '-' only"
+        raise errors.FeatureError(
+            f"{errors.named('session')} '{name}' cannot name a tmux session: use letters, digits, '_' and '-' only"
         )
     return name
 
@@ -28,7 +28,7 @@ def check_session(name: str) -> str:
 def check_script(name: str) -> str:
     """The base name under which the script lies in the working directory."""
     if not _SCRIPT.match(name) or name in (".", ".."):
-        raise FeatureError(f"{named('script_name')}: '{name}' is not a file name: give the path of the training script")
+        raise errors.FeatureError(f"{errors.named('script_name')}: '{name}' is not a file name: give the path of the training script")
     return name
 
 

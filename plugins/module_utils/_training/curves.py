@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..errors import FeatureError
+from .. import errors
 from .history import History, Point, thin
 from .pace import pace
 from .reading import elapsed, open_log
@@ -45,7 +45,7 @@ def _runs_before(directory: str, session: str, name: str) -> List[Run]:
     for one in names[: RUNS - 1]:
         try:
             runs.append(read_run(os.path.join(root, one)))
-        except FeatureError:
+        except errors.FeatureError:
             continue  # damaged: no reason to hide the others
     return runs
 
@@ -55,7 +55,7 @@ def _curves_of(run: Run, limit: int, points: int, now: float) -> Dict[str, Any]:
     try:
         lines, whole = sample_lines(run, limit)
         history.read(lines)
-    except (OSError, FeatureError):
+    except (OSError, errors.FeatureError):
         pass  # no log, or none that may be read
     curves = history.curves()
     each = max(2, points // len(curves)) if curves else 0

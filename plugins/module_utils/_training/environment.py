@@ -16,78 +16,77 @@ import shutil
 import sys
 from typing import Dict, Mapping, Optional, Tuple
 
-from .._system.accounts import Account
-from .._system.paths import display, expand_home
-from .._system.programs import ask_program
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts, paths, programs
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _PATIENCE = 90
 
 
-def find_interpreter(account: Account, virtualenv: str) -> str:
+def find_interpreter(account: accounts.Account, virtualenv: str) -> str:
     """A Python that the user may run, for the launcher: the training's own only where there is no other."""
     for candidate in (sys.executable, shutil.which("python3", path=PATH), os.path.join(virtualenv, "bin", "python")):
         if candidate and os.access(candidate, os.X_OK):
-            command = [candidate, "-I", "-c", "import json, subprocess, threading"]
             with contextlib.suppress(OSError):
-                answer = ask_program(command, _PATIENCE)
+                answer = programs.ask_program([candidate, "-I", "-c", "import json, subprocess, threading"], _PATIENCE)
                 if answer and answer.code == 0:
                     return candidate
-    raise FeatureError(
-        f"user {account.name} may run no Python 3 on this host, not even {display(sys.executable)}: install python3 for all users"
+    raise errors.FeatureError(
+        f"user {account.name} may run no Python 3 on this host, not even {paths.display(sys.executable)}: install python3 for all users"
     )
 
 
-def login_environment(account: Account, interpreter: str, launcher: str) -> Tuple[Dict[str, str], str]:
+def login_environment(account: accounts.Account, interpreter: str, launcher: str) -> Tuple[Dict[str, str], str]:
     """The environment of a plain login of the user as the launcher finds it, and what is amiss with it."""
     try:
-        answer = ask_program([interpreter, "-I", "-c", launcher, "--login"], _PATIENCE, {"PATH": PATH, "LANG": "C.UTF-8"})
+        answer = programs.ask_program([interpreter, "-I", "-c", launcher, "--login"], _PATIENCE, {"PATH": PATH, "LANG": "C.UTF-8"})
         environment, problem = json.loads(answer.output.decode("utf-8") if answer else "")
     except (OSError, ValueError, TypeError):
-        raise FeatureError(
+        raise errors.FeatureError(
             f"the launcher does not tell the environment of a login of user {account.name}: run a login shell as that user to see why"
         ) from None
     return dict(environment), str(problem)
 
 
-def find_virtualenv(path: str, account: Account) -> str:
+def find_virtualenv(path: str, account: accounts.Account) -> str:
     """The virtual or conda environment in this folder, its whole path; empty where none is named."""
     if not path:
         return ""
-    path = expand_home(path, account.home)
-    advice = f"create it, or set {named('virtualenv')} (empty: the host's python3)"
+    path = paths.expand_home(path, account.home)
     if not os.path.isdir(path):
-        raise FeatureError(f"the virtual environment {display(path)} is not there for user {account.name}: {advice}")
+        raise errors.FeatureError(f"the virtual environment {paths.display(path)} is not there for user {account.name}: {_another()}")
     marks = (os.path.join(path, *names) for names in (("conda-meta",), ("bin", "activate"), ("pyvenv.cfg",)))
     if not any(os.access(mark, os.R_OK) for mark in marks):
-        raise FeatureError(
-            f"{display(path)} is neither a virtual environment (bin/activate) nor a conda environment (conda-meta) that user"
-            f" {account.name} can read: {advice}"
+        raise errors.FeatureError(
+            f"{paths.display(path)} is neither a virtual environment (bin/activate) nor a conda environment (conda-meta) that user"
+            f" {account.name} can read: {_another()}"
         )
     return path
 
 
-def find_python(virtualenv: str, login: Mapping[str, str], account: Account) -> str:
+def find_python(virtualenv: str, login: Mapping[str, str], account: accounts.Account) -> str:
     """The interpreter of a training script."""
     if not virtualenv:
         found: Optional[str] = shutil.which("python3", path=login.get("PATH") or PATH)
         if not found:
-            raise FeatureError(f"user {account.name} finds no python3 on this host: install it, or set {named('virtualenv')}")
+            raise errors.FeatureError(f"user {account.name} finds no python3 on this host: install it, or set {errors.named('virtualenv')}")
         return found
     python = os.path.join(virtualenv, "bin", "python")
     if not os.access(python, os.X_OK):
-        raise FeatureError(
-            f"the virtual environment {display(virtualenv)} has no bin/python that user {account.name} may run:"
-            f" create it, or set {named('virtualenv')} (empty: the host's python3)"
+        raise errors.FeatureError(
+            f"the virtual environment {paths.display(virtualenv)} has no bin/python that user {account.name} may run: {_another()}"
         )
     return python
 
 
-def check_program(program: str, variable: str, path: str, account: Account) -> None:
+def _another() -> str:
+    return f"create it, or set {errors.named('virtualenv')} (empty: the host's python3)"
+
+
+def check_program(program: str, variable: str, path: str, account: accounts.Account) -> None:
     """A program without a path has to be found; whether one with a path is there is known only in its folder."""
     if not program or "/" in program or shutil.which(program, path=path):
         return
-    raise FeatureError(
-        f"{variable}: user {account.name} finds no program '{program}' in {display(path)}: install it there, or give its whole path"
+    raise errors.FeatureError(
+        f"{variable}: user {account.name} finds no program '{program}' in {paths.display(path)}: install it there, or give its whole path"
     )

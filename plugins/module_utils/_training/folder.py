@@ -14,29 +14,29 @@ import shutil
 import time
 from typing import Dict, Optional, Sequence, Tuple
 
-from .._system.accounts import Account
+from .. import errors
+from .._system import accounts
 from .._system.paths import display
-from ..errors import FeatureError, named
 
 PROJECT = "project"  # in a run's folder
 STAGED = ".project-"  # beside the runs, on its way there
 
 
-def make_directories(account: Account, paths: Sequence[str], check: bool) -> None:
+def make_directories(account: accounts.Account, paths: Sequence[str], check: bool) -> None:
     for path in paths:
         if check or os.path.isdir(path):
             continue
         try:
             os.makedirs(path, 0o755, exist_ok=True)
         except OSError as error:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{display(path)} cannot be made by user {account.name} ({error.strerror}):"
-                f" create it for that user, or set {named('dir')}"
+                f" create it for that user, or set {errors.named('dir')}"
             ) from None
     for path in paths:
         if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
-            raise FeatureError(
-                f"{display(path)} is not writable for user {account.name}: give it to that user, or set {named('dir')}"
+            raise errors.FeatureError(
+                f"{display(path)} is not writable for user {account.name}: give it to that user, or set {errors.named('dir')}"
             )
 
 
@@ -48,7 +48,7 @@ def lock_runs(runs: str, check: bool) -> Optional[int]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise FeatureError(f"another deploy is at work in {display(runs)}: wait for it to end") from None
+        raise errors.FeatureError(f"another deploy is at work in {display(runs)}: wait for it to end") from None
     return handle
 
 
@@ -74,7 +74,7 @@ def write_file(path: str, content: str, mode: int) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(new)
-        raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
+        raise errors.FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
 
 
 def new_run(runs: str, files: Dict[str, Tuple[str, int]], tree: str = "") -> str:
@@ -100,5 +100,5 @@ def new_run(runs: str, files: Dict[str, Tuple[str, int]], tree: str = "") -> str
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                     raise
     except OSError as error:
-        raise FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place") from None
-    raise FeatureError(f"{display(runs)} has a hundred runs of this second: wait a moment and deploy again")
+        raise errors.FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place") from None
+    raise errors.FeatureError(f"{display(runs)} has a hundred runs of this second: wait a moment and deploy again")

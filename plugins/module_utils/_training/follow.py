@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from .._system.accounts import Account
+from .._system import accounts
 from ..errors import NAMING
 from .command import check_session
 from .log import FILTERS, TRAINING, epoch_of, overwritten, read_progress, visible, wanted
@@ -40,7 +40,7 @@ _TAIL = 64 << 10  # bytes of the log that are searched for the error that ended 
 
 
 def read_on(
-    account: Account, directory: str, session: str, name: str, offset: int, limit: int, which: str, stale_after: float
+    account: accounts.Account, directory: str, session: str, name: str, offset: int, limit: int, which: str, stale_after: float
 ) -> Dict[str, Any]:
     """The lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
 

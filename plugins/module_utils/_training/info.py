@@ -13,14 +13,11 @@ import stat
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .._spec.policy import Policy
+from .. import errors
+from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
-from .._steps.facts import facts
-from .._steps.inspect import inspect_host
-from .._system.accounts import Account
-from .._system.paths import display
-from .._system.programs import ask_program
-from ..errors import FeatureError
+from .._steps import facts, inspect
+from .._system import accounts, paths, programs
 from .command import check_session
 from .curves import session_curves
 from .data import compare_data
@@ -42,7 +39,7 @@ _GPU_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total"
 
 
 def look(
-    account: Account,
+    account: accounts.Account,
     directory: str,
     session: str,
     sets: Sequence[Mapping[str, Any]],
@@ -87,13 +84,13 @@ def _process(run_state: RunState) -> Dict[str, Any]:
         "running": True,
         "pid": process.pid,
         "in_session": run_state.in_session or process in run_state.others,
-        "command": [display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
+        "command": [paths.display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
         "others": _others(run_state),
     }
 
 
 def _others(run_state: RunState) -> List[Dict[str, Any]]:
-    return [{"pid": one.pid, "name": display(one.name)} for one in run_state.others if one != run_state.process][:10]
+    return [{"pid": one.pid, "name": paths.display(one.name)} for one in run_state.others if one != run_state.process][:10]
 
 
 def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:
@@ -189,7 +186,7 @@ def newest_checkpoint(
                 newest = (info.st_mtime, entry.path, info.st_size)
     if not newest[1]:
         return None
-    return {"path": display(newest[1]), "bytes": newest[2], "age": max(0.0, time.time() - newest[0])}
+    return {"path": paths.display(newest[1]), "bytes": newest[2], "age": max(0.0, time.time() - newest[0])}
 
 
 def gpus() -> List[Dict[str, Any]]:
@@ -198,7 +195,7 @@ def gpus() -> List[Dict[str, Any]]:
     if not program:
         return []
     try:
-        answer = ask_program([program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"], 15)
+        answer = programs.ask_program([program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"], 15)
     except OSError:
         return []
     return parse_gpus(answer.output.decode("utf-8", "replace")) if answer and answer.code == 0 else []
@@ -245,7 +242,7 @@ def _disk(directory: str) -> Dict[str, Optional[int]]:
 
 
 def count_features(
-    account: Account, record: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]
+    account: accounts.Account, record: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
     """The features in the targets, by the code of C(feature_facts); C(count) is None where they are unknown.
 
@@ -268,8 +265,8 @@ def count_features(
         answer["problem"] = "no feature sets are known: no run has recorded any, and none were given"
         return answer
     try:
-        found = facts(inspect_host(resolve_sets(parse_sets(raw), account.home), account, Policy()))
-    except FeatureError as error:
+        found = facts.facts(inspect.inspect_host(resolve_sets(parse_sets(raw), account.home), account, policy.Policy()))
+    except errors.FeatureError as error:
         answer["problem"] = str(error)
         return answer
     answer["status"], answer["ready"] = found["feature_status"], found["features_ready"]

@@ -17,9 +17,8 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from .._system.accounts import Account, user_name
-from .._system.programs import ask_program
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts, programs
 
 STAY, SYSTEM, USER = "stay", "system", "user"
 
@@ -86,7 +85,7 @@ def cgroup_of(pid: int) -> str:
 class Lifetime:
     """Asked before a start, in check mode too (`__init__` raises), and acted on with the start."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: accounts.Account) -> None:
         self._account = account
         self._logind = Logind()
         self.place: str = STAY
@@ -96,17 +95,17 @@ class Lifetime:
         self._logind = parse_logind(said)
         place = self._place_of(os.getpid())
         if place is None:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"logind ends the processes of user {account.name} with the connection (KillUserProcesses=yes), so the training"
                 f" would not live: have an administrator run `loginctl enable-linger {account.name}`, or deploy with"
-                f" {named('become')}=true"
+                f" {errors.named('become')}=true"
             )
         self.place = place
 
     def _place_of(self, pid: int) -> Optional[str]:
         cgroup = cgroup_of(pid)
         owner = re.search(r"/user-(\d+)\.slice/", cgroup)
-        name = user_name(int(owner.group(1))) if owner else ""
+        name = accounts.user_name(int(owner.group(1))) if owner else ""
         return decide(cgroup, self._logind, os.geteuid() == 0, self._lingers(), name)
 
     def _lingers(self) -> bool:
@@ -117,9 +116,9 @@ class Lifetime:
         if self.place != USER:
             return ()
         if server and self._is_own(server) and self._place_of(server) == USER:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"a tmux server of user {self._account.name} is there that logind ends with the login it came from"
-                f" (KillUserProcesses=yes): end it (tmux kill-server), or deploy with {named('become')}=true"
+                f" (KillUserProcesses=yes): end it (tmux kill-server), or deploy with {errors.named('become')}=true"
             )
         unit = f"--unit=trainprep-{session}-{os.getpid()}"
         runtime = f"XDG_RUNTIME_DIR=/run/user/{self._account.uid}"
@@ -138,7 +137,7 @@ class Lifetime:
         changed = []
         if self._logind.removes_ipc and not self._lingers() and self._account.uid >= 1000:
             # Otherwise the user has no session when the connection ends, and logind removes the training's shared memory.
-            answer = ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE)
+            answer = programs.ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE)
             if answer and answer.code == 0:
                 changed.append(f"lingering was enabled for user {self._account.name}, so that logind leaves its shared memory alone")
         name = f"trainprep-{session}-{os.getpid()}.scope"
@@ -149,7 +148,7 @@ class Lifetime:
         deadline = time.monotonic() + _PATIENCE
         while any(cgroup_of(pid) == old for pid, old in zip(pids, before)):
             if time.monotonic() > deadline:
-                raise FeatureError(
+                raise errors.FeatureError(
                     f"systemd made no scope {name} for the training, which would end with the connection: look at"
                     " `systemctl status` on the host"
                 )
@@ -165,7 +164,7 @@ class Lifetime:
 
 def _busctl(arguments: Sequence[str]) -> str:
     try:
-        answer = ask_program(["busctl", *arguments], _PATIENCE)
+        answer = programs.ask_program(["busctl", *arguments], _PATIENCE)
     except OSError:
         return ""
     return answer.output.decode("utf-8", "replace") if answer and answer.code == 0 else ""

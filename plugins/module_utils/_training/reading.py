@@ -12,8 +12,8 @@ import stat
 import time
 from typing import List, Optional, Tuple
 
-from .._system.paths import OPEN_FILE, display
-from ..errors import FeatureError
+from .. import errors
+from .._system import paths
 from .runs import Run, RunState
 from .tmux import boot_id
 from .verdict import Observation
@@ -54,10 +54,10 @@ def elapsed(run: Optional[Run], now: float) -> Optional[float]:
 
 def open_log(run: Run) -> int:
     """A descriptor on the run's log."""
-    handle = os.open(run.log, OPEN_FILE)
+    handle = os.open(run.log, paths.OPEN_FILE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise FeatureError(f"{display(run.log)} is not a regular file: remove that run's folder")
+        raise errors.FeatureError(f"{paths.display(run.log)} is not a regular file: remove that run's folder")
     return handle
 
 

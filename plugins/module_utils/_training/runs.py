@@ -20,9 +20,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
-from .._system.accounts import Account
-from .._system.paths import OPEN_FILE, display, expand_home
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts, paths
 from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
 
 RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.log", "launcher.py", "environment.json"
@@ -81,12 +80,12 @@ class RunState:
         return self.process or (self.others[0] if self.others else None)
 
 
-def working_directory(path: str, account: Account) -> str:
+def working_directory(path: str, account: accounts.Account) -> str:
     """The working directory on this host, C(~) being the training user's home."""
-    directory = expand_home(path, account.home)
+    directory = paths.expand_home(path, account.home)
     if not directory.startswith("/"):
-        raise FeatureError(
-            f"{named('dir')} '{display(path)}' is a relative path: write it from / on, or with ~ for the training user's home"
+        raise errors.FeatureError(
+            f"{errors.named('dir')} '{paths.display(path)}' is a relative path: write it from / on, or with ~ for the training user's home"
         )
     return directory
 
@@ -99,21 +98,21 @@ def runs_of(directory: str, session: str) -> str:
 def read_json(path: str) -> Dict[str, Any]:
     """A small JSON object from a regular file; empty where there is none."""
     try:
-        handle = os.open(path, OPEN_FILE)
+        handle = os.open(path, paths.OPEN_FILE)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise FeatureError(f"{display(path)} cannot be read ({error.strerror}): let the training user read it") from None
+        raise errors.FeatureError(f"{paths.display(path)} cannot be read ({error.strerror}): let the training user read it") from None
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise FeatureError(f"{display(path)} is not a regular file: remove it and deploy again")
+            raise errors.FeatureError(f"{paths.display(path)} is not a regular file: remove it and deploy again")
         data = stream.read(_MAX_JSON)
     try:
         found = json.loads(data.decode("utf-8"))
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise FeatureError(f"{display(path)} is damaged: remove that run's folder, or deploy again")
+        raise errors.FeatureError(f"{paths.display(path)} is damaged: remove that run's folder, or deploy again")
     return found
 
 
@@ -130,14 +129,14 @@ def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FeatureError(
-            f"{display(os.path.join(root, LATEST))} cannot be read as a link ({error.strerror}): remove it and deploy again"
+        raise errors.FeatureError(
+            f"{paths.display(os.path.join(root, LATEST))} cannot be read as a link ({error.strerror}): remove it and deploy again"
         ) from None
     path = os.path.join(root, name)
     return read_run(path) if os.path.isdir(path) else None
 
 
-def observe(account: Account, directory: str, session: str, name: str = "") -> RunState:
+def observe(account: accounts.Account, directory: str, session: str, name: str = "") -> RunState:
     """The run_state now."""
     run = find_run(directory, session, name)
     found = find_session(account, session)

@@ -13,23 +13,22 @@ import signal
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .._system.accounts import Account
-from .._system.paths import display
-from ..errors import FeatureError
+from .. import errors
+from .._system import accounts, paths
 from .runs import LAUNCHER, STATE, RunState, read_json
 from .tmux import Process, all_processes, below, find_session, is_same, read_process, tmux
 
 _LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
 
 
-def find_server(account: Account, login: Mapping[str, str]) -> Optional[int]:
+def find_server(account: accounts.Account, login: Mapping[str, str]) -> Optional[int]:
     """The process of the tmux server on which a new session of this login would be."""
     code, text = tmux(account, ["display-message", "-p", "#{pid}"], environment=login)
     return int(text) if code == 0 and text.isdigit() else None
 
 
 def launch(
-    account: Account, session: str, run: str, interpreter: str, login: Mapping[str, str], prefix: Sequence[str]
+    account: accounts.Account, session: str, run: str, interpreter: str, login: Mapping[str, str], prefix: Sequence[str]
 ) -> Dict[str, Any]:
     """Start the launcher in its session and wait until it has recorded the training's process.
 
@@ -50,7 +49,9 @@ def launch(
         prefix=prefix,
     )
     if code:
-        raise FeatureError(f"tmux could not start session '{session}' ({display(text)}): start one by hand as {account.name} to see why")
+        raise errors.FeatureError(
+            f"tmux could not start session '{session}' ({paths.display(text)}): start one by hand as {account.name} to see why"
+        )
     deadline = time.monotonic() + _LAUNCH_PATIENCE
     while time.monotonic() < deadline:
         state = read_json(os.path.join(run, STATE))
@@ -58,12 +59,12 @@ def launch(
             trainer = state.get("trainer") or {}
             return {"run": run, "pid": trainer.get("pid"), "old_runs": state.get("old_runs") or {}}
         time.sleep(0.05)
-    raise FeatureError(
-        f"the launcher in {display(run)} did not start within {_LAUNCH_PATIENCE:.0f} s: run it by hand as {account.name} to see why"
+    raise errors.FeatureError(
+        f"the launcher in {paths.display(run)} did not start within {_LAUNCH_PATIENCE:.0f} s: run it by hand as {account.name} to see why"
     )
 
 
-def stop(account: Account, run_state: RunState, session: str, grace: float) -> None:
+def stop(account: accounts.Account, run_state: RunState, session: str, grace: float) -> None:
     """End what lives in the session: asked first, killed after the grace, and the session with it."""
     processes = all_processes()
     tree = below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
@@ -84,8 +85,8 @@ def stop(account: Account, run_state: RunState, session: str, grace: float) -> N
     _wait(waiting, 5.0)
     left = [process for process in waiting if is_same(read_process(process.pid), process.started)]
     if left:
-        raise FeatureError(
-            f"process {left[0].pid} ({display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
+        raise errors.FeatureError(
+            f"process {left[0].pid} ({paths.display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
         )
 
 

@@ -13,20 +13,19 @@ import secrets
 import shutil
 from typing import Any, Dict
 
-from .._system.accounts import Account
-from .._system.paths import OPEN_DIRECTORY, display, key_of
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts, paths
 from .command import check_session
 from .folder import PROJECT, STAGED, make_directories
 from .runs import find_run, runs_of, working_directory
 
 
-def stage_project(account: Account, directory: str, session: str) -> Dict[str, Any]:
+def stage_project(account: accounts.Account, directory: str, session: str) -> Dict[str, Any]:
     """An empty folder beside the session's runs, and where the last run has its project."""
     check_session(session)
     rsync = shutil.which("rsync", path=(os.environ.get("PATH") or "") + ":/usr/local/bin:/usr/bin:/bin")
     if not rsync:
-        raise FeatureError(f"rsync is missing on this host: install the package rsync, {named('project')} is sent by it")
+        raise errors.FeatureError(f"rsync is missing on this host: install the package rsync, {errors.named('project')} is sent by it")
     directory = working_directory(directory, account)
     runs = runs_of(directory, session)
     make_directories(account, [directory, runs], False)
@@ -37,10 +36,10 @@ def stage_project(account: Account, directory: str, session: str) -> Dict[str, A
     try:
         os.mkdir(path, 0o755)
     except OSError as error:
-        raise FeatureError(f"{display(path)} cannot be made ({error.strerror}): free or repair that place") from None
+        raise errors.FeatureError(f"{paths.display(path)} cannot be made ({error.strerror}): free or repair that place") from None
     run = find_run(directory, session)
     before = os.path.join(run.path, PROJECT) if run else ""
-    device, inode = key_of(os.stat(path))
+    device, inode = paths.key_of(os.stat(path))
     return {
         "path": path,
         "name": os.path.basename(path),
@@ -54,7 +53,7 @@ def stage_project(account: Account, directory: str, session: str) -> Dict[str, A
 def _remove_unless_in_use(path: str) -> None:
     """What a killed deploy left; an rsync that still works in it holds its lock."""
     with contextlib.suppress(OSError):
-        handle = os.open(path, OPEN_DIRECTORY)
+        handle = os.open(path, paths.OPEN_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)

@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
-from .._system.accounts import Account
-from ..errors import FeatureError, named
+from .. import errors
+from .._system import accounts
 from .command import check_script, check_session, show_command
 from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
 from .folder import PROJECT, lock_runs, make_directories, new_run, write_file
@@ -71,16 +71,16 @@ class Plan:
     warnings: List[str]
 
 
-def plan_start(account: Account, order: Order) -> Plan:
+def plan_start(account: accounts.Account, order: Order) -> Plan:
     """The plan for an order; every error that is the user's ends here."""
     check_session(order.session)
     if order.ready_for and order.ready_for != account.name:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"the features were made ready for user {order.ready_for}, but {account.name} is to train:"
-            f" set {named('ready_for')} and {named('user')} to one account"
+            f" set {errors.named('ready_for')} and {errors.named('user')} to one account"
         )
     if order.keep_runs < 1:
-        raise FeatureError(f"{named('keep_runs')} is {order.keep_runs}: keep 1 ended run at least")
+        raise errors.FeatureError(f"{errors.named('keep_runs')} is {order.keep_runs}: keep 1 ended run at least")
     directory = working_directory(order.directory, account)
     virtualenv = find_virtualenv(order.virtualenv, account)
     find_tmux()
@@ -100,7 +100,7 @@ def plan_start(account: Account, order: Order) -> Plan:
     return Plan(directory, login, virtualenv, interpreter, command, shown, [warning] if warning else [])
 
 
-def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
+def start(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
     """Start the training, unless one is live. Returns the module's result.
 
     With check nothing is changed, and the result has what the start itself is to be given: C(login), and C(server), the
@@ -131,7 +131,7 @@ def start(account: Account, order: Order, check: bool) -> Dict[str, Any]:
             os.close(lock)
 
 
-def _files(account: Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, int]]:
+def _files(account: accounts.Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, int]]:
     """What a run's folder holds before it starts."""
     record = {
         "format": 1,
@@ -158,9 +158,9 @@ def _files(account: Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, i
     }
 
 
-def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> Dict[str, Any]:
+def _answer(run_state: RunState, order: Order, plan: Plan, account: accounts.Account) -> Dict[str, Any]:
     """What is to be done, decided before anything is; in check mode this is the whole result."""
-    live = run_state.first
+    live, where = run_state.first, f"tmux session '{order.session}'"
     answer: Dict[str, Any] = {
         "changed": True,
         "live": run_state.alive,
@@ -174,21 +174,20 @@ def _answer(run_state: RunState, order: Order, plan: Plan, account: Account) -> 
     if run_state.alive and not order.restart:
         answer["changed"] = False
         answer["message"] = (
-            f"{'a training' if run_state.process else 'something'} is live in tmux session '{order.session}'"
-            f" (process {live.pid if live else '?'}) and was left alone: set {named('restart')}=true to replace it"
+            f"{'a training' if run_state.process else 'something'} is live in {where}"
+            f" (process {live.pid if live else '?'}) and was left alone: set {errors.named('restart')}=true to replace it"
         )
         return answer
-    if run_state.session.active and not run_state.alive and not order.restart and _has_shell(run_state):
-        raise FeatureError(
-            f"tmux session '{order.session}' is in use by a shell, but no training runs in it: end it"
-            f" (tmux kill-session -t {order.session}) or set {named('restart')}=true"
+    if run_state.session.active and not order.restart and _has_shell(run_state):
+        raise errors.FeatureError(
+            f"{where} is in use by a shell, but no training runs in it: end it"
+            f" (tmux kill-session -t {order.session}) or set {errors.named('restart')}=true"
         )
-    answer["message"] = f"started in tmux session '{order.session}'"
-    if run_state.alive:
-        answer["message"] = f"replaced the live training in tmux session '{order.session}'"
+    answer["message"] = f"{'replaced the live training' if run_state.alive else 'started'} in {where}"
+    header = f"training in session {order.session}"
     answer["diff"] = {
-        "before_header": f"training in session {order.session}",
-        "after_header": f"training in session {order.session}",
+        "before_header": header,
+        "after_header": header,
         "before": (f"process {live.pid} in {answer['run'] or 'a run without record'}\n" if live else "not running\n"),
         "after": f"in {plan.directory}: {plan.command_line}\n",
     }

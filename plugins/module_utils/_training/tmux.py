@@ -17,9 +17,8 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from .._system.accounts import Account
-from .._system.programs import ask_program
-from ..errors import FeatureError
+from .. import errors
+from .._system import accounts, programs
 
 _SEARCH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
 _SHELLS = {"ash", "bash", "csh", "dash", "fish", "ksh", "login", "mksh", "sh", "tcsh", "tmux", "tmux: server", "zsh"}
@@ -57,7 +56,7 @@ class Session:
     servers: Tuple[str, ...] = ()
 
 
-def user_environment(account: Account) -> Dict[str, str]:
+def user_environment(account: accounts.Account) -> Dict[str, str]:
     """The environment of a login of the account, as far as a question to tmux needs it."""
     shell = "/bin/sh"
     with contextlib.suppress(KeyError):
@@ -76,12 +75,12 @@ def find_tmux() -> str:
     """The path of tmux, or a FeatureError."""
     found = shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH)
     if not found:
-        raise FeatureError("tmux is not installed on this host: install it, the training runs in a tmux session")
+        raise errors.FeatureError("tmux is not installed on this host: install it, the training runs in a tmux session")
     return found
 
 
 def tmux(
-    account: Account,
+    account: accounts.Account,
     arguments: Sequence[str],
     server: str = "",
     environment: Optional[Mapping[str, str]] = None,
@@ -92,16 +91,16 @@ def tmux(
     On the account's server with that socket, or else on the one that a shell with this environment finds.
     """
     command = [*prefix, find_tmux(), *(["-S", server] if server else []), *arguments]
-    answer = ask_program(command, _PATIENCE, environment or user_environment(account))
+    answer = programs.ask_program(command, _PATIENCE, environment or user_environment(account))
     if answer is None:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again"
         )
     text = answer.errors if answer.code else answer.output
     return answer.code, text.decode("utf-8", "replace").strip()
 
 
-def find_servers(account: Account) -> List[str]:
+def find_servers(account: accounts.Account) -> List[str]:
     """The sockets of the account's tmux servers, wherever its TMUX_TMPDIR is; an empty one, the default, where none is told."""
     found = set()
     try:
@@ -118,7 +117,7 @@ def find_servers(account: Account) -> List[str]:
     return sorted(found) or [""]
 
 
-def _is_own(path: str, account: Account) -> bool:
+def _is_own(path: str, account: accounts.Account) -> bool:
     """Whether nobody else can have put this path there: a server tells its client what to do."""
     while path != "/":
         path = os.path.dirname(path)
@@ -132,7 +131,7 @@ def _is_own(path: str, account: Account) -> bool:
     return True
 
 
-def find_session(account: Account, name: str) -> Session:
+def find_session(account: accounts.Account, name: str) -> Session:
     """The session of that very name, on any server of the account; without tmux on the host there is none."""
     panes: List[int] = []
     servers = []
@@ -142,7 +141,7 @@ def find_session(account: Account, name: str) -> Session:
             if code == 0:
                 servers.append(server)
                 panes += [int(line) for line in text.split() if line.isdigit()]
-    except FeatureError:
+    except errors.FeatureError:
         if shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH):
             raise
     return Session(name, bool(servers), tuple(panes), tuple(servers))

@@ -15,16 +15,13 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from .. import errors
 from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
+from .._scan import staging_paths
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
-from .._scan.staging_paths import staging_path
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.files import with_file
-from .._system.paths import OPEN_FILE, display
-from .._system.samples import keep
-from ..errors import FeatureError
+from .._system import accounts, files, paths, samples
 from .plan import find_missing, name_foreign
 from .present_elsewhere import find_elsewhere
 from .rclone import Rclone, explain_rclone, list_store, start_copy
@@ -78,12 +75,12 @@ class Classified:
     warnings: List[str] = field(default_factory=list)
 
 
-def start_fetch(feature_set: FeatureSet, account: Account, rclone: Rclone, start: bool) -> Started:
+def start_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone, start: bool) -> Started:
     """Lists the store and, with C(start), starts rclone for what is not there yet. feature_set: resolved."""
     check_mount(feature_set)
     target = feature_set.target
     sizes = list_store(rclone, feature_set)
-    staging = staging_path(target)
+    staging = staging_paths.staging_path(target)
     fd = open_existing(staging, account)
     try:
         if fd is not None and not try_lock(fd):
@@ -130,16 +127,16 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
         path for path in unwanted if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL)
     ]
     if foreign:
-        raise FeatureError(name_foreign(staging, foreign))
+        raise errors.FeatureError(name_foreign(staging, foreign))
     for path in unwanted:
         os.unlink(path, dir_fd=fd)
     remove_manifest(target)
 
 
-def inspect_fetch(feature_set: FeatureSet, account: Account, rclone: Rclone) -> Fetched:
+def inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone) -> Fetched:
     """How far the fetch is, from rclone's own log. feature_set: resolved."""
     found = Fetched()
-    fd = open_existing(staging_path(feature_set.target), account)
+    fd = open_existing(staging_paths.staging_path(feature_set.target), account)
     if fd is None:
         found.exit = -9
     else:
@@ -160,7 +157,7 @@ def inspect_fetch(feature_set: FeatureSet, account: Account, rclone: Rclone) -> 
 def _read_work(fd: int, name: str) -> Optional[bytes]:
     """The end of a file of a fetch; None where there is none."""
     try:
-        file = os.open(FETCH_DIR + "/" + name, OPEN_FILE, dir_fd=fd)
+        file = os.open(FETCH_DIR + "/" + name, paths.OPEN_FILE, dir_fd=fd)
     except OSError:
         return None
     try:
@@ -181,16 +178,16 @@ def _read_log(log: bytes, found: Fetched) -> None:
             found.error = str(entry.get("msg", ""))
 
 
-def finish_fetch(feature_set: FeatureSet, account: Account, sets: Sequence[FeatureSet]) -> Classified:
+def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Sequence[FeatureSet]) -> Classified:
     """Classifies what has arrived, and writes the manifest of the features that no target holds.
 
     sets: all of the host, resolved as the set itself is.
     """
     target = feature_set.target
-    staging = staging_path(target)
+    staging = staging_paths.staging_path(target)
     fd = open_existing(staging, account)
     if fd is None or not try_lock(fd):
-        raise FeatureError(f"{display(staging)} is used by another upload: wait for it, then run again")
+        raise errors.FeatureError(f"{paths.display(staging)} is used by another upload: wait for it, then run again")
     try:
         classified = Classified()
         manifest = _classify_staged(feature_set, fd, staging, classified)
@@ -204,7 +201,7 @@ def finish_fetch(feature_set: FeatureSet, account: Account, sets: Sequence[Featu
         for name in set(manifest) - set(wanted):
             os.unlink(name, dir_fd=fd)
         if not wanted:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks"
             )
         write_manifest(target, wanted)
@@ -219,23 +216,23 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
     first: Dict[str, str] = {}
     for path in sorted(list_staged(fd).files):
         size, kind, reason, token = _classify_one(feature_set, fd, path)
-        shown = display(path)
+        shown = paths.display(path)
         if kind == DAMAGED:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{shown} of source '{feature_set.source}' is damaged ({reason}): restore or remove it in the store, and"
-                f" remove {display(os.path.join(staging, path))}"
+                f" remove {paths.display(os.path.join(staging, path))}"
             )
         name = path if feature_set.layout == "tree" else path.rpartition("/")[2]
         twice = first.get(token) if kind == FEATURE else None
         if kind != FEATURE or twice is not None:
             classified.left_out += 1
             reason = reason if twice is None else f"the same feature as {twice}"
-            keep(classified.samples, {"path": shown, "reason": reason})
+            samples.keep(classified.samples, {"path": shown, "reason": reason})
             os.unlink(path, dir_fd=fd)
             continue
         if name in manifest:
-            raise FeatureError(
-                f"source '{feature_set.source}' has two different features named {display(name)}: rename one, or set layout: tree"
+            raise errors.FeatureError(
+                f"source '{feature_set.source}' has two different features named {paths.display(name)}: rename one, or set layout: tree"
             )
         first[token] = shown
         if name != path:
@@ -251,9 +248,9 @@ def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str
         token = token_of(classification, lambda: file_digest(file)) if classification.kind == FEATURE else ""
         return info.st_size, classification.kind, classification.reason, token
 
-    found = with_file(classify, path, fd, OPEN_FILE, (feature_set.name, path))
+    found = files.with_file(classify, path, fd, paths.OPEN_FILE, (feature_set.name, path))
     if found is None:
-        raise FeatureError(f"{display(path)} is not a file any more, while it was fetched: run again")
+        raise errors.FeatureError(f"{paths.display(path)} is not a file any more, while it was fetched: run again")
     return found
 
 

@@ -10,13 +10,13 @@ import os
 from dataclasses import dataclass, field
 from typing import AbstractSet, Dict, List, Mapping, Sequence, Tuple
 
+from .. import errors
+from .._scan import model
 from .._scan.manifest import Manifest
-from .._scan.model import DANGLING, Entry
 from .._scan.staging import Staged, is_temporary
-from .._spec.sets import FeatureSet
+from .._spec import sets
+from .._system import samples
 from .._system.paths import display
-from .._system.samples import SAMPLES
-from ..errors import FeatureError
 
 # By token in a manifest: where that feature stands, for people.
 Places = Mapping[str, str]
@@ -27,7 +27,7 @@ class TargetContent:
     """What a set's target holds: its entries by name, and where its features stand, by token."""
 
     path: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, model.Entry]
     tokens: Places
 
 
@@ -81,7 +81,7 @@ class UploadPlan:
         return sum(self.wanted[name].size for name in names)
 
 
-def find_missing(feature_set: FeatureSet, target: TargetContent, manifest: Manifest, elsewhere: Places) -> Missing:
+def find_missing(feature_set: sets.FeatureSet, target: TargetContent, manifest: Manifest, elsewhere: Places) -> Missing:
     """FeatureError where a name is taken, the set would stay empty, or too few features would lie there.
 
     elsewhere: the features that stand in other sets' targets.
@@ -96,13 +96,13 @@ def find_missing(feature_set: FeatureSet, target: TargetContent, manifest: Manif
             present += 1
         elif wanted.token in elsewhere:
             places.append(elsewhere[wanted.token])
-        elif entry is None or entry.kind == DANGLING:
+        elif entry is None or entry.kind == model.DANGLING:
             missing[name] = wanted
         elif entry.is_feature:
             present += 1
             kept.append(f"{display(os.path.join(target.path, name))} is kept: it is a feature, but not the one in the source")
         else:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{display(os.path.join(target.path, name))} takes the name of a feature to upload and is not a feature:"
                 " move that file away and run again"
             )
@@ -110,17 +110,17 @@ def find_missing(feature_set: FeatureSet, target: TargetContent, manifest: Manif
     held = sum(entry.is_feature for entry in target.entries.values())
     if places and not (missing or held):
         # Twice in what a trainer reads, a feature would be in training and in validation.
-        raise FeatureError(
+        raise errors.FeatureError(
             f"feature set '{feature_set.name}': all features of its source stand in another set's target already, as {places[0]}:"
             " give the set a source, or 'patterns', of its own"
         )
     too_few = (feature_set.expected or 0) - held - len(missing)
     if too_few > 0:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
             f" that are expected would lie in {display(target.path)}: complete the source, or correct 'expected'"
         )
-    warnings = kept[:SAMPLES]
+    warnings = kept[:samples.SAMPLES]
     if places:
         warnings.append(f"left out of the upload: {len(places)} that stand in another set's target already, as {places[0]}")
     return Missing(missing, present, len(places), tuple(warnings))
@@ -131,7 +131,7 @@ def plan_upload(missing: Missing, staged: StagedContent) -> UploadPlan:
     wanted = missing.features
     foreign = [path for path in staged.listing.files if path not in staged.ours and not is_temporary(path, staged.ours)]
     if foreign:
-        raise FeatureError(name_foreign(staged.path, foreign))
+        raise errors.FeatureError(name_foreign(staged.path, foreign))
     remove = [path for path in staged.listing.files if path not in staged.whole]
     remove += [path for path, name in staged.listing.partial.items() if name not in wanted]
     return UploadPlan(wanted, tuple(sorted(set(wanted) - staged.whole)), tuple(remove), missing)

@@ -10,30 +10,26 @@ import os
 from functools import partial
 from typing import Dict, Sequence, Set
 
-from .._scan.directories import ScanOptions, scan_directory
-from .._scan.identity import digest_of
-from .._scan.manifest import are_of_bytes, read_manifest, token_of
-from .._scan.model import DirectoryScan
+from .._scan import directories, identity, manifest, model, staging_paths
 from .._scan.places import look_up
-from .._scan.staging_paths import staging_path
-from .._spec.names import name_filter
+from .._spec import names
 from .._spec.sets import FeatureSet
-from .._system.paths import display
+from .._system import paths
 
 # Where a feature stands, for people, by its token in a manifest.
 Places = Dict[str, str]
 
 
-def tokens_in(target: str, scan: DirectoryScan, asked: Set[str]) -> Places:
+def tokens_in(target: str, scan: model.DirectoryScan, asked: Set[str]) -> Places:
     """The features that a scan of a target found. asked: the tokens of interest, which decide whether bytes have to be read."""
     places: Places = {}
-    by_content = are_of_bytes(asked)
+    by_content = manifest.are_of_bytes(asked)
     for entry in scan.entries:
         if not entry.is_feature:
             continue
         if by_content or entry.classification.identity is not None:
-            token = token_of(entry.classification, partial(digest_of, target, entry.path))
-            places[token] = display(os.path.join(target, entry.path))
+            token = manifest.token_of(entry.classification, partial(identity.digest_of, target, entry.path))
+            places[token] = paths.display(os.path.join(target, entry.path))
     return places
 
 
@@ -48,10 +44,10 @@ def find_elsewhere(one: FeatureSet, sets: Sequence[FeatureSet], asked: Set[str])
         if other.name == one.name:
             before = False
             continue
-        options = ScanOptions(recursive=other.layout == "tree", follow=False)
-        scan = scan_directory(look_up(other.target), name_filter(other.reads), one.criteria, {}, options)
+        options = directories.ScanOptions(recursive=other.layout == "tree", follow=False)
+        scan = directories.scan_directory(look_up(other.target), names.name_filter(other.reads), one.criteria, {}, options)
         places.update(tokens_in(other.target, scan, asked))
-        if before and os.path.lexists(staging_path(other.target)):
-            on_their_way = read_manifest(other.target) or {}
-            places.update((wanted.token, display(os.path.join(other.target, name))) for name, wanted in on_their_way.items())
+        if before and os.path.lexists(staging_paths.staging_path(other.target)):
+            on_their_way = manifest.read_manifest(other.target) or {}
+            places.update((wanted.token, paths.display(os.path.join(other.target, name))) for name, wanted in on_their_way.items())
     return places

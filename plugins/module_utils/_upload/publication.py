@@ -11,13 +11,12 @@ import stat
 from dataclasses import dataclass
 from typing import List, Tuple
 
-from .._apply.directories import open_directory
-from .._apply.rename import copy_attributes, move_directory, move_file, sync_file_system
+from .._apply import directories, rename
+from .._scan import staging_paths
 from .._scan.manifest import Manifest, read_manifest, read_names
 from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, temporary_name, verify_file
-from .._scan.staging_paths import staging_path
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
+from .._spec import sets
+from .._system import accounts
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
 from .plan import name_foreign
 from .staging import remove_fetch_work, remove_manifest
@@ -41,12 +40,12 @@ class Refused(Exception):
 class Publication:
     """One locked staging directory on its way into the target."""
 
-    def __init__(self, feature_set: FeatureSet, target: str, account: Account, fd: int) -> None:
+    def __init__(self, feature_set: sets.FeatureSet, target: str, account: accounts.Account, fd: int) -> None:
         self.feature_set = feature_set
         self.target = target
         self.account = account
         self.fd = fd
-        self.staging = staging_path(target)
+        self.staging = staging_paths.staging_path(target)
 
     def plan(self) -> PublicationPlan:
         """Verifies everything and decides how; refuses what is not complete. Changes nothing."""
@@ -72,7 +71,7 @@ class Publication:
         remove_fetch_work(self.fd)
         self._remove_folders(["", *plan.staged.folders], PARTIAL_DIR)
         self._give_to_account(plan.names, plan.staged.folders)
-        sync_file_system(self.fd)
+        rename.sync_file_system(self.fd)
         if plan.whole:
             self._replace_target(plan.staged.folders)
         else:
@@ -177,23 +176,23 @@ class Publication:
             os.fchmod(fd, mode)
 
     def _replace_target(self, folders: List[str]) -> None:
-        parent = open_directory(os.path.dirname(self.staging))
+        parent = directories.open_directory(os.path.dirname(self.staging))
         try:
             if os.path.lexists(self.target):
                 old = os.open(self.target, OPEN_DIRECTORY)
                 try:
-                    copy_attributes(old, self.fd)
+                    rename.copy_attributes(old, self.fd)
                 finally:
                     os.close(old)
             else:
                 self._own(self.fd, 0o755)
-            move_directory(os.path.basename(self.staging), os.path.basename(self.target.rstrip("/")), parent)
+            rename.move_directory(os.path.basename(self.staging), os.path.basename(self.target.rstrip("/")), parent)
             os.fsync(parent)
         finally:
             os.close(parent)
 
     def _fill_target(self, names: List[str], staged: Staged) -> None:
-        target = open_directory(self.target)
+        target = directories.open_directory(self.target)
         try:
             for folder in sorted(staged.folders):
                 self._make_folder(target, folder)
@@ -226,7 +225,7 @@ class Publication:
                 base = os.path.basename(name)
                 if self._is_dangling(name):
                     _remove_link(base, target_fd, source_fd)
-                move_file(base, source_fd, target_fd)
+                rename.move_file(base, source_fd, target_fd)
             os.fsync(target_fd)
         finally:
             os.close(source_fd)

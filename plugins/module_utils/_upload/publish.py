@@ -15,14 +15,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
+from .. import errors
+from .._scan import staging_paths
 from .._scan.manifest import read_manifest
 from .._scan.staging import open_staging, verify_file
-from .._scan.staging_paths import manifest_path, staging_path
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.capabilities import as_writer, choose_writer
-from .._system.paths import FOLLOW_DIRECTORY, display, key_of
-from ..errors import FeatureError
+from .._system import accounts, capabilities, paths
 from .publication import Publication, Refused
 from .requirements import needs_of
 from .staging import LOCK_SECONDS, remove_manifest, try_lock
@@ -40,18 +38,18 @@ class Published:
 
 
 def publish(
-    feature_set: FeatureSet, account: Account, check: bool, lock_seconds: float = LOCK_SECONDS
+    feature_set: FeatureSet, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
     """Publishes the staging directory of a resolved set where it is complete, as the user who may write there.
 
     FeatureError where the disk fails, or its file system cannot do what it takes.
     """
     target = feature_set.target
-    staging = staging_path(target)
-    if not (_may_exist(staging) or _may_exist(manifest_path(target))):
+    staging = staging_paths.staging_path(target)
+    if not (_may_exist(staging) or _may_exist(staging_paths.manifest_path(target))):
         return Published()
-    writer = choose_writer(os.path.dirname(staging), account, needs_of(target))
-    published: Published = as_writer(writer, publish_here, feature_set, target, account, check, lock_seconds)
+    writer = capabilities.choose_writer(os.path.dirname(staging), account, needs_of(target))
+    published: Published = capabilities.as_writer(writer, publish_here, feature_set, target, account, check, lock_seconds)
     return published
 
 
@@ -66,12 +64,12 @@ def _may_exist(path: str) -> bool:
 
 
 def publish_here(
-    feature_set: FeatureSet, target: str, account: Account, check: bool, lock_seconds: float = LOCK_SECONDS
+    feature_set: FeatureSet, target: str, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
     """As publish, in this process."""
     result = Published()
     try:
-        fd = _open_locked(staging_path(target), account, lock_seconds)
+        fd = _open_locked(staging_paths.staging_path(target), account, lock_seconds)
         if fd is None:
             _clear_leftover(feature_set, target, result, check)
             return result
@@ -89,15 +87,15 @@ def publish_here(
         result.refused.append(str(refusal))
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else ""
-        where = f" at {display(name)}" if name else ""
-        raise FeatureError(
-            f"publishing {display(staging_path(target))} stopped{where} ({error.strerror}): nothing is lost,"
+        where = f" at {paths.display(name)}" if name else ""
+        raise errors.FeatureError(
+            f"publishing {paths.display(staging_paths.staging_path(target))} stopped{where} ({error.strerror}): nothing is lost,"
             " put that right and run again"
         ) from None
     return result
 
 
-def _open_locked(path: str, account: Account, seconds: float) -> Optional[int]:
+def _open_locked(path: str, account: accounts.Account, seconds: float) -> Optional[int]:
     """The locked staging directory, None where there is none."""
     end = time.monotonic() + seconds
     while True:
@@ -114,7 +112,7 @@ def _open_locked(path: str, account: Account, seconds: float) -> Optional[int]:
         os.close(fd)
         if time.monotonic() >= end:
             raise Refused(
-                f"{display(path)} is still being written by an upload (waited {seconds:.0f} s for it):"
+                f"{paths.display(path)} is still being written by an upload (waited {seconds:.0f} s for it):"
                 " it may be one whose controller has gone; wait until it ends, then run again"
             )
         time.sleep(0.5)
@@ -122,18 +120,18 @@ def _open_locked(path: str, account: Account, seconds: float) -> Optional[int]:
 
 def _is_still(path: str, fd: int) -> bool:
     try:
-        return key_of(os.lstat(path)) == key_of(os.fstat(fd))
+        return paths.key_of(os.lstat(path)) == paths.key_of(os.fstat(fd))
     except FileNotFoundError:
         return False
 
 
 def _clear_leftover(feature_set: FeatureSet, target: str, result: Published, check: bool) -> None:
     """A publication was killed when all was done but removing the manifest."""
-    manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
+    manifest = read_manifest(target) if os.path.lexists(staging_paths.manifest_path(target)) else None
     if manifest is None:
         return
     try:
-        fd = os.open(target, FOLLOW_DIRECTORY)
+        fd = os.open(target, paths.FOLLOW_DIRECTORY)
     except OSError:
         return
     try:
@@ -147,7 +145,7 @@ def _clear_leftover(feature_set: FeatureSet, target: str, result: Published, che
 
 def publish_sets(
     sets: Sequence[FeatureSet],
-    account: Account,
+    account: accounts.Account,
     names: Optional[Collection[str]],
     done: Dict[str, Any],
     check_mode: bool,
@@ -159,7 +157,7 @@ def publish_sets(
     """
     unknown = sorted(set(names or ()) - {one.name for one in sets})
     if unknown:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
         )
     diff: List[Dict[str, str]] = []

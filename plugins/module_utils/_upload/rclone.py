@@ -12,14 +12,12 @@ import shutil
 from dataclasses import dataclass
 from typing import Dict, List, Mapping
 
-from .._scan.manifest import is_plain_path
+from .. import errors
+from .._scan import manifest
 from .._scan.staging import FETCH_DIR
+from .._spec import sets, sources
 from .._spec.names import name_filter
-from .._spec.sets import FeatureSet
-from .._spec.sources import BACKENDS, Store, parse_store
-from .._system.paths import display
-from .._system.programs import ask_program, start_program
-from ..errors import FeatureError
+from .._system import paths, programs
 from .requirements import search_path
 from .staging import remove_fetch_work
 
@@ -43,35 +41,35 @@ def find_rclone(source: str, handed_on: Mapping[str, str], home: str) -> Rclone:
     """rclone for a set's source. handed_on: variables of the controller that configure its remote. home: whose configuration."""
     program = shutil.which("rclone", path=search_path())
     if program is None:
-        raise FeatureError(
+        raise errors.FeatureError(
             "rclone is missing on the host, which has to fetch its features: install the package rclone there"
         )
-    store = parse_store(source)
+    store = sources.parse_store(source)
     if store is None:
-        raise FeatureError(f"source '{source}' is not a store: write name:path, s3://bucket/prefix or gs://bucket/prefix")
+        raise errors.FeatureError(f"source '{source}' is not a store: write name:path, s3://bucket/prefix or gs://bucket/prefix")
     environment = {**os.environ, "HOME": home, **handed_on}
     if not store.backend:
         return Rclone(program, source, environment, handed_on, not store.remote)
     if _is_configured(program, store, environment):
         return Rclone(program, f"{store.remote}:{store.path}", environment, handed_on)
-    environment = {**BACKENDS[store.backend], **environment}
+    environment = {**sources.BACKENDS[store.backend], **environment}
     return Rclone(program, f":{store.backend}:{store.path}", environment, handed_on, True)
 
 
-def _is_configured(program: str, store: Store, environment: Mapping[str, str]) -> bool:
-    done = ask_program([program, "listremotes"], 60, environment)
+def _is_configured(program: str, store: sources.Store, environment: Mapping[str, str]) -> bool:
+    done = programs.ask_program([program, "listremotes"], 60, environment)
     return done is not None and f"{store.remote}:" in done.output.decode("utf-8", "replace").split()
 
 
-def list_store(rclone: Rclone, feature_set: FeatureSet) -> Dict[str, int]:
+def list_store(rclone: Rclone, feature_set: sets.FeatureSet) -> Dict[str, int]:
     """Sizes by path of the store's files that may belong to the set."""
     source = str(feature_set.source)
     command = ["lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype", *_PATIENCE, rclone.source]
-    done = ask_program([rclone.program, *command], _LISTING_SECONDS, rclone.environment)
+    done = programs.ask_program([rclone.program, *command], _LISTING_SECONDS, rclone.environment)
     if done is None:
-        raise FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store")
+        raise errors.FeatureError(f"source '{source}' did not answer within {_LISTING_SECONDS} s: look at the store")
     if done.code != 0:
-        raise FeatureError(explain_rclone(source, done.errors.decode("utf-8", "replace"), rclone))
+        raise errors.FeatureError(explain_rclone(source, done.errors.decode("utf-8", "replace"), rclone))
     accept, reads = name_filter(feature_set.patterns, feature_set.exclude), name_filter(feature_set.reads)
     sizes = {}
     for item in json.loads(done.output.decode("utf-8", "surrogateescape")):
@@ -79,12 +77,12 @@ def list_store(rclone: Rclone, feature_set: FeatureSet) -> Dict[str, int]:
         if accept(name) and reads(name) and feature_set.folders.enters(folder):
             sizes[item["Path"]] = int(item["Size"])
     if not sizes:
-        raise FeatureError(
+        raise errors.FeatureError(
             f"source '{source}' holds no file of set '{feature_set.name}': correct 'source', 'patterns' or 'reads'"
         )
     for name in sizes:
-        if not is_plain_path(name) or "\n" in name:
-            raise FeatureError(f"source '{source}' has the name {display(name)}, which cannot be fetched: rename it")
+        if not manifest.is_plain_path(name) or "\n" in name:
+            raise errors.FeatureError(f"source '{source}' has the name {paths.display(name)}, which cannot be fetched: rename it")
     return sizes
 
 
@@ -103,7 +101,7 @@ def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
         f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
     )
     command = ["/bin/sh", "-c", script, "feature_fetch", rclone.program, rclone.source]
-    start_program(command, rclone.environment, f"/proc/self/fd/{fd}", keep=(fd,))
+    programs.start_program(command, rclone.environment, f"/proc/self/fd/{fd}", keep=(fd,))
 
 
 _NO_CREDENTIALS = (

@@ -11,14 +11,10 @@ import shutil
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
-from .._apply.rename import move_file
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.capabilities import OWNERSHIP, Capability
-from .._system.mounts import is_mount_point
-from .._system.paths import FOLLOW_DIRECTORY, OURS, display
-from .._system.programs import ask_program
-from ..errors import FeatureError
+from .. import errors
+from .._apply import rename
+from .._spec import sets
+from .._system import accounts, capabilities, mounts, paths, programs
 
 # What the receiving side needs beside Python: (command, Debian's and Red Hat's package).
 TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
@@ -26,31 +22,31 @@ TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
 STEP_DOWN = ("setpriv", "util-linux")
 
 
-_FROM, _TO = OURS + "from", OURS + "to"
+_FROM, _TO = paths.OURS + "from", paths.OURS + "to"
 
 
-def _move_without_replacing(directory: int, _account: Account) -> None:
+def _move_without_replacing(directory: int, _account: accounts.Account) -> None:
     os.close(os.open(_FROM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
     os.mkdir(_TO, 0o700, dir_fd=directory)
-    to = os.open(_TO, FOLLOW_DIRECTORY, dir_fd=directory)
+    to = os.open(_TO, paths.FOLLOW_DIRECTORY, dir_fd=directory)
     try:
-        move_file(_FROM, directory, to)
+        rename.move_file(_FROM, directory, to)
     finally:
         os.close(to)
 
 
-MOVES = Capability(
+MOVES = capabilities.Capability(
     "hard links or renames that replace nothing, which an upload beside other files needs", _move_without_replacing
 )
 
 
-def needs_of(target: str) -> Sequence[Capability]:
+def needs_of(target: str) -> Sequence[capabilities.Capability]:
     """What an upload into the target asks of its file system: a directory that holds other files is filled one by one."""
     try:
         filled = bool(os.listdir(target))
     except OSError:
         filled = False
-    return (OWNERSHIP, MOVES) if filled else (OWNERSHIP,)
+    return (capabilities.OWNERSHIP, MOVES) if filled else (capabilities.OWNERSHIP,)
 
 
 def search_path() -> str:
@@ -63,22 +59,22 @@ def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
     for command, package in tools:
         path = shutil.which(command, path=search_path())
         if path is None:
-            raise FeatureError(f"{command} is missing on the host: install the package {package} there")
+            raise errors.FeatureError(f"{command} is missing on the host: install the package {package} there")
         try:
-            done = ask_program([path, "--version"], 60)
+            done = programs.ask_program([path, "--version"], 60)
         except OSError as error:
-            raise FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} there anew") from None
+            raise errors.FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} there anew") from None
         if done is None or done.code != 0:
             said = done.errors.decode("utf-8", "replace").strip().splitlines() if done else ["it does not end"]
             why = said[0][:160] if said else "no reason given"
-            raise FeatureError(f"{path} on the host cannot be run ({why}): install the package {package} there anew")
+            raise errors.FeatureError(f"{path} on the host cannot be run ({why}): install the package {package} there anew")
 
 
-def check_mount(feature_set: FeatureSet) -> None:
+def check_mount(feature_set: sets.FeatureSet) -> None:
     """FeatureError where the mount point of a resolved set is not one."""
-    if feature_set.mount and not is_mount_point(feature_set.mount):
-        raise FeatureError(
-            f"feature set '{feature_set.name}': {display(feature_set.mount)} is not mounted on the host:"
+    if feature_set.mount and not mounts.is_mount_point(feature_set.mount):
+        raise errors.FeatureError(
+            f"feature set '{feature_set.name}': {paths.display(feature_set.mount)} is not mounted on the host:"
             " mount it, or remove 'mount' from the set"
         )
 
@@ -102,11 +98,11 @@ def measure_room(staging: str, sizes: Sequence[int]) -> Room:
         existing = os.path.dirname(existing)
     room = os.statvfs(existing)
     if sizes and room.f_flag & os.ST_RDONLY:
-        raise FeatureError(f"{display(existing)} is mounted read-only: mount it writable, or choose another target")
+        raise errors.FeatureError(f"{paths.display(existing)} is mounted read-only: mount it writable, or choose another target")
     block = room.f_frsize or 4096
     return Room(
         device=os.stat(existing).st_dev,
-        where=display(existing),
+        where=paths.display(existing),
         bytes=sum(-(-size // block) * block for size in sizes),
         inodes=len(sizes) + 8 if sizes else 0,
         free_bytes=room.f_bavail * block,
@@ -120,12 +116,12 @@ def check_room(rooms: Sequence[Room]) -> None:
         mine = [room for room in rooms if room.device == last.device]
         needed, inodes = sum(room.bytes for room in mine), sum(room.inodes for room in mine)
         if needed > last.free_bytes:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{last.where} has {megabytes(last.free_bytes)} free, the upload needs {megabytes(needed)}:"
                 " free some space there, or choose a target on another disk"
             )
         if -1 < last.free_inodes < inodes:
-            raise FeatureError(
+            raise errors.FeatureError(
                 f"{last.where} has {last.free_inodes} free inodes, the upload needs {inodes}:"
                 " remove some files there, or choose a target on another disk"
             )

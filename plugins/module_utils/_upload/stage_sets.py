@@ -10,18 +10,16 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
-from .._scan.staging_paths import staging_path
 from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.capabilities import as_writer, choose_writer
-from .._system.paths import display
+from .._system import accounts, capabilities, paths
 from .requirements import STEP_DOWN, Room, check_tools, needs_of, search_path
 from .staging import Prepared, Request, prepare_upload, told
 
 
 def stage_sets(
-    sets: Sequence[FeatureSet], account: Account, manifests: Mapping[str, str], check_mode: bool
+    sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], check_mode: bool
 ) -> Dict[str, Any]:
     """What an upload has to know: C(changed); by set name where it gathers and what has to be sent there; the host's C(rsync).
 
@@ -35,7 +33,7 @@ def stage_sets(
     return {"changed": changed, "sets": found, "rsync": shutil.which("rsync", path=search_path())}
 
 
-def _prepare(sets: Sequence[FeatureSet], account: Account, manifests: Mapping[str, str], stage: bool) -> Dict[str, Any]:
+def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], stage: bool) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     claimed: Dict[str, str] = {}
     rooms: Tuple[Room, ...] = ()
@@ -43,21 +41,21 @@ def _prepare(sets: Sequence[FeatureSet], account: Account, manifests: Mapping[st
         if one.name not in manifests:
             continue
         manifest = unpack_manifest(manifests[one.name])
-        writer = choose_writer(os.path.dirname(staging_path(one.target)), account, needs_of(one.target))
+        writer = capabilities.choose_writer(os.path.dirname(staging_paths.staging_path(one.target)), account, needs_of(one.target))
         if writer is not None:
             check_tools([STEP_DOWN])
-        with told(staging_path(one.target)):
+        with told(staging_paths.staging_path(one.target)):
             request = Request(one, sets, account, manifest, claimed, rooms)
-            prepared: Prepared = as_writer(writer, prepare_upload, request, stage)
+            prepared: Prepared = capabilities.as_writer(writer, prepare_upload, request, stage)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest), "step_down": _step_down(writer)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
             for name, wanted in prepared.plan.wanted.items():
-                claimed[wanted.token] = display(os.path.join(one.target, name))
+                claimed[wanted.token] = paths.display(os.path.join(one.target, name))
     return found
 
 
-def _step_down(writer: Optional[Account]) -> List[str]:
+def _step_down(writer: Optional[accounts.Account]) -> List[str]:
     """What goes before a command of root's so that it runs as the user who may write there."""
     if writer is None:
         return []
@@ -68,7 +66,7 @@ def _step_down(writer: Optional[Account]) -> List[str]:
 def _as_dict(prepared: Prepared) -> Dict[str, Any]:
     return {
         "staging": prepared.staging,
-        "shown": display(prepared.staging),
+        "shown": paths.display(prepared.staging),
         "key": ":".join(str(number) for number in prepared.key or ()),
         "upload": prepared.upload,
         "busy": prepared.plan is None,

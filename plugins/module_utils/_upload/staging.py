@@ -14,18 +14,14 @@ import secrets
 from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
 
+from .. import errors
 from .._apply.directories import make_above, open_directory
+from .._scan import places, staging_paths
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
-from .._scan.places import look_up
 from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
-from .._scan.staging_paths import manifest_path, staging_path, upload_path
-from .._spec.names import name_filter
-from .._spec.sets import FeatureSet
-from .._system.accounts import Account
-from .._system.paths import OPEN_DIRECTORY, InodeKey, display, key_of
-from .._system.refusals import advice
-from ..errors import FeatureError
+from .._spec import names, sets
+from .._system import accounts, paths, refusals
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
 from .present_elsewhere import find_elsewhere, tokens_in
 from .requirements import Room, check_mount, check_room, measure_room
@@ -44,9 +40,9 @@ class Request:
     C(claimed), C(rooms): by token, where the sets before this one put what is sent to them, and the room that this takes.
     """
 
-    feature_set: FeatureSet
-    sets: Sequence[FeatureSet]
-    account: Account
+    feature_set: sets.FeatureSet
+    sets: Sequence[sets.FeatureSet]
+    account: accounts.Account
     manifest: Manifest
     claimed: Mapping[str, str]
     rooms: Tuple[Room, ...] = ()
@@ -62,7 +58,7 @@ class Prepared:
     staging: str
     plan: Optional[UploadPlan] = None
     room: Optional[Room] = None
-    key: Optional[InodeKey] = None
+    key: Optional[paths.InodeKey] = None
     upload: str = ""
     changed: bool = False
 
@@ -75,14 +71,14 @@ def told(staging: str) -> Iterator[None]:
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else ""
         path = os.path.join(staging, name) if name else staging
-        raise FeatureError(f"{display(path)} cannot be written ({error.strerror}): {advice(error)}") from None
+        raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {refusals.advice(error)}") from None
 
 
 def prepare_upload(request: Request, stage: bool) -> Prepared:
     """Plans the upload and, with C(stage), makes its staging directory ready. FeatureError with what stands in the way."""
     check_mount(request.feature_set)
     target = request.feature_set.target
-    staging = staging_path(target)
+    staging = staging_paths.staging_path(target)
     missing = _missing(request, staging)
     with _held(open_existing(staging, request.account)) as (fd, free):
         if not free:
@@ -102,24 +98,24 @@ def _missing(request: Request, staging: str) -> Missing:
     return find_missing(one, scan_target(one, staging, tokens), request.manifest, elsewhere)
 
 
-def scan_target(feature_set: FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
+def scan_target(feature_set: sets.FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
     """What the target holds, with the features that have one of the tokens. FeatureError where that cannot be read."""
     target = feature_set.target
     scan = scan_directory(
-        look_up(target),
-        name_filter(feature_set.reads + feature_set.patterns),
+        places.look_up(target),
+        names.name_filter(feature_set.reads + feature_set.patterns),
         feature_set.criteria,
         {},
         ScanOptions(recursive=feature_set.layout == "tree", keep_names=True, avoid=_avoid(staging)),
     )
     if scan.state == "unreadable":
-        raise FeatureError(f"{scan.reason}: nothing can be uploaded there; make {display(target)} a readable directory")
+        raise errors.FeatureError(f"{scan.reason}: nothing can be uploaded there; make {paths.display(target)} a readable directory")
     return TargetContent(target, {entry.path: entry for entry in scan.entries}, tokens_in(target, scan, tokens))
 
 
-def _avoid(staging: str) -> Tuple[InodeKey, ...]:
+def _avoid(staging: str) -> Tuple[paths.InodeKey, ...]:
     try:
-        return (key_of(os.lstat(staging)),)
+        return (paths.key_of(os.lstat(staging)),)
     except OSError:
         return ()
 
@@ -155,8 +151,8 @@ def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, 
             make_folders(fd, folder)
         changed = write_manifest(target, plan.wanted) or changed
         upload = secrets.token_hex(8)
-        write_beside(upload_path(target), upload)
-        return Prepared(staging, plan, room, key_of(os.fstat(fd)), upload, changed)
+        write_beside(staging_paths.upload_path(target), upload)
+        return Prepared(staging, plan, room, paths.key_of(os.fstat(fd)), upload, changed)
 
 
 def _remove_empty(staging: str) -> None:
@@ -165,7 +161,7 @@ def _remove_empty(staging: str) -> None:
         os.rmdir(staging)
 
 
-def open_existing(staging: str, account: Account) -> Optional[int]:
+def open_existing(staging: str, account: accounts.Account) -> Optional[int]:
     """A descriptor of the staging directory, None where there is none; FeatureError where it cannot be trusted."""
     try:
         fd = open_staging(staging, account.uid)
@@ -173,12 +169,12 @@ def open_existing(staging: str, account: Account) -> Optional[int]:
         return None
     except NotADirectoryError:
         if os.path.islink(staging):
-            raise FeatureError(f"{display(staging)} is a link, which an upload never follows: remove it") from None
-        raise FeatureError(
-            f"{display(staging)} is not a directory, where the upload has to gather: move it away and run again"
+            raise errors.FeatureError(f"{paths.display(staging)} is a link, which an upload never follows: remove it") from None
+        raise errors.FeatureError(
+            f"{paths.display(staging)} is not a directory, where the upload has to gather: move it away and run again"
         ) from None
     except OSError as error:
-        raise FeatureError(f"{display(staging)} cannot be opened ({error.strerror}): make it accessible") from None
+        raise errors.FeatureError(f"{paths.display(staging)} cannot be opened ({error.strerror}): make it accessible") from None
     return int(fd)
 
 
@@ -201,10 +197,10 @@ def try_lock(fd: int) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
-    return not _someone_works_in(key_of(os.fstat(fd)))
+    return not _someone_works_in(paths.key_of(os.fstat(fd)))
 
 
-def _someone_works_in(key: InodeKey) -> bool:
+def _someone_works_in(key: paths.InodeKey) -> bool:
     """Whether another process of this host has the directory as its working directory, as a receiving rsync has.
 
     This finds an orphaned transfer also where the file system grants a lock to everyone.
@@ -215,7 +211,7 @@ def _someone_works_in(key: InodeKey) -> bool:
         return False
     for process in processes:
         try:
-            if key_of(os.stat(f"/proc/{process}/cwd")) != key:
+            if paths.key_of(os.stat(f"/proc/{process}/cwd")) != key:
                 continue
             with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as comm:
                 if comm.read().strip() in ("rsync", "rclone"):
@@ -225,7 +221,7 @@ def _someone_works_in(key: InodeKey) -> bool:
     return False
 
 
-def make_staging(staging: str, account: Account) -> int:
+def make_staging(staging: str, account: accounts.Account) -> int:
     """Makes a staging directory, and what is missing above it; never where a user's link leads root. Returns it locked."""
     above, name = os.path.split(staging)
     make_above(above)
@@ -238,7 +234,7 @@ def make_staging(staging: str, account: Account) -> int:
     fd = open_staging(staging, account.uid)
     if not try_lock(fd):
         os.close(fd)
-        raise FeatureError(f"{display(staging)} is used by another upload: wait for it, then run again")
+        raise errors.FeatureError(f"{paths.display(staging)} is used by another upload: wait for it, then run again")
     return fd
 
 
@@ -258,7 +254,7 @@ def make_folders(directory: int, path: str) -> None:
         for name in path.split("/"):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o755, dir_fd=current)
-            inner = os.open(name, OPEN_DIRECTORY, dir_fd=current)
+            inner = os.open(name, paths.OPEN_DIRECTORY, dir_fd=current)
             os.close(current)
             current = inner
     finally:
@@ -269,7 +265,7 @@ def write_manifest(target: str, manifest: Manifest) -> bool:
     """Writes the manifest beside the staging directory; False where it already says the same."""
     if read_manifest(target) == manifest:
         return False
-    write_beside(manifest_path(target), pack_manifest(manifest))
+    write_beside(staging_paths.manifest_path(target), pack_manifest(manifest))
     return True
 
 
@@ -293,7 +289,7 @@ def write_beside(path: str, text: str) -> None:
 def remove_manifest(target: str) -> bool:
     """Removes what lies beside a staging directory, the manifest last; whether there was something to remove."""
     removed = False
-    upload, manifest = upload_path(target), manifest_path(target)
+    upload, manifest = staging_paths.upload_path(target), staging_paths.manifest_path(target)
     for path in (upload + _NEW, upload, manifest + _NEW, manifest):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -304,7 +300,7 @@ def remove_manifest(target: str) -> bool:
 def remove_fetch_work(fd: int) -> None:
     """Removes what a fetch kept for itself in an open staging directory."""
     try:
-        work = os.open(FETCH_DIR, OPEN_DIRECTORY, dir_fd=fd)
+        work = os.open(FETCH_DIR, paths.OPEN_DIRECTORY, dir_fd=fd)
     except FileNotFoundError:
         return
     try:

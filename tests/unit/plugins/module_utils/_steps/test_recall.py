@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._scan import fingerprint
 from ansible_collections.trainprep.features.plugins.module_utils._steps import witness
 from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of, recall
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
-from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files, mounts
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import features
 
@@ -34,7 +33,7 @@ def asked(tmp_path, monkeypatch):
     monkeypatch.setattr(kept_files, "place", lambda: str(kept / "trainprep.features"))
     monkeypatch.setattr(witness, "AGE", 0.02)
     # Whatever the tests' own directory lies on.
-    monkeypatch.setattr(fingerprint, "file_system_type", lambda *_args: "ext4")
+    monkeypatch.setattr(mounts, "file_system_type", lambda *_args: "ext4")
     time.sleep(0.05)
     return {"sets": [{"name": "w", "target": str(target), "legacy": [str(legacy)]}], "user": "", "remember": True}
 

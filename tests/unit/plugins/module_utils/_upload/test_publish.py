@@ -32,7 +32,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.staging i
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload import publication
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
     Request,
@@ -241,7 +240,7 @@ def _publish_and_die(upload, step):
         for name in CHANGING:
             setattr(os, name, deadly(getattr(os, name)))
         rename.rename_new = deadly(rename.rename_new)
-        publication.sync_file_system = deadly(lambda fd: None)
+        rename.sync_file_system = deadly(lambda fd: None)
         try:
             upload.publish()
         finally:

@@ -16,13 +16,14 @@ import zipfile
 from functools import partial
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._system import capabilities
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload import publication
 from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publishing
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish, publish_here
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
@@ -102,7 +103,7 @@ def test_a_folder_of_which_one_file_is_missing_beside_a_target_with_files_is_inc
 
 
 def test_where_nothing_was_uploaded_nothing_is_asked_for_or_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(publishing, "choose_writer", lambda *_args: pytest.fail("nobody has to write here"))
+    monkeypatch.setattr(capabilities, "choose_writer", lambda *_args: pytest.fail("nobody has to write here"))
     (tmp_path / "file").write_text("x")
     for target in ("w", "gone/w", "file/w"):
         found = publish(parse_sets([{"name": "w", "target": str(tmp_path / target)}])[0], ACCOUNT, False, 0.0)
@@ -123,7 +124,7 @@ def test_a_disk_that_fails_stops_it_and_the_next_run_finishes(tmp_path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device", name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(publication, "sync_file_system", full)
+        patch.setattr(rename, "sync_file_system", full)
         with pytest.raises(FeatureError) as error:
             publish(one, ACCOUNT, False, 0.0)
     assert f"publishing {tmp_path}/.w.incoming {where}" in str(error.value)
