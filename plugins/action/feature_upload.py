@@ -53,7 +53,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfe
     run_streams,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_paused
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_of_what_is_new
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class ActionModule(ActionBase):
         return upload_fetch.watch(ask, self._host, one.name, started, self._run_directory / "progress", _show)
 
     def _execute(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        with gc_paused():
+        with gc_of_what_is_new():
             return dict(
                 self._execute_module(
                     module_name=f"trainprep.features.{module}", module_args=arguments, task_vars=task_vars
