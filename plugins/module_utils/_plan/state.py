@@ -11,7 +11,8 @@ from typing import List, Optional, Tuple
 
 from .._access import probe, report
 from .._scan import model, places, staging
-from .._spec import policy, sets
+from .._spec.policy import Policy
+from .._spec.sets import FeatureSet
 from .._system import accounts
 from .._system.paths import InodeKey
 from .features_digest import Digest
@@ -30,7 +31,7 @@ class SetScan:
     is not a mount point.
     """
 
-    feature_set: sets.FeatureSet
+    feature_set: FeatureSet
     scan: model.DirectoryScan
     legacy: List[model.LegacyScan]
     incoming: staging.Incoming
@@ -126,7 +127,7 @@ class HostState:
     """All sets of one host."""
 
     account: accounts.Account
-    policy: policy.Policy
+    policy: Policy
     sets: List[SetState]
 
     @property

@@ -20,7 +20,8 @@ from .._scan import places, staging_paths
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
 from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
-from .._spec import names, sets
+from .._spec import names
+from .._spec.sets import FeatureSet
 from .._system import accounts, paths, refusals
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
 from .present_elsewhere import find_elsewhere, tokens_in
@@ -40,8 +41,8 @@ class Request:
     C(claimed), C(rooms): by token, where the sets before this one put what is sent to them, and the room that this takes.
     """
 
-    feature_set: sets.FeatureSet
-    sets: Sequence[sets.FeatureSet]
+    feature_set: FeatureSet
+    sets: Sequence[FeatureSet]
     account: accounts.Account
     manifest: Manifest
     claimed: Mapping[str, str]
@@ -98,7 +99,7 @@ def _missing(request: Request, staging: str) -> Missing:
     return find_missing(one, scan_target(one, staging, tokens), request.manifest, elsewhere)
 
 
-def scan_target(feature_set: sets.FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
+def scan_target(feature_set: FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
     """What the target holds, with the features that have one of the tokens. FeatureError where that cannot be read."""
     target = feature_set.target
     scan = scan_directory(
