@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterator
 
+from . import errors
 from ._system import paths
-from .errors import FeatureError, naming, our_fault
 
 
 @contextlib.contextmanager
@@ -22,9 +22,9 @@ def failing(module: Any, **so_far: Any) -> Iterator[None]:
     Inside, messages call the options as the module was told to. so_far: results that the failure tells as well.
     """
     try:
-        with naming(module.params):
+        with errors.naming(module.params):
             yield
-    except FeatureError as error:
+    except errors.FeatureError as error:
         module.fail_json(msg=str(error), **so_far)
     except OSError as error:
         place = paths.display(str(error.filename)) if error.filename is not None else "a file system call"
@@ -33,4 +33,4 @@ def failing(module: Any, **so_far: Any) -> Iterator[None]:
             **so_far,
         )
     except Exception as error:  # pylint: disable=broad-exception-caught
-        module.fail_json(msg=str(our_fault("the module could not do its work", error)), **so_far)
+        module.fail_json(msg=str(errors.our_fault("the module could not do its work", error)), **so_far)

@@ -12,19 +12,17 @@ from typing import Dict, List, NamedTuple, Sequence
 
 from .. import errors
 from .._system import paths
-from . import acl, ownership
-from .nodes import Blocked, Node, magic, open_child, reopened
-from .rules import Change, mode_of
+from . import acl, nodes, ownership, rules
 
 
 class Applied(NamedTuple):
     """C(done) were made; C(missed) were not, because the object was another one by then (sentences)."""
 
-    done: List[Change]
+    done: List[rules.Change]
     missed: List[str]
 
 
-def apply_changes(changes: Sequence[Change]) -> Applied:
+def apply_changes(changes: Sequence[rules.Change]) -> Applied:
     """Makes the changes. An object that changed since the plan is left alone; FeatureError where the system refuses."""
     result = Applied([], [])
     groups = ownership.Groups()
@@ -33,40 +31,40 @@ def apply_changes(changes: Sequence[Change]) -> Applied:
         if parent is None:
             raise AssertionError("the root directory is never changed")
         try:
-            with reopened(parent) as directory:
+            with nodes.reopened(parent) as directory:
                 for change in parent_changes:
                     _apply(directory, change, groups, result)
-        except (Blocked, FileNotFoundError, NotADirectoryError):
+        except (nodes.Blocked, FileNotFoundError, NotADirectoryError):
             # Raised before the first of them: another directory stands there now.
             result.missed.extend(_changed(change) for change in parent_changes)
     return result
 
 
-def _by_parent(changes: Sequence[Change]) -> List[List[Change]]:
+def _by_parent(changes: Sequence[rules.Change]) -> List[List[rules.Change]]:
     """Files before directories, so that a run that is killed opens no way to what it has not yet decided."""
-    found: Dict[object, List[Change]] = {}
+    found: Dict[object, List[rules.Change]] = {}
     for change in sorted(changes, key=lambda change: change.node.is_directory):
         parent = change.node.parent
         found.setdefault((parent and parent.key, change.node.is_directory), []).append(change)
     return list(found.values())
 
 
-def _apply(directory: int, change: Change, groups: ownership.Groups, result: Applied) -> None:
+def _apply(directory: int, change: rules.Change, groups: ownership.Groups, result: Applied) -> None:
     node = change.node
     try:
-        descriptor = open_child(directory, node.name)
+        descriptor = nodes.open_child(directory, node.name)
     except FileNotFoundError:
         result.missed.append(_changed(change))
         return
     try:
-        now = Node(node.parent, node.name, descriptor, node.read_only, groups)
+        now = nodes.Node(node.parent, node.name, descriptor, node.read_only, groups)
         if not now.same_as(node) or (now.nlink > 1 and node.nlink == 1 and not node.is_directory):
             result.missed.append(_changed(change))
             return
         if change.extended:
-            os.setxattr(magic(descriptor), acl.XATTR, acl.pack(change.acl))
+            os.setxattr(nodes.magic(descriptor), acl.XATTR, acl.pack(change.acl))
         else:
-            os.chmod(magic(descriptor), mode_of(change))
+            os.chmod(nodes.magic(descriptor), rules.mode_of(change))
         result.done.append(change)
     except OSError as error:
         raise errors.FeatureError(_why(change, error)) from None
@@ -74,11 +72,11 @@ def _apply(directory: int, change: Change, groups: ownership.Groups, result: App
         os.close(descriptor)
 
 
-def _changed(change: Change) -> str:
+def _changed(change: rules.Change) -> str:
     return f"{paths.display(change.node.path)} was changed while access to it was granted, so it was left alone: run again"
 
 
-def _why(change: Change, error: OSError) -> str:
+def _why(change: rules.Change, error: OSError) -> str:
     path = paths.display(change.node.path)
     if error.errno == errno.EROFS:
         return (

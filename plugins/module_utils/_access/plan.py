@@ -12,10 +12,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from .._system import accounts, paths
-from .acl import PASS, READ
-from .nodes import Blocked, Node, PathResolver, ResolvedPath, not_seen, open_child, reopened
-from .probe import Answer, Source
-from .rules import Change, Means, Refusal, decide
+from . import acl, nodes, probe, rules
 
 _MAX_LINKS = 8
 _MOST_NAMED = 3
@@ -29,7 +26,7 @@ class SetPlan:
     opens: Set[paths.InodeKey] = field(default_factory=set)
     hopeless: Set[paths.InodeKey] = field(default_factory=set)
     refused: Dict[paths.InodeKey, str] = field(default_factory=dict)
-    changes: List[Change] = field(default_factory=list)
+    changes: List[rules.Change] = field(default_factory=list)
 
 
 @dataclass
@@ -44,11 +41,11 @@ class _Goal(NamedTuple):
     """Something the user is to reach: the objects on the way with what is needed of each."""
 
     key: paths.InodeKey
-    needs: List[Tuple[Node, int]]
+    needs: List[Tuple[nodes.Node, int]]
 
 
 def plan_grants(
-    account: accounts.Account, means: Means, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+    account: accounts.Account, means: rules.Means, answers: Mapping[str, probe.Answer], sources: Mapping[str, Sequence[probe.Source]]
 ) -> GrantPlan:
     """The least changes that open what the account was refused for lack of permission."""
     planner = _Planner(account, means)
@@ -69,19 +66,19 @@ def plan_grants(
 
 
 class _Planner:
-    def __init__(self, account: accounts.Account, means: Means) -> None:
+    def __init__(self, account: accounts.Account, means: rules.Means) -> None:
         self._account = account
         self._means = means
-        self._walker = PathResolver()
-        self._nodes: Dict[paths.InodeKey, Node] = {}
+        self._walker = nodes.PathResolver()
+        self._nodes: Dict[paths.InodeKey, nodes.Node] = {}
         self._needed: Dict[paths.InodeKey, int] = {}
-        self._decided: Dict[paths.InodeKey, Union[Change, Refusal, None]] = {}
+        self._decided: Dict[paths.InodeKey, Union[rules.Change, rules.Refusal, None]] = {}
         self._assigned: Set[paths.InodeKey] = set()
         # Links into directories that nobody declared: the set, the link, its directory, the directory that it leads into.
         self._undeclared: List[Tuple[SetPlan, str, str, str]] = []
         self.hopeless: Optional[str] = None
 
-    def goals(self, answer: Answer, sources: Sequence[Source], result: SetPlan) -> List[_Goal]:
+    def goals(self, answer: probe.Answer, sources: Sequence[probe.Source], result: SetPlan) -> List[_Goal]:
         """What one set's user was refused and may be granted; the rest goes to the result as refused."""
         found: List[_Goal] = []
         index = _Index(sources)
@@ -95,11 +92,11 @@ class _Planner:
                 continue
             try:
                 way = self._walker.directory(refused.path)
-            except Blocked as error:
+            except nodes.Blocked as error:
                 _refuse_all(result, refused.path, names, str(error))
                 continue
             listed = way.complete and (refused.must_list or not names)
-            needs = self._passing(way, PASS | READ if listed else PASS)
+            needs = self._passing(way, acl.PASS | acl.READ if listed else acl.PASS)
             if not names:
                 found.append(_Goal(way.end.key, needs))
             for below, files in _by_directory(names).items():
@@ -109,8 +106,8 @@ class _Planner:
     def _files(
         self,
         path: str,
-        way: ResolvedPath,
-        needs: List[Tuple[Node, int]],
+        way: nodes.ResolvedPath,
+        needs: List[Tuple[nodes.Node, int]],
         below: str,
         files: List[str],
         one: _OneSet,
@@ -123,22 +120,22 @@ class _Planner:
                 way = self._walker.directory(path)
             if not way.complete:
                 return []
-            needs = needs + self._passing(way, PASS | READ)
-            with reopened(way.end) as directory:
+            needs = needs + self._passing(way, acl.PASS | acl.READ)
+            with nodes.reopened(way.end) as directory:
                 for name in files:
                     goal = self._file(way, needs, directory, name, path, one)
                     if goal is not None:
                         found.append(goal)
         except OSError as error:
-            _refuse_all(one.result, path, files, not_seen(path, error))
-        except Blocked as error:
+            _refuse_all(one.result, path, files, nodes.not_seen(path, error))
+        except nodes.Blocked as error:
             _refuse_all(one.result, path, files, str(error))
         return found
 
     def _file(
         self,
-        way: ResolvedPath,
-        needs: List[Tuple[Node, int]],
+        way: nodes.ResolvedPath,
+        needs: List[Tuple[nodes.Node, int]],
         directory: int,
         name: str,
         path: str,
@@ -147,17 +144,17 @@ class _Planner:
     ) -> Optional[_Goal]:
         place = os.path.join(path, name)
         try:
-            descriptor = open_child(directory, name)
+            descriptor = nodes.open_child(directory, name)
         except FileNotFoundError:
             return None
         except OSError as error:
-            _refuse(one.result, place, not_seen(place, error))
+            _refuse(one.result, place, nodes.not_seen(place, error))
             return None
         try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISREG(mode):
-                node = self._known(Node(way.end, name, descriptor, way.end.read_only, self._walker.groups))
-                return _Goal(node.key, [*needs, (node, READ)])
+                node = self._known(nodes.Node(way.end, name, descriptor, way.end.read_only, self._walker.groups))
+                return _Goal(node.key, [*needs, (node, acl.READ)])
             text = os.readlink("", dir_fd=descriptor) if stat.S_ISLNK(mode) else None
         finally:
             os.close(descriptor)
@@ -197,18 +194,18 @@ class _Planner:
             way = self._walker.directory(path)
             if not way.complete:
                 return None
-            with reopened(way.end) as directory:
-                return self._file(way, self._passing(way, PASS | READ), directory, base, path, one, links)
+            with nodes.reopened(way.end) as directory:
+                return self._file(way, self._passing(way, acl.PASS | acl.READ), directory, base, path, one, links)
         except OSError as error:
-            _refuse(one.result, os.path.join(declared, name), not_seen(path, error))
-        except Blocked as error:
+            _refuse(one.result, os.path.join(declared, name), nodes.not_seen(path, error))
+        except nodes.Blocked as error:
             _refuse(one.result, os.path.join(declared, name), str(error))
         return None
 
-    def _passing(self, way: ResolvedPath, at_end: int) -> List[Tuple[Node, int]]:
-        return [(self._known(node), at_end if node is way.end else PASS) for node in way.passed]
+    def _passing(self, way: nodes.ResolvedPath, at_end: int) -> List[Tuple[nodes.Node, int]]:
+        return [(self._known(node), at_end if node is way.end else acl.PASS) for node in way.passed]
 
-    def _known(self, node: Node) -> Node:
+    def _known(self, node: nodes.Node) -> nodes.Node:
         return self._nodes.setdefault(node.key, node)
 
     def note(self, goals: List[_Goal]) -> None:
@@ -221,10 +218,10 @@ class _Planner:
         """Decides about all objects on the way to the goals."""
         for goal in goals:
             decisions = [self._decide(node) for node, _needed in goal.needs]
-            refusal = next((one for one in decisions if isinstance(one, Refusal)), None)
-            changes = [one for one in decisions if isinstance(one, Change)]
+            refusal = next((one for one in decisions if isinstance(one, rules.Refusal)), None)
+            changes = [one for one in decisions if isinstance(one, rules.Change)]
             if refusal is None and not changes:
-                refusal = Refusal(
+                refusal = rules.Refusal(
                     f"modes and ACLs on the way let user {self._account.name} read, yet the system refuses it: a security "
                     "module or a network file system decides here, so nothing is granted"
                 )
@@ -240,11 +237,11 @@ class _Planner:
             else:
                 result.refused.setdefault(goal.key, str(refusal))
 
-    def _decide(self, node: Node) -> Union[Change, Refusal, None]:
+    def _decide(self, node: nodes.Node) -> Union[rules.Change, rules.Refusal, None]:
         if node.key not in self._decided:
             try:
-                self._decided[node.key] = decide(node, self._needed[node.key], self._account, self._means)
-            except Refusal as refusal:
+                self._decided[node.key] = rules.decide(node, self._needed[node.key], self._account, self._means)
+            except rules.Refusal as refusal:
                 self._decided[node.key] = refusal
         return self._decided[node.key]
 
@@ -268,7 +265,7 @@ class _Meant(NamedTuple):
 class _Index:
     """Which declared feature a link's text means, also by another way to the same directory (an alias of it)."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[probe.Source]) -> None:
         self._real: Dict[str, str] = {}
         self._known: Dict[str, _Meant] = {}
         self._ways: List[Tuple[str, str]] = []

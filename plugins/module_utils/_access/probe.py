@@ -15,7 +15,7 @@ import stat
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._system import accounts, become, parallel, paths
-from .opening import BUNDLE, bundles_of, opener
+from . import opening
 
 _MAX_LINKS = 40
 _MAX_REASONS = 50
@@ -122,9 +122,9 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
 
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:
     """The names that cannot be opened, each with why."""
-    bundles = bundles_of(names)
-    slow, share = parallel.SLOW * BUNDLE, parallel.SHARE // BUNDLE
-    for bundle, refused in parallel.map_parallel(bundles, opener(directory), slow=slow, share=share, sample=1):
+    bundles = opening.bundles_of(names)
+    slow, share = parallel.SLOW * opening.BUNDLE, parallel.SHARE // opening.BUNDLE
+    for bundle, refused in parallel.map_parallel(bundles, opening.opener(directory), slow=slow, share=share, sample=1):
         if isinstance(refused, BaseException):
             raise refused
         for index, error in refused:

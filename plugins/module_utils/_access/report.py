@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from .._system import accounts, paths, samples
-from .probe import Answer, Directory, Source, ask, begin_to_ask
+from . import probe
 
 if TYPE_CHECKING:
     from .plan import SetPlan
@@ -40,16 +40,16 @@ class AccessProbe:
 
     def __init__(self, account: accounts.Account) -> None:
         self._account = account
-        self._asked: Mapping[str, Sequence[Directory]] = {}
-        self._answer: Optional[Callable[[], Dict[str, Answer]]] = None
+        self._asked: Mapping[str, Sequence[probe.Directory]] = {}
+        self._answer: Optional[Callable[[], Dict[str, probe.Answer]]] = None
 
-    def begin(self, sets: Mapping[str, Sequence[Directory]]) -> None:
+    def begin(self, sets: Mapping[str, Sequence[probe.Directory]]) -> None:
         """Starts to ask, where there are features to ask for."""
         if any(names for directories in sets.values() for _path, names, _must_list in directories):
-            self._asked, self._answer = sets, begin_to_ask(self._account, sets)
+            self._asked, self._answer = sets, probe.begin_to_ask(self._account, sets)
 
     def reports(
-        self, sets: Mapping[str, Sequence[Directory]], sources: Mapping[str, Sequence[Source]]
+        self, sets: Mapping[str, Sequence[probe.Directory]], sources: Mapping[str, Sequence[probe.Source]]
     ) -> Dict[str, AccessReport]:
         """What the account cannot open; asked anew where that is not what was begun with. To be called once.
 
@@ -58,28 +58,28 @@ class AccessProbe:
         """
         answers = self._answer() if self._answer is not None else {}
         if not any(sets.values()):
-            answers = {name: Answer([], []) for name in sets}
+            answers = {name: probe.Answer([], []) for name in sets}
         elif sets != self._asked:
-            answers = ask(self._account, sets)
+            answers = probe.ask(self._account, sets)
         return _report_all(self._account, answers, sources)
 
 
 def _report_all(
-    account: accounts.Account, answers: Mapping[str, Answer], sources: Mapping[str, Sequence[Source]]
+    account: accounts.Account, answers: Mapping[str, probe.Answer], sources: Mapping[str, Sequence[probe.Source]]
 ) -> Dict[str, AccessReport]:
     """What was answered, in numbers and samples, set by set."""
     if not any(answer.refused for answer in answers.values()):
         return {name: AccessReport(account.name) for name in answers}
     # Imported where something is refused: on a host where all is readable nothing is to be planned.
+    from . import rules
     from .plan import plan_grants
-    from .rules import GRANT, Means
 
     # As if setfacl were there: whether it is matters only once something is to be granted.
-    plan = plan_grants(account, Means(os.geteuid(), GRANT, True), answers, sources)
+    plan = plan_grants(account, rules.Means(os.geteuid(), rules.GRANT, True), answers, sources)
     return {name: _report(account, answer, plan.sets[name]) for name, answer in answers.items()}
 
 
-def _report(account: accounts.Account, answer: Answer, plan: SetPlan) -> AccessReport:
+def _report(account: accounts.Account, answer: probe.Answer, plan: SetPlan) -> AccessReport:
     """The answer in numbers and samples."""
     from .plan import key_of
 

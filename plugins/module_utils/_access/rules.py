@@ -12,9 +12,8 @@ from typing import Any, List, NamedTuple, Optional
 from .. import errors
 from .._system import accounts
 from .._system.paths import display
-from . import acl
+from . import acl, nodes
 from .acl import PASS, READ, Acl
-from .nodes import Node
 
 GRANT, WIDEN = "grant", "widen"
 
@@ -35,7 +34,7 @@ class Change(NamedTuple):
     C(opened_to) is empty where the user alone gained, else who else did: "everyone" or "group ml".
     """
 
-    node: Node
+    node: nodes.Node
     acl: Acl
     extended: bool
     opened_to: str
@@ -59,7 +58,7 @@ class Refusal(Exception):
         self.hopeless = hopeless
 
 
-def decide(node: Node, needed: int, account: accounts.Account, means: Means) -> Optional[Change]:
+def decide(node: nodes.Node, needed: int, account: accounts.Account, means: Means) -> Optional[Change]:
     """The change that gives the account the needed bits; None where it has them. Raises Refusal."""
     if acl.may(node.acl, node.uid, node.gid, account, needed):
         return None
@@ -86,7 +85,7 @@ def decide(node: Node, needed: int, account: accounts.Account, means: Means) -> 
     )
 
 
-def _check_safety(node: Node, needed: int, account: accounts.Account, means: Means) -> None:
+def _check_safety(node: nodes.Node, needed: int, account: accounts.Account, means: Means) -> None:
     path = display(node.path)
     if node.parent is None:
         raise Refusal(
@@ -115,12 +114,12 @@ def _check_safety(node: Node, needed: int, account: accounts.Account, means: Mea
         )
 
 
-def _held(node: Node, account: accounts.Account) -> int:
+def _held(node: nodes.Node, account: accounts.Account) -> int:
     """The bits that the account has already; an entry of its own takes the place of what it had by a group."""
     return sum(bit for bit in (4, 2, 1) if acl.may(node.acl, node.uid, node.gid, account, bit))
 
 
-def _by_entry(node: Node, permissions: int, account: accounts.Account) -> Change:
+def _by_entry(node: nodes.Node, permissions: int, account: accounts.Account) -> Change:
     new = acl.with_user(node.acl, account.uid, permissions)
     unmasked = acl.unmasked(node.acl, new, account.uid)
     if unmasked:
@@ -131,7 +130,7 @@ def _by_entry(node: Node, permissions: int, account: accounts.Account) -> Change
     return Change(node, new, True, "")
 
 
-def _by_mode(node: Node, needed: int, account: accounts.Account) -> Change:
+def _by_mode(node: nodes.Node, needed: int, account: accounts.Account) -> Change:
     """Mode bits, where there are no ACLs: those of the group if the account is in it, else everyone's."""
     kind = acl.entry_for(node.acl, node.uid, node.gid, account)
     limited = node.acl.mask is not None

@@ -23,8 +23,7 @@ from typing import Iterator, List, Optional, Tuple
 from .. import errors
 from .._plan.links import SetPlan
 from .._system import paths, refusals
-from .directories import make_above, make_directory, open_directory
-from .rename import rename_new
+from . import directories, rename
 
 LOCK_SECONDS = 60.0
 
@@ -114,7 +113,7 @@ def _remove_link(fd: int, name: str, text: str) -> int:
         os.unlink(aside, dir_fd=fd)
         return 1
     # Something else took the link's place in between: back it goes, never over what may have come meanwhile.
-    if not rename_new(aside, fd, name, fd):
+    if not rename.rename_new(aside, fd, name, fd):
         os.link(aside, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
         os.unlink(aside, dir_fd=fd)
     return 0
@@ -138,7 +137,7 @@ def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Itera
     try:
         for folder in folders:
             if create_for is not None:
-                make_directory(fd, folder, *create_for)
+                directories.make_directory(fd, folder, *create_for)
             inner = os.open(folder, paths.OPEN_DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = inner
@@ -151,14 +150,14 @@ def _open_target(target: str, uid: int, gid: int, expected: Optional[paths.Inode
     created = False
     if expected is None:
         parent = os.path.dirname(target)
-        make_above(parent)
-        fd = open_directory(parent)
+        directories.make_above(parent)
+        fd = directories.open_directory(parent)
         try:
-            created = make_directory(fd, os.path.basename(target), uid, gid)
+            created = directories.make_directory(fd, os.path.basename(target), uid, gid)
             return os.open(os.path.basename(target), paths.OPEN_DIRECTORY, dir_fd=fd), created
         finally:
             os.close(fd)
-    top = open_directory(target)
+    top = directories.open_directory(target)
     info = os.fstat(top)
     if (info.st_dev, info.st_ino) != expected:
         os.close(top)

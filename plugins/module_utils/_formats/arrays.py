@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from .dtypes import dtype_name, shorten
-from .interface import ArrayHeader
+from . import dtypes, interface
 
 Shape = Tuple[Optional[int], ...]
 
@@ -28,7 +27,7 @@ class Asked(NamedTuple):
     is_open: bool
     shape: Optional[Shape]
 
-    def accepts(self, header: ArrayHeader) -> bool:
+    def accepts(self, header: interface.ArrayHeader) -> bool:
         """Whether an array with this header is the one asked for."""
         text = header.dtype.text
         if self.dtype is not None and not (text.startswith(self.dtype) if self.is_open else text == self.dtype):
@@ -42,7 +41,7 @@ class Asked(NamedTuple):
     def __str__(self) -> str:
         words = []
         if self.dtype is not None:
-            words.append(_WHOLE[self.dtype] if self.is_open else dtype_name(self.dtype))
+            words.append(_WHOLE[self.dtype] if self.is_open else dtypes.dtype_name(self.dtype))
         if self.shape is not None:
             words.append(_shape_text(["any" if length is None else str(length) for length in self.shape]))
         return " ".join(words) or "any array"
@@ -69,7 +68,7 @@ class ArraySpec:
     def __repr__(self) -> str:
         return "ArraySpec({})".format(", ".join(f"{one.name}: {one}" for one in self.asked))
 
-    def mismatch(self, arrays: Mapping[str, ArrayHeader]) -> str:
+    def mismatch(self, arrays: Mapping[str, interface.ArrayHeader]) -> str:
         """What keeps these arrays from being what is asked for, completing "the file ..."; empty: nothing."""
         missing = [one.name for one in self.asked if one.name not in arrays]
         if missing and len(missing) == len(self.asked):
@@ -81,7 +80,7 @@ class ArraySpec:
                 return f"has {_shown(one.name)} as {_header_text(arrays[one.name])}, not {one}"
         return ""
 
-    def single_mismatch(self, header: ArrayHeader) -> str:
+    def single_mismatch(self, header: interface.ArrayHeader) -> str:
         """The same for a C(.npy) file: its one array has no name, so a set that asks for one array means it."""
         if len(self.asked) > 1:
             return f"is one array without a name instead of {_listed([one.name for one in self.asked])}"
@@ -90,7 +89,7 @@ class ArraySpec:
         return ""
 
 
-def _header_text(header: ArrayHeader) -> str:
+def _header_text(header: interface.ArrayHeader) -> str:
     return f"{header.dtype} {_shape_text([str(length) for length in header.shape])}"
 
 
@@ -99,7 +98,7 @@ def _shape_text(lengths: List[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    return shorten(name, 40)
+    return dtypes.shorten(name, 40)
 
 
 def _listed(names: List[str]) -> str:

@@ -13,12 +13,10 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, Optional, Sequence
 
-from .damage import Damaged, Foreign
-from .flatbuffer import TEXT, Table, Tables, Union, Vector, read
-from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .zip_central_directory import Reader
+from . import damage, flatbuffer, interface
+from . import zip_central_directory as central
 
-KIND = Kind("arrow", "an Arrow file", (".arrow", ".feather", ".ipc"), False)
+KIND = interface.Kind("arrow", "an Arrow file", (".arrow", ".feather", ".ipc"), False)
 
 MAGIC = b"ARROW1"
 _END = struct.Struct("<l6s")
@@ -26,51 +24,51 @@ _MAX_FOOTER = 16 << 20
 _BLOCK = struct.Struct("<qi4xq")
 
 # Slots of Arrow's tables, as flatbuffer.py describes them.
-_PAIRS = Tables((TEXT, TEXT))
+_PAIRS = flatbuffer.Tables((flatbuffer.TEXT, flatbuffer.TEXT))
 _INT = (-4, 1)
 _TYPES: Dict[int, Sequence[Any]] = {
-    1: (), 2: _INT, 3: (-2,), 4: (), 5: (), 6: (), 7: (-4, -4, -4), 8: (-2,), 9: (-2, -4), 10: (-2, TEXT), 11: (-2,),
-    12: (), 13: (), 14: (-2, Vector(4, 4)), 15: (-4,), 16: (-4,), 17: (1,), 18: (-2,), 19: (), 20: (), 21: (), 22: (),
+    1: (), 2: _INT, 3: (-2,), 4: (), 5: (), 6: (), 7: (-4, -4, -4), 8: (-2,), 9: (-2, -4), 10: (-2, flatbuffer.TEXT), 11: (-2,),
+    12: (), 13: (), 14: (-2, flatbuffer.Vector(4, 4)), 15: (-4,), 16: (-4,), 17: (1,), 18: (-2,), 19: (), 20: (), 21: (), 22: (),
     23: (), 24: (), 25: (), 26: (),
 }  # fmt: skip
-_FIELD: List[Any] = [TEXT, 1, 1, Union(_TYPES), Table((-8, Table(_INT), 1, -2))]
-_FIELD += [Tables(_FIELD), _PAIRS]
-_SCHEMA = (-2, Tables(_FIELD), _PAIRS, Vector(8, 8))
-_FOOTER = (-2, Table(_SCHEMA), Vector(24, 8), Vector(24, 8), _PAIRS)
+_FIELD: List[Any] = [flatbuffer.TEXT, 1, 1, flatbuffer.Union(_TYPES), flatbuffer.Table((-8, flatbuffer.Table(_INT), 1, -2))]
+_FIELD += [flatbuffer.Tables(_FIELD), _PAIRS]
+_SCHEMA = (-2, flatbuffer.Tables(_FIELD), _PAIRS, flatbuffer.Vector(8, 8))
+_FOOTER = (-2, flatbuffer.Table(_SCHEMA), flatbuffer.Vector(24, 8), flatbuffer.Vector(24, 8), _PAIRS)
 # How many children a type has, where that is fixed.
 _CHILDREN = {12: 1, 16: 1, 17: 1, 21: 1, 22: 2, 25: 1, 26: 1}
 _NESTED = (*_CHILDREN, 13, 14)
 
 
-def _begins(reader: Reader) -> bool:
+def _begins(reader: central.Reader) -> bool:
     return reader.head.startswith(MAGIC)
 
 
-def _read(reader: Reader, criteria: Criteria) -> Content:
+def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
     if reader.size < 8 + _END.size:
-        raise Damaged("is truncated")
+        raise damage.Damaged("is truncated")
     length, magic = _END.unpack(reader.read(reader.size - _END.size, _END.size))
     if magic != MAGIC:
-        raise Damaged("is truncated (its end is missing)")
+        raise damage.Damaged("is truncated (its end is missing)")
     if not 0 < length <= reader.size - _END.size - 8:
-        raise Damaged("has a footer that does not fit")
+        raise damage.Damaged("has a footer that does not fit")
     if criteria.full:
         if length > _MAX_FOOTER:
-            raise Foreign(f"has a footer of {length} bytes, more than is read here")
+            raise damage.Foreign(f"has a footer of {length} bytes, more than is read here")
         _check_footer(reader.read(reader.size - _END.size - length, length), reader.size)
     if criteria.arrays.asked:
-        raise refuse_arrays(KIND)
-    return Content(KIND)
+        raise interface.refuse_arrays(KIND)
+    return interface.Content(KIND)
 
 
 def _check_footer(raw: bytes, size: int) -> None:
-    version, schema, dictionaries, batches, _pairs = read(raw, _FOOTER)
+    version, schema, dictionaries, batches, _pairs = flatbuffer.read(raw, _FOOTER)
     if schema is None or (version or 0) not in range(5):
-        raise Damaged("has a broken footer (no schema)")
+        raise damage.Damaged("has a broken footer (no schema)")
     check_schema(schema)
     for at, header, body in _BLOCK.iter_unpack((dictionaries or b"") + (batches or b"")):
         if at < 8 or at % 8 or header < 8 or body < 0 or at + header + body > size:
-            raise Damaged("has a broken footer (a batch lies outside the file)")
+            raise damage.Damaged("has a broken footer (a batch lies outside the file)")
 
 
 def check_schema(schema: Sequence[Any]) -> None:
@@ -87,7 +85,7 @@ def check_schema(schema: Sequence[Any]) -> None:
 def schema_of_message(raw: bytes) -> None:
     """Damaged unless this is a message of Arrow's with a schema."""
     start = 8 if raw[:4] == b"\xff\xff\xff\xff" else 4
-    _version, _kind, schema, _length, pairs = read(raw[start:], (-2, 1, Union({1: _SCHEMA}), -8, _PAIRS))
+    _version, _kind, schema, _length, pairs = flatbuffer.read(raw[start:], (-2, 1, flatbuffer.Union({1: _SCHEMA}), -8, _PAIRS))
     if schema is None:
         raise _unknown()
     _check_pairs(pairs)
@@ -146,8 +144,8 @@ def _is_known(kind: int, details: Sequence[Any]) -> bool:
     return kind not in (15, 16) or values[0] >= 0
 
 
-def _unknown() -> Damaged:
-    return Damaged("has a broken footer (its schema)")
+def _unknown() -> damage.Damaged:
+    return damage.Damaged("has a broken footer (its schema)")
 
 
-FORMAT = Format((KIND,), _begins, _read)
+FORMAT = interface.Format((KIND,), _begins, _read)

@@ -18,26 +18,10 @@ import os
 import struct
 from typing import NamedTuple, Optional, Sequence
 
-from . import npz
+from . import damage, dtypes, interface, npz, registry, unknown, zip_layout, zip_members
+from . import zip_central_directory as central
 from .arrays import ArraySpec
-from .damage import Damaged, Foreign
-from .dtypes import shorten
-from .interface import Content, Criteria, Kind
 from .npz import told_apart
-from .registry import promised, recognise
-from .unknown import name_unknown
-from .zip_central_directory import (
-    HEAD_SIZE,
-    TAIL_SIZE,
-    Reader,
-    check_extents,
-    make_reader,
-    open_reader,
-    read_directory,
-    read_on,
-)
-from .zip_layout import Found
-from .zip_members import check_method, crc_with_holes, read_all
 
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
 
@@ -57,7 +41,7 @@ class Classification(NamedTuple):
 _OBJECTS = "holds Python objects, which only a pickle can load"
 
 
-def classify_file(fd: int, info: os.stat_result, name: str, criteria: Criteria) -> Classification:
+def classify_file(fd: int, info: os.stat_result, name: str, criteria: interface.Criteria) -> Classification:
     """The classification of an open regular file. info: of C(os.fstat).
 
     Of a file with holes, as a download leaves it that was to be filled later, checksums are compared before it is believed. (File
@@ -78,54 +62,54 @@ def classify(
         return Classification(FEATURE, "", None) if size else Classification(DAMAGED, "is empty", None)
     try:
         # Both reads are done here, and nothing is built around them, since this is what every file costs.
-        tail = os.pread(fd, TAIL_SIZE, size - TAIL_SIZE if size > TAIL_SIZE else 0)
-        head = os.pread(fd, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
-        if len(tail) != TAIL_SIZE or len(head) != HEAD_SIZE:
-            tail = read_on(fd, tail, min(size, TAIL_SIZE), max(0, size - TAIL_SIZE))
-            head = read_on(fd, head, HEAD_SIZE, 0) if size > TAIL_SIZE else tail[:HEAD_SIZE]
+        tail = os.pread(fd, central.TAIL_SIZE, size - central.TAIL_SIZE if size > central.TAIL_SIZE else 0)
+        head = os.pread(fd, central.HEAD_SIZE, 0) if size > central.TAIL_SIZE else tail[:central.HEAD_SIZE]
+        if len(tail) != central.TAIL_SIZE or len(head) != central.HEAD_SIZE:
+            tail = central.read_on(fd, tail, min(size, central.TAIL_SIZE), max(0, size - central.TAIL_SIZE))
+            head = central.read_on(fd, head, central.HEAD_SIZE, 0) if size > central.TAIL_SIZE else tail[:central.HEAD_SIZE]
         if not full and name[-4:] == ".npz":
             found = npz.layouts.recognise(head, tail, size, arrays)
-            if found is not None and not (sparse and _is_hollow(make_reader(fd, size, head, tail), found)):
+            if found is not None and not (sparse and _is_hollow(central.make_reader(fd, size, head, tail), found)):
                 return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
-        criteria = Criteria(arrays, full or sparse)
-        content = read_content(make_reader(fd, size, head, tail), name, criteria)
+        criteria = interface.Criteria(arrays, full or sparse)
+        content = read_content(central.make_reader(fd, size, head, tail), name, criteria)
         mismatch = _mismatch(content, arrays)
         return Classification(OTHER if mismatch else FEATURE, mismatch, content.identity)
-    except Foreign as error:
+    except damage.Foreign as error:
         return Classification(OTHER, str(error), None)
-    except Damaged as error:
+    except damage.Damaged as error:
         return Classification(DAMAGED, str(error), None)
 
 
-def _is_hollow(reader: Reader, found: Found) -> bool:
+def _is_hollow(reader: central.Reader, found: zip_layout.Found) -> bool:
     """Whether the large array of an archive with holes is not what its checksum says."""
-    return crc_with_holes(reader, found.start, found.size) != found.crc
+    return zip_members.crc_with_holes(reader, found.start, found.size) != found.crc
 
 
-def read_content(reader: Reader, name: str, criteria: Criteria) -> Content:
+def read_content(reader: central.Reader, name: str, criteria: interface.Criteria) -> interface.Content:
     """What an intact file of a known kind holds; Foreign or Damaged for any other. name: which may promise a kind."""
     if reader.size == 0:
-        raise Damaged("is empty")
-    expected = promised(name)
-    known = recognise(reader)
+        raise damage.Damaged("is empty")
+    expected = registry.promised(name)
+    known = registry.recognise(reader)
     if known is None:
         raise _unknown(reader, expected)
     content = known.read(reader, criteria)
     if expected and content.kind not in expected:
-        raise Foreign(f"is {content.kind.label}, and its name promises {expected[0].label}")
+        raise damage.Foreign(f"is {content.kind.label}, and its name promises {expected[0].label}")
     return content
 
 
-def _unknown(reader: Reader, expected: Sequence[Kind]) -> Damaged:
-    label = name_unknown(reader.head)
+def _unknown(reader: central.Reader, expected: Sequence[interface.Kind]) -> damage.Damaged:
+    label = unknown.name_unknown(reader.head)
     if label is not None:
-        return Foreign(label)
+        return damage.Foreign(label)
     if expected:
-        return Damaged(f"is not {expected[0].label}, which its name promises")
-    return Foreign("is of a kind that is not known here")
+        return damage.Damaged(f"is not {expected[0].label}, which its name promises")
+    return damage.Foreign("is of a kind that is not known here")
 
 
-def _mismatch(content: Content, arrays: ArraySpec) -> str:
+def _mismatch(content: interface.Content, arrays: ArraySpec) -> str:
     """What keeps the content from being what is asked for; empty: nothing."""
     if content.single is not None:
         if content.single.dtype.objects:
@@ -134,7 +118,7 @@ def _mismatch(content: Content, arrays: ArraySpec) -> str:
     counted = [one.name for one in arrays.asked] or list(content.arrays)
     for name in counted:
         if name in content.arrays and content.arrays[name].dtype.objects:
-            return f"{_OBJECTS} ({shorten(name)})"
+            return f"{_OBJECTS} ({dtypes.shorten(name)})"
     return arrays.mismatch(content.arrays)
 
 
@@ -145,15 +129,15 @@ def content_digest(fd: int, name: str) -> bytes:
     """
     digest = hashlib.sha256()
     try:
-        reader = open_reader(fd, os.fstat(fd).st_size)
-        members, directory_start = read_directory(reader)
-        starts = dict(zip(members, check_extents(reader, members, directory_start)))
+        reader = central.open_reader(fd, os.fstat(fd).st_size)
+        members, directory_start = central.read_directory(reader)
+        starts = dict(zip(members, central.check_extents(reader, members, directory_start)))
         for part, member in sorted(told_apart(members)):
             digest.update(struct.pack("<LQ", len(part), member.size) + part)
-            check_method(member)
-            for piece in read_all(reader, member, starts[member]):
+            zip_members.check_method(member)
+            for piece in zip_members.read_all(reader, member, starts[member]):
                 digest.update(piece)
-    except Damaged as error:
+    except damage.Damaged as error:
         raise OSError(errno.EIO, f"the file {error}", name) from None
     return digest.digest()
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from .damage import Damaged
+from . import damage
 
 TEXT = "text"
 _MAX_DEPTH = 48
@@ -74,7 +74,7 @@ class _Reader:
     def table(self, at: int, slots: Sequence[Any], depth: int) -> List[Any]:
         self.tables += 1
         if depth > _MAX_DEPTH or self.tables > _MAX_TABLES:
-            raise Damaged("has a broken footer (it nests too deep)")
+            raise damage.Damaged("has a broken footer (it nests too deep)")
         vtable = at - self.number(at, -4)
         length = self.number(vtable, 2)
         if length % 2 or length < 4 or vtable + length > len(self.raw):
@@ -122,5 +122,5 @@ class _Reader:
         return found.decode("utf-8", "replace")
 
 
-def _broken() -> Damaged:
-    return Damaged("has a broken footer (not what Arrow writes)")
+def _broken() -> damage.Damaged:
+    return damage.Damaged("has a broken footer (not what Arrow writes)")

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
-from .damage import Foreign
-from .dtypes import DType
+from . import damage, dtypes
 
 if TYPE_CHECKING:
-    from .zip_central_directory import Reader
+    from . import zip_central_directory as central
 
 
 class ArrayHeader(NamedTuple):
@@ -26,7 +25,7 @@ class ArrayHeader(NamedTuple):
     so that a changed byte would show.
     """
 
-    dtype: DType
+    dtype: dtypes.DType
     shape: Tuple[int, ...]
     start: int
     length: int
@@ -69,10 +68,10 @@ class Format(NamedTuple):
     """begins: whether a file begins as one of these kinds; read: its content."""
 
     kinds: Tuple[Kind, ...]
-    begins: Callable[[Reader], bool]
-    read: Callable[[Reader, Criteria], Content]
+    begins: Callable[[central.Reader], bool]
+    read: Callable[[central.Reader, Criteria], Content]
 
 
-def refuse_arrays(kind: Kind) -> Foreign:
+def refuse_arrays(kind: Kind) -> damage.Foreign:
     """The answer to a set that asks for arrays where they are not known."""
-    return Foreign(f"is {kind.label}, of which no arrays can be told: leave out 'arrays' for such files")
+    return damage.Foreign(f"is {kind.label}, of which no arrays can be told: leave out 'arrays' for such files")

@@ -6,24 +6,21 @@
 
 from __future__ import annotations
 
-from .damage import Damaged
-from .interface import Content, Criteria, Format, Kind
-from .npy_header import MAGIC
-from .npz import read_header
-from .zip_central_directory import Reader
+from . import damage, interface, npy_header, npz
+from . import zip_central_directory as central
 
-KIND = Kind("npy", "a .npy array", (".npy",), True)
+KIND = interface.Kind("npy", "a .npy array", (".npy",), True)
 
 
-def _begins(reader: Reader) -> bool:
-    return reader.head.startswith(MAGIC)
+def _begins(reader: central.Reader) -> bool:
+    return reader.head.startswith(npy_header.MAGIC)
 
 
-def _read(reader: Reader, criteria: Criteria) -> Content:
-    header = read_header(reader.head, lambda length: reader.read(0, length), reader.size)
+def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
+    header = npz.read_header(reader.head, lambda length: reader.read(0, length), reader.size)
     if header.start + header.length != reader.size and not header.dtype.objects:
-        raise Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
-    return Content(KIND, {}, header)
+        raise damage.Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
+    return interface.Content(KIND, {}, header)
 
 
-FORMAT = Format((KIND,), _begins, _read)
+FORMAT = interface.Format((KIND,), _begins, _read)

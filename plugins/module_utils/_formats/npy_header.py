@@ -15,9 +15,7 @@ import re
 import struct
 from typing import Any, Dict, List, Tuple
 
-from .damage import Damaged, Unclear
-from .dtypes import DTYPE_NAMES, MAX_DIMENSIONS, MAX_ITEM, DType, parse_dtype, shorten
-from .interface import ArrayHeader
+from . import damage, dtypes, interface
 
 MAGIC = b"\x93NUMPY"
 # What numpy itself refuses to read without pickle.
@@ -33,22 +31,22 @@ _MAX_DEPTH = 16
 def header_start(prefix: bytes) -> int:
     """Bytes before the data, told by the first C(PREFIX) bytes; Damaged where no array begins there."""
     if prefix[:6] != MAGIC:
-        raise Damaged("does not begin as an array")
+        raise damage.Damaged("does not begin as an array")
     version = prefix[6:8]
     if version == b"\x01\x00" and len(prefix) >= 10:
         start = 10 + prefix[8] + 256 * prefix[9]
     elif version in (b"\x02\x00", b"\x03\x00") and len(prefix) >= 12:
         start = 12 + int(struct.unpack_from("<I", prefix, 8)[0])
     elif len(prefix) < 12:
-        raise Damaged("ends in an array's header")
+        raise damage.Damaged("ends in an array's header")
     else:
-        raise Damaged(f"has an array header of unknown version {prefix[6]}.{prefix[7]}")
+        raise damage.Damaged(f"has an array header of unknown version {prefix[6]}.{prefix[7]}")
     if start > LONGEST:
-        raise Damaged(f"has an array header of {start} bytes, more than numpy reads")
+        raise damage.Damaged(f"has an array header of {start} bytes, more than numpy reads")
     return start
 
 
-_cache: Dict[bytes, ArrayHeader] = {}
+_cache: Dict[bytes, interface.ArrayHeader] = {}
 _CACHE_LIMIT = 4096
 
 _AS_WRITTEN = re.compile(
@@ -56,7 +54,7 @@ _AS_WRITTEN = re.compile(
 )
 
 
-def parse_header(raw: bytes) -> ArrayHeader:
+def parse_header(raw: bytes) -> interface.ArrayHeader:
     """The header that consists of exactly these bytes; Damaged where numpy would not load it."""
     known = _cache.get(raw)
     if known is None:
@@ -67,21 +65,21 @@ def parse_header(raw: bytes) -> ArrayHeader:
     return known
 
 
-def _parse_header(raw: bytes) -> ArrayHeader:
+def _parse_header(raw: bytes) -> interface.ArrayHeader:
     if header_start(raw[:PREFIX]) != len(raw):
-        raise Damaged("has a broken array header")
+        raise damage.Damaged("has a broken array header")
     text_start = 10 if raw[6:7] == b"\x01" else 12
     try:
         text = raw[text_start:].decode("utf-8" if raw[6:7] == b"\x03" else "latin-1")
     except UnicodeDecodeError:
-        raise Damaged("has an array header that is not text") from None
+        raise damage.Damaged("has an array header that is not text") from None
     if len(text) > MAX_TEXT:
-        raise Damaged(f"has an array header of {len(text)} characters, more than numpy reads")
+        raise damage.Damaged(f"has an array header of {len(text)} characters, more than numpy reads")
     literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
     if not isinstance(literal, dict) or set(literal) != {"descr", "fortran_order", "shape"}:
-        raise Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
+        raise damage.Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
     if not isinstance(literal["fortran_order"], bool):
-        raise Damaged("has a broken array header (fortran_order is neither True nor False)")
+        raise damage.Damaged("has a broken array header (fortran_order is neither True nor False)")
     shape = _shape(literal["shape"])
     dtype = _dtype(literal["descr"])
     length = dtype.itemsize
@@ -92,66 +90,66 @@ def _parse_header(raw: bytes) -> ArrayHeader:
     for dimension in shape:
         span *= max(dimension, 1)
     if span > _MAX_BYTES:
-        raise Damaged("has an array header with an absurd size")
+        raise damage.Damaged("has an array header with an absurd size")
     # Of a structured type only some of the text is understood, so that it never counts as known in full.
     as_written = raw[6:8] == b"\x01\x00" and literal["descr"] == dtype.text and _AS_WRITTEN.match(text) is not None
-    return ArrayHeader(dtype, shape, len(raw), length, as_written)
+    return interface.ArrayHeader(dtype, shape, len(raw), length, as_written)
 
 
 def _shape(value: Any) -> Tuple[int, ...]:
     if (
         not isinstance(value, tuple)
         or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-        or len(value) > MAX_DIMENSIONS
+        or len(value) > dtypes.MAX_DIMENSIONS
     ):
-        raise Damaged("has a broken array header (its shape is not a tuple of lengths)")
+        raise damage.Damaged("has a broken array header (its shape is not a tuple of lengths)")
     return value
 
 
-def _dtype(descr: Any) -> DType:
+def _dtype(descr: Any) -> dtypes.DType:
     """The type that a part of a literal describes; it nests no deeper than the literal may."""
     if isinstance(descr, str):
-        dtype = parse_dtype(DTYPE_NAMES.get(descr, descr))
+        dtype = dtypes.parse_dtype(dtypes.DTYPE_NAMES.get(descr, descr))
         if dtype is None:
-            raise Unclear(f"has an array header with the unknown dtype {shorten(descr)}")
+            raise damage.Unclear(f"has an array header with the unknown dtype {dtypes.shorten(descr)}")
         return dtype
     if isinstance(descr, tuple) and len(descr) == 2:
         return _repeated(_dtype(descr[0]), descr[1])
     if not isinstance(descr, list):
-        raise Damaged("has a broken array header (unknown dtype)")
+        raise damage.Damaged("has a broken array header (unknown dtype)")
     return _structure(descr)
 
 
-def _repeated(dtype: DType, shape: Any) -> DType:
+def _repeated(dtype: dtypes.DType, shape: Any) -> dtypes.DType:
     """A type that holds an array of others."""
     if not (isinstance(shape, tuple) and shape):
-        raise Damaged("has a broken array header (unknown dtype)")
+        raise damage.Damaged("has a broken array header (unknown dtype)")
     size = dtype.itemsize
     for length in _shape(shape):
         size *= length
-        if size > MAX_ITEM:
-            raise Damaged("has an array header with an absurd size")
-    return DType(f"array of {dtype.text}", size, dtype.objects)
+        if size > dtypes.MAX_ITEM:
+            raise damage.Damaged("has an array header with an absurd size")
+    return dtypes.DType(f"array of {dtype.text}", size, dtype.objects)
 
 
-def _structure(fields: List[Any]) -> DType:
+def _structure(fields: List[Any]) -> dtypes.DType:
     """A structured type: only its size and whether it needs a pickle matter, since no set can ask for one."""
     itemsize, objects, names = 0, False, set()
     for field in fields:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
-            raise Damaged("has a broken array header (unknown dtype)")
+            raise damage.Damaged("has a broken array header (unknown dtype)")
         dtype = _dtype(field[1])
         itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
         objects = objects or dtype.objects
-        if itemsize > MAX_ITEM:
-            raise Damaged("has an array header with an absurd size")
+        if itemsize > dtypes.MAX_ITEM:
+            raise damage.Damaged("has an array header with an absurd size")
         if field[0] == "" and len(field) == 2 and dtype.text[1:2] == "V":
             continue  # padding between fields
         for name in field[0] if isinstance(field[0], tuple) and len(field[0]) == 2 else (field[0],):
             if not isinstance(name, str) or name == "" or name in names:
-                raise Damaged("has a broken array header (unknown dtype)")
+                raise damage.Damaged("has a broken array header (unknown dtype)")
             names.add(name)
-    return DType("structured " + shorten(repr(fields)), itemsize, objects)
+    return dtypes.DType("structured " + dtypes.shorten(repr(fields)), itemsize, objects)
 
 
 _TOKEN = re.compile(
@@ -180,8 +178,8 @@ class _Literal:
             raise self._broken()
         return value
 
-    def _broken(self) -> Damaged:
-        return Unclear("has a broken array header (not a Python literal)")
+    def _broken(self) -> damage.Damaged:
+        return damage.Unclear("has a broken array header (not a Python literal)")
 
     def _next(self) -> None:
         match = _TOKEN.match(self.text, self.position)

@@ -15,14 +15,11 @@ import binascii
 import struct
 from typing import Any, Dict, Sequence, Tuple
 
-from . import thrift
-from .arrow import schema_of_message
-from .damage import Damaged, Foreign
-from .interface import Content, Criteria, Format, Kind, refuse_arrays
+from . import arrow, damage, interface, thrift
+from . import zip_central_directory as central
 from .thrift import BINARY, I8, I16, I32, I64, LIST, STRUCT, TRUE, Fields
-from .zip_central_directory import Reader
 
-KIND = Kind("parquet", "a Parquet file", (".parquet", ".pq"), False)
+KIND = interface.Kind("parquet", "a Parquet file", (".parquet", ".pq"), False)
 
 MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -89,27 +86,27 @@ _LOGICAL: Dict[int, Tuple[int, ...]] = {
 }  # fmt: skip
 
 
-def _begins(reader: Reader) -> bool:
+def _begins(reader: central.Reader) -> bool:
     return reader.head[:4] in (MAGIC, _ENCRYPTED)
 
 
-def _read(reader: Reader, criteria: Criteria) -> Content:
+def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
     if reader.head[:4] == _ENCRYPTED:
-        raise Foreign("is an encrypted Parquet file, which is not read here")
+        raise damage.Foreign("is an encrypted Parquet file, which is not read here")
     if reader.size < 4 + _END.size:
-        raise Damaged("is truncated")
+        raise damage.Damaged("is truncated")
     length, magic = _END.unpack(reader.read(reader.size - _END.size, _END.size))
     if magic != MAGIC:
-        raise Damaged("is truncated (its end is missing)")
+        raise damage.Damaged("is truncated (its end is missing)")
     if not 0 < length <= reader.size - _END.size - 4:
-        raise Damaged("has a footer that does not fit")
+        raise damage.Damaged("has a footer that does not fit")
     if criteria.full:
         if length > _MAX_FOOTER:
-            raise Foreign(f"has a footer of {length} bytes, more than is read here")
+            raise damage.Foreign(f"has a footer of {length} bytes, more than is read here")
         _check_footer(thrift.read(reader.read(reader.size - _END.size - length, length)), reader.size)
     if criteria.arrays.asked:
-        raise refuse_arrays(KIND)
-    return Content(KIND)
+        raise interface.refuse_arrays(KIND)
+    return interface.Content(KIND)
 
 
 def _check_footer(footer: Fields, size: int) -> None:
@@ -129,7 +126,7 @@ def _check_footer(footer: Fields, size: int) -> None:
     for pair in footer[5].value if 5 in footer else ():
         if pair[1].value == b"ARROW:schema" and 2 in pair:
             try:
-                schema_of_message(base64.b64decode(pair[2].value, validate=True))
+                arrow.schema_of_message(base64.b64decode(pair[2].value, validate=True))
             except binascii.Error:
                 raise _broken("its Arrow schema") from None
 
@@ -240,8 +237,8 @@ def _check_time(unit: Fields, number: int, kind: int) -> None:
         raise _broken("a unit of time")
 
 
-def _broken(what: str) -> Damaged:
-    return Damaged(f"has a broken footer ({what})")
+def _broken(what: str) -> damage.Damaged:
+    return damage.Damaged(f"has a broken footer ({what})")
 
 
-FORMAT = Format((KIND,), _begins, _read)
+FORMAT = interface.Format((KIND,), _begins, _read)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Tuple
 
-from . import arrow, hdf5, npy, npz, parquet, safetensors, tar
-from .interface import Format, Kind
-from .zip_central_directory import Reader
+from . import arrow, hdf5, interface, npy, npz, parquet, safetensors, tar
+from . import zip_central_directory as central
 
-FORMATS: Tuple[Format, ...] = (
+FORMATS: Tuple[interface.Format, ...] = (
     npz.FORMAT,
     npy.FORMAT,
     safetensors.FORMAT,
@@ -22,20 +21,20 @@ FORMATS: Tuple[Format, ...] = (
     tar.FORMAT,
 )
 
-KINDS: Tuple[Kind, ...] = tuple(kind for one in FORMATS for kind in one.kinds)
+KINDS: Tuple[interface.Kind, ...] = tuple(kind for one in FORMATS for kind in one.kinds)
 
 # By the end of a name, in small letters: the kinds that it promises.
-PROMISES: Dict[str, Tuple[Kind, ...]] = {}
+PROMISES: Dict[str, Tuple[interface.Kind, ...]] = {}
 for _kind in KINDS:
     for _suffix in _kind.suffixes:
         PROMISES[_suffix] = (*PROMISES.get(_suffix, ()), _kind)
 
 
-def recognise(reader: Reader) -> Optional[Format]:
+def recognise(reader: central.Reader) -> Optional[interface.Format]:
     """The format that a file begins as."""
     return next((one for one in FORMATS if one.begins(reader)), None)
 
 
-def promised(name: str) -> Tuple[Kind, ...]:
+def promised(name: str) -> Tuple[interface.Kind, ...]:
     """The kinds that a file's name promises; none where it promises nothing that is known."""
     return PROMISES.get("." + name.rpartition(".")[2].lower(), ()) if "." in name else ()

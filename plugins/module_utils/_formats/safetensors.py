@@ -14,12 +14,10 @@ import json
 import struct
 from typing import Any, Dict, List, Tuple
 
-from .damage import Damaged, Foreign
-from .dtypes import DType, shorten
-from .interface import ArrayHeader, Content, Criteria, Format, Kind
-from .zip_central_directory import Reader
+from . import damage, dtypes, interface
+from . import zip_central_directory as central
 
-KIND = Kind("safetensors", "a safetensors file", (".safetensors",), True)
+KIND = interface.Kind("safetensors", "a safetensors file", (".safetensors",), True)
 
 # Bytes: what the library itself refuses, and what is read here.
 _LONGEST = 100000000
@@ -27,8 +25,8 @@ _MAX_HEADER = 4 << 20
 _LENGTH = struct.Struct("<Q")
 _FULL8 = 1 << 64
 
-_DTYPES: Dict[str, DType] = {
-    name: DType(text, size, False)
+_DTYPES: Dict[str, dtypes.DType] = {
+    name: dtypes.DType(text, size, False)
     for name, text, size in (
         ("BOOL", "|b1", 1),
         ("U8", "|u1", 1),
@@ -51,22 +49,22 @@ _DTYPES: Dict[str, DType] = {
 }
 
 # The headers of one extractor's files are often the same, byte for byte.
-_cache: Dict[bytes, Tuple[int, Dict[str, ArrayHeader]]] = {}
+_cache: Dict[bytes, Tuple[int, Dict[str, interface.ArrayHeader]]] = {}
 _CACHE_LIMIT = 256
 _CACHED_LENGTH = 1 << 16
 
 
-def _begins(reader: Reader) -> bool:
+def _begins(reader: central.Reader) -> bool:
     head = reader.head
     return head[8:9] == b"{" and _LENGTH.unpack_from(head)[0] <= _LONGEST
 
 
-def _read(reader: Reader, criteria: Criteria) -> Content:
+def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
     length = _LENGTH.unpack_from(reader.head)[0]
     if 8 + length > reader.size:
-        raise Damaged("is truncated (its header does not fit)")
+        raise damage.Damaged("is truncated (its header does not fit)")
     if length > _MAX_HEADER:
-        raise Foreign(f"has a header of {length} bytes, more than is read here")
+        raise damage.Foreign(f"has a header of {length} bytes, more than is read here")
     raw = reader.read(8, length)
     known = _cache.get(raw)
     if known is None:
@@ -77,13 +75,13 @@ def _read(reader: Reader, criteria: Criteria) -> Content:
             _cache[raw] = known
     data, arrays = known
     if data != reader.size - 8 - length:
-        raise Damaged(f"has {reader.size - 8 - length} bytes of data where its header announces {data}")
+        raise damage.Damaged(f"has {reader.size - 8 - length} bytes of data where its header announces {data}")
     if not arrays:
-        raise Foreign(f"is {KIND.label} without arrays")
-    return Content(KIND, arrays)
+        raise damage.Foreign(f"is {KIND.label} without arrays")
+    return interface.Content(KIND, arrays)
 
 
-def _parse(raw: bytes) -> Tuple[int, Dict[str, ArrayHeader]]:
+def _parse(raw: bytes) -> Tuple[int, Dict[str, interface.ArrayHeader]]:
     """The bytes of data that the header announces, and the arrays."""
     try:
         header = json.loads(
@@ -94,11 +92,11 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, ArrayHeader]]:
             parse_constant=_refuse,
         )
     except RecursionError:
-        raise Damaged("has a broken header (its JSON nests too deep)") from None
-    except Damaged:
+        raise damage.Damaged("has a broken header (its JSON nests too deep)") from None
+    except damage.Damaged:
         raise
     except ValueError:
-        raise Damaged("has a broken header (no JSON)") from None
+        raise damage.Damaged("has a broken header (no JSON)") from None
     if not isinstance(header, dict):
         raise _broken("no dictionary")
     metadata = header.pop("__metadata__", None)
@@ -110,29 +108,29 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, ArrayHeader]]:
     end = 0
     for begin, stop in sorted(spans):
         if begin != end:
-            raise Damaged("has a header whose arrays overlap, or leave a gap")
+            raise damage.Damaged("has a header whose arrays overlap, or leave a gap")
         end = stop
     return end, arrays
 
 
-def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> ArrayHeader:
+def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.ArrayHeader:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise _broken(f"{shorten(name)} lacks dtype, shape or data_offsets")
+        raise _broken(f"{dtypes.shorten(name)} lacks dtype, shape or data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or not _are_lengths(shape) or not _are_lengths(offsets) or len(offsets) != 2:
-        raise _broken(f"{shorten(name)} is not described as an array")
+        raise _broken(f"{dtypes.shorten(name)} is not described as an array")
     if dtype not in _DTYPES:
-        raise Foreign(f"has {shorten(name)} in the unknown dtype {shorten(dtype)}")
+        raise damage.Foreign(f"has {dtypes.shorten(name)} in the unknown dtype {dtypes.shorten(dtype)}")
     count = 1
     for length in shape:
         count *= length
         if count >= _FULL8:
-            raise _broken(f"{shorten(name)} has an absurd size")
+            raise _broken(f"{dtypes.shorten(name)} has an absurd size")
     length = count * _DTYPES[dtype].itemsize
     if offsets[1] - offsets[0] != length:
-        raise _broken(f"{shorten(name)} has other offsets than its shape needs")
+        raise _broken(f"{dtypes.shorten(name)} has other offsets than its shape needs")
     spans.append((offsets[0], offsets[1]))
-    return ArrayHeader(_DTYPES[dtype], tuple(shape), offsets[0], length, True)
+    return interface.ArrayHeader(_DTYPES[dtype], tuple(shape), offsets[0], length, True)
 
 
 def _are_lengths(value: Any) -> bool:
@@ -153,16 +151,16 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 def _length(text: str) -> int:
     if text.startswith("-") or len(text) > 20 or int(text) >= _FULL8:
-        raise _broken(f"{shorten(text)} is not a length")
+        raise _broken(f"{dtypes.shorten(text)} is not a length")
     return int(text)
 
 
 def _refuse(text: str) -> Any:
-    raise _broken(f"{shorten(text)} is not a length")
+    raise _broken(f"{dtypes.shorten(text)} is not a length")
 
 
-def _broken(what: str) -> Damaged:
-    return Damaged(f"has a broken header ({what})")
+def _broken(what: str) -> damage.Damaged:
+    return damage.Damaged(f"has a broken header ({what})")
 
 
-FORMAT = Format((KIND,), _begins, _read)
+FORMAT = interface.Format((KIND,), _begins, _read)

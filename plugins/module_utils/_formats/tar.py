@@ -13,12 +13,10 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from .damage import Damaged, Foreign
-from .dtypes import shorten
-from .interface import Content, Criteria, Format, Kind, refuse_arrays
-from .zip_central_directory import Reader
+from . import damage, dtypes, interface
+from . import zip_central_directory as central
 
-KIND = Kind("tar", "a tar archive", (".tar",), False)
+KIND = interface.Kind("tar", "a tar archive", (".tar",), False)
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -33,40 +31,40 @@ _EXTENDED, _GLOBAL, _LONG, _EMPTY = b"x", b"g", b"LK", b"123456"
 _KNOWN = b"01234567xgLK\0"
 
 
-def _begins(reader: Reader) -> bool:
+def _begins(reader: central.Reader) -> bool:
     return reader.head[257:262] == b"ustar" or (
         reader.head[:1] not in (b"", b"\0") and len(reader.head) >= _BLOCK and _has_checksum(reader.head[:_BLOCK])
     )
 
 
-def _read(reader: Reader, criteria: Criteria) -> Content:
+def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
     if reader.size < _BLOCK or not _has_checksum(reader.read(0, _BLOCK)):
-        raise Damaged("is truncated, or its first header has a wrong checksum")
+        raise damage.Damaged("is truncated, or its first header has a wrong checksum")
     if reader.size % _BLOCK or reader.size < 3 * _BLOCK or reader.read(reader.size - 2 * _BLOCK, 2 * _BLOCK).strip(b"\0"):
-        raise Damaged("is truncated (no blocks of zeros at its end)")
+        raise damage.Damaged("is truncated (no blocks of zeros at its end)")
     if criteria.full:
         _walk(reader)
     if criteria.arrays.asked:
-        raise refuse_arrays(KIND)
-    return Content(KIND)
+        raise interface.refuse_arrays(KIND)
+    return interface.Content(KIND)
 
 
-def _walk(reader: Reader) -> None:
+def _walk(reader: central.Reader) -> None:
     position, size, announced = 0, None, False
     for _turn in range(_MAX_HEADERS):
         header = reader.read(position, _BLOCK)
         position += _BLOCK
         if header == _ZEROS:
             if position == _BLOCK or announced:
-                raise Damaged("has a header that no file follows")
+                raise damage.Damaged("has a header that no file follows")
             if reader.read(position, _BLOCK) != _ZEROS:
-                raise Damaged("has a header of zeros among its files")
+                raise damage.Damaged("has a header of zeros among its files")
             return
         if not _has_checksum(header):
-            raise Damaged(f"has a header with a wrong checksum at byte {position - _BLOCK}")
+            raise damage.Damaged(f"has a header with a wrong checksum at byte {position - _BLOCK}")
         kind = header[156:157]
         if kind not in (b"0", b"\0", b"7", b"5", b"x", b"g", b"L", b"K", b"1", b"2", b"3", b"4", b"6"):
-            raise Foreign(f"is a tar archive with a kind of member that is not read here ({shorten(repr(kind))})")
+            raise damage.Foreign(f"is a tar archive with a kind of member that is not read here ({dtypes.shorten(repr(kind))})")
         for start, length in _NUMBERS:
             _number(header[start : start + length])
         length = _number(header[124:136])
@@ -82,13 +80,13 @@ def _walk(reader: Reader) -> None:
             length, size = length if size is None else size, None
         position += -(-length // _BLOCK) * _BLOCK
         if position > reader.size - _BLOCK:
-            raise Damaged("is truncated (a file in it goes on behind its end)")
-    raise Foreign("has more files than are read here")
+            raise damage.Damaged("is truncated (a file in it goes on behind its end)")
+    raise damage.Foreign("has more files than are read here")
 
 
 def _bounded(length: int) -> int:
     if length > _MAX_EXTENDED:
-        raise Foreign(f"has a header of {length} bytes, more than is read here")
+        raise damage.Foreign(f"has a header of {length} bytes, more than is read here")
     return length
 
 
@@ -113,7 +111,7 @@ def _number(field: bytes) -> int:
         return 0
     match = _OCTAL.match(field)
     if match is None:
-        raise Damaged("has a header with a broken number")
+        raise damage.Damaged("has a header with a broken number")
     return int(match.group(1), 8)
 
 
@@ -124,16 +122,16 @@ def _pax_size(records: bytes) -> Optional[int]:
         match = _RECORD.match(records, position)
         end = position + int(match.group(1)) if match else 0
         if match is None or end <= match.end() or end > len(records) or records[end - 1 : end] != b"\n":
-            raise Damaged("has a broken extended header")
+            raise damage.Damaged("has a broken extended header")
         name, value = match.group(2), records[match.end() : end - 1]
         if name.startswith(b"GNU.sparse") or name == b"hdrcharset":
-            raise Foreign("is a tar archive with sparse files or another character set, which are not read here")
+            raise damage.Foreign("is a tar archive with sparse files or another character set, which are not read here")
         if name == b"size":
             if not value.isdigit() or len(value) > 18:
-                raise Damaged("has a broken extended header")
+                raise damage.Damaged("has a broken extended header")
             size = int(value)
         position = end
     return size
 
 
-FORMAT = Format((KIND,), _begins, _read)
+FORMAT = interface.Format((KIND,), _begins, _read)

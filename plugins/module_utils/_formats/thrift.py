@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, NamedTuple
 
-from .damage import Damaged
+from . import damage
 
 # Types on the wire.
 TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
@@ -65,7 +65,7 @@ class _Reader:
 
     def structure(self, depth: int) -> Fields:
         if depth > _MAX_DEPTH:
-            raise Damaged("has a broken footer (it nests too deep)")
+            raise damage.Damaged("has a broken footer (it nests too deep)")
         fields: Fields = {}
         number = 0
         while True:
@@ -92,7 +92,7 @@ class _Reader:
     def value(self, kind: int, depth: int) -> Any:
         self.values += 1
         if depth > _MAX_DEPTH or self.values > _MAX_VALUES:
-            raise Damaged("has a broken footer (it nests too deep)")
+            raise damage.Damaged("has a broken footer (it nests too deep)")
         if kind in (TRUE, FALSE):
             return self.byte() == TRUE
         if kind == I8:
@@ -117,5 +117,5 @@ class _Reader:
         return self.raw[start : self.position]
 
 
-def _broken() -> Damaged:
-    return Damaged("has a broken footer (not what Parquet writes)")
+def _broken() -> damage.Damaged:
+    return damage.Damaged("has a broken footer (not what Parquet writes)")

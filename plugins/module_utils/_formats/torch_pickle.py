@@ -14,8 +14,7 @@ import re
 import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from .damage import Damaged, Foreign
-from .dtypes import DType, shorten
+from . import damage, dtypes
 
 # An int of a pickle that counts something in memory.
 _MOST = 1 << 62
@@ -23,7 +22,7 @@ _MAX_DIMENSIONS = 32
 _MAX_STACK = 1 << 17
 
 _STORAGES = {
-    f"torch {name}Storage": DType(text, size, False)
+    f"torch {name}Storage": dtypes.DType(text, size, False)
     for name, text, size in (
         ("Float", "<f4", 4),
         ("Double", "<f8", 8),
@@ -41,14 +40,14 @@ _STORAGES = {
 }
 # Types of tensors that lie in storages without a type.
 _UNTYPED = {
-    "torch float8_e4m3fn": DType("float8_e4m3fn", 1, False),
-    "torch float8_e5m2": DType("float8_e5m2", 1, False),
-    "torch float8_e8m0fnu": DType("float8_e8m0fnu", 1, False),
-    "torch uint16": DType("<u2", 2, False),
-    "torch uint32": DType("<u4", 4, False),
-    "torch uint64": DType("<u8", 8, False),
+    "torch float8_e4m3fn": dtypes.DType("float8_e4m3fn", 1, False),
+    "torch float8_e5m2": dtypes.DType("float8_e5m2", 1, False),
+    "torch float8_e8m0fnu": dtypes.DType("float8_e8m0fnu", 1, False),
+    "torch uint16": dtypes.DType("<u2", 2, False),
+    "torch uint32": dtypes.DType("<u4", 4, False),
+    "torch uint64": dtypes.DType("<u8", 8, False),
 }
-_BYTES = DType("|u1", 1, False)
+_BYTES = dtypes.DType("|u1", 1, False)
 _STORAGES["torch.storage UntypedStorage"] = _BYTES
 _TYPE_NAMES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _LOCATION = re.compile(r"cpu|(?:cuda|xpu|hpu|npu)(?::\d{1,3})?|mps")
@@ -58,14 +57,14 @@ class Storage(NamedTuple):
     """Memory that tensors lie in: the archive's member that holds it, in elements of one type."""
 
     key: str
-    dtype: DType
+    dtype: dtypes.DType
     length: int
 
 
 class Tensor(NamedTuple):
     """A tensor: its type and shape."""
 
-    dtype: DType
+    dtype: dtypes.DType
     shape: Tuple[int, ...]
 
 
@@ -97,12 +96,12 @@ def walk(raw: bytes) -> Walked:
         raise _broken("it ends early") from None
 
 
-def _broken(what: str) -> Damaged:
-    return Damaged(f"has a broken pickle ({what})")
+def _broken(what: str) -> damage.Damaged:
+    return damage.Damaged(f"has a broken pickle ({what})")
 
 
-def _other(what: str) -> Foreign:
-    return Foreign(f"holds Python objects other than tensors, which only a pickle can load ({shorten(what)})")
+def _other(what: str) -> damage.Foreign:
+    return damage.Foreign(f"holds Python objects other than tensors, which only a pickle can load ({dtypes.shorten(what)})")
 
 
 class _Walker:
@@ -274,7 +273,7 @@ def _untyped_tensor(arguments: Tuple[Any, ...]) -> Any:
     return _checked(arguments[0], arguments, dtype)
 
 
-def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: DType) -> Tensor:
+def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: dtypes.DType) -> Tensor:
     offset, shape, stride, grad, hooks = arguments[1:6]
     if (
         not isinstance(storage, Storage)
@@ -291,7 +290,7 @@ def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: DType) -> Tensor:
         raise _other(f"a tensor of {len(shape)} dimensions")
     end = (offset + 1 + sum((length - 1) * step for length, step in zip(shape, stride))) * dtype.itemsize
     if end > storage.length * storage.dtype.itemsize and 0 not in shape:
-        raise Damaged("has a tensor that is larger than its data")
+        raise damage.Damaged("has a tensor that is larger than its data")
     return Tensor(dtype, shape)
 
 

@@ -16,8 +16,7 @@ import os
 import struct
 from typing import Iterator, List, NamedTuple, Tuple
 
-from .damage import Damaged
-from .dtypes import shorten
+from . import damage, dtypes
 
 STORED, DEFLATED = 0, 8
 MAX_DIRECTORY = 4 << 20
@@ -90,7 +89,7 @@ class Reader:
         else:
             found = read_on(self.fd, os.pread(self.fd, length, offset), length, offset)
         if len(found) != length:
-            raise Damaged("is truncated")
+            raise damage.Damaged("is truncated")
         return found
 
 
@@ -114,7 +113,7 @@ def read_on(fd: int, found: bytes, length: int, offset: int) -> bytes:
 def make_reader(fd: int, size: int, head: bytes, tail: bytes) -> Reader:
     """A reader around what was read of a file of C(size) bytes."""
     if len(tail) != min(size, TAIL_SIZE):
-        raise Damaged("became shorter while it was read")
+        raise damage.Damaged("became shorter while it was read")
     return Reader(fd, size, head, tail)
 
 
@@ -122,7 +121,7 @@ def read_directory(reader: Reader) -> Tuple[List[Member], int]:
     """The archive's entries in the order of its directory, and where the directory begins."""
     count, size, start = _find_directory(reader)
     if count > MAX_MEMBERS or size > MAX_DIRECTORY:
-        raise Damaged(f"has an absurd directory ({count} entries in {size} bytes)")
+        raise damage.Damaged(f"has an absurd directory ({count} entries in {size} bytes)")
     raw = reader.read(start, size)
     members: List[Member] = []
     position = 0
@@ -130,9 +129,9 @@ def read_directory(reader: Reader) -> Tuple[List[Member], int]:
         member, position = _entry(raw, position, start)
         members.append(member)
     if len(members) != count:
-        raise Damaged(f"has a broken directory ({len(members)} entries where {count} are announced)")
+        raise damage.Damaged(f"has a broken directory ({len(members)} entries where {count} are announced)")
     if len({member.raw_name for member in members}) != count:
-        raise Damaged("has a broken directory (two entries have one name)")
+        raise damage.Damaged("has a broken directory (two entries have one name)")
     return members, start
 
 
@@ -140,77 +139,77 @@ def _find_directory(reader: Reader) -> Tuple[int, int, int]:
     """Number of entries, size and start of the directory."""
     end, tail = reader.size - END.size, reader.tail
     if end < 0:
-        raise Damaged("is truncated")
+        raise damage.Damaged("is truncated")
     if tail[len(tail) - END.size :][:4] != END_SIGNATURE or tail[-2:] != b"\0\0":
         # A comment may follow, of at most 64 KiB.
         span = min(reader.size, END.size + _FULL2)
         found = reader.read(reader.size - span, span).rfind(END_SIGNATURE)
         end = reader.size - span + found
         if found < 0 or end + END.size > reader.size:
-            raise Damaged("is truncated (no directory at its end)")
+            raise damage.Damaged("is truncated (no directory at its end)")
     fields = END.unpack(reader.read(end, END.size))
     disk, start_disk, count_here, count, size, start, comment = fields[1:]
     rest = reader.size - (end + END.size + comment)
     # Programs that write in blocks fill up the last one with zeros.
     if rest < 0 or reader.read(reader.size - rest, rest).strip(b"\0"):
-        raise Damaged("has bytes after its end, or lacks some")
+        raise damage.Damaged("has bytes after its end, or lacks some")
     locator_at = end - _END64_LOCATOR.size
     if locator_at >= 0:
         locator = _END64_LOCATOR.unpack(reader.read(locator_at, _END64_LOCATOR.size))
         if locator[0] == b"PK\6\7":
             record_at = locator_at - _END64.size
             if record_at < 0 or locator[1:] != (0, record_at, 1):
-                raise Damaged("has a broken directory (its zip64 record is not where it is announced)")
+                raise damage.Damaged("has a broken directory (its zip64 record is not where it is announced)")
             record = _END64.unpack(reader.read(record_at, _END64.size))
             if record[0] != b"PK\6\6" or record[1] != _END64.size - 12:
-                raise Damaged("has a broken directory (its zip64 record is broken)")
+                raise damage.Damaged("has a broken directory (its zip64 record is broken)")
             wide = record[4:]
             for narrow, value, full in zip(
                 (disk, start_disk, count_here, count, size, start), wide, (_FULL2,) * 4 + (_FULL4,) * 2
             ):
                 if narrow not in (full, value):
-                    raise Damaged("has a broken directory (its two end records disagree)")
+                    raise damage.Damaged("has a broken directory (its two end records disagree)")
             disk, start_disk, count_here, count, size, start = wide
             end = record_at
     if disk or start_disk or count != count_here:
-        raise Damaged("has a broken directory (it claims to span several files)")
+        raise damage.Damaged("has a broken directory (it claims to span several files)")
     if start + size != end:
-        raise Damaged("has a directory that is not where it is announced")
+        raise damage.Damaged("has a directory that is not where it is announced")
     return count, size, start
 
 
 def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
     """One directory entry and the position after it. limit: where the directory begins."""
     if position + CENTRAL.size > len(raw):
-        raise Damaged("has a broken directory (an entry is cut)")
+        raise damage.Damaged("has a broken directory (an entry is cut)")
     (signature, _made_by, version, flags, method, _time, _date, crc, packed, size,
      name_length, extra_length, comment_length, disk, _internal, external, offset) = CENTRAL.unpack_from(raw, position)  # fmt: skip
     if signature != _CENTRAL_SIGNATURE:
-        raise Damaged("has a broken directory (an entry does not begin as one)")
+        raise damage.Damaged("has a broken directory (an entry does not begin as one)")
     name_at = position + CENTRAL.size
     extra_at = name_at + name_length
     after = extra_at + extra_length + comment_length
     if after > len(raw):
-        raise Damaged("has a broken directory (an entry is cut)")
+        raise damage.Damaged("has a broken directory (an entry is cut)")
     raw_name = raw[name_at:extra_at]
     name = _name(raw_name, flags)
     if flags & (_ENCRYPTED | _STRONG | _HIDDEN):
-        raise Damaged(f"is encrypted ({shorten(name)})")
+        raise damage.Damaged(f"is encrypted ({dtypes.shorten(name)})")
     if flags & _PATCHED or version & 0xFF > _MAX_VERSION or version >> 8 or disk:
-        raise Damaged(f"has a directory entry that numpy cannot read ({shorten(name)})")
+        raise damage.Damaged(f"has a directory entry that numpy cannot read ({dtypes.shorten(name)})")
     if extra_length:
         size, packed, offset = _widened(raw[extra_at : extra_at + extra_length], size, packed, offset)
     if _FULL4 in (size, packed, offset):
-        raise Damaged("has a broken directory (an entry lacks its zip64 sizes)")
+        raise damage.Damaged("has a broken directory (an entry lacks its zip64 sizes)")
     # Without this a size could be as large as it likes: nothing else bounds the unpacked one.
     if offset + LOCAL.size + name_length + packed > limit:
-        raise Damaged(f"has a directory entry that points outside the file ({shorten(name)})")
+        raise damage.Damaged(f"has a directory entry that points outside the file ({dtypes.shorten(name)})")
     if method == STORED:
         absurd = size != packed
     else:
         absurd = method == DEFLATED and (size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD)
     if absurd:
-        raise Damaged(f"has a directory entry with an absurd size ({shorten(name)}: {size} bytes out of {packed})")
+        raise damage.Damaged(f"has a directory entry with an absurd size ({dtypes.shorten(name)}: {size} bytes out of {packed})")
     return Member(name, raw_name, flags, method, crc, packed, size, offset, bool(external & _FOLDER)), after
 
 
@@ -218,9 +217,9 @@ def _name(raw_name: bytes, flags: int) -> str:
     try:
         name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")
     except UnicodeDecodeError:
-        raise Damaged("has a broken directory (a name is not text)") from None
+        raise damage.Damaged("has a broken directory (a name is not text)") from None
     if not name or "\0" in name:
-        raise Damaged("has a broken directory (a name is empty or holds a NUL)")
+        raise damage.Damaged("has a broken directory (a name is empty or holds a NUL)")
     return name
 
 
@@ -228,11 +227,11 @@ def _extras(extra: bytes) -> Iterator[Tuple[int, bytes]]:
     position = 0
     while position < len(extra):
         if position + 4 > len(extra):
-            raise Damaged("has a broken directory (an extra field is cut)")
+            raise damage.Damaged("has a broken directory (an extra field is cut)")
         kind, length = struct.unpack_from("<HH", extra, position)
         position += 4 + length
         if position > len(extra):
-            raise Damaged("has a broken directory (an extra field is cut)")
+            raise damage.Damaged("has a broken directory (an extra field is cut)")
         yield kind, extra[position - length : position]
 
 
@@ -241,11 +240,11 @@ def _widened(extra: bytes, size: int, packed: int, offset: int) -> Tuple[int, in
     seen = False
     for kind, value in _extras(extra):
         if kind == 0x7075:
-            raise Damaged("has a broken directory (a name is given twice)")
+            raise damage.Damaged("has a broken directory (a name is given twice)")
         if kind != 1:
             continue
         if seen:
-            raise Damaged("has a broken directory (sizes are given twice)")
+            raise damage.Damaged("has a broken directory (sizes are given twice)")
         seen = True
         wide = [item[0] for item in struct.iter_unpack("<Q", value[: len(value) // 8 * 8])]
         try:
@@ -253,7 +252,7 @@ def _widened(extra: bytes, size: int, packed: int, offset: int) -> Tuple[int, in
             packed = wide.pop(0) if packed == _FULL4 else packed
             offset = wide.pop(0) if offset == _FULL4 else offset
         except IndexError:
-            raise Damaged("has a broken directory (an entry lacks its zip64 sizes)") from None
+            raise damage.Damaged("has a broken directory (an entry lacks its zip64 sizes)") from None
     return size, packed, offset
 
 
@@ -265,15 +264,15 @@ def check_extents(reader: Reader, members: List[Member], directory_start: int) -
     for index in order:
         member = members[index]
         if member.offset != end:
-            raise Damaged(_gap(member.offset, end))
+            raise damage.Damaged(_gap(member.offset, end))
         starts[index] = _data_start(reader, member)
         end = starts[index] + member.packed
         if end > directory_start:
-            raise Damaged(f"has a directory entry that points outside the file ({shorten(member.name)})")
+            raise damage.Damaged(f"has a directory entry that points outside the file ({dtypes.shorten(member.name)})")
         if member.flags & _LATER:
             end += _descriptor(reader, member, end, directory_start)
     if end != directory_start:
-        raise Damaged(_gap(directory_start, end))
+        raise damage.Damaged(_gap(directory_start, end))
     return starts
 
 
@@ -289,19 +288,19 @@ def _data_start(reader: Reader, member: Member) -> int:
      name_length, extra_length) = LOCAL.unpack(reader.read(member.offset, LOCAL.size))  # fmt: skip
     start: int = member.offset + LOCAL.size + name_length + extra_length
     if signature != LOCAL_SIGNATURE or name_length != len(member.raw_name):
-        raise Damaged(_disagreement(member))
+        raise damage.Damaged(_disagreement(member))
     names = reader.read(member.offset + LOCAL.size, name_length + extra_length)
     if extra_length and not flags & _LATER:
         size, packed, _offset = _widened(names[name_length:], size, packed, 0)
     if (flags, method, names[:name_length]) != (member.flags, member.method, member.raw_name):
-        raise Damaged(_disagreement(member))
+        raise damage.Damaged(_disagreement(member))
     if not flags & _LATER and (crc, packed, size) != (member.crc, member.packed, member.size):
-        raise Damaged(_disagreement(member))
+        raise damage.Damaged(_disagreement(member))
     return start
 
 
 def _disagreement(member: Member) -> str:
-    return f"has a directory that disagrees with the header of {shorten(member.name)}"
+    return f"has a directory that disagrees with the header of {dtypes.shorten(member.name)}"
 
 
 def _descriptor(reader: Reader, member: Member, position: int, limit: int) -> int:
@@ -316,4 +315,4 @@ def _descriptor(reader: Reader, member: Member, position: int, limit: int) -> in
             # The record with four-byte sizes may be the start of one with eight: what follows decides.
             if found.startswith(record) and found[len(record) : len(record) + 2] in (b"PK", b""):
                 return len(record)
-    raise Damaged(f"has a directory that disagrees with the record after {shorten(member.name)}")
+    raise damage.Damaged(f"has a directory that disagrees with the record after {dtypes.shorten(member.name)}")

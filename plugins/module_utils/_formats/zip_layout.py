@@ -18,12 +18,9 @@ import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
+from . import damage, digest, interface, npy_header
+from . import zip_central_directory as central
 from .arrays import ArraySpec
-from .damage import Damaged
-from .digest import short_digest
-from .interface import ArrayHeader
-from .npy_header import parse_header
-from .zip_central_directory import CENTRAL, END, HEAD_SIZE, LOCAL, STORED, TAIL_SIZE, Member, Reader
 
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024
@@ -112,10 +109,10 @@ class _Layout:
 
     def __init__(
         self,
-        reader: Reader,
-        members: Sequence[Member],
+        reader: central.Reader,
+        members: Sequence[central.Member],
         starts: Sequence[int],
-        headers: Sequence[ArrayHeader],
+        headers: Sequence[interface.ArrayHeader],
         large: int,
     ) -> None:
         data = headers[large].length
@@ -136,7 +133,7 @@ class _Layout:
             else:
                 frame.hole(start + headers[index].start, headers[index].length)
                 frame.content(start, member.size)
-        position = self.fixed - END.size - sum(_entry_length(member) for member in members)
+        position = self.fixed - central.END.size - sum(_entry_length(member) for member in members)
         for index, member in enumerate(members):
             frame.date_and_checksum(position + 12)
             if index == large:
@@ -164,14 +161,14 @@ class _Layout:
         crcs = checksums[count:]
         if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
             return None
-        identity = short_digest(outcome.described + self.pack(*self.sort(crcs)))
+        identity = digest.short_digest(outcome.described + self.pack(*self.sort(crcs)))
         return Found(outcome.mismatch, identity, self.header_at, self.data_at - self.header_at + outcome.length, crcs[large])
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
         """The outcome for a large array with this header; None: leave it to the strict reading."""
         try:
-            header = parse_header(raw)
-        except Damaged:
+            header = npy_header.parse_header(raw)
+        except damage.Damaged:
             return None
         known = self.headers[self.large]
         size = header.start + header.length
@@ -201,17 +198,17 @@ def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
     )
 
 
-def _entry_length(member: Member) -> int:
-    return CENTRAL.size + len(member.raw_name)
+def _entry_length(member: central.Member) -> int:
+    return central.CENTRAL.size + len(member.raw_name)
 
 
-def _size_fields(reader: Reader, member: Member) -> List[Tuple[int, str]]:
+def _size_fields(reader: central.Reader, member: central.Member) -> List[Tuple[int, str]]:
     """Where the header before a member gives its sizes, as (position, form); none where it gives others.
 
     zipfile has written them in the header, in its zip64 field, and in both.
     """
     narrow = reader.read(member.offset + 18, 8)
-    extra_at = member.offset + LOCAL.size + len(member.raw_name)
+    extra_at = member.offset + central.LOCAL.size + len(member.raw_name)
     wide = reader.read(extra_at, 20) == _ZIP64_SIZES + struct.pack("<QQ", member.size, member.size)
     fields = [(extra_at + 4, "<Q"), (extra_at + 12, "<Q")] if wide else []
     if narrow == struct.pack("<LL", member.size, member.size):
@@ -267,7 +264,11 @@ class Layouts:
             self._families, self._count = {}, 0
 
     def learn(
-        self, reader: Reader, members: Sequence[Member], starts: Sequence[int], headers: Sequence[Optional[ArrayHeader]]
+        self,
+        reader: central.Reader,
+        members: Sequence[central.Member],
+        starts: Sequence[int],
+        headers: Sequence[Optional[interface.ArrayHeader]],
     ) -> None:
         """Remembers the layout of an archive that was read strictly and found intact, if it is a plain one."""
         known = [header for header in headers if header is not None]
@@ -276,7 +277,7 @@ class Layouts:
             return
         header = known[large[0]]
         before_data = starts[large[0]] + header.start
-        if not header.as_written or before_data > HEAD_SIZE or reader.size - before_data - header.length > TAIL_SIZE:
+        if not header.as_written or before_data > central.HEAD_SIZE or reader.size - before_data - header.length > central.TAIL_SIZE:
             return
         layout = _Layout(reader, members, starts, known, large[0])
         positions, position = [], 0
@@ -284,7 +285,7 @@ class Layouts:
             if index != large[0]:
                 positions.append(position + 24)
             position += _entry_length(member)
-        self._remember(reader.tail, layout, positions, position + END.size)
+        self._remember(reader.tail, layout, positions, position + central.END.size)
 
     def _remember(self, tail: bytes, layout: _Layout, positions: Sequence[int], span: int) -> None:
         self._make_room()
@@ -298,15 +299,15 @@ class Layouts:
         family.layouts[family.sizes(tail, len(tail) - span)] = layout
 
 
-def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], large: int) -> bool:
+def _is_plain(reader: central.Reader, members: Sequence[central.Member], starts: Sequence[int], large: int) -> bool:
     """Whether the archive has nothing but what a layout compares: stored arrays in order, no zip64 directory."""
-    if reader.size >= _FULL4 or any(member.method != STORED or member.flags & 8 for member in members):
+    if reader.size >= _FULL4 or any(member.method != central.STORED or member.flags & 8 for member in members):
         return False
     if any(first.offset > second.offset for first, second in zip(members, members[1:])):
         return False
     last = max(range(len(members)), key=lambda index: members[index].offset)
     directory_start = starts[last] + members[last].size
     # Extra fields, comments and zip64 records would make the directory longer than its names.
-    if directory_start + sum(_entry_length(member) for member in members) + END.size != reader.size:
+    if directory_start + sum(_entry_length(member) for member in members) + central.END.size != reader.size:
         return False
     return bool(_size_fields(reader, members[large]))

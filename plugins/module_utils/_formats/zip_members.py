@@ -11,89 +11,87 @@ import os
 import zlib
 from typing import Iterator
 
-from .damage import Damaged, Foreign
-from .dtypes import shorten
-from .zeros import crc_of_zeros
-from .zip_central_directory import DEFLATED, HEAD_SIZE, STORED, Member, Reader
+from . import damage, dtypes, zeros
+from . import zip_central_directory as central
 
 _FOREIGN_METHODS = {12: "bzip2", 14: "LZMA", 93: "Zstandard"}
 _CHUNK = 1 << 20
 _MAX_PREFIX_INPUT = 1 << 16
 
 
-def is_method_known(member: Member) -> bool:
+def is_method_known(member: central.Member) -> bool:
     """Whether the member's content can be read here."""
-    return member.method in (STORED, DEFLATED)
+    return member.method in (central.STORED, central.DEFLATED)
 
 
-def check_method(member: Member) -> None:
+def check_method(member: central.Member) -> None:
     """Foreign or Damaged unless the member is stored or deflated."""
     if member.method in _FOREIGN_METHODS:
-        raise Foreign(
-            f"is packed by {_FOREIGN_METHODS[member.method]}, which is not read here ({shorten(member.name)})"
+        raise damage.Foreign(
+            f"is packed by {_FOREIGN_METHODS[member.method]}, which is not read here ({dtypes.shorten(member.name)})"
         )
-    if member.method not in (STORED, DEFLATED):
-        raise Damaged(f"is packed by a method that numpy cannot read ({shorten(member.name)}: {member.method})")
+    if member.method not in (central.STORED, central.DEFLATED):
+        raise damage.Damaged(f"is packed by a method that numpy cannot read ({dtypes.shorten(member.name)}: {member.method})")
 
 
-def read_start(reader: Reader, member: Member, start: int, length: int) -> bytes:
+def read_start(reader: central.Reader, member: central.Member, start: int, length: int) -> bytes:
     """Up to C(length) bytes of the unpacked member; start: where its data begin."""
     length = min(length, member.size)
-    if member.method == STORED:
+    if member.method == central.STORED:
         return reader.read(start, length)
     return _inflate_start(reader, member, start, length)
 
 
-def _inflate_start(reader: Reader, member: Member, start: int, length: int) -> bytes:
+def _inflate_start(reader: central.Reader, member: central.Member, start: int, length: int) -> bytes:
     unpack, found, position = zlib.decompressobj(-15), b"", 0
     try:
         while len(found) < length and not unpack.eof:
             # Empty blocks give nothing: the input has to be bounded as well as the output.
             piece = reader.read(
-                start + position, min(HEAD_SIZE, member.packed - position, _MAX_PREFIX_INPUT - position)
+                start + position, min(central.HEAD_SIZE, member.packed - position, _MAX_PREFIX_INPUT - position)
             )
             if not piece:
                 break
             position += len(piece)
             found += unpack.decompress(piece, length - len(found))
     except zlib.error:
-        raise Damaged(f"has packed data that cannot be unpacked ({shorten(member.name)})") from None
+        raise damage.Damaged(f"has packed data that cannot be unpacked ({dtypes.shorten(member.name)})") from None
     if len(found) < length:
-        raise Damaged(f"has packed data that end early ({shorten(member.name)})")
+        raise damage.Damaged(f"has packed data that end early ({dtypes.shorten(member.name)})")
     return found
 
 
-def read_all(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
+def read_all(reader: central.Reader, member: central.Member, start: int) -> Iterator[bytes]:
     """The unpacked member in pieces of bounded size; Damaged at the end unless size and checksum agree."""
     crc = length = 0
-    for piece in _stored(reader, member, start) if member.method == STORED else _inflated(reader, member, start):
+    for piece in _stored(reader, member, start) if member.method == central.STORED else _inflated(reader, member, start):
         crc = zlib.crc32(piece, crc)
         length += len(piece)
         if length > member.size:
             break
         yield piece
     if length != member.size:
-        raise Damaged(f"has packed data of another size than announced ({shorten(member.name)})")
+        raise damage.Damaged(f"has packed data of another size than announced ({dtypes.shorten(member.name)})")
     if crc != member.crc:
-        raise Damaged(f"has a wrong checksum ({shorten(member.name)})")
+        raise damage.Damaged(f"has a wrong checksum ({dtypes.shorten(member.name)})")
 
 
-def compare(reader: Reader, member: Member, start: int) -> None:
+def compare(reader: central.Reader, member: central.Member, start: int) -> None:
     """Damaged unless the unpacked member has the announced size and checksum. Holes of the file are not read."""
-    if member.method != STORED or not _has_holes(reader, start, member.packed):
+    if member.method != central.STORED or not _has_holes(reader, start, member.packed):
         for _piece in read_all(reader, member, start):
             pass
         return
     if crc_with_holes(reader, start, member.packed) != member.crc:
-        raise Damaged(f"has a wrong checksum ({shorten(member.name)})")
+        raise damage.Damaged(f"has a wrong checksum ({dtypes.shorten(member.name)})")
 
 
-def crc_with_holes(reader: Reader, start: int, length: int) -> int:
+def crc_with_holes(reader: central.Reader, start: int, length: int) -> int:
     """The CRC-32 of a part of the file, of which holes are not read."""
     crc, position, end = 0, start, start + length
     while position < end:
         data = _seek(reader, position, os.SEEK_DATA, end)
-        crc, position = crc_of_zeros(data - position, crc), data
+        crc, position = zeros.crc_of_zeros(data - position, crc), data
         hole = _seek(reader, position, os.SEEK_HOLE, end) if position < end else end
         while position < hole:
             piece = reader.read(position, min(_CHUNK, hole - position))
@@ -101,14 +99,14 @@ def crc_with_holes(reader: Reader, start: int, length: int) -> int:
     return crc
 
 
-def _has_holes(reader: Reader, start: int, length: int) -> bool:
+def _has_holes(reader: central.Reader, start: int, length: int) -> bool:
     try:
         return _seek(reader, start, os.SEEK_HOLE, start + length) < start + length
     except OSError:
         return False  # a file system that does not tell
 
 
-def _seek(reader: Reader, position: int, what: int, end: int) -> int:
+def _seek(reader: central.Reader, position: int, what: int, end: int) -> int:
     """Where data, or a hole, begin from here on, at most at C(end)."""
     try:
         return min(os.lseek(reader.fd, position, what), end)
@@ -118,12 +116,12 @@ def _seek(reader: Reader, position: int, what: int, end: int) -> int:
         raise
 
 
-def _stored(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
+def _stored(reader: central.Reader, member: central.Member, start: int) -> Iterator[bytes]:
     for position in range(0, member.packed, _CHUNK):
         yield reader.read(start + position, min(_CHUNK, member.packed - position))
 
 
-def _inflated(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
+def _inflated(reader: central.Reader, member: central.Member, start: int) -> Iterator[bytes]:
     unpack = zlib.decompressobj(-15)
     try:
         for piece in _stored(reader, member, start):
@@ -135,6 +133,6 @@ def _inflated(reader: Reader, member: Member, start: int) -> Iterator[bytes]:
         # zlib may keep back what did not fit into the last piece.
         yield unpack.flush()
     except zlib.error:
-        raise Damaged(f"has packed data that cannot be unpacked ({shorten(member.name)})") from None
+        raise damage.Damaged(f"has packed data that cannot be unpacked ({dtypes.shorten(member.name)})") from None
     if not unpack.eof or unpack.unused_data:
-        raise Damaged(f"has packed data that do not end where announced ({shorten(member.name)})")
+        raise damage.Damaged(f"has packed data that do not end where announced ({dtypes.shorten(member.name)})")

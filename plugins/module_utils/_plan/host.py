@@ -11,20 +11,18 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 from .._scan import model, places
 from .._spec.policy import Policy
 from .._system import paths, samples
-from .desired import LegacyInput
-from .links import SetInput, SetPlan, plan_links, plan_removal
-from .state import PlannedSet, SetScan
+from . import desired, links, state
 from .status import any_holds, holds, set_status
 
 
-def plan_host(scans: Sequence[SetScan], legacy_keys: Set[int], policy: Policy) -> List[PlannedSet]:
+def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Policy) -> List[state.PlannedSet]:
     """The plan for each set, in order, with all that follows from it.
 
     legacy_keys: inode keys of all files seen in legacy directories; the features' identities are resolved.
     """
     found = [_status(one) for one in scans]
     inputs = [_set_input(one, status, policy.top_up) for one, status in zip(scans, found)]
-    plans = plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
+    plans = links.plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
     now = _leaks(scans, [set()] * len(scans))
     after = _leaks(scans, [{name for name, _text in plan.to_remove} for plan in plans])
     planned = []
@@ -33,7 +31,7 @@ def plan_host(scans: Sequence[SetScan], legacy_keys: Set[int], policy: Policy) -
         blocked = found[index] == 0 and not removed.issuperset(plan.dangling_into_legacy)
         status = None if blocked else found[index]
         planned.append(
-            PlannedSet(
+            state.PlannedSet(
                 **vars(one),
                 status=status,
                 plan=plan,
@@ -47,14 +45,14 @@ def plan_host(scans: Sequence[SetScan], legacy_keys: Set[int], policy: Policy) -
     return planned
 
 
-def plan_of_removal(sets: Sequence[PlannedSet], top_up: bool) -> List[SetPlan]:
+def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.SetPlan]:
     """For each set, the removal of the links that its plan would have made; nothing else."""
     scans = [one.scan for planned in sets for one in planned.legacy if one.scan]
     keys = {entry.key for scan in scans for entry in scan.entries if entry.key}
-    return plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
+    return links.plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
 
 
-def is_missed(one: PlannedSet, sets: Sequence[PlannedSet]) -> bool:
+def is_missed(one: state.PlannedSet, sets: Sequence[state.PlannedSet]) -> bool:
     """Whether a set has nothing and somebody minds, so that it is worth to search the host for it."""
     if one.status != 0:
         return False
@@ -64,7 +62,7 @@ def is_missed(one: PlannedSet, sets: Sequence[PlannedSet]) -> bool:
     return wanted == "any" and all(other.status == 0 for other in sets if other.feature_set.required == "any")
 
 
-def _status(one: SetScan) -> Optional[int]:
+def _status(one: state.SetScan) -> Optional[int]:
     if one.unmounted:
         return None
     in_target = holds(len(one.features), one.target_fully_scanned)
@@ -72,29 +70,29 @@ def _status(one: SetScan) -> Optional[int]:
     return set_status(in_target, in_legacy)
 
 
-def _uploads(one: SetScan, status: Optional[int], top_up: bool) -> bool:
+def _uploads(one: state.SetScan, status: Optional[int], top_up: bool) -> bool:
     """Whether the set is to be sent: nothing anywhere, or less than expected where that is to be topped up."""
     if one.feature_set.source is None or status is None:
         return False
     return status == 0 or (top_up and one.distinct_features() < (one.feature_set.expected or 0))
 
 
-def _set_input(one: SetScan, status: Optional[int], top_up: bool) -> SetInput:
+def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links.SetInput:
     """What the plan of links has to know of a set. Dangling links that are pruned come first, in a run of their own."""
     uploads = _uploads(one, status, top_up)
-    return SetInput(
+    return links.SetInput(
         name=one.name,
         target=one.target,
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
-        legacy=[LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
+        legacy=[desired.LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
         declared={legacy.place.path: legacy.state in (places.PRESENT, places.EMPTY) for legacy in one.legacy},
         uploads=uploads and status == 0,
         tops_up=uploads and status != 0,
     )
 
 
-def _leaks(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> List[List[str]]:
+def _leaks(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> List[List[str]]:
     """For each set, a sentence for each feature that stands in two targets, or twice in one, without the names that go from each.
 
     The trainer would see such a feature in training and in validation.
@@ -107,14 +105,14 @@ def _leaks(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> List[List[s
     return found
 
 
-def _shown(one: SetScan, entry: model.Entry) -> str:
+def _shown(one: state.SetScan, entry: model.Entry) -> str:
     return f"{paths.display(one.target)}/{paths.display(entry.path)}"
 
 
 _Spot = Tuple[int, model.Entry]  # index of the set, entry of its target
 
 
-def _twins(scans: Sequence[SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:
+def _twins(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:
     """Where a feature that stands twice stands first, and where again."""
     first: Dict[Optional[bytes], _Spot] = {}
     for index, (one, names) in enumerate(zip(scans, removed)):

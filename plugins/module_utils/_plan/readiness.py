@@ -13,7 +13,7 @@ from .. import errors
 from .._scan import model, places
 from .._system import samples, words
 from .._system.paths import display, is_below
-from .needs import is_needed, may_stay_empty
+from . import needs
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
 from .warnings import warnings_of
@@ -54,8 +54,8 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
     if state.status is None:
         return [problem.text for problem in problems]
     stops = _conflicts(state)
-    nothing_to_do = not state.uploads and not state.plan.to_remove and not may_stay_empty(state, host)
-    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and is_needed(state, host)
+    nothing_to_do = not state.uploads and not state.plan.to_remove and not needs.may_stay_empty(state, host)
+    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and needs.is_needed(state, host)
     if state.status == 0 and (nothing_to_do or decide_first):
         stops += _nothing(state, host)
     return [stop.text for stop in stops]
@@ -255,10 +255,10 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
         return [
             Problem(f"{target} lacks {words.count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
-    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and is_needed(state, host):
+    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and needs.is_needed(state, host):
         text = f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload"
         return [Problem(text)]
-    if may_stay_empty(state, host):
+    if needs.may_stay_empty(state, host):
         return []
     if state.status == 0:
         if state.feature_set.source is not None:

@@ -15,8 +15,7 @@ from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts
 from .._system.paths import InodeKey
-from .features_digest import Digest
-from .links import SetPlan
+from . import features_digest, links
 from .status import host_status
 
 # (directory, paths below it, whether the account must list it): what the training user has to read.
@@ -37,7 +36,7 @@ class SetScan:
     incoming: staging.Incoming
     read: List[model.Entry]
     features: List[model.Entry]
-    digest: Digest
+    digest: features_digest.Digest
     unmounted: bool
 
     @property
@@ -93,7 +92,7 @@ class PlannedSet(SetScan):
     """
 
     status: Optional[int]
-    plan: SetPlan
+    plan: links.SetPlan
     uploads: bool
     dangling_blocks: bool
     leaks: Tuple[str, ...]

@@ -11,15 +11,14 @@ from typing import List
 from .. import errors
 from .._scan import model, places
 from .._system import paths, words
-from .needs import is_needed
-from .sentences import dangling_inside, discovered, hidden_from_trainer
+from . import needs, sentences
 from .state import HostState, SetState
 
 
 def warnings_of(state: SetState, host: HostState) -> List[str]:
     """The warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
-    warnings: List[str] = [hidden_from_trainer(state)] if hidden_from_trainer(state) and state.features else []
+    warnings: List[str] = [sentences.hidden_from_trainer(state)] if sentences.hidden_from_trainer(state) and state.features else []
     others = [entry for entry in state.read if entry.classification.kind == "other"]
     if others:
         first = others[0]
@@ -57,14 +56,14 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
                 warnings += legacy.scan.gaps[:1]
                 if legacy.dangling:
-                    warnings.append(f"{dangling_inside(legacy)}: features that were there are not seen")
+                    warnings.append(f"{sentences.dangling_inside(legacy)}: features that were there are not seen")
     if state.incoming.state not in (places.ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):
         warnings.append(
             f"an upload into {target} was left incomplete ({words.count(state.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
-    if state.status == 0 and state.discovery.directories and not is_needed(state, host):
-        warnings.append(discovered(state))
+    if state.status == 0 and state.discovery.directories and not needs.is_needed(state, host):
+        warnings.append(sentences.discovered(state))
     if state.discovery.cut_short:
         warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
     return warnings

@@ -20,8 +20,7 @@ from .._formats.arrays import ArraySpec
 from .._system import parallel, samples
 from .._system.files import with_file
 from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, InodeKey, display
-from .budget import BOUNDS, Bounds, Budget
-from .search import SYSTEM_DIRECTORIES, is_left_out
+from . import budget, search
 
 # What a file may be besides a kind that is known.
 DAMAGED, OTHER = "damaged", "other"
@@ -63,7 +62,7 @@ class Found:
         samples.keep(self.unreadable, sentence)
 
 
-def describe_directories(paths: Sequence[str], bounds: Bounds = BOUNDS) -> Found:
+def describe_directories(paths: Sequence[str], bounds: budget.Bounds = budget.BOUNDS) -> Found:
     """What lies below these absolute paths, each a directory or a link to one."""
     walk = _Walk(paths, bounds)
     for path in paths:
@@ -98,9 +97,9 @@ def _word(dtype: dtypes.DType) -> str:
 
 
 class _Walk:
-    def __init__(self, paths: Sequence[str], bounds: Bounds) -> None:
+    def __init__(self, paths: Sequence[str], bounds: budget.Bounds) -> None:
         self.found = Found()
-        self.budget = Budget(bounds)
+        self.budget = budget.Budget(bounds)
         self.roots = {path.rstrip("/") or "/" for path in paths}
         self.visited: Set[InodeKey] = set()
 
@@ -118,7 +117,7 @@ class _Walk:
     def _enter(self, fd: int, path: str, device: int, depth: int) -> None:
         info = os.fstat(fd)
         key = (info.st_dev, info.st_ino)
-        if key in self.visited or (depth and path in SYSTEM_DIRECTORIES):
+        if key in self.visited or (depth and path in search.SYSTEM_DIRECTORIES):
             return
         if info.st_dev != device:
             if path not in self.roots:
@@ -152,7 +151,7 @@ class _Walk:
                 for item in listing:
                     if self.budget.spent(path):
                         break
-                    if item.name.startswith(".") or is_left_out(item.name):
+                    if item.name.startswith(".") or search.is_left_out(item.name):
                         continue
                     if item.is_dir(follow_symlinks=False):
                         folders.append(item.name)

@@ -16,20 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from .._formats import classify, interface
 from .._spec.folders import EVERY_FOLDER, FolderRule
 from .._system import files, parallel, paths
-from .model import (
-    DANGLING,
-    FILE,
-    FOLDER,
-    LINK,
-    SPECIAL,
-    UNCLASSIFIED,
-    UNREAD,
-    DirectoryInfo,
-    DirectoryScan,
-    Entry,
-    inode_key,
-)
-from .places import ABSENT, EMPTY, PRESENT, UNREADABLE, Place, ancestry
+from . import model, places
 
 # Gone between listing and looking, which happens on a live host and is not an error.
 _VANISHED = (errno.ENOENT, errno.ENOTDIR)
@@ -51,7 +38,7 @@ class _Directory:
 
 
 # A file that waits for its classification: where it lies, its base name there, the entry to complete.
-Pending = Tuple[_Directory, str, Entry]
+Pending = Tuple[_Directory, str, model.Entry]
 Known = Dict[int, classify.Classification]
 
 
@@ -65,7 +52,7 @@ MANY = 1 << 16
 _name = operator.attrgetter("name")
 
 
-def _find_nothing(path: str) -> Optional[Entry]:
+def _find_nothing(path: str) -> Optional[model.Entry]:
     return None
 
 
@@ -84,30 +71,30 @@ class ScanOptions:
     keep_names: bool = False
     avoid: Tuple[paths.InodeKey, ...] = ()
     folders: FolderRule = EVERY_FOLDER
-    find: Callable[[str], Optional[Entry]] = _find_nothing
+    find: Callable[[str], Optional[model.Entry]] = _find_nothing
 
 
 def scan_directory(
-    place: Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions()
-) -> DirectoryScan:
+    place: places.Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions()
+) -> model.DirectoryScan:
     """Lists a directory once and classifies each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for one criteria.
     """
-    scan = DirectoryScan(place)
-    if place.state in (ABSENT, UNREADABLE):
+    scan = model.DirectoryScan(place)
+    if place.state in (places.ABSENT, places.UNREADABLE):
         return scan
     try:
         top = _Directory(os.open(place.path, paths.FOLLOW_DIRECTORY))
     except OSError as error:
         if error.errno in _VANISHED:
-            scan.state = ABSENT
+            scan.state = places.ABSENT
         else:
             _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
     try:
         info = os.fstat(top.fd)
-        scan.info = DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
+        scan.info = model.DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         walk = _Walk(scan, accept, known, options)
         for pending, result in parallel.map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
@@ -115,13 +102,13 @@ def scan_directory(
         _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
     scan.closed.sort()
-    scan.state = PRESENT if scan.entries or walk.saw_anything else EMPTY
+    scan.state = places.PRESENT if scan.entries or walk.saw_anything else places.EMPTY
     return scan
 
 
-def _refuse(scan: DirectoryScan, reason: str) -> None:
-    scan.state = UNREADABLE
-    scan.place = Place(scan.path, UNREADABLE, reason, scan.place.key, scan.place.is_link)
+def _refuse(scan: model.DirectoryScan, reason: str) -> None:
+    scan.state = places.UNREADABLE
+    scan.place = places.Place(scan.path, places.UNREADABLE, reason, scan.place.key, scan.place.is_link)
     scan.entries = []
 
 
@@ -134,23 +121,23 @@ class _Classifier:
 
     def __call__(self, pending: Pending) -> Any:
         directory, name, entry = pending
-        flags = paths.FOLLOW_FILE if entry.kind == LINK else paths.OPEN_FILE
+        flags = paths.FOLLOW_FILE if entry.kind == model.LINK else paths.OPEN_FILE
         return files.with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
 
     def _classify(self, fd: int, info: os.stat_result, name: str) -> Any:
         return info.st_size, (info.st_dev << 64) | info.st_ino, classify.classify_file(fd, info, name, self.criteria)
 
 
-def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> None:
+def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result: Any) -> None:
     if isinstance(result, OSError):
         if result.errno in _VANISHED:
             return
         scan.gap(f"{paths.display(scan.path)}/{paths.display(entry.path)} cannot be read ({result.strerror})")
-        entry.classification = classify.Classification(UNREAD, f"cannot be read ({result.strerror})", None)
+        entry.classification = classify.Classification(model.UNREAD, f"cannot be read ({result.strerror})", None)
     elif isinstance(result, BaseException):
         raise result
     elif result is None:
-        entry.kind = SPECIAL
+        entry.kind = model.SPECIAL
     else:
         entry.size, entry.key, classification = result
         known[entry.key] = entry.classification = classification
@@ -161,7 +148,7 @@ def _record(scan: DirectoryScan, known: Known, entry: Entry, result: Any) -> Non
 class _Walk:
     """Lists directories depth first and hands out the files that have to be classified."""
 
-    def __init__(self, scan: DirectoryScan, accept: Callable[[str], Any], known: Known, options: ScanOptions) -> None:
+    def __init__(self, scan: model.DirectoryScan, accept: Callable[[str], Any], known: Known, options: ScanOptions) -> None:
         self.scan = scan
         self.accept = accept
         self.known = known
@@ -171,7 +158,7 @@ class _Walk:
         self.find = options.find
         self.folders = options.folders
         # A link upwards would lead through half the host, and back here.
-        self.visited = set(options.avoid) | set(ancestry(scan.path))
+        self.visited = set(options.avoid) | set(places.ancestry(scan.path))
         self.linked: List[str] = []
         self.saw_anything = False
 
@@ -200,7 +187,7 @@ class _Walk:
             name = item.name
             if item.is_file(follow_symlinks=False):
                 if accept(name):
-                    yield directory, name, Entry(prefix + name, FILE, 0, 0, UNCLASSIFIED, None, name)
+                    yield directory, name, model.Entry(prefix + name, model.FILE, 0, 0, model.UNCLASSIFIED, None, name)
                 elif keep_names:
                     self._keep(prefix + name, None)
             elif item.is_symlink():
@@ -212,7 +199,7 @@ class _Walk:
                     if self._enters(name, prefix + name):
                         folders.append(name)
                     if keep_names:
-                        self._keep(prefix + name, None, FOLDER)
+                        self._keep(prefix + name, None, model.FOLDER)
                 elif keep_names:
                     self._keep(prefix + name, None)
             elif keep_names or accept(name):
@@ -230,10 +217,10 @@ class _Walk:
             return False
         return True
 
-    def _keep(self, path: str, text: Optional[str], kind: str = SPECIAL, key: int = 0, size: int = 0) -> None:
-        self.scan.entries.append(Entry(path, kind, key, size, UNCLASSIFIED, text))
+    def _keep(self, path: str, text: Optional[str], kind: str = model.SPECIAL, key: int = 0, size: int = 0) -> None:
+        self.scan.entries.append(model.Entry(path, kind, key, size, model.UNCLASSIFIED, text))
 
-    def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[Entry]:
+    def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[model.Entry]:
         """Keeps what can be said of a link at once; returns the entry where its file has to be classified."""
         accepted = self.accept(name)
         wanted = accepted or self.keep_names
@@ -245,7 +232,7 @@ class _Walk:
             return None  # gone, or no link any more
         same = self.find(text) if accepted else None
         if same is not None:
-            self.scan.entries.append(Entry(path, LINK, same.key, same.size, same.classification, text, name))
+            self.scan.entries.append(model.Entry(path, model.LINK, same.key, same.size, same.classification, text, name))
             return None
         try:
             info = os.stat(name, dir_fd=fd)
@@ -261,15 +248,15 @@ class _Walk:
             return None
         if not wanted:
             return None
-        key = inode_key(info.st_dev, info.st_ino)
+        key = model.inode_key(info.st_dev, info.st_ino)
         if not accepted:
-            self._keep(path, text, LINK, key, info.st_size)
+            self._keep(path, text, model.LINK, key, info.st_size)
             return None
         if not stat.S_ISREG(info.st_mode):
             self._keep(path, text)
             return None
-        entry = Entry(path, LINK, key, info.st_size, self.known.get(key, UNCLASSIFIED), text)
-        if entry.classification is UNCLASSIFIED:
+        entry = model.Entry(path, model.LINK, key, info.st_size, self.known.get(key, model.UNCLASSIFIED), text)
+        if entry.classification is model.UNCLASSIFIED:
             return entry
         self.scan.entries.append(entry)
         return None
@@ -277,13 +264,13 @@ class _Walk:
     def _broken_link(self, path: str, text: str, error: OSError, wanted: bool) -> None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             if wanted:
-                self._keep(path, text, DANGLING)
+                self._keep(path, text, model.DANGLING)
             return
         where = paths.display(self.scan.path) + "/" + paths.display(path)
         self.scan.gap(f"{where} leads to {paths.display(text)}, which cannot be reached ({error.strerror})")
         if wanted:
-            classification = classify.Classification(UNREAD, f"cannot be reached ({error.strerror})", None)
-            self.scan.entries.append(Entry(path, LINK, 0, 0, classification, text))
+            classification = classify.Classification(model.UNREAD, f"cannot be reached ({error.strerror})", None)
+            self.scan.entries.append(model.Entry(path, model.LINK, 0, 0, classification, text))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:

@@ -14,7 +14,7 @@ import os
 from typing import Any, List, Sequence, Set, Tuple
 
 from .._system import mounts, paths
-from .unchanged import CHUNK, EACH, FOLLOW, NAMES, Folder, digest_of, inspect_names
+from . import unchanged
 
 # Their ctime changes with every write, also one through a memory map that was written back since; tmpfs writes nothing back.
 TRUSTED = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs"])
@@ -24,7 +24,7 @@ class Unfit(Exception):
     """The fingerprint of these directories would prove nothing, or cost too much."""
 
 
-def survey(roots: Sequence[str], mountinfo: str, most: int, latest: int) -> List[Folder]:
+def survey(roots: Sequence[str], mountinfo: str, most: int, latest: int) -> List[unchanged.Folder]:
     """Fingerprints all that lies below the roots, in every folder and behind every link to one.
 
     most: names to look at in all. Unfit where that is not enough, where something changed after C(latest), in nanoseconds, or where a file
@@ -40,7 +40,7 @@ class _Surveyor:
         self._latest = latest
         self._trusted: Set[int] = set()
 
-    def walk(self, roots: Sequence[str]) -> List[Folder]:
+    def walk(self, roots: Sequence[str]) -> List[unchanged.Folder]:
         """All folders first: then it is known which of them a link leads into."""
         todo, seen, found = list(reversed(roots)), set(), []
         while todo:
@@ -60,7 +60,7 @@ class _Surveyor:
             todo += [f"{path.rstrip('/')}/{name}" for name in folders]
         visited = {path for path, _links, _only in found}
         return [
-            self._folder(path, FOLLOW if not _all_inside(links, visited) else NAMES if only_links else EACH)
+            self._folder(path, unchanged.FOLLOW if not _all_inside(links, visited) else unchanged.NAMES if only_links else unchanged.EACH)
             for path, links, only_links in found
         ]
 
@@ -79,18 +79,18 @@ class _Surveyor:
                     links.append(os.readlink(item.name, dir_fd=fd))
         return folders, links, count == len(links)
 
-    def _folder(self, path: str, entries: str) -> Folder:
+    def _folder(self, path: str, entries: str) -> unchanged.Folder:
         fd = os.open(path, paths.FOLLOW_DIRECTORY)
         try:
             info = os.fstat(fd)
             names = os.listdir(fd)
             digests = []
-            for start in range(0, len(names), CHUNK):
-                infos = inspect_names(fd, names[start : start + CHUNK], entries)
+            for start in range(0, len(names), unchanged.CHUNK):
+                infos = unchanged.inspect_names(fd, names[start : start + unchanged.CHUNK], entries)
                 for one in infos:
                     self._check(path, one)
-                digests.append(digest_of(names[start : start + CHUNK], infos))
-            return Folder(path, (info.st_dev, info.st_ino), info.st_ctime_ns, entries, len(names), tuple(digests))
+                digests.append(unchanged.digest_of(names[start : start + unchanged.CHUNK], infos))
+            return unchanged.Folder(path, (info.st_dev, info.st_ino), info.st_ctime_ns, entries, len(names), tuple(digests))
         finally:
             os.close(fd)
 

@@ -18,9 +18,9 @@ from typing import Callable, Dict, Iterable, List, Set, Tuple
 from .._formats import classify
 from .._formats.digest import short_digest
 from .._system import files, paths
-from .model import Entry
+from . import model
 
-Located = Tuple[str, Entry]  # (path of the scanned directory, entry below it)
+Located = Tuple[str, model.Entry]  # (path of the scanned directory, entry below it)
 
 
 def resolve_identities(features: Iterable[Located], digest: Callable[[Located], bytes]) -> None:
@@ -28,7 +28,7 @@ def resolve_identities(features: Iterable[Located], digest: Callable[[Located], 
 
     features: all features on the host. digest: of a file's bytes; OSError where it is gone.
     """
-    first: Dict[bytes, Entry] = {}
+    first: Dict[bytes, model.Entry] = {}
     doubtful: Set[bytes] = set()
     unnamed: Dict[Tuple[str, int], Set[int]] = {}
     everything = list(features)
@@ -64,11 +64,11 @@ def _by_bytes(features: List[Located], digest: Callable[[Located], bytes]) -> No
         _identify(entry, digests[entry.key])
 
 
-def _identify(entry: Entry, identity: bytes) -> None:
+def _identify(entry: model.Entry, identity: bytes) -> None:
     entry.classification = entry.classification._replace(identity=identity)
 
 
-def _by_inode(entry: Entry) -> bytes:
+def _by_inode(entry: model.Entry) -> bytes:
     return short_digest(b"inode" + entry.key.to_bytes(16, "big"))
 
 

@@ -12,8 +12,7 @@ from .._formats import interface
 from .._spec import folders, names
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, paths
-from .directories import ScanOptions, scan_directory
-from .model import DANGLING, DirectoryScan, Entry, LegacyScan
+from . import directories, model
 from .places import UNREADABLE, Place, look_up, may_ask
 
 
@@ -25,7 +24,7 @@ class LegacyScanner:
 
     def __init__(self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey]) -> None:
         self._known: Dict[interface.Criteria, Dict[int, Any]] = {}
-        self._scans: Dict[Tuple[interface.Criteria, folders.FolderRule, paths.InodeKey], DirectoryScan] = {}
+        self._scans: Dict[Tuple[interface.Criteria, folders.FolderRule, paths.InodeKey], model.DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)
         self._filters = {
@@ -37,12 +36,12 @@ class LegacyScanner:
         """The classifications so far, by inode key."""
         return self._known.setdefault(criteria, {})
 
-    def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[Entry]]:
+    def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[model.Entry]]:
         """Finds the classified entry that an absolute path led to in one of the scans for this criteria."""
         scans = [scan for (asked, _folders, _key), scan in self._scans.items() if asked == criteria]
-        tables: Dict[str, Dict[str, Entry]] = {}
+        tables: Dict[str, Dict[str, model.Entry]] = {}
 
-        def find(path: str) -> Optional[Entry]:
+        def find(path: str) -> Optional[model.Entry]:
             for scan in scans:
                 if path.startswith(scan.path + "/"):
                     if scan.path not in tables:
@@ -60,11 +59,11 @@ class LegacyScanner:
         """The inode keys of all files seen."""
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
 
-    def all(self) -> List[DirectoryScan]:
+    def all(self) -> List[model.DirectoryScan]:
         """All scans made, one for each directory, criteria and rule of folders."""
         return list(self._scans.values())
 
-    def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[LegacyScan]:
+    def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[model.LegacyScan]:
         """The set's legacy directories in declared order.
 
         Of several paths to one directory, the first that is not itself a link holds the entries; the others say which.
@@ -75,31 +74,31 @@ class LegacyScanner:
                 used[place.key] = place
         belongs, reads = names.name_filter(one.patterns, one.exclude), names.name_filter(one.reads)
         return [
-            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else LegacyScan(place, None)
+            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else model.LegacyScan(place, None)
             for place in places
         ]
 
-    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: names.NameFilter, reads: names.NameFilter) -> LegacyScan:
+    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: names.NameFilter, reads: names.NameFilter) -> model.LegacyScan:
         scan = self._scan(one, used)
-        return _part_of(place, scan, belongs, reads) if used is place else LegacyScan(place, scan, same_as=used.path)
+        return _part_of(place, scan, belongs, reads) if used is place else model.LegacyScan(place, scan, same_as=used.path)
 
-    def _scan(self, one: FeatureSet, place: Place) -> DirectoryScan:
+    def _scan(self, one: FeatureSet, place: Place) -> model.DirectoryScan:
         key = (one.criteria, one.folders, place.key or (0, 0))
         scan = self._scans.get(key)
         if scan is None:
             known = self.known_for(one.criteria)
-            options = ScanOptions(avoid=self._avoid, folders=one.folders)
+            options = directories.ScanOptions(avoid=self._avoid, folders=one.folders)
             scan = scan_as_needed(self._account, place, self._filters[one.criteria], one.criteria, known, options)
             self._scans[key] = scan
         return scan
 
 
-def _part_of(place: Place, scan: DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter) -> LegacyScan:
+def _part_of(place: Place, scan: model.DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter) -> model.LegacyScan:
     """What of a directory belongs to a set, sorted by what it is."""
-    features: List[Entry] = []
-    hidden: List[Entry] = []
-    rejected: List[Entry] = []
-    dangling: List[Entry] = []
+    features: List[model.Entry] = []
+    hidden: List[model.Entry] = []
+    rejected: List[model.Entry] = []
+    dangling: List[model.Entry] = []
     for entry in scan.entries:
         if not belongs(entry.name):
             continue
@@ -107,22 +106,22 @@ def _part_of(place: Place, scan: DirectoryScan, belongs: names.NameFilter, reads
             features.append(entry)
             if not reads(entry.name):
                 hidden.append(entry)
-        elif entry.kind == DANGLING:
+        elif entry.kind == model.DANGLING:
             dangling.append(entry)
         elif entry.classification.kind:
             rejected.append(entry)
-    return LegacyScan(place, scan, None, features, hidden, rejected, dangling)
+    return model.LegacyScan(place, scan, None, features, hidden, rejected, dangling)
 
 
-def scan_as_needed(account: accounts.Account, place: Place, *arguments: Any) -> DirectoryScan:
+def scan_as_needed(account: accounts.Account, place: Place, *arguments: Any) -> model.DirectoryScan:
     """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
-    scan = scan_directory(place, *arguments)
+    scan = directories.scan_directory(place, *arguments)
     if (scan.state == UNREADABLE or scan.gap_count) and may_ask(account):
-        again: DirectoryScan = become.run_as(account, _scan_path, place.path, *arguments)
+        again: model.DirectoryScan = become.run_as(account, _scan_path, place.path, *arguments)
         if again.state != UNREADABLE and (scan.state == UNREADABLE or again.gap_count < scan.gap_count):
             return again
     return scan
 
 
-def _scan_path(path: str, *arguments: Any) -> DirectoryScan:
-    return scan_directory(look_up(path), *arguments)
+def _scan_path(path: str, *arguments: Any) -> model.DirectoryScan:
+    return directories.scan_directory(look_up(path), *arguments)

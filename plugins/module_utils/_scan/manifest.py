@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from .._formats import classify
 from .._system import paths
-from .staging_paths import manifest_path
+from . import staging_paths
 
 # 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
 _FORMAT, _OLDER = 2, (1,)
@@ -118,7 +118,7 @@ def read_names(target: str) -> Set[str]:
 
 def _read(target: str) -> Optional[Tuple[int, Manifest]]:
     try:
-        fd = os.open(manifest_path(target), paths.OPEN_FILE)
+        fd = os.open(staging_paths.manifest_path(target), paths.OPEN_FILE)
     except OSError:
         return None
     info = os.fstat(fd)

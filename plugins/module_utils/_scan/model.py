@@ -11,7 +11,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats import classify
 from .._system import samples
-from .places import UNREADABLE, Place
+from . import places
 
 # What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
 # the name.
@@ -68,7 +68,7 @@ class DirectoryInfo(NamedTuple):
 class DirectoryScan:
     """A directory, its entries, and what could not be seen of it."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: places.Place) -> None:
         self.place = place
         self.path = place.path
         self.state = place.state
@@ -120,7 +120,7 @@ class LegacyScan:
     hidden_from_trainer: those of the features whose names the trainer does not read.
     """
 
-    place: Place
+    place: places.Place
     scan: Optional[DirectoryScan]
     same_as: Optional[str] = None
     features: Sequence[Entry] = ()
@@ -152,6 +152,6 @@ class LegacyScan:
     @property
     def fully_scanned(self) -> bool:
         """Whether all that lies there was seen."""
-        if self.state == UNREADABLE:
+        if self.state == places.UNREADABLE:
             return False
         return not self.dangling and not (self.scan and self.scan.gap_count)

@@ -22,8 +22,7 @@ from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet
 from .._system import parallel, paths
 from .._system.files import with_file
-from .budget import BOUNDS, Bounds, Budget
-from .model import Discovery
+from . import budget, model
 
 # Uploads under way and the beginnings of files: neither are features to link.
 _LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~")
@@ -43,7 +42,7 @@ class Sweep:
 
 
 def sweep(
-    roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: Bounds = BOUNDS
+    roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: budget.Bounds = budget.BOUNDS
 ) -> Sweep:
     """Searches below the roots, which are absolute paths, for directories that hold features of the sets.
 
@@ -67,7 +66,7 @@ class _Look(NamedTuple):
 
 class _Search:
     def __init__(
-        self, sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: Bounds, roots: Sequence[str]
+        self, sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: budget.Bounds, roots: Sequence[str]
     ) -> None:
         self.looks = [
             _Look(one.name, names.name_filter(one.patterns, one.exclude), one.folders._replace(hidden=True), one.criteria)
@@ -75,7 +74,7 @@ class _Search:
         ]
         self.top = ""
         self.visited: Set[paths.InodeKey] = set(known)
-        self.budget = Budget(bounds)
+        self.budget = budget.Budget(bounds)
         self.roots = frozenset(root.rstrip("/") or "/" for root in roots)
         # By directory: features of each set right in it; all directories in it, entered or not.
         self.counts: Dict[str, Dict[str, int]] = {}
@@ -196,7 +195,7 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
     return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
 
 
-def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[paths.InodeKey]) -> Dict[str, Discovery]:
+def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[paths.InodeKey]) -> Dict[str, model.Discovery]:
     """By set name, what lies below the roots in directories that are not known."""
     swept = sweep(roots, sets, known)
-    return {name: Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}
+    return {name: model.Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}

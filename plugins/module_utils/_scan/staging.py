@@ -21,9 +21,8 @@ from .. import errors
 from .._formats import classify
 from .._spec import sets
 from .._system import accounts, become, files, paths
+from . import places, staging_paths
 from .manifest import Wanted, read_manifest, token_of
-from .places import ABSENT, EMPTY, PRESENT, UNREADABLE
-from .staging_paths import manifest_path, staging_path
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
 PARTIAL_DIR = ".rsync-partial"
@@ -151,27 +150,27 @@ def inspect_staging(feature_set: sets.FeatureSet) -> Incoming:
     Where nothing was left behind this is two lstat calls.
     """
     target = feature_set.target
-    path = staging_path(target)
+    path = staging_paths.staging_path(target)
     try:
         info = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         # Killed between publishing and clearing up: only the manifest is left, and all of it has arrived.
-        manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
-        return Incoming(ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
+        manifest = read_manifest(target) if os.path.lexists(staging_paths.manifest_path(target)) else None
+        return Incoming(places.ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
     except OSError:
-        return Incoming(UNREADABLE, 0, False)
+        return Incoming(places.UNREADABLE, 0, False)
     if not stat.S_ISDIR(info.st_mode):
-        return Incoming(UNREADABLE, 0, False)
+        return Incoming(places.UNREADABLE, 0, False)
     try:
         return _look_inside(feature_set, target, path)
     except OSError:
-        return Incoming(UNREADABLE, 0, False)
+        return Incoming(places.UNREADABLE, 0, False)
 
 
 def inspect_staging_as_needed(account: accounts.Account, feature_set: sets.FeatureSet) -> Incoming:
     """As inspect_staging, and once more as the training user where root is refused, as by a squashed network file system."""
     found = inspect_staging(feature_set)
-    if found.state == UNREADABLE and os.geteuid() == 0 and account.uid != 0:
+    if found.state == places.UNREADABLE and os.geteuid() == 0 and account.uid != 0:
         again: Incoming = become.run_as(account, inspect_staging, feature_set)
         return again
     return found
@@ -181,7 +180,7 @@ def _look_inside(feature_set: sets.FeatureSet, target: str, path: str) -> Incomi
     fd = os.open(path, paths.OPEN_DIRECTORY)
     try:
         with os.scandir(fd) as listing:
-            state = PRESENT if any(True for _item in listing) else EMPTY
+            state = places.PRESENT if any(True for _item in listing) else places.EMPTY
         manifest = read_manifest(target)
         if manifest is None:
             return Incoming(state, 0, False)

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts, paths
-from .policy import Policy
+from . import policy
 from .sets import FeatureSet, parse_sets, resolve_sets
 
 
@@ -21,15 +21,15 @@ def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accou
     return resolve_sets(sets, account.home), account
 
 
-def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, Policy]:
+def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, policy.Policy]:
     """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
     return sets, account, parse_policy(params, account)
 
 
-def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> Policy:
+def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> policy.Policy:
     """The options that bear on the plan; FeatureError for bad ones."""
-    return Policy(
+    return policy.Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
         search_roots=tuple(paths.expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),

@@ -16,7 +16,7 @@ from .._access.plan import GrantPlan, SetPlan, plan_grants
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, paths, samples, words
-from .inspect import inspect_host
+from . import inspect
 
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
@@ -27,7 +27,7 @@ def run_access(
     """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
     if policy.permissions == "check":
         return {"changed": False, "sets": {}, "diff": []}
-    host = inspect_host(sets, account, policy, with_access=False)
+    host = inspect.inspect_host(sets, account, policy, with_access=False)
     answers = probe.ask(account, {one.name: one.reads_after() for one in host.sets})
     means = rules.Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
     plan = plan_grants(account, means, answers, {one.name: one.link_sources() for one in host.sets})

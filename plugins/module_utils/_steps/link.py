@@ -18,14 +18,14 @@ from .._scan import places
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, capabilities, paths, samples, words
-from .inspect import inspect_host
+from . import inspect
 
 
 def run_links(
     sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, state: str, check_mode: bool
 ) -> Dict[str, Any]:
     """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
-    host = inspect_host(
+    host = inspect.inspect_host(
         sets,
         account,
         policy,

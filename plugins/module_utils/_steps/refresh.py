@@ -12,8 +12,7 @@ from typing import Any, Dict, Mapping, Sequence
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, mounts
-from .facts import facts
-from .inspect import inspect_host
+from . import facts, inspect
 
 REFRESH_FACTS: Dict[str, Any] = {"refresh_facts": {"type": "bool", "default": False}}
 
@@ -29,5 +28,5 @@ def facts_now(
     sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
     """The facts of a look after the work: nothing is planned to go, and nothing searched for, since that was done before."""
-    now = inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
-    return facts(now, mounts.read_mountinfo(), declared)
+    now = inspect.inspect_host(sets, account, replace(policy, prune="none", search_roots=()))
+    return facts.facts(now, mounts.read_mountinfo(), declared)

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional
 
 from .._system import accounts
-from .recall import recall
+from . import recall
 
 if TYPE_CHECKING:
     from .._plan import state
@@ -25,21 +25,20 @@ class Inspected(NamedTuple):
 
 def inspect_or_recall(params: Mapping[str, Any], account: accounts.Account, check_mode: bool) -> Inspected:
     """The facts that a module's parameters ask for. A look leaves a witness (not in check mode). FeatureError for bad parameters."""
-    known = recall(params, account)
+    known = recall.recall(params, account)
     if known is not None:
         return Inspected(known, None)
     # Imported where it is needed: an unchanged host needs none of it.
     from .._spec import arguments
     from .._spec.sets import parse_sets, resolve_sets
     from .._system import mounts
+    from . import inspect, witness
     from .facts import facts
-    from .inspect import inspect_host
-    from .witness import leave_witness
 
     started = time.time()
     sets = resolve_sets(parse_sets(params["sets"]), account.home)
-    host = inspect_host(sets, account, arguments.parse_policy(params, account))
+    host = inspect.inspect_host(sets, account, arguments.parse_policy(params, account))
     found = facts(host, mounts.read_mountinfo(), params["sets"])
     if not check_mode:
-        leave_witness(params, host, found, started)
+        witness.leave_witness(params, host, found, started)
     return Inspected(found, host)

@@ -13,7 +13,7 @@ from .._plan import state
 from .._scan import fingerprint, staging_paths
 from .._scan.places import ABSENT, PRESENT
 from .._system import kept_files, mounts
-from .recall import basis_of, legacy_now, target_now, text_of, witness_name
+from . import recall
 
 # A change that comes within the clock's grain of another one looks like it, and a clock may be set back a little.
 AGE = 120.0
@@ -40,7 +40,7 @@ def leave_witness(params: Mapping[str, Any], host: state.HostState, facts: Dict[
     # The sets as they were given are told with the facts, and not kept.
     told = {name: {**one, "declared": None} for name, one in facts["feature_sets"].items()}
     text = json.dumps({**witness, "facts": {**facts, "feature_sets": told}}, separators=(",", ":"))
-    kept_files.save(witness_name(params, host.account), text.encode("ascii"))
+    kept_files.save(recall.witness_name(params, host.account), text.encode("ascii"))
 
 
 def _can_be_told_again(one: state.SetState) -> bool:
@@ -55,10 +55,10 @@ def _can_be_told_again(one: state.SetState) -> bool:
 
 def _what_is_opened(one: state.SetState) -> Dict[str, Any]:
     return {
-        "target": text_of(one.target),
+        "target": recall.text_of(one.target),
         "reads": list(one.feature_set.reads),
         "tree": one.feature_set.layout == "tree",
-        "exceptions": [text_of(entry.path) for entry in one.read if not entry.is_feature],
+        "exceptions": [recall.text_of(entry.path) for entry in one.read if not entry.is_feature],
         "features": len(one.features),
     }
 
@@ -67,11 +67,11 @@ def _what_it_rests_on(params: Mapping[str, Any], host: state.HostState, started:
     account, sets = host.account, [one.feature_set for one in host.sets]
     legacy = dict.fromkeys(path for one in sets for path in one.legacy)
     found = {
-        "basis": basis_of(params, account),
-        "targets": [[text_of(one.target), target_now(account, one.target)] for one in sets],
-        "legacy": [[text_of(path), legacy_now(account, path)] for path in legacy],
-        "mounts": [text_of(one.mount) for one in sets if one.mount is not None],
-        "absent": [text_of(path(one.target)) for one in sets for path in (staging_paths.staging_path, staging_paths.manifest_path)],
+        "basis": recall.basis_of(params, account),
+        "targets": [[recall.text_of(one.target), recall.target_now(account, one.target)] for one in sets],
+        "legacy": [[recall.text_of(path), recall.legacy_now(account, path)] for path in legacy],
+        "mounts": [recall.text_of(one.mount) for one in sets if one.mount is not None],
+        "absent": [recall.text_of(path(one.target)) for one in sets for path in (staging_paths.staging_path, staging_paths.manifest_path)],
     }
     scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
     most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
@@ -80,4 +80,4 @@ def _what_it_rests_on(params: Mapping[str, Any], host: state.HostState, started:
     folders = fingerprint.survey(list(roots), mounts.read_mountinfo(), most, int((started - AGE) * 1e9))
     if any(one.key != roots.get(one.path, one.key) for one in folders):
         raise fingerprint.Unfit  # another directory than the one that was looked at: a mount changes no time
-    return {**found, "folders": [[text_of(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}
+    return {**found, "folders": [[recall.text_of(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in folders]}

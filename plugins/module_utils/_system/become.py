@@ -15,14 +15,14 @@ from functools import partial
 from typing import Any, Callable, NoReturn, Tuple
 
 from .. import errors
-from .accounts import Account, user_name
+from . import accounts
 
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
 _PLAIN = {"bytearray", "complex", "frozenset", "set"}
 _CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8")
 
 
-def run_as(account: Account, function: Callable[..., Any], *args: Any) -> Any:
+def run_as(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Any:
     """The result of C(function(*args)), run in a child process that has become the account.
 
     In this process where we are that account already. The result may be made of built-in types and of the
@@ -33,13 +33,13 @@ def run_as(account: Account, function: Callable[..., Any], *args: Any) -> Any:
     return begin_as(account, function, *args)()
 
 
-def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+def begin_as(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
     """The same beside what is done here until the result is asked for, once, by calling what this returns."""
     own = os.geteuid()
     if own == account.uid:
         return partial(function, *args)
     if own != 0:
-        me = user_name(own)
+        me = accounts.user_name(own)
         raise errors.FeatureError(
             f"cannot become user {account.name} to see what that user may read: user {me} has no right to: "
             f"set {errors.named('become')} to true or {errors.named('user')} to {me}"
@@ -64,7 +64,7 @@ def begin_as(account: Account, function: Callable[..., Any], *args: Any) -> Call
     return answer
 
 
-def _unpack(account: Account, answer: bytes, status: int) -> Any:
+def _unpack(account: accounts.Account, answer: bytes, status: int) -> Any:
     ended = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
     try:
         kind, value = _Unpickler(io.BytesIO(answer)).load()
@@ -81,7 +81,7 @@ def _unpack(account: Account, answer: bytes, status: int) -> Any:
     raise OSError(number, text, path)
 
 
-def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...], reader: int, writer: int) -> NoReturn:
+def _child(account: accounts.Account, function: Callable[..., Any], args: Tuple[Any, ...], reader: int, writer: int) -> NoReturn:
     """The whole life of the child: it never returns, and runs no handler or buffer of its parent."""
     code = 1
     try:
@@ -104,7 +104,7 @@ def _child(account: Account, function: Callable[..., Any], args: Tuple[Any, ...]
         os._exit(code)
 
 
-def _become(account: Account) -> None:
+def _become(account: accounts.Account) -> None:
     """Become the account for good: groups first, while we still may change them."""
     os.setgroups(account.groups)
     os.setresgid(account.gid, account.gid, account.gid)

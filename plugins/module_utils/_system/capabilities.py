@@ -19,10 +19,7 @@ import time
 from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from .. import errors
-from .accounts import Account, user_name
-from .become import run_as
-from .mounts import file_system_of
-from .paths import OPEN_DIRECTORY, OURS, display
+from . import accounts, become, mounts, paths
 
 # These can do all that is asked for here, and obey root.
 _CAPABLE = frozenset(
@@ -34,7 +31,7 @@ _CAPABLE = frozenset(
 # They say nothing about what a file system can do, and the work itself tells them better.
 _OTHER_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
-_TRIAL = OURS + "probe-"
+_TRIAL = paths.OURS + "probe-"
 # A trial takes a moment. One that is older was killed; a younger one may be another host's on the same volume.
 _KILLED_AFTER = 60.0
 _TRIES = 5
@@ -46,7 +43,7 @@ class Capability(NamedTuple):
     """Something a file system may lack. C(attempt) does it in an open, empty directory, under names of ours, or raises OSError."""
 
     words: str
-    attempt: Callable[[int, Account], None]
+    attempt: Callable[[int, accounts.Account], None]
     helps: str = _ELSEWHERE
 
 
@@ -58,13 +55,13 @@ class _Refusal(NamedTuple):
     reason: str
 
 
-def _make_symlink(directory: int, _account: Account) -> None:
-    os.symlink("nowhere", OURS + "link", dir_fd=directory)
+def _make_symlink(directory: int, _account: accounts.Account) -> None:
+    os.symlink("nowhere", paths.OURS + "link", dir_fd=directory)
 
 
-def _give_away(directory: int, account: Account) -> None:
+def _give_away(directory: int, account: accounts.Account) -> None:
     """As a published file is given: to the training user, 0644."""
-    fd = os.open(OURS + "owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    fd = os.open(paths.OURS + "owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         info = os.fstat(fd)
         if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
@@ -89,7 +86,7 @@ OWNERSHIP = Capability(
 )
 
 
-def choose_writer(path: str, account: Account, needs: Sequence[Capability]) -> Optional[Account]:
+def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability]) -> Optional[accounts.Account]:
     """Who is to make what C(path) will be: the training user where root is refused, else this process (None).
 
     Root is refused by exports that squash it, and by other users' FUSE mounts. FeatureError where neither may, or the file
@@ -99,36 +96,36 @@ def choose_writer(path: str, account: Account, needs: Sequence[Capability]) -> O
     if refusal is None:
         return None
     if os.geteuid() == 0 and account.uid != 0:
-        if run_as(account, _try_out, path, account, needs) is None:
+        if become.run_as(account, _try_out, path, account, needs) is None:
             return account
     elif not refusal.words:
         return None  # who may not write is told by who tries, with the path that refuses
     raise errors.FeatureError(_sentence(path, account, refusal))
 
 
-def as_writer(writer: Optional[Account], function: Callable[..., Any], *args: Any) -> Any:
+def as_writer(writer: Optional[accounts.Account], function: Callable[..., Any], *args: Any) -> Any:
     """Calls the function as the writer that choose_writer has chosen."""
-    return function(*args) if writer is None else run_as(writer, function, *args)
+    return function(*args) if writer is None else become.run_as(writer, function, *args)
 
 
-def _sentence(path: str, account: Account, refusal: _Refusal) -> str:
-    kind, mount = file_system_of(path)
-    where = f"{display(path)} lies on a file system ({kind}, mounted on {display(mount)})"
+def _sentence(path: str, account: accounts.Account, refusal: _Refusal) -> str:
+    kind, mount = mounts.file_system_of(path)
+    where = f"{paths.display(path)} lies on a file system ({kind}, mounted on {paths.display(mount)})"
     if not refusal.words:
         return (
-            f"{where} that refuses user {user_name(os.geteuid())}, and user {account.name} too ({refusal.reason}): let user"
+            f"{where} that refuses user {accounts.user_name(os.geteuid())}, and user {account.name} too ({refusal.reason}): let user"
             f" {account.name} write there, or {_ELSEWHERE}"
         )
     return f"{where} without {refusal.words} ({refusal.reason}): {refusal.helps}"
 
 
-def _try_out(path: str, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _try_out(path: str, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
     try:
         existing = nearest_directory(path)
-        if file_system_of(existing)[0] in _CAPABLE:
+        if mounts.file_system_of(existing)[0] in _CAPABLE:
             readable = os.access(existing, os.W_OK | os.X_OK) or bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
             return None if readable else _Refusal("", "", os.strerror(errno.EACCES))
-        parent = os.open(existing, OPEN_DIRECTORY & ~os.O_NOFOLLOW)
+        parent = os.open(existing, paths.OPEN_DIRECTORY & ~os.O_NOFOLLOW)
     except OSError as error:
         return _Refusal("", "", error.strerror or str(error))
     try:
@@ -147,7 +144,7 @@ def nearest_directory(path: str) -> str:
             path = os.path.dirname(path.rstrip("/")) or "/"
 
 
-def _try_in(existing: str, parent: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
     _clear_killed(existing, parent)
     name = _TRIAL + secrets.token_hex(8)
     try:
@@ -156,7 +153,7 @@ def _try_in(existing: str, parent: int, account: Account, needs: Sequence[Capabi
     except OSError as error:
         return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
     try:
-        directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+        directory = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
         try:
             return _attempt_all(directory, account, needs)
         finally:
@@ -189,17 +186,17 @@ def _remove(existing: str, parent: int, name: str) -> None:
         except OSError as error:
             if turn + 1 == _TRIES:
                 raise errors.FeatureError(
-                    f"{display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
+                    f"{paths.display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
                     f" ({error.strerror}): mend that file system, remove the directory and run again"
                 ) from None
 
 
 def _remove_once(parent: int, name: str) -> None:
     """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
-    directory = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+    directory = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
     try:
         for inside in os.listdir(directory):
-            if not inside.startswith(OURS):
+            if not inside.startswith(paths.OURS):
                 continue
             if stat.S_ISDIR(os.lstat(inside, dir_fd=directory).st_mode):
                 _remove_once(directory, inside)
@@ -210,7 +207,7 @@ def _remove_once(parent: int, name: str) -> None:
     os.rmdir(name, dir_fd=parent)
 
 
-def _attempt_all(directory: int, account: Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
     for need in needs:
         try:
             need.attempt(directory, account)

@@ -11,7 +11,7 @@ import stat
 from typing import Callable, Optional, Tuple, TypeVar
 
 from .. import errors
-from .paths import display
+from . import paths
 
 T = TypeVar("T")
 # A file for messages: the path of a directory, and the file's path below it.
@@ -33,6 +33,6 @@ def with_file(
     except (OSError, errors.FeatureError):
         raise
     except Exception as error:
-        raise errors.our_fault(f"{display(shown[0])}/{display(shown[1])} could not be classified", error) from error
+        raise errors.our_fault(f"{paths.display(shown[0])}/{paths.display(shown[1])} could not be classified", error) from error
     finally:
         os.close(fd)

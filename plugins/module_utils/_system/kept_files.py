@@ -16,7 +16,7 @@ import pwd
 import stat
 from typing import BinaryIO, Iterator, Optional
 
-from .paths import OPEN_DIRECTORY, OPEN_FILE
+from . import paths
 
 NAME = "trainprep.features"
 MOST_BYTES = 1 << 20
@@ -35,7 +35,7 @@ def load(name: str) -> Optional[bytes]:
 
 
 def _open(directory: int, name: str) -> BinaryIO:
-    return os.fdopen(os.open(name, OPEN_FILE, dir_fd=directory), "rb")
+    return os.fdopen(os.open(name, paths.OPEN_FILE, dir_fd=directory), "rb")
 
 
 def save(name: str, content: bytes) -> bool:
@@ -71,12 +71,12 @@ def place() -> str:
 def _directory(make: bool) -> Iterator[int]:
     """A descriptor of the directory, made where it lacks; OSError where others could write it or it is reached through a link."""
     above, name = os.path.split(place())
-    fd = os.open(above, OPEN_DIRECTORY)
+    fd = os.open(above, paths.OPEN_DIRECTORY)
     try:
         if make:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=fd)
-        below = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
+        below = os.open(name, paths.OPEN_DIRECTORY, dir_fd=fd)
         if not (_is_ours(os.fstat(fd)) and _is_ours(os.fstat(below))):
             os.close(below)
             raise PermissionError(f"{above}/{name} can be written by others")

@@ -10,7 +10,7 @@ import os
 import re
 from typing import Dict, Optional, Tuple
 
-from .paths import is_below
+from . import paths
 
 MOUNTINFO = "/proc/self/mountinfo"
 
@@ -74,7 +74,7 @@ def file_system_of(path: str, mountinfo: Optional[str] = None) -> Tuple[str, str
         if len(fields) > 4 and file_system:
             point = _plain(fields[4])
             # Of several mounts on one point the last one is seen.
-            if is_below(real, point) and len(point) >= len(found[1]):
+            if paths.is_below(real, point) and len(point) >= len(found[1]):
                 found = (file_system.split(" ")[0], point)
     return found
 

@@ -11,9 +11,8 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import errors
+from . import pace, reading
 from .history import History, Point, thin
-from .pace import pace
-from .reading import elapsed, open_log
 from .runs import Run, read_run, runs_of
 
 RUNS = 5
@@ -60,7 +59,7 @@ def _curves_of(run: Run, limit: int, points: int, now: float) -> Dict[str, Any]:
     curves = history.curves()
     each = max(2, points // len(curves)) if curves else 0
     state = run.state
-    measured = pace(elapsed(run, now), history.done, history.epochs)
+    measured = pace.pace(reading.elapsed(run, now), history.done, history.epochs)
     return {
         "run": run.name,
         "started": state.get("started"),
@@ -79,7 +78,7 @@ def _curves_of(run: Run, limit: int, points: int, now: float) -> Dict[str, Any]:
 
 def sample_lines(run: Run, limit: int) -> Tuple[List[str], bool]:
     """The log's lines, and whether they are all: of a log longer than C(limit) bytes those of windows evenly over it."""
-    handle = open_log(run)
+    handle = reading.open_log(run)
     try:
         size = os.fstat(handle).st_size
         if size <= limit:

@@ -12,12 +12,7 @@ from typing import Any, Dict, List, Optional
 
 from .._system import accounts
 from ..errors import NAMING
-from .command import check_session
-from .log import FILTERS, TRAINING, epoch_of, overwritten, read_progress, visible, wanted
-from .pace import epochs_done, pace
-from .reading import elapsed, last_lines, log_age, observation, read_chunk
-from .runs import Run, observe, working_directory
-from .verdict import judge
+from . import command, log, pace, reading, runs, verdict
 
 # Of the module and of the action plugin alike.
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
@@ -25,7 +20,7 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "dir": {"type": "str", "default": "~/emotion_recognition"},
     "user": {"type": "str"},
     **NAMING,
-    "filter": {"type": "str", "choices": list(FILTERS), "default": TRAINING},
+    "filter": {"type": "str", "choices": list(log.FILTERS), "default": log.TRAINING},
     "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
     "stale_after": {"type": "int", "default": 900},
     "interval": {"type": "float", "default": 2},
@@ -46,29 +41,29 @@ def read_on(
 
     In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
-    check_session(session)
-    directory = working_directory(directory, account)
-    run_state = observe(account, directory, session, name)
+    command.check_session(session)
+    directory = runs.working_directory(directory, account)
+    run_state = runs.observe(account, directory, session, name)
     run = run_state.run
-    age = log_age(run)
-    judgement = judge(observation(run_state, age), stale_after)
+    age = reading.log_age(run)
+    judgement = verdict.judge(reading.observation(run_state, age), stale_after)
     if run is None:
         return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None}
     if offset < 0:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
-    data, more = read_chunk(run, offset, limit, judgement.over)
-    if more and not data.endswith(b"\n") and overwritten(data):
+    data, more = reading.read_chunk(run, offset, limit, judgement.over)
+    if more and not data.endswith(b"\n") and log.overwritten(data):
         # A progress bar longer than the limit: what it shows is still to come, and what it showed is gone.
-        data, text = data[: overwritten(data)], ""
+        data, text = data[: log.overwritten(data)], ""
     else:
         text = data.decode("utf-8", "replace")
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    shown = [line for line in map(visible, lines) if wanted(line, which)]
+    shown = [line for line in map(log.visible, lines) if log.wanted(line, which)]
     if judgement.over and not more:
-        errors = read_progress(last_lines(run, _TAIL)).errors
-        judgement = judge(observation(run_state, age, errors[-1] if errors else None), stale_after)
+        errors = log.read_progress(reading.last_lines(run, _TAIL)).errors
+        judgement = verdict.judge(reading.observation(run_state, age, errors[-1] if errors else None), stale_after)
     return {
         **_verdict(judgement),
         "run": run.name,
@@ -81,12 +76,12 @@ def read_on(
     }
 
 
-def _expected(run: Run, shown: List[str]) -> Optional[Dict[str, Any]]:
+def _expected(run: runs.Run, shown: List[str]) -> Optional[Dict[str, Any]]:
     """When the run will end, said beside the last line that names its epoch: the line's index, and the seconds left."""
     for index in range(len(shown) - 1, -1, -1):
-        done = epochs_done(shown[index])
+        done = pace.epochs_done(shown[index])
         if done is not None:
-            left = pace(elapsed(run, time.time()), done, epoch_of(shown[index])[1]).left
+            left = pace.pace(reading.elapsed(run, time.time()), done, log.epoch_of(shown[index])[1]).left
             return None if left is None else {"line": index, "left": left}
     return None
 

@@ -14,7 +14,7 @@ import math
 import re
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from .log import MAX_READ, NUMBER, epoch_of, share_of, visible
+from . import log
 
 MAX_SERIES = 12
 _MOST = 2000  # points of a curve that are kept while reading
@@ -22,7 +22,7 @@ _MOST = 2000  # points of a curve that are kept while reading
 # "Train Loss: 0.5", "val_loss=0.5", "{'eval_loss': 0.5", "valid/acc: 71%"
 _VALUE = re.compile(
     r"(?<![A-Za-z0-9_./@-])(?:(train|training|val|valid|validation|eval|dev|test)[ \t]+)?"
-    r"([A-Za-z][A-Za-z0-9_./-]*)['\"]?\s*[:=]\s*['\"]?(" + NUMBER + r")(%)?(?![\w.:/])",
+    r"([A-Za-z][A-Za-z0-9_./-]*)['\"]?\s*[:=]\s*['\"]?(" + log.NUMBER + r")(%)?(?![\w.:/])",
     re.IGNORECASE,
 )
 _CURVES = re.compile(
@@ -136,15 +136,15 @@ class History:
     def read(self, lines: Iterable[str]) -> None:
         """Raw lines."""
         for raw in lines:
-            line = visible(raw)[:MAX_READ]
+            line = log.visible(raw)[:log.MAX_READ]
             if not line or _SUMMARY.search(line):
                 continue
-            epoch, epochs = epoch_of(line)
+            epoch, epochs = log.epoch_of(line)
             values, place = curve_values(line)
             self.epochs = epochs or self.epochs
             if place is None and epoch is not None and epoch != self._epoch:
                 self._begin(float(epoch))
-            share = share_of(line)
+            share = log.share_of(line)
             self._share = self._share if share is None else share
             for name, value in values.items():
                 if name not in self._curves and len(self._curves) == MAX_SERIES:

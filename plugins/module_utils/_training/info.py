@@ -18,14 +18,8 @@ from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths, programs
-from .command import check_session
-from .curves import session_curves
+from . import command, curves, log, pace, reading, runs, verdict
 from .data import compare_data
-from .log import MAX_LINE, Progress, read_progress, visible
-from .pace import pace
-from .reading import elapsed, last_lines, log_age, observation
-from .runs import Run, RunState, observe, working_directory
-from .verdict import judge
 
 _TAIL = 256 << 10  # bytes of the log that are read for the progress
 _LONG_TAIL = 4 << 20  # where an epoch has more output than that
@@ -48,13 +42,13 @@ def look(
     history: bool = False,
 ) -> Dict[str, Any]:
     """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
-    check_session(session)
-    directory = working_directory(directory, account)
-    run_state = observe(account, directory, session)
+    command.check_session(session)
+    directory = runs.working_directory(directory, account)
+    run_state = runs.observe(account, directory, session)
     run = run_state.run
-    age = log_age(run)
+    age = reading.log_age(run)
     progress, recent = _read_log(run, lines)
-    judgement = judge(observation(run_state, age, progress.errors[-1] if progress.errors else None), stale_after)
+    judgement = verdict.judge(reading.observation(run_state, age, progress.errors[-1] if progress.errors else None), stale_after)
     return {
         "state": judgement.state,
         "healthy": judgement.healthy,
@@ -67,7 +61,7 @@ def look(
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
         "progress": {**progress.as_result(), **_pace(run, progress)},
-        "history": session_curves(directory, session, run, time.time()) if history else None,
+        "history": curves.session_curves(directory, session, run, time.time()) if history else None,
         "checkpoint": _checkpoint(directory, run),
         "gpus": gpus(),
         "memory": _memory(),
@@ -76,7 +70,7 @@ def look(
     }
 
 
-def _process(run_state: RunState) -> Dict[str, Any]:
+def _process(run_state: runs.RunState) -> Dict[str, Any]:
     process = run_state.process
     if process is None:
         return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(run_state)}
@@ -84,16 +78,16 @@ def _process(run_state: RunState) -> Dict[str, Any]:
         "running": True,
         "pid": process.pid,
         "in_session": run_state.in_session or process in run_state.others,
-        "command": [paths.display(word)[:MAX_LINE] for word in read_command(process.pid)[:40]],
+        "command": [paths.display(word)[:log.MAX_LINE] for word in read_command(process.pid)[:40]],
         "others": _others(run_state),
     }
 
 
-def _others(run_state: RunState) -> List[Dict[str, Any]]:
+def _others(run_state: runs.RunState) -> List[Dict[str, Any]]:
     return [{"pid": one.pid, "name": paths.display(one.name)} for one in run_state.others if one != run_state.process][:10]
 
 
-def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:
+def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
     if run is None:
         return None
     record, state = run.record, run.state
@@ -109,20 +103,20 @@ def _run(run: Optional[Run]) -> Optional[Dict[str, Any]]:
     }
 
 
-def _read_log(run: Optional[Run], lines: int) -> Tuple[Progress, List[str]]:
+def _read_log(run: Optional[runs.Run], lines: int) -> Tuple[log.Progress, List[str]]:
     if run is None:
-        return Progress(), []
-    found = last_lines(run, _TAIL)
-    progress = read_progress(found)
+        return log.Progress(), []
+    found = reading.last_lines(run, _TAIL)
+    progress = log.read_progress(found)
     if progress.epoch is None and len(found) > 1 and (_size(run.log) or 0) > _TAIL:
-        progress = read_progress(last_lines(run, _LONG_TAIL))
-    shown = [line for line in (visible(raw) for raw in found[-4 * lines :]) if line]
-    return progress, [line[:MAX_LINE] for line in shown[-lines:]] if lines else []
+        progress = log.read_progress(reading.last_lines(run, _LONG_TAIL))
+    shown = [line for line in (log.visible(raw) for raw in found[-4 * lines :]) if line]
+    return progress, [line[:log.MAX_LINE] for line in shown[-lines:]] if lines else []
 
 
-def _pace(run: Optional[Run], progress: Progress) -> Dict[str, Optional[float]]:
+def _pace(run: Optional[runs.Run], progress: log.Progress) -> Dict[str, Optional[float]]:
     done = None if progress.epoch is None else progress.epoch - 1 + progress.share
-    found = pace(elapsed(run, time.time()), done, progress.epochs)
+    found = pace.pace(reading.elapsed(run, time.time()), done, progress.epochs)
     return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 
@@ -133,7 +127,7 @@ def _size(path: str) -> Optional[int]:
         return None
 
 
-def _checkpoint(directory: str, run: Optional[Run]) -> Optional[Dict[str, Any]]:
+def _checkpoint(directory: str, run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
     """The run's newest one: in the working directory, below its C(checkpoints), or anywhere in the run's own project."""
     places = [(directory, False), (os.path.join(directory, "checkpoints"), True)]
     if run:
@@ -142,7 +136,7 @@ def _checkpoint(directory: str, run: Optional[Run]) -> Optional[Dict[str, Any]]:
     return min((one for one in found if one), key=lambda one: float(one["age"]), default=None)
 
 
-def _times(run: Optional[Run]) -> Tuple[float, float]:
+def _times(run: Optional[runs.Run]) -> Tuple[float, float]:
     """When the run began and ended, as the times of its files can be: a file system may keep whole seconds only."""
     state = run.state if run else {}
     return float(state.get("started") or 0.0) - 1.0, float(state.get("ended") or math.inf) + 1.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .log import epoch_of, share_of
+from . import log
 
 
 class Pace(NamedTuple):
@@ -23,10 +23,10 @@ def epochs_done(line: str) -> Optional[float]:
 
     A line with a bar is written where the bar says, one that has the epoch's metrics at its end, another at its beginning.
     """
-    epoch, epochs = epoch_of(line)
+    epoch, epochs = log.epoch_of(line)
     if epoch is None or epochs is None:
         return None
-    return epoch - 1 + (share_of(line) or 0.0)
+    return epoch - 1 + (log.share_of(line) or 0.0)
 
 
 def pace(elapsed: Optional[float], done: Optional[float], epochs: Optional[float]) -> Pace:

@@ -14,15 +14,13 @@ from typing import List, Optional, Tuple
 
 from .. import errors
 from .._system import paths
-from .runs import Run, RunState
-from .tmux import boot_id
-from .verdict import Observation
+from . import runs, tmux, verdict
 
 
-def observation(run_state: RunState, log_age: Optional[float], error: Optional[str] = None) -> Observation:
+def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
     """The run_state as the table of verdicts takes it."""
     state = run_state.run.state if run_state.run else {}
-    return Observation(
+    return verdict.Observation(
         recorded=run_state.run is not None,
         alive=run_state.process is not None,
         session=run_state.session.active,
@@ -30,12 +28,12 @@ def observation(run_state: RunState, log_age: Optional[float], error: Optional[s
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
         error=state.get("error") or error,
-        rebooted=bool(state.get("boot_id")) and state.get("boot_id") != boot_id(),
+        rebooted=bool(state.get("boot_id")) and state.get("boot_id") != tmux.boot_id(),
         log_age=log_age,
     )
 
 
-def log_age(run: Optional[Run], now: Optional[float] = None) -> Optional[float]:
+def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[float]:
     """Seconds since the log last grew, or since the start where it never did."""
     if run is None:
         return None
@@ -46,13 +44,13 @@ def log_age(run: Optional[Run], now: Optional[float] = None) -> Optional[float]:
     return max(0.0, now - max(times)) if times else None
 
 
-def elapsed(run: Optional[Run], now: float) -> Optional[float]:
+def elapsed(run: Optional[runs.Run], now: float) -> Optional[float]:
     """Seconds from the run's start until its log last grew: what the log says is of then."""
     started, age = run.state.get("started") if run else None, log_age(run, now)
     return now - age - started if isinstance(started, (int, float)) and age is not None else None
 
 
-def open_log(run: Run) -> int:
+def open_log(run: runs.Run) -> int:
     """A descriptor on the run's log."""
     handle = os.open(run.log, paths.OPEN_FILE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -61,7 +59,7 @@ def open_log(run: Run) -> int:
     return handle
 
 
-def read_chunk(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
+def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
     """Whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
 
     A line without its end is held back until the run is over, or until it alone fills the limit.
@@ -81,7 +79,7 @@ def read_chunk(run: Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bo
     return data[:end], full
 
 
-def last_lines(run: Run, size: int) -> List[str]:
+def last_lines(run: runs.Run, size: int) -> List[str]:
     """The lines in the last C(size) bytes of the log; a first one that is cut is left out."""
     try:
         handle = open_log(run)

@@ -22,7 +22,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from .. import errors
 from .._system import accounts, paths
-from .tmux import Process, Session, all_processes, below, boot_id, find_session, is_same
+from . import tmux
 
 RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.log", "launcher.py", "environment.json"
 LATEST = "latest"
@@ -56,13 +56,13 @@ class RunState:
     training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives.
     """
 
-    session: Session
+    session: tmux.Session
     run: Optional[Run]
-    trainer: Optional[Process]
-    launcher: Optional[Process]
+    trainer: Optional[tmux.Process]
+    launcher: Optional[tmux.Process]
     in_session: bool
-    others: Tuple[Process, ...]
-    leaving: Optional[Process] = None
+    others: Tuple[tmux.Process, ...]
+    leaving: Optional[tmux.Process] = None
 
     @property
     def alive(self) -> bool:
@@ -70,12 +70,12 @@ class RunState:
         return bool(self.trainer or self.launcher or self.others)
 
     @property
-    def process(self) -> Optional[Process]:
+    def process(self) -> Optional[tmux.Process]:
         """The process of the training. Where no run is on record, what else works in the session is taken for it."""
         return self.trainer or self.launcher or (self.others[0] if self.others and not self.run else None)
 
     @property
-    def first(self) -> Optional[Process]:
+    def first(self) -> Optional[tmux.Process]:
         """The process to name where anything lives."""
         return self.process or (self.others[0] if self.others else None)
 
@@ -139,32 +139,32 @@ def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
 def observe(account: accounts.Account, directory: str, session: str, name: str = "") -> RunState:
     """The run_state now."""
     run = find_run(directory, session, name)
-    found = find_session(account, session)
-    processes = all_processes()
+    found = tmux.find_session(account, session)
+    processes = tmux.all_processes()
     if run:
         # Read again: an end that came in between must not look like a process that vanished.
         run = Run(run.path, run.record, read_json(os.path.join(run.path, STATE)) or run.state)
-    inside = below(processes, found.panes)
+    inside = tmux.below(processes, found.panes)
     trainer = launcher = leaving = None
-    if run and run.state.get("boot_id", "") == boot_id() and "ended" not in run.state:
+    if run and run.state.get("boot_id", "") == tmux.boot_id() and "ended" not in run.state:
         trainer = recorded(processes, run.state.get("trainer"))
         launcher = recorded(processes, run.state.get("launcher"))
     known = {process.pid for process in (trainer, launcher) if process}
     if launcher:
-        known |= {process.pid for process in below(processes, [launcher.pid])}
+        known |= {process.pid for process in tmux.below(processes, [launcher.pid])}
     others = tuple(process for process in inside if not process.is_shell and process.pid not in known)
     if run and "ended" in run.state:
         # The launcher that has written the end is on its way out, with the command it runs then: no training any more.
         leaving = recorded(processes, run.state.get("launcher"))
-        gone = {process.pid for process in below(processes, [leaving.pid] if leaving else [])}
+        gone = {process.pid for process in tmux.below(processes, [leaving.pid] if leaving else [])}
         others = tuple(process for process in others if process.pid not in gone)
     in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
     return RunState(found, run, trainer, launcher, in_session, others, leaving)
 
 
-def recorded(processes: Dict[int, Process], entry: Any) -> Optional[Process]:
+def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Process]:
     """The live process that this entry of a state names."""
     if not isinstance(entry, dict):
         return None
     process = processes.get(int(entry.get("pid") or 0))
-    return process if is_same(process, int(entry.get("started") or 0)) else None
+    return process if tmux.is_same(process, int(entry.get("started") or 0)) else None

@@ -15,15 +15,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import errors
 from .._system import accounts, paths
-from .runs import LAUNCHER, STATE, RunState, read_json
-from .tmux import Process, all_processes, below, find_session, is_same, read_process, tmux
+from . import runs, tmux
 
 _LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
 
 
 def find_server(account: accounts.Account, login: Mapping[str, str]) -> Optional[int]:
     """The process of the tmux server on which a new session of this login would be."""
-    code, text = tmux(account, ["display-message", "-p", "#{pid}"], environment=login)
+    code, text = tmux.tmux(account, ["display-message", "-p", "#{pid}"], environment=login)
     return int(text) if code == 0 and text.isdigit() else None
 
 
@@ -34,8 +33,8 @@ def launch(
 
     C(login): the environment of a login, which says where the user's server is. C(prefix) goes before the command.
     """
-    launcher = os.path.join(run, LAUNCHER)
-    code, text = tmux(
+    launcher = os.path.join(run, runs.LAUNCHER)
+    code, text = tmux.tmux(
         account,
         [
             *("new-session", "-d", "-s", session, "-c", login["HOME"]),
@@ -54,7 +53,7 @@ def launch(
         )
     deadline = time.monotonic() + _LAUNCH_PATIENCE
     while time.monotonic() < deadline:
-        state = read_json(os.path.join(run, STATE))
+        state = runs.read_json(os.path.join(run, runs.STATE))
         if "trainer" in state or "ended" in state:
             trainer = state.get("trainer") or {}
             return {"run": run, "pid": trainer.get("pid"), "old_runs": state.get("old_runs") or {}}
@@ -64,11 +63,11 @@ def launch(
     )
 
 
-def stop(account: accounts.Account, run_state: RunState, session: str, grace: float) -> None:
+def stop(account: accounts.Account, run_state: runs.RunState, session: str, grace: float) -> None:
     """End what lives in the session: asked first, killed after the grace, and the session with it."""
-    processes = all_processes()
-    tree = below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
-    foreign: List[Process] = list(run_state.others)
+    processes = tmux.all_processes()
+    tree = tmux.below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
+    foreign: List[tmux.Process] = list(run_state.others)
     if run_state.trainer:
         _signal(run_state.trainer, signal.SIGTERM)
     for process in foreign:
@@ -80,25 +79,25 @@ def stop(account: accounts.Account, run_state: RunState, session: str, grace: fl
     # The launcher ends by itself once it has recorded the end, and the command that is run then has ended.
     last = run_state.launcher or run_state.leaving
     _wait([last] if last else [], 10.0)
-    for server in find_session(account, session).servers:
-        tmux(account, ["kill-session", "-t", f"={session}"], server)
+    for server in tmux.find_session(account, session).servers:
+        tmux.tmux(account, ["kill-session", "-t", f"={session}"], server)
     _wait(waiting, 5.0)
-    left = [process for process in waiting if is_same(read_process(process.pid), process.started)]
+    left = [process for process in waiting if tmux.is_same(tmux.read_process(process.pid), process.started)]
     if left:
         raise errors.FeatureError(
             f"process {left[0].pid} ({paths.display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
         )
 
 
-def _signal(process: Process, number: int) -> None:
-    if is_same(read_process(process.pid), process.started):
+def _signal(process: tmux.Process, number: int) -> None:
+    if tmux.is_same(tmux.read_process(process.pid), process.started):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
 
 
-def _wait(processes: Sequence[Process], seconds: float) -> None:
+def _wait(processes: Sequence[tmux.Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not any(is_same(read_process(process.pid), process.started) for process in processes):
+        if not any(tmux.is_same(tmux.read_process(process.pid), process.started) for process in processes):
             return
         time.sleep(0.1)

@@ -15,30 +15,29 @@ from typing import Any, Dict
 
 from .. import errors
 from .._system import accounts, paths
-from .command import check_session
-from .folder import PROJECT, STAGED, make_directories
+from . import command, folder
 from .runs import find_run, runs_of, working_directory
 
 
 def stage_project(account: accounts.Account, directory: str, session: str) -> Dict[str, Any]:
     """An empty folder beside the session's runs, and where the last run has its project."""
-    check_session(session)
+    command.check_session(session)
     rsync = shutil.which("rsync", path=(os.environ.get("PATH") or "") + ":/usr/local/bin:/usr/bin:/bin")
     if not rsync:
         raise errors.FeatureError(f"rsync is missing on this host: install the package rsync, {errors.named('project')} is sent by it")
     directory = working_directory(directory, account)
     runs = runs_of(directory, session)
-    make_directories(account, [directory, runs], False)
+    folder.make_directories(account, [directory, runs], False)
     for name in os.listdir(runs):
-        if name.startswith(STAGED):
+        if name.startswith(folder.STAGED):
             _remove_unless_in_use(os.path.join(runs, name))
-    path = os.path.join(runs, STAGED + secrets.token_hex(6))
+    path = os.path.join(runs, folder.STAGED + secrets.token_hex(6))
     try:
         os.mkdir(path, 0o755)
     except OSError as error:
         raise errors.FeatureError(f"{paths.display(path)} cannot be made ({error.strerror}): free or repair that place") from None
     run = find_run(directory, session)
-    before = os.path.join(run.path, PROJECT) if run else ""
+    before = os.path.join(run.path, folder.PROJECT) if run else ""
     device, inode = paths.key_of(os.stat(path))
     return {
         "path": path,

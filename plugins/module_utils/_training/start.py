@@ -18,12 +18,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .. import errors
 from .._system import accounts
+from . import folder, tmux
 from .command import check_script, check_session, show_command
 from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
-from .folder import PROJECT, lock_runs, make_directories, new_run, write_file
 from .runs import ENVIRONMENT, LAUNCHER, RECORD, RunState, observe, runs_of, working_directory
 from .session import find_server, launch, stop
-from .tmux import find_tmux, read_process
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def plan_start(account: accounts.Account, order: Order) -> Plan:
         raise errors.FeatureError(f"{errors.named('keep_runs')} is {order.keep_runs}: keep 1 ended run at least")
     directory = working_directory(order.directory, account)
     virtualenv = find_virtualenv(order.virtualenv, account)
-    find_tmux()
+    tmux.find_tmux()
     interpreter = find_interpreter(account, virtualenv)
     login, warning = (order.login, "") if order.login else login_environment(account, interpreter, order.launcher)
     path = str(order.environment.get("PATH") or login.get("PATH") or PATH)
@@ -110,8 +109,8 @@ def start(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any
     directory, runs = plan.directory, runs_of(plan.directory, order.session)
     if not check or os.path.isdir(runs):
         folders = [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), runs]
-        make_directories(account, folders, check)
-    lock = lock_runs(runs, check)
+        folder.make_directories(account, folders, check)
+    lock = folder.lock_runs(runs, check)
     try:
         run_state = observe(account, directory, order.session)
         answer = _answer(run_state, order, plan, account)
@@ -122,8 +121,8 @@ def start(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any
         if run_state.session.active or run_state.alive:
             stop(account, run_state, order.session, order.grace)
         if order.script_name and not order.tree:
-            write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
-        run = new_run(runs, _files(account, order, plan), order.tree)
+            folder.write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
+        run = folder.new_run(runs, _files(account, order, plan), order.tree)
         answer.update(launch(account, order.session, run, plan.interpreter, plan.login, order.prefix))
         return answer
     finally:
@@ -138,7 +137,7 @@ def _files(account: accounts.Account, order: Order, plan: Plan) -> Dict[str, Tup
         "session": order.session,
         "user": account.name,
         "directory": plan.directory,
-        "cwd": PROJECT if order.tree else plan.directory,
+        "cwd": folder.PROJECT if order.tree else plan.directory,
         "virtualenv": plan.virtualenv,
         "command": plan.command,
         "command_line": plan.command_line,
@@ -195,5 +194,5 @@ def _answer(run_state: RunState, order: Order, plan: Plan, account: accounts.Acc
 
 
 def _has_shell(run_state: RunState) -> bool:
-    panes = (read_process(pid) for pid in run_state.session.panes)
+    panes = (tmux.read_process(pid) for pid in run_state.session.panes)
     return any(process is not None and process.alive and process.is_shell for process in panes)

@@ -22,10 +22,8 @@ from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system import accounts, files, paths, samples
-from .plan import find_missing, name_foreign
-from .present_elsewhere import find_elsewhere
+from . import plan, present_elsewhere, requirements
 from .rclone import Rclone, explain_rclone, list_store, start_copy
-from .requirements import check_mount, check_room, measure_room
 from .staging import (
     make_staging,
     open_existing,
@@ -77,7 +75,7 @@ class Classified:
 
 def start_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone, start: bool) -> Started:
     """Lists the store and, with C(start), starts rclone for what is not there yet. feature_set: resolved."""
-    check_mount(feature_set)
+    requirements.check_mount(feature_set)
     target = feature_set.target
     sizes = list_store(rclone, feature_set)
     staging = staging_paths.staging_path(target)
@@ -94,7 +92,7 @@ def start_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclo
             staged=len(staged),
             staged_bytes=sum(sizes[name] for name in staged),
         )
-        check_room([measure_room(staging, [sizes[name] for name in send])])
+        requirements.check_room([requirements.measure_room(staging, [sizes[name] for name in send])])
         if not start:
             return found
         if fd is None:
@@ -127,7 +125,7 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
         path for path in unwanted if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL)
     ]
     if foreign:
-        raise errors.FeatureError(name_foreign(staging, foreign))
+        raise errors.FeatureError(plan.name_foreign(staging, foreign))
     for path in unwanted:
         os.unlink(path, dir_fd=fd)
     remove_manifest(target)
@@ -192,8 +190,8 @@ def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Seque
         classified = Classified()
         manifest = _classify_staged(feature_set, fd, staging, classified)
         tokens = {one.token for one in manifest.values()}
-        elsewhere = find_elsewhere(feature_set, sets, tokens)
-        missing = find_missing(feature_set, scan_target(feature_set, staging, tokens), manifest, elsewhere)
+        elsewhere = present_elsewhere.find_elsewhere(feature_set, sets, tokens)
+        missing = plan.find_missing(feature_set, scan_target(feature_set, staging, tokens), manifest, elsewhere)
         wanted = missing.features
         classified.features, classified.present = len(wanted), missing.present
         classified.warnings = list(missing.warnings)

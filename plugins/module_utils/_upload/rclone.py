@@ -18,7 +18,7 @@ from .._scan.staging import FETCH_DIR
 from .._spec import sets, sources
 from .._spec.names import name_filter
 from .._system import paths, programs
-from .requirements import search_path
+from . import requirements
 from .staging import remove_fetch_work
 
 # One attempt, since the next run goes on; but a store that does not answer is noticed.
@@ -39,7 +39,7 @@ class Rclone:
 
 def find_rclone(source: str, handed_on: Mapping[str, str], home: str) -> Rclone:
     """rclone for a set's source. handed_on: variables of the controller that configure its remote. home: whose configuration."""
-    program = shutil.which("rclone", path=search_path())
+    program = shutil.which("rclone", path=requirements.search_path())
     if program is None:
         raise errors.FeatureError(
             "rclone is missing on the host, which has to fetch its features: install the package rclone there"

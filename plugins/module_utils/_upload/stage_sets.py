@@ -14,8 +14,7 @@ from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, capabilities, paths
-from .requirements import STEP_DOWN, Room, check_tools, needs_of, search_path
-from .staging import Prepared, Request, prepare_upload, told
+from . import requirements, staging
 
 
 def stage_sets(
@@ -25,28 +24,29 @@ def stage_sets(
 
     manifests: by name of the set, what its source holds, packed. FeatureError with what stands in the way.
     """
-    check_tools()
+    requirements.check_tools()
     found = _prepare(sets, account, manifests, stage=False) if check_mode or len(manifests) > 1 else {}
     if not check_mode and not any(one["busy"] for one in found.values()):
         found = _prepare(sets, account, manifests, stage=True)
     changed = any(one.pop("changed") for one in found.values())
-    return {"changed": changed, "sets": found, "rsync": shutil.which("rsync", path=search_path())}
+    return {"changed": changed, "sets": found, "rsync": shutil.which("rsync", path=requirements.search_path())}
 
 
 def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], stage: bool) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     claimed: Dict[str, str] = {}
-    rooms: Tuple[Room, ...] = ()
+    rooms: Tuple[requirements.Room, ...] = ()
     for one in sets:
         if one.name not in manifests:
             continue
         manifest = unpack_manifest(manifests[one.name])
-        writer = capabilities.choose_writer(os.path.dirname(staging_paths.staging_path(one.target)), account, needs_of(one.target))
+        beside = os.path.dirname(staging_paths.staging_path(one.target))
+        writer = capabilities.choose_writer(beside, account, requirements.needs_of(one.target))
         if writer is not None:
-            check_tools([STEP_DOWN])
-        with told(staging_paths.staging_path(one.target)):
-            request = Request(one, sets, account, manifest, claimed, rooms)
-            prepared: Prepared = capabilities.as_writer(writer, prepare_upload, request, stage)
+            requirements.check_tools([requirements.STEP_DOWN])
+        with staging.told(staging_paths.staging_path(one.target)):
+            request = staging.Request(one, sets, account, manifest, claimed, rooms)
+            prepared: staging.Prepared = capabilities.as_writer(writer, staging.prepare_upload, request, stage)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest), "step_down": _step_down(writer)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
@@ -59,11 +59,11 @@ def _step_down(writer: Optional[accounts.Account]) -> List[str]:
     """What goes before a command of root's so that it runs as the user who may write there."""
     if writer is None:
         return []
-    setpriv = shutil.which(STEP_DOWN[0], path=search_path()) or STEP_DOWN[0]
+    setpriv = shutil.which(requirements.STEP_DOWN[0], path=requirements.search_path()) or requirements.STEP_DOWN[0]
     return [setpriv, f"--reuid={writer.uid}", f"--regid={writer.gid}", f"--groups={','.join(map(str, writer.groups))}", "--"]
 
 
-def _as_dict(prepared: Prepared) -> Dict[str, Any]:
+def _as_dict(prepared: staging.Prepared) -> Dict[str, Any]:
     return {
         "staging": prepared.staging,
         "shown": paths.display(prepared.staging),
@@ -74,7 +74,7 @@ def _as_dict(prepared: Prepared) -> Dict[str, Any]:
     }
 
 
-def _planned(prepared: Prepared, manifest: Manifest) -> Dict[str, Any]:
+def _planned(prepared: staging.Prepared, manifest: Manifest) -> Dict[str, Any]:
     plan = prepared.plan
     if plan is None:
         return {}

@@ -23,9 +23,8 @@ from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
 from .._spec import names
 from .._spec.sets import FeatureSet
 from .._system import accounts, paths, refusals
+from . import present_elsewhere, requirements
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
-from .present_elsewhere import find_elsewhere, tokens_in
-from .requirements import Room, check_mount, check_room, measure_room
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0
@@ -46,7 +45,7 @@ class Request:
     account: accounts.Account
     manifest: Manifest
     claimed: Mapping[str, str]
-    rooms: Tuple[Room, ...] = ()
+    rooms: Tuple[requirements.Room, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Prepared:
 
     staging: str
     plan: Optional[UploadPlan] = None
-    room: Optional[Room] = None
+    room: Optional[requirements.Room] = None
     key: Optional[paths.InodeKey] = None
     upload: str = ""
     changed: bool = False
@@ -77,7 +76,7 @@ def told(staging: str) -> Iterator[None]:
 
 def prepare_upload(request: Request, stage: bool) -> Prepared:
     """Plans the upload and, with C(stage), makes its staging directory ready. FeatureError with what stands in the way."""
-    check_mount(request.feature_set)
+    requirements.check_mount(request.feature_set)
     target = request.feature_set.target
     staging = staging_paths.staging_path(target)
     missing = _missing(request, staging)
@@ -85,8 +84,8 @@ def prepare_upload(request: Request, stage: bool) -> Prepared:
         if not free:
             return Prepared(staging)
         plan = plan_upload(missing, _inspect_staged(request, staging, fd, missing))
-        room = measure_room(staging, [plan.wanted[name].size for name in plan.send])
-        check_room([*request.rooms, room])
+        room = requirements.measure_room(staging, [plan.wanted[name].size for name in plan.send])
+        requirements.check_room([*request.rooms, room])
         if not stage or not plan.wanted:
             return Prepared(staging, plan, room)
         return _stage(request, staging, fd, plan, room)
@@ -95,7 +94,7 @@ def prepare_upload(request: Request, stage: bool) -> Prepared:
 def _missing(request: Request, staging: str) -> Missing:
     one = request.feature_set
     tokens = {wanted.token for wanted in request.manifest.values()}
-    elsewhere = {**find_elsewhere(one, request.sets, tokens), **request.claimed}
+    elsewhere = {**present_elsewhere.find_elsewhere(one, request.sets, tokens), **request.claimed}
     return find_missing(one, scan_target(one, staging, tokens), request.manifest, elsewhere)
 
 
@@ -111,7 +110,7 @@ def scan_target(feature_set: FeatureSet, staging: str, tokens: Set[str]) -> Targ
     )
     if scan.state == "unreadable":
         raise errors.FeatureError(f"{scan.reason}: nothing can be uploaded there; make {paths.display(target)} a readable directory")
-    return TargetContent(target, {entry.path: entry for entry in scan.entries}, tokens_in(target, scan, tokens))
+    return TargetContent(target, {entry.path: entry for entry in scan.entries}, present_elsewhere.tokens_in(target, scan, tokens))
 
 
 def _avoid(staging: str) -> Tuple[paths.InodeKey, ...]:
@@ -135,7 +134,7 @@ def _inspect_staged(request: Request, staging: str, fd: Optional[int], missing: 
     return StagedContent(staging, listing, whole, ours)
 
 
-def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: Room) -> Prepared:
+def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: requirements.Room) -> Prepared:
     target = request.feature_set.target
     with contextlib.ExitStack() as stack:
         changed = fd is None

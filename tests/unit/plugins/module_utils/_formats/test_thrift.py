@@ -9,7 +9,7 @@ import struct
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats import thrift
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import Damaged
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_footers as made
 
 # A value as it is written, its type and what is read.

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._steps import recall as recalling
 from ansible_collections.trainprep.features.plugins.module_utils._steps import witness
 from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of, recall
 from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
@@ -85,7 +86,7 @@ def test_a_directory_that_is_exchanged_before_the_witness_is_left_is_not_what_wa
         return basis_of(*given)
 
     monkeypatch.setattr(witness, "AGE", -60.0)
-    monkeypatch.setattr(witness, "basis_of", exchange)
+    monkeypatch.setattr(recalling, "basis_of", exchange)
     look(asked)
     assert file_of(asked) is None
 
