@@ -18,7 +18,6 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from .. import errors
 from .._system import paths
 from . import acl, ownership
-from .acl import Acl
 
 _MAX_LINKS = 40
 _NO_ACL_HERE = (errno.EOPNOTSUPP, errno.ENOSYS)
@@ -114,7 +113,7 @@ def magic(descriptor: int) -> str:
     return f"/proc/self/fd/{descriptor}"
 
 
-def read_acl(descriptor: int, mode: int) -> Tuple[Acl, bool]:
+def read_acl(descriptor: int, mode: int) -> Tuple[acl.Acl, bool]:
     """The access ACL of an open object, and whether its file system knows ACLs."""
     try:
         return acl.parse(os.getxattr(magic(descriptor), acl.XATTR)), True

@@ -21,7 +21,6 @@ from typing import NamedTuple, Optional, Sequence
 from . import damage, dtypes, interface, npz, registry, unknown, zip_layout, zip_members
 from . import zip_central_directory as central
 from .arrays import ArraySpec
-from .npz import told_apart
 
 FEATURE, OTHER, DAMAGED = "feature", "other", "damaged"
 
@@ -132,7 +131,7 @@ def content_digest(fd: int, name: str) -> bytes:
         reader = central.open_reader(fd, os.fstat(fd).st_size)
         members, directory_start = central.read_directory(reader)
         starts = dict(zip(members, central.check_extents(reader, members, directory_start)))
-        for part, member in sorted(told_apart(members)):
+        for part, member in sorted(npz.told_apart(members)):
             digest.update(struct.pack("<LQ", len(part), member.size) + part)
             zip_members.check_method(member)
             for piece in zip_members.read_all(reader, member, starts[member]):
