@@ -201,7 +201,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=180, help="how long the tests of one mutant may take")
     options = parser.parse_args(arguments)
     listed = {line.split("  # ")[0] for line in EQUIVALENT.read_text().splitlines() if line and not line.startswith("#")}
-    every = [one for one in mutants() if options.only in str(one.file)]
+    everything = mutants()
+    for row in sorted(listed - {one.name for one in everything}):
+        print(f"{EQUIVALENT.relative_to(REPOSITORY)} names a line that is gone: {row}", flush=True)
+    every = [one for one in everything if options.only in str(one.file)]
     chosen = sample(every, options.sample, random.Random(options.seed))
     places: SimpleQueue[Path] = SimpleQueue()
     for number in range(2):

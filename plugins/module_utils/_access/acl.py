@@ -4,7 +4,7 @@
 
 """POSIX access ACLs as Linux keeps them: pure, no file is touched here.
 
-A plain mode is an ACL too, of three entries; so one criteria and one change serve both.
+A plain mode is an ACL too, of three entries; so one rule and one change serve both.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 def open_directory(path: str) -> int:
     """A descriptor of the directory behind an absolute path.
 
-    As root, a link that a user owns, or one in a directory that a user owns, is followed only to a directory of that
-    user; FeatureError otherwise. What is classified is what was opened: the links are read through their own descriptors.
+    As root, follow a user-owned link, or a link in a user-owned directory, only to a directory of that user; raise
+    FeatureError otherwise. Links are read through their own descriptors, so the checked link is the followed link.
     """
     if os.geteuid() != 0:
         return os.open(path, paths.FOLLOW_DIRECTORY)

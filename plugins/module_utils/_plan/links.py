@@ -157,7 +157,7 @@ def _assign(
             identity = entry.classification.identity
             if entry.is_feature and identity not in assignments and desired.wants(name, identity):
                 assignments[identity] = (index, name)
-    # Where a desired cannot be met it still names a place, but only for a feature that has none.
+    # A wanted name that cannot be created still assigns a place, but only to a feature that has none.
     unmet: List[Tuple[Candidate, Assignment]] = []
     for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
         to_remove = _names_to_remove(index, one, assignments, into_legacy[index], prune)

@@ -79,7 +79,7 @@ def scan_directory(
 ) -> model.DirectoryScan:
     """Lists a directory once and classifies each file whose base name is accepted.
 
-    known: classifications by inode key, read and extended, so that no file is classified twice for one criteria.
+    known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
     """
     scan = model.DirectoryScan(place)
     if place.state in (places.ABSENT, places.UNREADABLE):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The legacy directories of all sets: each real directory is scanned once for each criteria."""
+"""The legacy directories of all sets: each real directory is scanned once for each distinct Criteria."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LegacyScanner:
         return self._known.setdefault(criteria, {})
 
     def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[model.Entry]]:
-        """Finds the classified entry that an absolute path led to in one of the scans for this criteria."""
+        """Return a function that finds the classified entry of an absolute path in the scans for these criteria."""
         scans = [scan for (asked, _folders, _key), scan in self._scans.items() if asked == criteria]
         tables: Dict[str, Dict[str, model.Entry]] = {}
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the search before an upload found for one set."""
+"""The records that a scan produces: entries, directories, legacy directories, discoveries."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class _Search:
             self.counts[path] = counts
 
     def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
-        """What the file is to each criteria that is asked of its name."""
+        """Classify the file for each distinct Criteria whose patterns accept its name."""
         return with_file(self._classify_file, name, directory, paths.OPEN_FILE, (path, name)) or {}
 
     def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:

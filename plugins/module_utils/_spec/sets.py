@@ -65,7 +65,7 @@ class FeatureSet:
 
     @property
     def criteria(self) -> interface.Criteria:
-        """What is asked of a file: sets with one criteria share one look at it."""
+        """Return the criteria of the set. Sets with equal criteria share one classification of a file."""
         return interface.Criteria(self.arrays, self.verify == "full", self.format == "any")
 
 

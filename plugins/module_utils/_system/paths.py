@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Paths as declared, turned into directories of this host, and what stands in the way of one."""
+"""Paths and file descriptors: safe display, home directories, open flags, inode keys."""
 
 from __future__ import annotations
 

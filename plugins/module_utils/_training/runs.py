@@ -137,7 +137,7 @@ def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
 
 
 def observe(account: accounts.Account, directory: str, session: str, name: str = "") -> RunState:
-    """The run_state now."""
+    """Return the current state of the run."""
     run = find_run(directory, session, name)
     found = tmux.find_session(account, session)
     processes = tmux.all_processes()

@@ -37,7 +37,7 @@ Line = tuple[str, str]
 def fleet_table(report: dict[str, Any], width: int) -> list[Line]:
     """The lines of the fleet report, each with the outcome it stands for ("" for neutral): the caller picks colours.
 
-    ``report`` is the document of ``report_fleet``; ``width`` is the terminal's, in columns.
+    ``report`` is the document that ``fleet.document`` returns; ``width`` is the terminal's, in columns.
     """
     rows = list(_rows(report))
     widths = [max([len(HEADINGS[column]), *(len(row[0][column]) for row in rows)]) for column in range(len(HEADINGS))]

@@ -39,7 +39,7 @@ def host_report(
 ) -> list[str]:
     """The lines of one host's report.
 
-    ``facts`` and ``done`` are described in ``report_model``; ``state`` is the role's (``absent``: links were taken
+    ``facts`` and ``done`` are described in ``model``; ``state`` is the role's (``absent``: links were taken
     away, readiness is not the question). Only a single path may make a line longer than ``width``.
     """
     views = views_of(facts, done or {}, check_mode)

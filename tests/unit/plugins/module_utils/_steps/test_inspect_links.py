@@ -176,7 +176,7 @@ class TestFeaturesOfTwoSets:
         assert [view.leak_count for view in see(*self.sets(host)).sets] == [0, 0]
 
     def test_leakage_between_sets_that_ask_differently_is_seen(self, host):
-        """Also where the bytes had to tell two names of one criteria apart."""
+        """Also if only the bytes distinguish two names with the same criteria."""
         one, two = self.sets(host)
         crc_twins(host / "data/t/a.npz", host / "data/t/b.npz")
         copy(host / "data/t/b.npz", host / "data/u/b.npz")
