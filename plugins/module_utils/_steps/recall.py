@@ -87,12 +87,18 @@ def recall(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
 def _is_as_it_was(witness: Mapping[str, Any], params: Mapping[str, Any], account: accounts.Account) -> bool:
     return (
         witness["basis"] == basis_of(params, account)
-        and all(os.path.ismount(path_of(path)) for path in witness["mounts"])
+        and all(map(_is_mounted, witness["mounts"]))
         and not any(os.path.lexists(path_of(path)) for path in witness["absent"])
         and all(target_now(account, path_of(path)) == digest for path, digest in witness["targets"])
         and all(legacy_now(account, path_of(path)) == digest for path, digest in witness["legacy"])
         and _holds_what_it_held(witness["sets"], [_folder(*one) for one in witness["folders"]], account)
     )
+
+
+def _is_mounted(path: str) -> bool:
+    from .._system import mounts
+
+    return mounts.is_mount_point(path_of(path))
 
 
 def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> unchanged.Folder:
