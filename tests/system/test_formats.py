@@ -137,22 +137,24 @@ def test_arrays_of_files_that_do_not_tell_them_are_one_sentence(host, play):
 def test_the_described_entry_makes_a_host_ready(start_host, play):
     """On the layout of a real host, at its full size: what is printed is pasted."""
     full = start_host("described", layout=["--root", "/", "--scale", "full", "--owner", "ubuntu"])
-    paths = {"describe_paths": ["/home/ubuntu"]}
+    paths = {"describe_paths": "/home/ubuntu"}
     before = full.tree("/home", "/data")
     checked = play(full, "describe_features.yml", paths, check=True)
     result = play(full, "describe_features.yml", paths)
     assert full.tree("/home", "/data") == before
     assert result.rc == checked.rc == 0, result.stdout
     assert result.recap[full.name]["changed"] == 0
-    described = result.results(full, "trainprep.features.feature_describe")[0]["result"]
-    assert described["groups"] == checked.results(full, "trainprep.features.feature_describe")[0]["result"]["groups"]
+    described = result.results(full, "trainprep.features.feature_files_info")[0]["result"]
+    assert described["groups"] == checked.results(full, "trainprep.features.feature_files_info")[0]["result"]["groups"]
     by_name = {group["entry"]["name"]: group for group in described["groups"]}
     assert {name: (group["files"], group["features"]) for name, group in by_name.items()} == {
         "wav2vec_features": (8690, 8690), "video_features": (14882, 7441), "mfcc": (530, 530)}  # fmt: skip
     assert described["links"]["directories"] == 1 and len(json.dumps(described)) < 10000
     # As a person does it: from the screen into the variables.
-    shown = re.search(r"(?ms)^ +(- name: wav2vec_features\n.*?)^  \d", result.stdout)
-    pasted = yaml.safe_load(shown[1].replace("\n      ", "\n"))
+    shown = re.search(r"(?m)^prepare_features_sets:\n(?:  .*\n)+", result.stdout)
+    block = yaml.safe_load(shown[0])["prepare_features_sets"]
+    assert [one["name"] for one in block] == [group["entry"]["name"] for group in described["groups"]]
+    pasted = [one for one in block if one["name"] == "wav2vec_features"]
     assert pasted[0]["legacy"] == [f"/{WAV2VEC_DIR}"]
     prepared = play(full, "prepare_features.yml", {"prepare_features_sets": pasted})
     assert prepared.rc == 0, prepared.stdout

@@ -3,36 +3,38 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Describes what lies in directories that nobody has described yet; the work is in module_utils."""
+"""Module entry point: directories in, groups of files out."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: feature_describe
-short_description: Describe the feature files in given directories
+module: feature_files_info
+short_description: Gather what feature files are in given directories
 version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
-  - Looks at every file below the given directories and tells what it is by its content, as groups of files that have the same
-    kind and the same arrays, up to the lengths in which the files differ.
-  - Each group comes with an entry for the sets of M(trainprep.features.feature_facts) that accepts its files, ready to paste.
-  - It prints what it found, with the entries as YAML.
-  - It is bounded as the search before an upload is, in depth, time and file systems, and follows no links to directories but those
-    that are given. Hidden files and folders are left out.
+  - Classifies every file below the given directories by content, and groups files of the same kind with the same arrays. Lengths
+    that differ within a group are C(null).
+  - Suggests, for each group, a feature set for M(trainprep.features.feature_facts) that accepts its files.
+  - Prints the groups, then one YAML block with all suggested sets, ready to paste.
+  - The scan is limited in depth, time and to the directories' file systems. Links to directories are followed only if they are
+    given as O(paths). Hidden files and folders are left out.
 extends_documentation_fragment:
   - trainprep.features.naming
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.reads
 options:
   paths:
-    description: The directories to look into. V(~) is the training user's home, V(~name) that of another account.
+    description:
+      - The directories to scan, as a list or as text with commas.
+      - V(~) is the training user's home, V(~name) that of another account.
     type: list
     elements: str
     required: true
   user:
     description:
-      - The training user, whose home V(~) is.
+      - The training user, whose home directory V(~) stands for.
       - By default the connecting user, as found on the host.
     type: str
 seealso:
@@ -40,8 +42,8 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Print what an earlier model left, with sets to paste
-  trainprep.features.feature_describe:
+- name: Print what an earlier model left, and sets that accept it
+  trainprep.features.feature_files_info:
     paths:
       - /home/ubuntu/old
 """
@@ -49,10 +51,10 @@ EXAMPLES = r"""
 RETURN = r"""
 groups:
   description:
-    - At most ten groups of files that are alike, those with most files first.
-    - C(features) counts files that are not the same as another, told by their checksums; C(duplicates) the rest. Files of formats
-      without checksums count as features each.
-    - C(entry) is a feature set that accepts these files, C(text) the same as YAML.
+    - At most ten groups of files, the largest first.
+    - C(features) counts distinct files by their checksums, C(duplicates) the rest. Each file of a format without checksums counts as
+      a feature.
+    - C(entry) is a feature set that accepts these files.
   returned: success
   type: list
   elements: dict
@@ -73,40 +75,44 @@ groups:
         patterns: ["*.npz"]
         reads: ["*.npz"]
         arrays: {wav2vec_features: {dtype: float32, shape: [null, 768]}}
-      text: "- name: wav2vec_features\n  …"
 groups_left_out:
-  description: How many groups more there are.
+  description: Number of groups beyond the first ten.
   returned: success
   type: int
   sample: 0
 damaged:
-  description: Damaged files, as a count, their bytes, and at most ten samples with the reason.
+  description: Damaged files as count, bytes, and at most ten samples with the reason.
   returned: success
   type: dict
   sample: {count: 1, bytes: 204800, samples: [{path: /home/ubuntu/old/a.npz, reason: is truncated (no directory at its end)}]}
 other:
-  description: Files that are of a kind that is not known or not read, likewise, and the most frequent endings of their names.
+  description: Files of an unknown or unsupported kind, likewise, and the most frequent endings of their names.
   returned: success
   type: dict
   sample: {count: 1, bytes: 20, endings: {.txt: 1}, samples: [{path: /home/ubuntu/old/a.txt, reason: is of a kind that is not known here}]}
 links:
-  description: Links to files, to directories (which were not followed), and to nothing.
+  description: Links to files, links to directories (not followed), and dangling links.
   returned: success
   type: dict
   sample: {files: 0, directories: 1, dangling: 0}
 unreadable:
-  description: What could not be looked at.
+  description: What could not be read.
   returned: success
   type: dict
   sample: {count: 0, samples: []}
 cut_short:
-  description: Where and why the look ended early.
+  description: Where and why the scan ended early.
   returned: success
   type: list
   elements: str
   sample: []
+text:
+  description: One YAML block with all suggested sets; empty if there are none.
+  returned: success
+  type: str
+  sample: "prepare_features_sets:\n  - name: wav2vec_features\n    …"
 report:
-  description: All of it in lines for a person.
+  description: The printed lines.
   returned: success
   type: list
   elements: str
@@ -114,20 +120,20 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._steps.describe import describe
+from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
-    """Directories in, groups out."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={"paths": {"type": "list", "elements": "str", "required": True}, "user": {"type": "str"}, **NAMING},
         supports_check_mode=True,
     )
     with failing(module):
-        result = describe(module.params["paths"], find_account(module.params["user"] or None))
+        result = files_info(module.params["paths"], find_account(module.params["user"] or None))
         module.exit_json(changed=False, **result)
 
 

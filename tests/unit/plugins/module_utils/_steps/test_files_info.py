@@ -13,9 +13,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._scan.budget import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.describe import describe, legacy_of
+from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info, legacy_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     FEATURE_MEMBERS,
@@ -36,7 +36,7 @@ def place(directory, **files):
 
 def look(*paths, bounds=None):
     account = find_account(None)
-    return describe([str(path) for path in paths], account, *([bounds] if bounds else []))
+    return files_info([str(path) for path in paths], account, *([bounds] if bounds else []))
 
 
 def feature(rows, seed):
@@ -76,7 +76,6 @@ def test_groups_counts_and_samples(mixed):
 
 def test_each_entry_is_a_set_that_accepts_its_files(mixed):
     for group in look(mixed)["groups"]:
-        assert yaml.safe_load(group["text"]) == [group["entry"]]
         (parsed,) = parse_sets([group["entry"]])
         accepted = 0
         for directory in parsed.legacy:
@@ -89,6 +88,13 @@ def test_each_entry_is_a_set_that_accepts_its_files(mixed):
         assert accepted == group["files"], group
 
 
+def test_one_block_declares_all_sets(mixed):
+    with naming({"variable_prefix": "prepare_features_"}):
+        found = look(mixed)
+    assert yaml.safe_load(found["text"]) == {"prepare_features_sets": [group["entry"] for group in found["groups"]]}
+    assert "\n".join(found["report"]).endswith(found["text"].rstrip())
+
+
 def test_sets_have_names_of_their_own(mixed):
     names = [group["entry"]["name"] for group in look(mixed)["groups"]]
     assert sorted(names) == ["more", "wav2vec_features", "wav2vec_features_2"]
@@ -96,10 +102,10 @@ def test_sets_have_names_of_their_own(mixed):
 
 def test_lines_for_a_person(mixed):
     report = look(mixed)["report"]
-    assert report[0].startswith("3 npz files, 0.0 MB, 1 of them duplicates, 1 links to them: ")
-    assert "    - name: wav2vec_features" in report
-    assert "1 links to nothing" in report
-    assert any(line.startswith("1 files damaged, as ") and line.endswith("cut.npz, which is truncated (no directory at its end)")
+    assert report[0].startswith("3 npz files, 0.0 MB, 1 of them duplicates, 1 link to them: ")
+    assert "  - name: wav2vec_features" in report
+    assert "1 dangling link" in report
+    assert any(line.startswith("1 file damaged (e.g. ") and line.endswith("cut.npz is truncated (no directory at its end))")
                for line in report)  # fmt: skip
 
 

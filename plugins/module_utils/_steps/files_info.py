@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies on a host, as groups of files that are alike, each with a set to paste. Pure, but for the look itself."""
+"""Group the files below given directories by kind and arrays, and suggest feature sets. Pure, except for the scan itself."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .._system import accounts
 from .._system.paths import display, expand_home
 from .._system.samples import SAMPLES
 
-# A person waits for it, and reads the files' headers in any case: it may take longer than the search before an upload.
+# A person waits for the result, so it may take longer than the search before an upload.
 _BOUNDS = budget.Bounds(seconds=60.0)
 _PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
 _WORDS = {"true", "false", "yes", "no", "null", "on", "off", "~", ".", ".inf", ".nan"}
 
-# Types that a set cannot ask for.
+# Types that a set cannot request.
 _NOT_ASKED_FOR = ("structured", "array of", "|O", "|V")
 
 Key = Tuple[str, Tuple[Tuple[str, str, int], ...]]
@@ -33,7 +33,7 @@ Key = Tuple[str, Tuple[Tuple[str, str, int], ...]]
 
 @dataclass
 class Group:
-    """Files of one kind whose arrays differ in lengths only. arrays: dtype and shape by name, None where it differs."""
+    """Files of one kind whose arrays differ in lengths only. arrays: dtype and shape by name, None for a length that differs."""
 
     kind: str
     arrays: Dict[str, Tuple[str, List[Optional[int]]]]
@@ -49,7 +49,7 @@ class Group:
     clashes: bool = False
 
     def add(self, directory: str, name: str, one: Described, is_link: bool) -> None:
-        """Counts one file, or one link to a file."""
+        """Count one file, or one link to a file."""
         for array in one.arrays:
             _dtype, shape = self.arrays[array.name]
             for index, length in enumerate(array.shape):
@@ -73,15 +73,15 @@ class Group:
 
     @property
     def features(self) -> int:
-        """Files that are not the same as another, as far as that is known without reading their data."""
+        """Return the number of distinct files, as far as it is known without reading their data."""
         return len(self.identities) + self.without
 
 
-def describe(paths: Sequence[str], account: accounts.Account, bounds: budget.Bounds = _BOUNDS) -> Dict[str, Any]:
-    """The module's results: plain data whose size does not grow with the number of files."""
+def files_info(paths: Sequence[str], account: accounts.Account, bounds: budget.Bounds = _BOUNDS) -> Dict[str, Any]:
+    """Return the module's results: plain data whose size does not grow with the number of files."""
     for path in paths:
         if not path.startswith(("/", "~")):
-            raise errors.FeatureError(f"paths: '{display(path)}' is a relative path: write it from / on, or with ~ for a home")
+            raise errors.FeatureError(f"paths: '{display(path)}' is a relative path: start it with / or with ~ (a home directory)")
     if not paths:
         raise errors.FeatureError("paths is empty: name at least one directory to look into")
     roots = [expand_home(path, account.home) for path in paths]
@@ -89,10 +89,11 @@ def describe(paths: Sequence[str], account: accounts.Account, bounds: budget.Bou
 
 
 def summarise(found: Found, roots: Sequence[str]) -> Dict[str, Any]:
-    """Groups, counts and samples out of all that was found below the roots."""
+    """Return groups, counts and samples of everything found below the roots."""
     groups, others, damaged = _grouped(found.files)
     names: Set[str] = set()
     shown = [_as_data(group, names, roots) for group in groups[:SAMPLES]]
+    text = sets_block([one["entry"] for one in shown])
     return {
         "groups": shown,
         "groups_left_out": max(0, len(groups) - SAMPLES),
@@ -105,7 +106,8 @@ def summarise(found: Found, roots: Sequence[str]) -> Dict[str, Any]:
         },
         "unreadable": {"count": found.unreadable_count, "samples": found.unreadable},
         "cut_short": found.cut_short,
-        "report": _report(shown, len(groups), damaged, others, found),
+        "text": text,
+        "report": [*_report(shown, len(groups), damaged, others, found), *text.splitlines()],
     }
 
 
@@ -130,7 +132,7 @@ def _grouped(files: Iterable[Tuple[str, str, Described, bool]]) -> Tuple[List[Gr
 
 
 def _open_dtype(array: Array) -> str:
-    """Texts differ in length as clips do."""
+    """Ignore the length of texts: it differs from file to file."""
     return {"<U": "str", "|S": "bytes"}.get(array.dtype[:2], array.dtype)
 
 
@@ -148,12 +150,11 @@ def _as_data(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
         "directories": [{"path": display(path), "files": count} for path, count in ordered[:SAMPLES]],
         "directories_left_out": max(0, len(ordered) - SAMPLES),
         "entry": entry,
-        "text": as_yaml(entry),
     }
 
 
 def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:
-    """A set for the option C(sets) that accepts these files. names: of sets, which must differ; roots: above all files."""
+    """Return a feature set that accepts these files. names: those in use, extended here; roots: the given directories."""
     name = base = _set_name(group)
     number = 1
     while name in names:
@@ -169,7 +170,7 @@ def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
         "patterns": patterns,
         "reads": patterns,
     }
-    # An array without a name is asked for under any.
+    # An array without a name matches any requested name.
     arrays = {
         array or "array": {"dtype": dtype, "shape": shape}
         for array, (dtype, shape) in group.arrays.items()
@@ -183,14 +184,14 @@ def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
 
 
 def _set_name(group: Group) -> str:
-    """After the largest array, else after the directory that holds most of the files."""
+    """Name the set after its largest array, else after the directory that holds most of the files."""
     sized = [(len(shape), name) for name, (_dtype, shape) in group.arrays.items() if name]
     text = max(sized)[1] if sized and max(sized)[0] > 0 else os.path.basename(max(group.directories, key=group.directories.__getitem__))
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or group.kind
 
 
 def legacy_of(directories: Iterable[str], roots: Sequence[str]) -> List[str]:
-    """Few directories that all of these lie in, and none above the roots: each is scanned with all that is in it."""
+    """Return at most ten directories that contain all of these, none above the roots: legacy directories are scanned recursively."""
     kept = _topmost(set(directories))
     while len(kept) > SAMPLES:
         deepest = max(path.count("/") for path in kept if path not in roots) if kept - set(roots) else 0
@@ -212,7 +213,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def as_yaml(entry: Dict[str, Any]) -> str:
-    """The entry as an item of a YAML list."""
+    """Return the entry as an item of a YAML list."""
     lines: List[str] = []
     for key, value in entry.items():
         if key == "arrays":
@@ -226,6 +227,15 @@ def as_yaml(entry: Dict[str, Any]) -> str:
     return "\n".join(("- " if index == 0 else "  ") + line for index, line in enumerate(lines)) + "\n"
 
 
+def sets_block(entries: Sequence[Dict[str, Any]]) -> str:
+    """Return one YAML block that declares all these sets, ready to paste into group_vars; empty without entries."""
+    if not entries:
+        return ""
+    head = ["# Keep the sets that you train on. target: the directory that your training script reads.", f"{errors.named('sets')}:"]
+    lines = [f"  {line}" for entry in entries for line in as_yaml(entry).splitlines()]
+    return "\n".join([*head, *lines]) + "\n"
+
+
 def _scalar(value: Any) -> str:
     if value is None:
         return "null"
@@ -234,7 +244,7 @@ def _scalar(value: Any) -> str:
     plain = _PLAIN.match(value) and not value.startswith(("*", "~ ")) and value.lower() not in _WORDS
     if plain:
         return str(value)
-    # JSON's texts are texts in YAML too.
+    # A JSON string is a YAML string too.
     return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
 
 
@@ -258,26 +268,27 @@ def _endings(files: Files) -> Dict[str, int]:
 
 
 def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Found) -> List[str]:
-    """Lines for a person: what there is, then what to paste."""
+    """Return lines for a person: groups, then what was left out."""
     lines: List[str] = []
     for one in shown:
         arrays = ", ".join(f"{name or 'one array'} {array['dtype']} {_flow(array['shape'])}" for name, array in one["arrays"].items())
-        counts = f"{one['files']} {one['kind']} files, {one['bytes'] / 1e6:,.1f} MB"
+        counts = f"{one['files']} {one['kind']} {'file' if one['files'] == 1 else 'files'}, {one['bytes'] / 1e6:,.1f} MB"
         more = [f"{one['duplicates']} of them duplicates"] if one["duplicates"] else []
-        more += [f"{one['links']} links to them"] if one["links"] else []
+        more += [f"{one['links']} {'link' if one['links'] == 1 else 'links'} to them"] if one["links"] else []
         lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
         lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
-        lines += [f"  in {errors.named('sets')}:", *("    " + line for line in one["text"].splitlines())]
     if groups > len(shown):
-        lines.append(f"{groups - len(shown)} more groups of files")
+        lines.append(f"{groups - len(shown)} smaller groups of files are left out")
     for files, word in ((damaged, "damaged"), (others, "of other kinds")):
         if files:
             directory, name, one_file = files[0]
-            lines.append(f"{len(files)} files {word}, as {display(directory)}/{display(name)}, which {one_file.reason}")
+            example = f"{display(directory)}/{display(name)} {one_file.reason}"
+            lines.append(f"{len(files)} {'file' if len(files) == 1 else 'files'} {word} (e.g. {example})")
     if found.dangling:
-        lines.append(f"{found.dangling} links to nothing")
+        lines.append(f"{found.dangling} dangling {'link' if found.dangling == 1 else 'links'}")
     if found.linked_directories:
-        lines.append(f"{found.linked_directories} links to directories, which were not followed")
+        word = "link to a directory" if found.linked_directories == 1 else "links to directories"
+        lines.append(f"{found.linked_directories} {word}, not followed")
     lines += found.unreadable
-    lines += [f"not all was looked at: {reason}" for reason in found.cut_short]
+    lines += [f"not scanned in full: {reason}" for reason in found.cut_short]
     return lines or ["no files"]
