@@ -15,7 +15,9 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import with_expected_end
+from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 
 display = Display()
@@ -37,6 +39,11 @@ class ActionModule(ActionBase):
         if crowd:
             return {**result, "failed": True, "msg": crowd}
         _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            with naming(arguments):
+                arguments = with_user(self, arguments)
+        except FeatureError as error:
+            return {**result, "failed": True, "msg": str(error)}
         host = str(task_vars.get("inventory_hostname", ""))
         prefix = f"[{host}] " if len(task_vars.get("ansible_play_hosts_all") or []) > 1 else ""
 

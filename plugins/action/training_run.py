@@ -24,6 +24,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.send 
     receiver_words,
     send_project,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
 
 
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             with naming(self._task.args):
-                arguments = module_arguments(self._task.args)
+                arguments = module_arguments(with_user(self, self._task.args))
                 if arguments.get("project"):
                     return {**result, **with_old_runs(self._start_project(arguments, task_vars or {}))}
         except FeatureError as error:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as AnyModule
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
+from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
 
 
 @contextlib.contextmanager
@@ -41,7 +43,12 @@ class ModuleAction(AnyModule):
     """Ansible's own action for modules."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
+        """The module's result; without a training user in its arguments, that is the connecting user."""
+        try:
+            with naming(self._task.args):
+                self._task.args = with_user(self, self._task.args)
+        except FeatureError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
         with gc_of_what_is_new():
             result: dict[str, Any] = super().run(tmp, task_vars)
         return result

@@ -30,32 +30,18 @@ class Account(NamedTuple):
 
 
 def find_account(name: Optional[str]) -> Account:
-    """The account of that name on this host; without a name, the connecting user.
+    """Return the account of that name on this host; without a name, the account of this process.
 
-    The connecting user is who called sudo or doas, when we are root by one of them, else who we are.
-    Raises FeatureError for a name that this host does not know.
+    The controller fills in the connecting user: root cannot tell who that was. FeatureError for an unknown name.
     """
     if name:
         return _named(name)
     uid = os.geteuid()
-    if uid == 0:
-        for variable in ("SUDO_USER", "DOAS_USER"):
-            caller = os.environ.get(variable)
-            if caller and _knows(caller):
-                return _named(caller)
     try:
         return _of_entry(pwd.getpwuid(uid))
     except KeyError:
         groups = tuple(sorted({os.getegid(), *os.getgroups()}))
         return Account(str(uid), uid, os.getegid(), groups, "/")
-
-
-def _knows(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _named(name: str) -> Account:

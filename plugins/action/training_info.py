@@ -1,0 +1,13 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module of this name."""
+
+from __future__ import annotations
+
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    """The action behind M(trainprep.features.training_info)."""

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who connects to a host, and whom the task becomes there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+
+
+def become_user(action: Any) -> str | None:
+    """The user that an action plugin's task becomes; None if it becomes nobody."""
+    become = getattr(action._connection, "become", None)
+    if become is None:
+        return None
+    return str(become.get_option("become_user", playcontext=action._play_context) or "root")
+
+
+def connecting_user(action: Any) -> str:
+    """The user that the connection logs in as, asked of the host without become if the inventory does not name one."""
+    if action._connection.transport == "local":
+        return pwd.getpwuid(os.geteuid()).pw_name
+    with contextlib.suppress(KeyError):
+        user = action._connection.get_option("remote_user")
+        if user:
+            return str(user)
+    answer = action._low_level_execute_command("id -un", sudoable=False)
+    lines = str(answer.get("stdout") or "").split()
+    if answer.get("rc") or not lines:
+        raise FeatureError("the host does not tell who connects (id -un failed): set ansible_user in the inventory")
+    return lines[-1]
+
+
+def with_user(action: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A module's arguments with the training user: if none is given, the connecting user.
+
+    A process that became root cannot know who that is. FeatureError if a role, which needs root, became another user.
+    """
+    becomes = become_user(action)
+    if arguments.get("variable_prefix") and becomes not in (None, "root"):
+        raise FeatureError(
+            f"ansible_become_user is '{becomes}', and the role needs root: remove ansible_become_user from the inventory or set it to"
+            f" root; or set {named('become')}: false to act as the connecting user alone"
+        )
+    if arguments.get("user") or becomes != "root":
+        return arguments
+    return {**arguments, "user": connecting_user(action)}
