@@ -73,17 +73,15 @@ fetch:
 
 import os
 from dataclasses import asdict
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_sets_and_user
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import (
-    as_writer,
-    choose_writer,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import choose_writer
+from ansible_collections.trainprep.features.plugins.module_utils._system.owners import as_owner
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
@@ -121,16 +119,16 @@ def _step(module: AnsibleModule) -> Dict[str, Any]:
     rclone = find_rclone(str(one.source), handed_on, _home(writer))
     with told(staging_path(one.target)):
         if module.params["state"] == "look":
-            return asdict(as_writer(writer, inspect_fetch, one, account, rclone))
+            return asdict(as_owner(writer, inspect_fetch, one, account, rclone))
         if module.params["state"] == "finish":
-            return asdict(as_writer(writer, finish_fetch, one, account, sets))
-        started = asdict(as_writer(writer, start_fetch, one, account, rclone, not module.check_mode))
+            return asdict(as_owner(writer, finish_fetch, one, account, sets))
+        started = asdict(as_owner(writer, start_fetch, one, account, rclone, not module.check_mode))
     return {**started, "shown": display(started.pop("staging")), "send_count": started.pop("send")}
 
 
-def _home(writer: Optional[Account]) -> str:
+def _home(writer: Account) -> str:
     """Where rclone's configuration and credentials lie: those of the user that it runs as."""
-    return writer.home if writer else os.environ.get("HOME", "/")
+    return writer.home if writer.uid != os.geteuid() else os.environ.get("HOME", "/")
 
 
 if __name__ == "__main__":

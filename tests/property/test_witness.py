@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access.acl import XATTR, of_mode, pack, with_user
 from ansible_collections.trainprep.features.plugins.module_utils._steps import recall, remember, witness
 from ansible_collections.trainprep.features.plugins.module_utils._system import code_version, kept_files
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.acl import XATTR, of_mode, pack, with_user
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st

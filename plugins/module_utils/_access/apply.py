@@ -11,8 +11,8 @@ import os
 from typing import Dict, List, NamedTuple, Sequence
 
 from .. import errors
-from .._system import paths
-from . import acl, nodes, ownership, rules
+from .._system import acl, owners, paths
+from . import nodes, rules
 
 
 class Applied(NamedTuple):
@@ -25,7 +25,7 @@ class Applied(NamedTuple):
 def apply_changes(changes: Sequence[rules.Change]) -> Applied:
     """Makes the changes. An object that changed since the plan is left alone; FeatureError where the system refuses."""
     result = Applied([], [])
-    groups = ownership.Groups()
+    groups = owners.Groups()
     for parent_changes in _by_parent(changes):
         parent = parent_changes[0].node.parent
         if parent is None:
@@ -49,7 +49,7 @@ def _by_parent(changes: Sequence[rules.Change]) -> List[List[rules.Change]]:
     return list(found.values())
 
 
-def _apply(directory: int, change: rules.Change, groups: ownership.Groups, result: Applied) -> None:
+def _apply(directory: int, change: rules.Change, groups: owners.Groups, result: Applied) -> None:
     node = change.node
     try:
         descriptor = nodes.open_child(directory, node.name)
@@ -62,9 +62,9 @@ def _apply(directory: int, change: rules.Change, groups: ownership.Groups, resul
             result.missed.append(_changed(change))
             return
         if change.extended:
-            os.setxattr(nodes.magic(descriptor), acl.XATTR, acl.pack(change.acl))
+            os.setxattr(acl.magic(descriptor), acl.XATTR, acl.pack(change.acl))
         else:
-            os.chmod(nodes.magic(descriptor), rules.mode_of(change))
+            os.chmod(acl.magic(descriptor), rules.mode_of(change))
         result.done.append(change)
     except OSError as error:
         raise errors.FeatureError(_why(change, error)) from None

@@ -16,11 +16,10 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .. import errors
-from .._system import paths
-from . import acl, ownership
+from .._system import acl, owners, paths
+from . import ownership
 
 _MAX_LINKS = 40
-_NO_ACL_HERE = (errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Blocked(Exception):
@@ -47,7 +46,7 @@ class Node:
     )
 
     def __init__(
-        self, parent: Optional[Node], name: str, descriptor: int, read_only: bool, groups: ownership.Groups
+        self, parent: Optional[Node], name: str, descriptor: int, read_only: bool, groups: owners.Groups
     ) -> None:
         info = os.fstat(descriptor)
         self.parent = parent
@@ -55,7 +54,7 @@ class Node:
         self.path: str = os.path.join(parent.path, name) if parent else "/"
         self.key = (info.st_dev, info.st_ino)
         self.uid, self.gid, self.mode, self.nlink = info.st_uid, info.st_gid, info.st_mode, info.st_nlink
-        self.acl, self.has_acls = read_acl(descriptor, info.st_mode)
+        self.acl, self.has_acls = acl.read(descriptor, info.st_mode)
         self.read_only = read_only
         self._files_trust: Optional[ownership.Trust] = None
         self.trust = ownership.Trust()
@@ -67,7 +66,7 @@ class Node:
         """Whether it is a directory."""
         return stat.S_ISDIR(self.mode)
 
-    def trust_below(self, child: Node, groups: ownership.Groups) -> ownership.Trust:
+    def trust_below(self, child: Node, groups: owners.Groups) -> ownership.Trust:
         """Whose objects may be opened up in this directory: one answer for all files in it."""
         if not child.is_directory and self._files_trust is not None:
             return self._files_trust
@@ -108,23 +107,6 @@ def not_seen(path: str, error: OSError) -> str:
     return f"{paths.display(path)} cannot be looked at ({error.strerror}): {advice}"
 
 
-def magic(descriptor: int) -> str:
-    """A path that is the opened object itself, whatever its name now leads to; O_PATH descriptors need it."""
-    return f"/proc/self/fd/{descriptor}"
-
-
-def read_acl(descriptor: int, mode: int) -> Tuple[acl.Acl, bool]:
-    """The access ACL of an open object, and whether its file system knows ACLs."""
-    try:
-        return acl.parse(os.getxattr(magic(descriptor), acl.XATTR)), True
-    except OSError as error:
-        if error.errno == errno.ENODATA:
-            return acl.of_mode(mode), True
-        if error.errno in _NO_ACL_HERE:
-            return acl.of_mode(mode), False
-        raise
-
-
 def open_child(directory: int, name: str) -> int:
     """An O_PATH descriptor of a name in a directory; of the link itself where it is one."""
     return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
@@ -156,7 +138,7 @@ class PathResolver:
     """Finds directories by their declared paths; each is looked at once."""
 
     def __init__(self) -> None:
-        self.groups = ownership.Groups()
+        self.groups = owners.Groups()
         descriptor = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self.root = Node(None, "/", descriptor, False, self.groups)
@@ -199,8 +181,8 @@ class PathResolver:
     def _follow(self, way: ResolvedPath, name: str, descriptor: int, links: int) -> ResolvedPath:
         info = os.fstat(descriptor)
         place = os.path.join(way.end.path, name)
-        found = ownership.writers(way.end.acl, way.end.uid, way.end.gid, self.groups)
-        if info.st_uid != 0 or found or way.end.trust.owners is not None or links >= _MAX_LINKS:
+        found = owners.writers(way.end.acl, way.end.uid, way.end.gid, self.groups)
+        if info.st_uid != 0 or not found.none or way.end.trust.owners is not None or links >= _MAX_LINKS:
             raise Blocked(
                 f"{paths.display(place)} is a link that others than root can change, and no access is granted through such a "
                 f"link: declare the directory it leads to, {paths.display(os.path.realpath(place))}"

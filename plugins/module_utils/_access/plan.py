@@ -11,8 +11,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
-from .._system import accounts, paths
-from . import acl, nodes, probe, rules
+from .._system import accounts, acl, paths
+from . import nodes, probe, rules
 
 _MAX_LINKS = 8
 _MOST_NAMED = 3

@@ -10,10 +10,10 @@ import os
 from typing import Any, List, NamedTuple, Optional
 
 from .. import errors
-from .._system import accounts
+from .._system import accounts, acl
+from .._system.acl import PASS, READ, Acl
 from .._system.paths import display
-from . import acl, nodes
-from .acl import PASS, READ, Acl
+from . import nodes
 
 GRANT, WIDEN = "grant", "widen"
 

@@ -17,7 +17,7 @@ from .._plan.state import HostState, SetState
 from .._scan import places
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
-from .._system import accounts, capabilities, paths, samples, words
+from .._system import accounts, capabilities, owners, paths, samples, words
 from . import inspect
 
 
@@ -47,10 +47,10 @@ def carry_out(host: HostState, plans: Sequence[SetPlan], check_mode: bool) -> Di
     result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
     for one, plan, writer in zip(host.sets, plans, writers):
-        if check_mode or plan.is_empty:
+        if check_mode or writer is None:
             counts = _predicted(one, plan)
         else:
-            counts = capabilities.as_writer(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
+            counts = owners.as_owner(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
         # What was done, not what was meant to be: a name may be taken that differs in case alone, on a disk that ignores it.
         done = counts.linked or counts.removed or counts.created_target
         result["changed"] = result["changed"] or bool(done)

@@ -16,10 +16,10 @@ import os
 import secrets
 import stat
 import time
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 from .. import errors
-from . import accounts, become, mounts, paths
+from . import accounts, mounts, owners, paths
 
 # These can do all that is asked for here, and obey root.
 _CAPABLE = frozenset(
@@ -86,34 +86,30 @@ OWNERSHIP = Capability(
 )
 
 
-def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability]) -> Optional[accounts.Account]:
-    """Who is to make what C(path) will be: the training user where root is refused, else this process (None).
+def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability]) -> accounts.Account:
+    """Return who makes what C(path) will be: the account that owns the place, see C(owners).
 
-    Root is refused by exports that squash it, and by other users' FUSE mounts. FeatureError where neither may, or the file
-    system cannot do what is needed.
+    account: the training user, who works where root is refused, as by NFS with root_squash and other users' FUSE mounts.
+    FeatureError if several users can write there, no account may, or the file system lacks what is needed.
     """
-    refusal = _try_out(path, account, needs)
+    owner = owners.owner_of(path, account)
+    refusal = owners.as_owner(owner, _try_out, path, account, needs)
     if refusal is None:
-        return None
-    if os.geteuid() == 0 and account.uid != 0:
-        if become.run_as(account, _try_out, path, account, needs) is None:
+        return owner
+    if owner.uid == 0 and account.uid != 0:
+        if owners.as_owner(account, _try_out, path, account, needs) is None:
             return account
     elif not refusal.words:
-        return None  # who may not write is told by who tries, with the path that refuses
-    raise errors.FeatureError(_sentence(path, account, refusal))
+        return owner  # the account that tries to write reports the path that refuses
+    raise errors.FeatureError(_sentence(path, owner, account, refusal))
 
 
-def as_writer(writer: Optional[accounts.Account], function: Callable[..., Any], *args: Any) -> Any:
-    """Calls the function as the writer that choose_writer has chosen."""
-    return function(*args) if writer is None else become.run_as(writer, function, *args)
-
-
-def _sentence(path: str, account: accounts.Account, refusal: _Refusal) -> str:
+def _sentence(path: str, owner: accounts.Account, account: accounts.Account, refusal: _Refusal) -> str:
     kind, mount = mounts.file_system_of(path)
     where = f"{paths.display(path)} lies on a file system ({kind}, mounted on {paths.display(mount)})"
     if not refusal.words:
         return (
-            f"{where} that refuses user {accounts.user_name(os.geteuid())}, and user {account.name} too ({refusal.reason}): let user"
+            f"{where} that refuses user {owner.name}, and user {account.name} too ({refusal.reason}): let user"
             f" {account.name} write there, or {_ELSEWHERE}"
         )
     return f"{where} without {refusal.words} ({refusal.reason}): {refusal.helps}"

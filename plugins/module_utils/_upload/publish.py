@@ -20,7 +20,7 @@ from .._scan import staging_paths
 from .._scan.manifest import read_manifest
 from .._scan.staging import open_staging, verify_file
 from .._spec.sets import FeatureSet
-from .._system import accounts, capabilities, paths
+from .._system import accounts, capabilities, owners, paths
 from . import requirements
 from .publication import Publication, Refused
 from .staging import LOCK_SECONDS, remove_manifest, try_lock
@@ -49,7 +49,7 @@ def publish(
     if not (_may_exist(staging) or _may_exist(staging_paths.manifest_path(target))):
         return Published()
     writer = capabilities.choose_writer(os.path.dirname(staging), account, requirements.needs_of(target))
-    published: Published = capabilities.as_writer(writer, publish_here, feature_set, target, account, check, lock_seconds)
+    published: Published = owners.as_owner(writer, publish_here, feature_set, target, account, check, lock_seconds)
     return published
 
 

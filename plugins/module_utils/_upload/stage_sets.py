@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
-from .._system import accounts, capabilities, paths
+from .._system import accounts, capabilities, owners, paths
 from . import requirements, staging
 
 
@@ -42,11 +42,11 @@ def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: M
         manifest = unpack_manifest(manifests[one.name])
         beside = os.path.dirname(staging_paths.staging_path(one.target))
         writer = capabilities.choose_writer(beside, account, requirements.needs_of(one.target))
-        if writer is not None:
+        if writer.uid != os.geteuid():
             requirements.check_tools([requirements.STEP_DOWN])
         with staging.told(staging_paths.staging_path(one.target)):
             request = staging.Request(one, sets, account, manifest, claimed, rooms)
-            prepared: staging.Prepared = capabilities.as_writer(writer, staging.prepare_upload, request, stage)
+            prepared: staging.Prepared = owners.as_owner(writer, staging.prepare_upload, request, stage)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest), "step_down": _step_down(writer)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
@@ -55,9 +55,9 @@ def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: M
     return found
 
 
-def _step_down(writer: Optional[accounts.Account]) -> List[str]:
+def _step_down(writer: accounts.Account) -> List[str]:
     """What goes before a command of root's so that it runs as the user who may write there."""
-    if writer is None:
+    if writer.uid == os.geteuid():
         return []
     setpriv = shutil.which(requirements.STEP_DOWN[0], path=requirements.search_path()) or requirements.STEP_DOWN[0]
     return [setpriv, f"--reuid={writer.uid}", f"--regid={writer.gid}", f"--groups={','.join(map(str, writer.groups))}", "--"]

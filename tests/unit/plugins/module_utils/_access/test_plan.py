@@ -10,8 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access import acl
-from ansible_collections.trainprep.features.plugins.module_utils._access.acl import READ
 from ansible_collections.trainprep.features.plugins.module_utils._access.apply import apply_changes
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, PathResolver
 from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
@@ -28,7 +26,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.rules i
     decide,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import carry_out
+from ansible_collections.trainprep.features.plugins.module_utils._system import acl
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.plugins.module_utils._system.acl import READ
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import MEANS, TRAINER, make
 
 DENIED = Reason("denied", True, True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access import acl, rules
-from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ
+from ansible_collections.trainprep.features.plugins.module_utils._access import rules
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import (
     Node,
     PathResolver,
@@ -24,6 +23,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.rules i
     Refusal,
     decide,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._system import acl
+from ansible_collections.trainprep.features.plugins.module_utils._system.acl import PASS, READ
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import TRAINER, make
 
 

@@ -2,21 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""POSIX access ACLs as Linux keeps them: pure, no file is touched here.
+"""POSIX access ACLs as Linux stores them. Pure, except for C(read).
 
-A plain mode is an ACL too, of three entries; so one rule and one change serve both.
+A plain mode is an ACL of three entries, so that the same decisions serve both.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from .._system import accounts
+from . import accounts
 
 XATTR = "system.posix_acl_access"
 READ, WRITE, PASS = 4, 2, 1
 
+_NO_ACL_HERE = (errno.EOPNOTSUPP, errno.ENOSYS)
 _VERSION = 2
 _HEADER = struct.Struct("<I")
 _ENTRY = struct.Struct("<HHI")
@@ -69,6 +72,23 @@ def parse(data: bytes) -> Acl:
         single.get(_MASK),
         single[_OTHER],
     )
+
+
+def magic(descriptor: int) -> str:
+    """Return a path that is the opened object itself, whatever its name now leads to; O_PATH descriptors need it."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def read(descriptor: int, mode: int) -> Tuple[Acl, bool]:
+    """Return the access ACL of an open object, and whether its file system has ACLs."""
+    try:
+        return parse(os.getxattr(magic(descriptor), XATTR)), True
+    except OSError as error:
+        if error.errno == errno.ENODATA:
+            return of_mode(mode), True
+        if error.errno in _NO_ACL_HERE:
+            return of_mode(mode), False
+        raise
 
 
 def pack(acl: Acl) -> bytes:

@@ -9,9 +9,9 @@ import os
 import struct
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access import acl as posix_acl
-from ansible_collections.trainprep.features.plugins.module_utils._access.acl import PASS, READ, WRITE, Acl
+from ansible_collections.trainprep.features.plugins.module_utils._system import acl as posix_acl
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
+from ansible_collections.trainprep.features.plugins.module_utils._system.acl import PASS, READ, WRITE, Acl
 
 TRAINER = Account("trainer", 1001, 1001, (1001, 50), "/")
 RICH = Acl(7, ((1001, 4), (1002, 6)), 5, ((50, 1), (60, 7)), 5, 0)
