@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import DESCRIPTIONS
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
 
 display = Display()
@@ -17,6 +18,9 @@ display = Display()
 
 class ActionModule(ModuleAction):
     """The action behind M(trainprep.features.feature_files_info)."""
+
+    module = "feature_files_info"
+    answer = DESCRIPTIONS
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""

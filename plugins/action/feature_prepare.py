@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
@@ -15,7 +16,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell im
     is_due_to_nothing,
     tell,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.answers import OneOf, Schema
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import FeatureAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import STATUS, STEPS
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
     check_role_arguments,
     prepare_check,
@@ -27,8 +30,11 @@ prepare_check(ROLE)
 _REPORT = ArgumentSpecValidator(REPORT_SPEC)
 
 
-class ActionModule(ModuleAction):
+class ActionModule(FeatureAction):
     """The action behind M(trainprep.features.feature_prepare)."""
+
+    module = "feature_prepare"
+    more: ClassVar[Mapping[str, Schema]] = {"found_status": STATUS, "due": [STEPS], "step": OneOf("link", "publish", "stage")}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result, and C(reported): whether all was told that there is to tell."""

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import FeatureAction
 
 
-class ActionModule(ModuleAction):
+class ActionModule(FeatureAction):
     """The action behind M(trainprep.features.feature_publish)."""
+
+    module = "feature_publish"

@@ -52,8 +52,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfe
     first_failure,
     run_streams,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import UPLOADS
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show, threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import gc_of_what_is_new
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 if TYPE_CHECKING:
@@ -155,12 +156,7 @@ class ActionModule(ActionBase):
         return upload_fetch.watch(ask, self._host, one.name, started, self._run_directory / "progress", _show)
 
     def _execute(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        with gc_of_what_is_new():
-            return dict(
-                self._execute_module(
-                    module_name=f"trainprep.features.{module}", module_args=arguments, task_vars=task_vars
-                )
-            )
+        return run_module(self, module, arguments, UPLOADS, task_vars)
 
     @property
     def _local(self) -> bool:

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Errors that end in one sentence for the user, and what that calls an option: by its name, or by the variable of the calling role."""
+"""Errors that end in one message, and the names by which messages call options: their own, or the role's variables."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from typing import Any, Dict, Iterator, List, Mapping
 
 REPORT_TO = "https://github.com/trainprep/features/issues"
@@ -17,7 +18,7 @@ _CALLERS: List[Mapping[str, Any]] = [{}]
 
 @contextlib.contextmanager
 def naming(params: Mapping[str, Any]) -> Iterator[None]:
-    """Inside, options are called as these parameters of a module say. For its entry; processes forked inside inherit it."""
+    """Inside, options are named as these parameters of a module say; forked processes inherit it."""
     _CALLERS.append(params)
     try:
         yield
@@ -26,36 +27,28 @@ def naming(params: Mapping[str, Any]) -> Iterator[None]:
 
 
 def variable_prefix() -> str:
-    """Empty where no role called."""
+    """Return the prefix of the calling role's variables, empty without a role."""
     return str(_CALLERS[-1].get("variable_prefix") or "")
 
 
 def named(option: str) -> str:
-    """What messages call an option, or a keyword of the task."""
+    """Return the name by which messages call an option, or a keyword of the task."""
     return str((_CALLERS[-1].get("variable_names") or {}).get(option) or variable_prefix() + option)
 
 
 class FeatureError(Exception):
-    """One sentence: which path or variable, what is wrong, what to do about it."""
+    """One message: which path or variable, what is wrong, what to do about it. C(trace): the traceback of an internal error."""
+
+    trace = ""
 
 
-def our_fault(what: str, error: BaseException) -> FeatureError:
-    """What an exception becomes that nobody foresaw: our fault, told with its place, and no statement about any file.
-
-    what: what could not be done, with the path that it concerns.
-    """
+def internal_error(what: str, error: BaseException) -> FeatureError:
+    """Return the message for an exception that no code foresaw; it is no statement about any file. what: what could not be done."""
     said = f": {error}" if str(error) else ""
-    return FeatureError(
-        f"{what}, by a fault of trainprep.features ({type(error).__name__}{said}, in {_place(error)}), which says nothing"
-        f" about your files: nothing is concluded from it, please report this sentence at {REPORT_TO}"
+    place = next((f"{os.path.basename(one.filename)}, line {one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-1:]), "?")
+    found = FeatureError(
+        f"{what}: internal error in trainprep.features ({type(error).__name__}{said}, in {place}). No conclusion was drawn about your"
+        f" files. Please report it with the output of -vvv at {REPORT_TO}"
     )
-
-
-def _place(error: BaseException) -> str:
-    """The file and line of ours where an exception was raised: its traceback does not survive another process."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    if place is None:
-        return "a place unknown"
-    return f"{os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
+    found.trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return found

@@ -15,22 +15,17 @@ from ._system import paths
 
 @contextlib.contextmanager
 def failing(module: Any, **so_far: Any) -> Iterator[None]:
-    """Turns a FeatureError into the module's failure, at the edge and nowhere else.
+    """Turn errors into the module's failure, at the edge and nowhere else.
 
-    So too what the system refuses where nobody expects it, such as a link that is none any more when it is read; and any
-    other exception, as the fault of ours that it is.
-    Inside, messages call the options as the module was told to. so_far: results that the failure tells as well.
+    An OSError that no code expects names its path. Any other exception is an internal error, with its traceback in C(exception).
+    Inside, messages name options as the module's parameters say. so_far: results that the failure returns as well.
     """
     try:
         with errors.naming(module.params):
             yield
-    except errors.FeatureError as error:
-        module.fail_json(msg=str(error), **so_far)
     except OSError as error:
         place = paths.display(str(error.filename)) if error.filename is not None else "a file system call"
-        module.fail_json(
-            msg=f"{place}: {error.strerror}: it may have changed during the look, so run again, and look at it if this stays",
-            **so_far,
-        )
+        module.fail_json(msg=f"{place}: {error.strerror}: it may have changed during the inspection, so run again", **so_far)
     except Exception as error:  # pylint: disable=broad-exception-caught
-        module.fail_json(msg=str(errors.our_fault("the module could not do its work", error)), **so_far)
+        told = error if isinstance(error, errors.FeatureError) else errors.internal_error("the module did not finish", error)
+        module.fail_json(msg=str(told), **({"exception": told.trace} if told.trace else {}), **so_far)

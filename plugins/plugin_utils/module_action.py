@@ -2,53 +2,64 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the modules that scan a host are run: as Ansible runs any module, only with few searches for garbage."""
+"""How our actions run the modules of this collection: the answer is checked, errors become results, options are filled in."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import multiprocessing
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
-from ansible.plugins.action.normal import ActionModule as AnyModule
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.trainprep.features.plugins.module_utils.errors import (
+    FeatureError,
+    internal_error,
+    naming,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Schema, check_answer
 from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
 
 
-@contextlib.contextmanager
-def gc_of_what_is_new() -> Iterator[None]:
-    """In a worker, a search for garbage only among what is made inside, and seldom; none later among what is there by then.
+def run_module(
+    action: ActionBase, module: str, arguments: Mapping[str, Any], answer: Mapping[str, Schema], task_vars: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Run a module of this collection on the host; return its result as far as the schema C(answer) allows.
 
-    Packing a module parses all its module_utils. So many objects set off Python's cyclic collector again and again, and in a
-    forked process that touches, and so copies, what the controller holds in memory: half of the time that packing takes. Without
-    any search all that was parsed would stay, 17 MB of it, since Ansible ties a tree's imports to their parents.
+    module: its name without the collection's. Without a training user in the arguments, that is the connecting user.
     """
-    if multiprocessing.parent_process() is None:
-        yield
-        return
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(10_000, 1_000, 1_000)
+    given = with_user(action, dict(arguments))
+    # C(_execute_module) is what Ansible offers to action plugins for this, whatever its name says.
+    result = action._execute_module(module_name=f"trainprep.features.{module}", module_args=given, task_vars=task_vars)
+    return check_answer(result, answer, str((task_vars or {}).get("inventory_hostname", "the host")), module)
+
+
+@contextlib.contextmanager
+def failing(result: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Turn errors into the task's failure, by filling its result; messages name options as C(arguments) say."""
     try:
-        yield
-    finally:
-        # It stays until the worker ends, with its task.
-        gc.freeze()
-        gc.set_threshold(*thresholds)
+        with naming(arguments):
+            yield
+    except FeatureError as error:
+        result.update(failed=True, msg=str(error), **({"exception": error.trace} if error.trace else {}))
+    except AnsibleError:
+        raise
+    except Exception as error:
+        internal = internal_error("the action did not finish", error)
+        result.update(failed=True, msg=str(internal), exception=internal.trace)
 
 
-class ModuleAction(AnyModule):
-    """Ansible's own action for modules."""
+class ModuleAction(ActionBase):
+    """Runs the module of the same name. C(answer) is the schema of what the module returns."""
+
+    TRANSFERS_FILES = False
+    _supports_async = False
+    module: ClassVar[str]
+    answer: ClassVar[Mapping[str, Schema]]
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result; without a training user in its arguments, that is the connecting user."""
-        try:
-            with naming(self._task.args):
-                self._task.args = with_user(self, self._task.args)
-        except FeatureError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
-        with gc_of_what_is_new():
-            result: dict[str, Any] = super().run(tmp, task_vars)
+        """The module's result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        with failing(result, self._task.args):
+            result.update(run_module(self, self.module, self._task.args, self.answer, task_vars))
         return result

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
 
 _ROLES = Path(__file__).parents[2] / "roles"
 
@@ -31,6 +33,11 @@ def _validator(role: str) -> ArgumentSpecValidator:
     return ArgumentSpecValidator(role_spec(role))
 
 
+def _kind(option: dict[str, Any]) -> type | None:
+    """Return the type of an option that a survey can give only as text: a dictionary, or a list of them."""
+    return dict if option["type"] == "dict" else list if option.get("elements") == "dict" else None
+
+
 def prepare_check(role: str) -> None:
     """Reads what the check needs, in Ansible's main process: each host's worker would do it anew."""
     _validator(role)
@@ -40,7 +47,11 @@ def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> 
     """AnsibleActionFail for variables that the role cannot take. variables: as of a task, not templated."""
     spec = role_spec(role)
     given = {name: templar.template(variables[name]) for name in spec if name in variables}
-    # Of a wrong type it says in the end which class of Ansible's the value was, to which nobody can do anything.
+    try:
+        given = {name: structured(value, _kind(spec[name]), name) for name, value in given.items()}
+    except FeatureError as error:
+        raise AnsibleActionFail(f"{role}: {error}") from None
+    # For a wrong type, Ansible ends the message with the value's class, which helps no user.
     problems = [message.partition(": <class")[0] for message in _validator(role).validate(given).error_messages]
     if problems:
         raise AnsibleActionFail(f"{role}: {'; '.join(problems)}")

@@ -76,7 +76,9 @@ def _unpack(account: accounts.Account, answer: bytes, status: int) -> Any:
     if kind == "result":
         return value
     if kind == "feature_error":
-        raise errors.FeatureError(value)
+        failure = errors.FeatureError(value[0])
+        failure.trace = value[1]
+        raise failure
     number, text, path = value
     raise OSError(number, text, path)
 
@@ -91,12 +93,12 @@ def _child(account: accounts.Account, function: Callable[..., Any], args: Tuple[
             _become(account)
             answer: Tuple[str, Any] = ("result", function(*args))
         except errors.FeatureError as error:
-            answer = ("feature_error", str(error))
+            answer = ("feature_error", (str(error), error.trace))
         except OSError as error:
             answer = ("os_error", (error.errno, error.strerror, error.filename))
         except BaseException as error:  # pylint: disable=broad-except
-            # A fault of ours: the parent has to say where, the child's own traceback goes nowhere.
-            answer = ("feature_error", str(errors.our_fault(f"the look as user {account.name} failed", error)))
+            internal = errors.internal_error(f"the work as user {account.name} failed", error)
+            answer = ("feature_error", (str(internal), internal.trace))
         with os.fdopen(writer, "wb") as stream:
             pickle.dump(answer, stream, protocol=4)
         code = 0

@@ -33,6 +33,6 @@ def with_file(
     except (OSError, errors.FeatureError):
         raise
     except Exception as error:
-        raise errors.our_fault(f"{paths.display(shown[0])}/{paths.display(shown[1])} could not be classified", error) from error
+        raise errors.internal_error(f"{paths.display(shown[0])}/{paths.display(shown[1])} could not be classified", error) from error
     finally:
         os.close(fd)

@@ -286,9 +286,9 @@ def test_a_fault_of_ours_is_no_verdict_and_names_the_file(tmp_path, monkeypatch,
     with pytest.raises(FeatureError) as caught:
         scan(tmp_path / "a")
     said = str(caught.value)
-    assert said.startswith(f"{tmp_path}/a/") and ".npz could not be classified, by a fault of trainprep.features" in said
+    assert said.startswith(f"{tmp_path}/a/") and ".npz could not be classified: internal error in trainprep.features" in said
     assert "ValueError: unsupported hash type, in test_directories.py, line" in said
-    assert "says nothing about your files" in said and said.endswith("/issues")
+    assert "No conclusion was drawn about your files" in said and said.endswith("/issues")
 
 
 CLOSED = [

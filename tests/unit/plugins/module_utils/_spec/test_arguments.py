@@ -51,12 +51,14 @@ def test_errors_become_results_with_one_sentence():
     for error, words in (
         (FeatureError("one sentence"), ["one sentence"]),
         (OSError(5, "Input/output error", "/data/x"), ["/data/x", "Input/output error"]),
-        (TypeError("no such argument"), ["by a fault of trainprep.features (TypeError: no such argument, in test_arguments.py", "report"]),
+        (TypeError("no such argument"),
+         ["internal error in trainprep.features (TypeError: no such argument, in test_arguments.py", "-vvv"]),
     ):
         module = Module()
         with failing(module):
             raise error
-        assert set(module.result) == {"msg"}
+        assert set(module.result) == ({"msg", "exception"} if isinstance(error, TypeError) else {"msg"})
+        assert "test_arguments.py" in module.result.get("exception", "test_arguments.py")
         assert [word for word in words if word not in module.result["msg"]] == []
 
 

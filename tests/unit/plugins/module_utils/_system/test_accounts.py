@@ -157,7 +157,7 @@ def answer_of(function):
 
 def test_a_fault_of_ours_names_its_place():
     with pytest.raises(
-        FeatureError, match=r"the look as user nobody failed, by a fault of .*ZeroDivisionError: .*test_accounts.py, line .* report"
+        FeatureError, match=r"the work as user nobody failed: internal error in .*ZeroDivisionError: .*test_accounts.py, line .* report"
     ):
         answer_of(lambda: 1 // 0)
 
