@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints the report of one host. Runs on the controller alone: no connection, no remote execution."""
+"""Prints the report of one host. Runs on the controller: no connection, no remote execution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Prints the block for this host once, and returns its lines in ``report``."""
+        """Print the block for this host once; return its lines in ``report``."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         result.update(tell(host, facts, options["done"], options, check_mode))
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
         if sentences:
-            # Ansible dumps a failed result: with the lines in it, the report would be printed twice.
+            # Ansible prints a failed result: with these lines in it, the report would be printed twice.
             result.pop("report")
             result.update(failed=True, msg="\n".join(sentences))
         return result

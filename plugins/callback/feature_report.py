@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: feature_report
 type: aggregate
-short_description: One table, and one page, for the features of all hosts
+short_description: One table and one page for the features of all hosts
 version_added: 1.0.0
 description:
   - At the end of a run that used M(trainprep.features.feature_facts), prints one table with every host and set, what was found
-    and done, and what blocks. Hosts that failed or could not be reached are in it, with their sentence.
-  - With O(report_dir), writes C(report.json) and the self-contained page C(report.html) there as well.
-  - It runs on the controller and asks the hosts nothing.
+    and done, and what blocks. It includes hosts that failed or could not be reached, with their message.
+  - With O(report_dir), also writes C(report.json) and the self-contained page C(report.html) there.
+  - It runs on the controller and does not contact the hosts.
 author:
   - trainprep.features contributors (@trainprep)
 requirements:
@@ -22,8 +22,8 @@ requirements:
 options:
   report_dir:
     description:
-      - A directory on the controller for C(report.json) and C(report.html), created where it is absent. A relative path
-        is taken from the current directory.
+      - A directory on the controller for C(report.json) and C(report.html), created if it is absent. A relative path
+        is relative to the current directory.
       - The role variable C(prepare_features_report_dir) does the same, and has precedence.
     type: str
     default: ""
@@ -51,8 +51,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import OF_OUTCOME
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, announce
@@ -67,7 +67,7 @@ VARIABLE = "prepare_features_report_dir"
 
 
 class CallbackModule(CallbackBase):
-    """Gathers what the collection's own actions returned; tells it once, at the end."""
+    """Gathers the results of the collection's own actions; reports them once, at the end."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -83,15 +83,15 @@ class CallbackModule(CallbackBase):
         announce(FEATURES)
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Remembers which playbook this is."""
+        """Store the playbook's name."""
         self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """Notes that the run uses the collection, also where every host is lost at once."""
+        """Note that the run uses the collection, also if every host is unreachable."""
         self._used = self._used or action_of(task) in ACTIONS
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Keeps the results of the collection's own actions."""
+        """Store the results of the collection's own actions."""
         action = action_of(result._task)
         if action in ACTIONS:
             host, task, values = parts(result)
@@ -100,7 +100,7 @@ class CallbackModule(CallbackBase):
             self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Keeps the sentence of a host that failed."""
+        """Store the message of a host that failed."""
         if ignore_errors:
             return
         host, task, values = parts(result)
@@ -109,7 +109,7 @@ class CallbackModule(CallbackBase):
         self._fleet.failed(host, action_of(task), task.get_name(), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Keeps the sentence of a host that could not be reached."""
+        """Store the message of a host that could not be reached."""
         host, task, values = parts(result)
         if getattr(task, "ignore_unreachable", False):
             return
@@ -118,7 +118,7 @@ class CallbackModule(CallbackBase):
         self._fleet.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Prints the table, and writes the files. Ansible calls its own recap first."""
+        """Print the table and write the files. Ansible prints its own recap first."""
         if not self._used or not self._fleet.hosts:
             return
         for host, record in self._fleet.hosts.items():
@@ -129,16 +129,8 @@ class CallbackModule(CallbackBase):
         generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         report = document(self._fleet, self._playbook, generated)
         self._display.banner("FEATURES")
-        colors = {
-            "ready": C.COLOR_OK,
-            "done": C.COLOR_OK,
-            "not_ready": C.COLOR_ERROR,
-            "failed": C.COLOR_ERROR,
-            "unreachable": C.COLOR_UNREACHABLE,
-            "not_looked_at": C.COLOR_SKIP,
-        }
         for line, outcome in fleet_table(report, shutil.get_terminal_size((80, 24)).columns):
-            self._display.display(line, color=colors.get(outcome))
+            self._display.display(line, color=OF_OUTCOME.get(outcome))
         self._write(report)
 
     def _write(self, report: Mapping[str, Any]) -> None:

@@ -83,6 +83,7 @@ ansible_facts:
     feature_sets:
       description:
         - By set name, its status, readiness, problems, warnings, counts and directories.
+        - C(planned) are the problems that a run would clear, C(will_be_ready) is whether the set is ready after that run.
         - C(closed) of a legacy directory counts the folders in it that were not entered (O(sets[].hidden)). What lies there is
           C(discovered) where there are no features elsewhere.
         - C(copies) are names that are not linked, since another name stands for the same feature.
@@ -95,7 +96,9 @@ ansible_facts:
         wav2vec:
           status: 2
           ready: false
+          will_be_ready: true
           problems: ["/data/wav2vec_features lacks 1248 features that legacy directories hold"]
+          planned: ["/data/wav2vec_features lacks 1248 features that legacy directories hold"]
           warnings: []
           features: 1248
           to_link: 1248

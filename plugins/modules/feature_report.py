@@ -29,7 +29,7 @@ options:
     default: {}
   state:
     description:
-      - V(absent) words the report for a run that took links away, where readiness is not asked for.
+      - V(absent) is for a run that removed links, which does not require readiness.
     type: str
     choices: [present, absent]
     default: present
@@ -40,6 +40,12 @@ options:
       - It is an error where that callback is not enabled.
     type: str
     default: ""
+  detail:
+    description:
+      - V(short) prints one line for a host that is ready and where nothing was done. All other hosts get the full block.
+    type: str
+    choices: [short, full]
+    default: full
   fail_on:
     description:
       - What ends the run of this host as failed, after its report was printed.
@@ -70,18 +76,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the features
+- name: Inspect the features
   trainprep.features.feature_facts:
     sets:
       - name: wav2vec
         target: /data/wav2vec_features
         legacy:
           - ~/audio_emotion/models/wav2vec
-  register: looked
+  register: inspected
 
 - name: Report what was found
   trainprep.features.feature_report:
-    facts: "{{ looked.ansible_facts }}"
+    facts: "{{ inspected.ansible_facts }}"
 """
 
 RETURN = r"""
@@ -91,7 +97,7 @@ report:
   type: list
   elements: str
   sample:
-    - "gpu-1: READY, features in the target only (status 1)"
+    - "gpu-1: READY, status 1: target only"
 state:
   description: The O(state) that was given.
   returned: success

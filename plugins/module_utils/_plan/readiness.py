@@ -66,6 +66,11 @@ def is_ready(state: SetState, assessment: Assessment) -> bool:
     return bool(state.features) and not assessment.problems
 
 
+def set_will_be_ready(state: SetState, assessment: Assessment) -> bool:
+    """True if the set is ready once this run has done what is planned."""
+    return bool(state.features or state.plan.to_link or state.uploads) and not assessment.blocks
+
+
 def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
     """Whether every required set is ready; one of those marked any counts as required once it holds something."""
     for state, assessment in zip(host.sets, assessments):

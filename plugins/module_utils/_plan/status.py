@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Iterable, List, Optional, Sequence
 
 STATUS_WORDS = {
-    0: "no features anywhere",
-    1: "features in the target only",
-    2: "features in legacy directories only",
-    3: "features in the target and in legacy directories",
+    0: "no features",
+    1: "target only",
+    2: "legacy only",
+    3: "target and legacy",
     None: "unknown",
 }
 

@@ -50,7 +50,9 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
     return {
         "status": state.status,
         "ready": readiness.is_ready(state, assessment),
+        "will_be_ready": readiness.set_will_be_ready(state, assessment),
         "problems": assessment.sentences,
+        "planned": [problem.text for problem in assessment.problems if problem.planned],
         "warnings": list(assessment.warnings),
         "obstacles": list(assessment.obstacles),
         "features": state.distinct_features(),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Do all hosts of a fleet train on the same data? Told from the digests of their sets. Pure."""
+"""Compare and group the hosts of a fleet: by the digests of their data, by what blocks them. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed
 
 MOST_NAMED = 10
+MESSAGES = 3
 SHORT = 12  # characters of a digest that are shown to people
 
 
 class Seen(NamedTuple):
-    """What one host's target holds for one set."""
+    """The data of one set in one host's target."""
 
     set_name: str
     host: str
@@ -24,7 +25,7 @@ class Seen(NamedTuple):
 
 
 def differing_sets(seen: Iterable[Seen]) -> list[dict[str, Any]]:
-    """The sets of which not all hosts hold the same data, each with its groups of hosts that do, the largest first."""
+    """Return the sets whose data differs between hosts, each with its groups of equal hosts, the largest first."""
     sets: dict[str, dict[str, dict[str, Any]]] = {}
     for one in seen:
         groups = sets.setdefault(one.set_name, {})
@@ -38,7 +39,7 @@ def differing_sets(seen: Iterable[Seen]) -> list[dict[str, Any]]:
 
 
 def differing_sentence(entry: dict[str, Any]) -> str:
-    """One entry of C(differing_sets) in words."""
+    """Return one entry of C(differing_sets) as text."""
     groups = [
         f"{named(group['hosts'])}: {count(group['features'], 'feature')}, digest {group['digest'][:SHORT]}"
         for group in entry["groups"][:MOST_NAMED]
@@ -47,8 +48,20 @@ def differing_sentence(entry: dict[str, Any]) -> str:
     return f"The hosts do not train on the same data of {entry['set']}. {'; '.join(groups)}{more}."
 
 
+def by_message(hosts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Group hosts that need attention by outcome and messages: at most three messages, ``more`` counts the rest."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for host in hosts:
+        problems = [text for one in host["sets"] for text in one["problems"]] if host["outcome"] == "not_ready" else []
+        groups.setdefault((host["outcome"], *dict.fromkeys(problems or [host["message"]])), []).append(host["host"])
+    return [
+        {"outcome": key[0], "hosts": names, "messages": key[1 : 1 + MESSAGES], "more": max(0, len(key) - 1 - MESSAGES)}
+        for key, names in groups.items()
+    ]
+
+
 def named(hosts: list[str]) -> str:
-    """Hosts by name, the first ten."""
+    """Return the names of the first ten hosts."""
     if len(hosts) <= MOST_NAMED:
         return listed(hosts)
     return ", ".join(hosts[:MOST_NAMED]) + f" and {len(hosts) - MOST_NAMED:,} more"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the fleet report: ``report.json``, and ``report.html`` that needs nothing but itself."""
+"""Writes the fleet report: ``report.json`` and the self-contained page ``report.html``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import OUTCOME_WORDS
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed, size
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import (
+    by_message,
+    differing_sentence,
+    named,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import ATTENTION
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import OUTCOME_WORDS, count
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
@@ -24,32 +28,33 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def to_json(report: Mapping[str, Any]) -> str:
-    """The document as JSON text, ASCII only."""
+    """Return the document as JSON text, ASCII only."""
     return json.dumps(report, indent=2) + "\n"
 
 
 def page_environment() -> Environment:
-    """What pages are made with. Everything that comes from a host is escaped: a file name may hold markup."""
+    """Return the template environment of the pages. It escapes all values: a file name may contain markup."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update(style=Markup(STYLE.read_text(encoding="utf-8")), count=count)
     return environment
 
 
-def to_html(report: Mapping[str, Any]) -> str:
-    """The document as one HTML page."""
+def to_html(report: Mapping[str, Any], training_page: bool = False) -> str:
+    """Return the document as one HTML page. training_page: True if a page of the trainings is in the same directory."""
     environment = page_environment()
-    environment.filters.update(size=size, listed=listed, differing=differing_sentence)
-    environment.globals.update(OUTCOME_WORDS=OUTCOME_WORDS)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report)
+    environment.filters.update(named=named, by_message=by_message, differing=differing_sentence)
+    environment.globals.update(OUTCOME_WORDS=OUTCOME_WORDS, ATTENTION=ATTENTION)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report, training_page=training_page)
 
 
 def write_report(directory: str, report: Mapping[str, Any]) -> list[str]:
-    """Writes both files and returns their paths. OSError where the directory cannot be made or written."""
-    return write_files(directory, {"report.json": to_json(report), "report.html": to_html(report)})
+    """Write both files and return their paths. OSError if the directory cannot be created or written."""
+    training_page = (Path(directory).expanduser() / "training.html").is_file()
+    return write_files(directory, {"report.json": to_json(report), "report.html": to_html(report, training_page)})
 
 
 def write_files(directory: str, files: Mapping[str, str]) -> list[str]:
-    """Writes texts by file name and returns their paths. OSError where the directory cannot be made or written."""
+    """Write texts by file name and return their paths. OSError if the directory cannot be created or written."""
     folder = Path(directory).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -60,7 +65,7 @@ def write_files(directory: str, files: Mapping[str, str]) -> list[str]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """A reader sees the old file or the new one, never half of one."""
+    """Replace the file atomically."""
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run learned about its hosts, gathered result by result, and the document that all fleet reports show.
+"""Gathers the results of a run host by host, and makes the document that all fleet reports show.
 
 The document's form is ``docs/report.schema.json``; ``docs/report.md`` explains it.
 """
@@ -40,14 +40,14 @@ STEP_OF = {
     PREFIX + "feature_publish": "publish",
 }
 ACTIONS = frozenset((LOOKS, PREPARES, REPORTS, *STEP_OF))
-# A task that only states a decision: where these fail, nothing broke.
+# Tasks that only state a decision: if one fails, nothing broke.
 STATEMENTS = frozenset(("ansible.builtin.assert", "ansible.builtin.fail"))
-OUTCOMES = ("ready", "done", "not_ready", "failed", "unreachable", "not_looked_at")
+OUTCOMES = ("ready", "would_be_ready", "done", "not_ready", "failed", "unreachable", "not_looked_at")
 
 
 @dataclass
 class HostRecord:
-    """What was seen of one host during the run."""
+    """What the run returned for one host."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     done: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -57,8 +57,8 @@ class HostRecord:
     broke: bool = False
     unreachable: str = ""
 
-    def outcome(self) -> str:
-        """One of OUTCOMES. ``done``: links were taken away, readiness was not the question."""
+    def outcome(self, check_mode: bool) -> str:
+        """Return one of OUTCOMES. ``done``: links were removed, readiness is not required."""
         if self.unreachable:
             return "unreachable"
         if not self.facts:
@@ -69,11 +69,12 @@ class HostRecord:
             return "done"
         if self.facts.get("features_ready") is True:
             return "failed" if self.failure else "ready"
-        return "not_ready"
+        planned = check_mode and not self.failure and self.facts.get("features_will_be_ready") is True
+        return "would_be_ready" if planned else "not_ready"
 
 
 class Fleet:
-    """Gathers the results of a run. Knows nothing of Ansible: the callback hands it plain values."""
+    """Gathers the results of a run, as plain values from the callback."""
 
     def __init__(self) -> None:
         self.hosts: dict[str, HostRecord] = {}
@@ -81,7 +82,7 @@ class Fleet:
         self.check_mode = False
 
     def record(self, host: str) -> HostRecord:
-        """The record of one host, made when first asked for."""
+        """Return the record of one host, created at the first call."""
         return self.hosts.setdefault(host, HostRecord())
 
     def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
@@ -104,11 +105,11 @@ class Fleet:
             record.done.setdefault(STEP_OF[action], []).append(result)
 
     def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
-        """A task that failed for a host, of whatever action; the first failure is the one that is told."""
+        """A failed task of any action; the first failure of a host is the one that is reported."""
         record = self.record(host)
         stated = action in STATEMENTS
         if action == REPORTS and "state" in result:
-            # It told what stands in the way; it did not break.
+            # It reported what blocks; nothing broke.
             stated = True
             self.saw(host, action, result)
         record.facts = mapping(result.get("ansible_facts")) or record.facts
@@ -125,18 +126,18 @@ class Fleet:
         self.record(host).unreachable = str(result.get("msg") or "it could not be reached")
 
     def rescued(self, host: str) -> None:
-        """The failure told before was rescued by the play."""
+        """The play rescued the failure."""
         record = self.record(host)
         record.failure, record.broke = "", False
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which ``gpu-2`` comes before ``gpu-10``."""
+    """Return a sort key that orders ``gpu-2`` before ``gpu-10``."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
-    """The report as plain data, hosts in natural order. ``generated`` is a UTC time in ISO 8601."""
+    """Return the report as plain data, hosts in natural order. ``generated`` is a UTC time in ISO 8601."""
     hosts = [_host(name, fleet.hosts[name], fleet.check_mode) for name in sorted(fleet.hosts, key=natural)]
     summary = {"hosts": len(hosts), "changed": sum(host["changed"] for host in hosts)}
     summary.update({outcome: sum(host["outcome"] == outcome for host in hosts) for outcome in OUTCOMES})
@@ -153,8 +154,8 @@ def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
 
 
 def _host(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
-    views = views_of(record.facts, record.done, check_mode)
-    outcome = record.outcome()
+    views = views_of(record.facts, record.done, check_mode, record.state)
+    outcome = record.outcome(check_mode)
     status = record.facts.get("feature_status")
     return {
         "host": plain(name),
@@ -181,9 +182,9 @@ def _set(view: SetView) -> dict[str, Any]:
         "name": plain(view.name),
         "status": view.status,
         "status_words": view.words,
+        "outcome": view.outcome,
         "ready": view.ready,
         "required": view.required,
-        "may_stay_empty": view.idle,
         "found": view.found,
         "to_link": view.to_link,
         "linked": view.counts["linked"],
@@ -219,7 +220,7 @@ def _samples(counted: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _data_of(hosts: list[dict[str, Any]]) -> list[Seen]:
-    """What the hosts that are ready train on. Of another host it is said already that something is wrong with its features."""
+    """Return what the ready hosts train on. For others the report names what is wrong already."""
     return [
         Seen(one["name"], host["host"], one["digest"], one["directories"][0]["features"])
         for host in hosts
@@ -230,7 +231,7 @@ def _data_of(hosts: list[dict[str, Any]]) -> list[Seen]:
 
 
 def shared_targets(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Targets that several hosts mount from one network file system: one and the same directory, said once."""
+    """Return targets that several hosts mount from one network file system: one directory, reported once."""
     places: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for host in hosts:
         for one in host["sets"]:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts and module results of one host, turned into what a report says about each set. Pure, no disk, no Ansible.
+"""Convert facts and module results of one host to what a report shows of each set. Pure.
 
 ``facts`` is what ``trainprep.features.feature_facts`` sets (feature_status, features_ready, feature_sets). ``done``
 maps each step (links, access, upload, publish) to the result of its module: a dict, a loop's result, a list of results,
-or nothing where the step did not run.
+or nothing if the step did not run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COUNTERS = (
 
 @dataclass
 class Directory:
-    """One directory of a set: where it is, what lies in it. Counts are files, ``size`` is in bytes."""
+    """One directory of a set. Counts are files, ``size`` is in bytes."""
 
     role: str
     path: str
@@ -49,7 +49,7 @@ class Directory:
     filesystem: dict[str, str] = field(default_factory=dict)
 
     def words(self) -> str:
-        """What lies there, in words: ``8,690 features (3.6 GB), 12 files of another kind``."""
+        """Return its content as text: ``8,690 features (3.6 GB), 12 files of another kind``."""
         if self.same_as:
             return f"the same directory as {plain(self.same_as)}"
         parts: list[str] = []
@@ -78,11 +78,11 @@ class Directory:
 
 @dataclass
 class SetView:
-    """One set of one host, ready to be shown. ``did``, ``to_do`` are sentences; ``counts`` sums the steps' counters."""
+    """One set of one host. outcome: a key of OUTCOME_WORDS; did, to_do: sentences; counts: the steps' counters, summed."""
 
     name: str
     status: int | None
-    ready: bool
+    outcome: str
     problems: list[str]
     warnings: list[str]
     features: int
@@ -99,23 +99,28 @@ class SetView:
     digest_reason: str | None = None
 
     @property
-    def idle(self) -> bool:
-        """Whether the set is empty and may stay so: not ready, and nothing blocks."""
-        return not self.ready and not self.problems and self.status is not None
+    def ready(self) -> bool:
+        """True if the training may start on this set."""
+        return self.outcome == "ready"
+
+    @property
+    def acted(self) -> bool:
+        """True if something was done to this set, or would be."""
+        return bool(self.did)
 
     @property
     def words(self) -> str:
-        """The status in words."""
+        """Return the status as text."""
         return status_words(self.status)
 
     @property
     def found(self) -> int:
-        """How many distinct features there are, wherever they lie."""
+        """Return the number of distinct features in all directories."""
         return self.features
 
     @property
     def readable(self) -> str:
-        """Whether the training user can read them: ``yes``, ``-`` (nothing to read), ``?``, or how many are not."""
+        """Return if the training user can read them: ``yes``, ``-`` (nothing to read), ``?``, or how many it cannot."""
         blocked = number(self.access.get("unreadable"))
         if blocked:
             return f"{blocked:,} not"
@@ -125,17 +130,17 @@ class SetView:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` where it is a mapping, else an empty one: a report shows what there is, whatever its form."""
+    """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def sequence(value: object) -> Sequence[Any]:
-    """``value`` where it is a list, else an empty one."""
+    """Return the value if it is a list, else an empty one."""
     return value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else ()
 
 
 def results_of(step: object) -> Iterator[Mapping[str, Any]]:
-    """The single module results of one step: itself, the items of a loop, or the members of a list."""
+    """Yield the module results of one step: itself, the items of a loop, or the members of a list."""
     if isinstance(step, Mapping):
         if isinstance(step.get("results"), Sequence):
             yield from (item for item in step["results"] if isinstance(item, Mapping))
@@ -147,7 +152,7 @@ def results_of(step: object) -> Iterator[Mapping[str, Any]]:
 
 
 def counts_of(done: Mapping[str, Any], name: str) -> dict[str, int]:
-    """What all steps counted for one set, summed."""
+    """Return the counters of all steps for one set, summed."""
     total = dict.fromkeys(COUNTERS, 0)
     for step in STEPS:
         for result in results_of(done.get(step)):
@@ -158,7 +163,7 @@ def counts_of(done: Mapping[str, Any], name: str) -> dict[str, int]:
 
 
 def step_sentences(done: Mapping[str, Any], name: str, key: str) -> list[str]:
-    """Sentences (``warnings``, ``refused``) that the steps gave for one set, each once."""
+    """Return the sentences (``warnings``, ``refused``) of the steps for one set, each once."""
     said: list[str] = []
     for step in STEPS:
         for result in results_of(done.get(step)):
@@ -169,7 +174,7 @@ def step_sentences(done: Mapping[str, Any], name: str, key: str) -> list[str]:
 
 
 def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
-    """What was done for a set, or would be in check mode; empty where nothing was."""
+    """Return what was done for a set, or would be in check mode."""
 
     def verb(past: str, base: str) -> str:
         return f"would {base}" if check_mode else past
@@ -205,7 +210,7 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
 
 
 def directory_of(role: str, raw: Mapping[str, Any]) -> Directory:
-    """A target or legacy entry of the facts. Where damaged files are not told apart, all rejected ones are 'other'."""
+    """Return a target or legacy entry of the facts. Without a count of damaged files, all rejected ones are 'other'."""
     rejected, damaged = number(raw.get("rejected")), number(raw.get("damaged"))
     owner = ":".join(str(raw.get(key)) for key in ("owner", "group") if raw.get(key))
     return Directory(
@@ -225,8 +230,8 @@ def directory_of(role: str, raw: Mapping[str, Any]) -> Directory:
     )
 
 
-def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool) -> SetView:
-    """Everything a report says about one set."""
+def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool, state: str = "present") -> SetView:
+    """Return everything a report shows of one set."""
     counts = counts_of(done, name)
     directories = [directory_of("target", mapping(raw.get("target")))]
     directories += [directory_of("legacy", mapping(item)) for item in sequence(raw.get("legacy"))]
@@ -234,11 +239,14 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
     if incoming.get("state") not in (None, "absent"):
         directories.append(directory_of("incoming", {"path": "staging directory", **incoming}))
     status = raw.get("status")
+    outcome = _outcome(raw, check_mode, state)
+    planned = sequence(raw.get("planned")) if check_mode else ()
     return SetView(
         name=name,
         status=status if isinstance(status, int) else None,
-        ready=raw.get("ready") is True,
-        problems=[str(text) for text in sequence(raw.get("problems"))],
+        outcome=outcome,
+        # In check mode, the plan replaces the problems that it clears.
+        problems=[str(text) for text in sequence(raw.get("problems")) if text not in planned],
         warnings=[str(text) for text in [*sequence(raw.get("warnings")), *step_sentences(done, name, "warnings")]],
         features=number(raw.get("features")),
         to_link=number(raw.get("to_link")),
@@ -255,22 +263,35 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
     )
 
 
-def views_of(facts: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool) -> list[SetView]:
-    """The sets of one host, in the order in which they were declared."""
+def _outcome(raw: Mapping[str, Any], check_mode: bool, state: str) -> str:
+    if state == "absent":
+        return "done"
+    if raw.get("ready") is True:
+        return "ready"
+    if check_mode and raw.get("will_be_ready") is True:
+        return "would_be_ready"
+    return "not_ready" if sequence(raw.get("problems")) or not isinstance(raw.get("status"), int) else "empty"
+
+
+def views_of(facts: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool, state: str = "present") -> list[SetView]:
+    """Return the sets of one host in the order of their declaration."""
     sets = mapping(facts.get("feature_sets"))
-    return [view_of(str(name), mapping(raw), done, check_mode) for name, raw in sets.items()]
+    return [view_of(str(name), mapping(raw), done, check_mode, state) for name, raw in sets.items()]
 
 
 def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) -> list[str]:
-    """The next step for a set, as sentences, where its problems do not name it themselves; nothing where all is well."""
+    """Return the next steps for a set, as sentences, unless its problems name them themselves."""
     todo: list[str] = []
     status, access = raw.get("status"), mapping(raw.get("access"))
     again = "Run without --check" if check_mode else "Run again"
-    if raw.get("ready") is True or status is None or sequence(raw.get("obstacles")):
-        # Nothing to do, or the problems say what to change first.
+    if raw.get("ready") is True or (check_mode and raw.get("will_be_ready")) or status is None or sequence(raw.get("obstacles")):
+        # Nothing to do, this run's plan does it, or the problems name what to change first.
         return todo
     if number(raw.get("to_link")):
         todo.append(f"{again} to link what the target lacks.")
+    lacks = number(raw.get("expected")) - number(raw.get("features"))
+    if lacks > 0 and status and raw.get("source") and not raw.get("to_upload"):
+        todo.append(f"Run with prepare_features_top_up=true to complete the set from its source ({plain(raw['source'])}).")
     if raw.get("to_upload") and not counts["published"]:
         todo.append(f"{again} to upload from the set's source.")
     if number(access.get("unreadable")):

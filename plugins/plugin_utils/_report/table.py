@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet report for a terminal: a table where it fits, a stacked form where the terminal is narrow."""
+"""The fleet report for a terminal: a table, or a stacked form if the terminal is too narrow. Pure."""
 
 from __future__ import annotations
 
@@ -10,80 +10,77 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence, named
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import OUTCOME_WORDS, count, shouted
 
-HEADINGS = ("HOST", "SET", "STATUS", "FOUND", "LINKED", "UPLOADED", "READABLE")
-NUMBERS = frozenset((3, 4, 5))
-SHORT_STATUS = {
-    0: "no features",
-    1: "in target",
-    2: "in legacy only",
-    3: "target and legacy",
-    None: "unknown",
-}
-OUTCOME_WORDS = {
-    "ready": "ready",
-    "done": "done",
-    "not_ready": "not ready",
-    "failed": "failed",
-    "unreachable": "unreachable",
-    "not_looked_at": "not looked at",
-}
+HEADINGS = ("HOST", "SET", "RESULT", "STATUS", "FEATURES")
+NUMBERS = frozenset((4,))
 LEAST_TEXT = 40
+ATTENTION = ("not_ready", "failed", "unreachable", "not_looked_at")
 
 Line = tuple[str, str]
 
 
 def fleet_table(report: dict[str, Any], width: int) -> list[Line]:
-    """The lines of the fleet report, each with the outcome it stands for ("" for neutral): the caller picks colours.
+    """Return the lines of the fleet report, each with the outcome that it stands for ("" for none): the caller picks colours.
 
-    ``report`` is the document that ``fleet.document`` returns; ``width`` is the terminal's, in columns.
+    ``report`` is the document of ``fleet.document``; ``width`` is the terminal's, in columns.
     """
     rows = list(_rows(report))
-    widths = [max([len(HEADINGS[column]), *(len(row[0][column]) for row in rows)]) for column in range(len(HEADINGS))]
+    headings = (*HEADINGS, "PLAN" if report["check_mode"] else "DONE")
+    widths = [max([len(heading), *(len(row[0][column]) for row in rows)]) for column, heading in enumerate(headings)]
     table_width = sum(widths) + 2 * (len(widths) - 1)
     if table_width > width:
         lines = _stacked(report, width)
     elif table_width + 2 + LEAST_TEXT <= width:
-        lines = _beside(rows, widths, width)
+        lines = _beside(headings, rows, widths, width)
     else:
-        lines = _below(rows, widths, width)
+        lines = _below(headings, rows, widths, width)
     return [*lines, *_shared(report, width), *_differing(report, width), *_summary(report, width)]
 
 
 def _rows(report: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], list[str], str]]:
-    """Cells, sentences of what blocks, outcome; one row a set, or one for a host of which no set is known."""
+    """Yield cells, what blocks, outcome: a row per set; one for a host without facts, or that is ready and unchanged."""
     for host in report["hosts"]:
-        if not host["sets"]:
-            words = OUTCOME_WORDS[host["outcome"]]
-            yield (host["host"], "-", words, "-", "-", "-", "-"), _blocks(host, None), host["outcome"]
-        for index, one in enumerate(host["sets"]):
-            cells = (
-                host["host"] if index == 0 else "",
-                one["name"],
-                SHORT_STATUS.get(one["status"], "?"),
-                f"{one['found']:,}",
-                f"{one['linked']:,}",
-                f"{one['uploaded']:,}",
-                one["readable"],
-            )
-            outcome = host["outcome"] if host["outcome"] in ("failed", "unreachable") and index == 0 else ""
-            blocks = [*(_blocks(host, one) if index == 0 else []), *(one["problems"] if not one["ready"] else [])]
-            yield cells, list(dict.fromkeys(blocks)), outcome or _outcome(one)
+        sets = host["sets"]
+        if not sets:
+            yield (host["host"], "-", shouted(host["outcome"]), "-", "-", "-"), _blocks(host), host["outcome"]
+            continue
+        if _is_quiet(host):
+            yield (host["host"], f"{len(sets)} sets", "READY", host["status_words"], f"{_features(host):,}", "-"), [], "ready"
+            continue
+        told = _blocks(host)
+        for index, one in enumerate(sets):
+            done = ", ".join(_done(one, report["check_mode"])) or "-"
+            found = f"{one['found']:,}"
+            cells = (host["host"] if index == 0 else "", one["name"], shouted(one["outcome"]), one["status_words"], found, done)
+            outcome = host["outcome"] if host["outcome"] in ("failed", "unreachable") and index == 0 else one["outcome"]
+            blocks = [*(told if index == 0 else []), *(text for text in _problems(one) if text not in told)]
+            told = [*told, *blocks]
+            yield cells, list(dict.fromkeys(blocks)), outcome
 
 
-def _outcome(one: dict[str, Any]) -> str:
-    return "ready" if one["ready"] else "" if one["may_stay_empty"] else "not_ready"
+def _is_quiet(host: dict[str, Any]) -> bool:
+    """True for a host with several sets that is ready and unchanged."""
+    return len(host["sets"]) > 1 and host["outcome"] == "ready" and not any(one["did"] or one["problems"] for one in host["sets"])
 
 
-def _blocks(host: dict[str, Any], one: dict[str, Any] | None) -> list[str]:
-    """The host's own sentence, where no problem of a set says the same."""
-    if not host["message"]:
-        return []
-    prefix = OUTCOME_WORDS[host["outcome"]] + ": " if host["outcome"] in ("failed", "unreachable") else ""
-    if one is not None and not prefix and any(other["problems"] for other in host["sets"]):
-        return []
-    return [prefix + host["message"]]
+def _features(host: dict[str, Any]) -> int:
+    return sum(one["found"] for one in host["sets"])
+
+
+def _problems(one: dict[str, Any]) -> list[str]:
+    return [] if one["ready"] else one["problems"]
+
+
+def _done(one: dict[str, Any], check_mode: bool) -> list[str]:
+    counts = (("linked", "link", one["linked"]), ("uploaded", "upload", one["uploaded"]), ("removed", "remove", one["counts"]["removed"]))
+    return [f"{base if check_mode else past} {amount:,}" for past, base, amount in counts if amount]
+
+
+def _blocks(host: dict[str, Any]) -> list[str]:
+    """Return the host's own message, unless a problem of a set says the same."""
+    broke = host["outcome"] in ("failed", "unreachable")
+    return [host["message"]] if host["message"] and (broke or not any(one["problems"] for one in host["sets"])) else []
 
 
 def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -93,8 +90,8 @@ def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
-def _beside(rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
-    lines: list[Line] = [(_cells(HEADINGS, widths) + "  WHAT BLOCKS", "")]
+def _beside(headings: Sequence[str], rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
+    lines: list[Line] = [((_cells(headings, widths) + ("  WHAT BLOCKS" if any(row[1] for row in rows) else "")).rstrip(), "")]
     room = width - sum(widths) - 2 * len(widths)
     for cells, blocks, outcome in rows:
         texts = [line for text in blocks for line in _fold(text, room)] or [""]
@@ -103,8 +100,8 @@ def _beside(rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
     return lines
 
 
-def _below(rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
-    lines: list[Line] = [(_cells(HEADINGS, widths).rstrip(), "")]
+def _below(headings: Sequence[str], rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
+    lines: list[Line] = [(_cells(headings, widths).rstrip(), "")]
     for cells, blocks, outcome in rows:
         lines.append((_cells(cells, widths).rstrip(), outcome))
         lines += [(line, outcome) for text in blocks for line in _fold(text, width, "  ! ", "    ")]
@@ -114,21 +111,20 @@ def _below(rows: list[Any], widths: Sequence[int], width: int) -> list[Line]:
 def _stacked(report: dict[str, Any], width: int) -> list[Line]:
     lines: list[Line] = []
     for host in report["hosts"]:
-        lines.append((f"{host['host']}: {OUTCOME_WORDS[host['outcome']]}", host["outcome"]))
-        first = host["sets"][0] if host["sets"] else None
-        lines += [
-            (line, host["outcome"]) for text in _blocks(host, first) for line in _fold(text, width, "  ! ", "    ")
-        ]
+        outcome = host["outcome"]
+        if _is_quiet(host):
+            text = f"{host['host']}: READY, {host['status_words']}, {count(_features(host), 'feature')}"
+            lines += [(line, outcome) for line in _fold(text, width, "", "  ")]
+            continue
+        told = _blocks(host)
+        lines.append((f"{host['host']}: {shouted(outcome)}", outcome))
+        lines += [(line, outcome) for text in told for line in _fold(text, width, "  ! ", "    ")]
         for one in host["sets"]:
-            outcome = _outcome(one)
-            parts = [SHORT_STATUS.get(one["status"], "?"), f"{one['found']:,} found"]
-            parts += [f"{one[key]:,} {key}" for key in ("linked", "uploaded") if one[key]]
-            parts.append(f"readable: {one['readable']}")
-            lines += [(line, outcome) for line in _fold(", ".join(parts), width, f"  {one['name']}: ", "    ")]
-            if not one["ready"]:
-                lines += [
-                    (line, outcome) for text in one["problems"] for line in _fold(text, width, "    ! ", "      ")
-                ]
+            parts = [shouted(one["outcome"]), one["status_words"], count(one["found"], "feature"), *_done(one, report["check_mode"])]
+            lines += [(line, one["outcome"]) for line in _fold(", ".join(parts), width, f"  {one['name']}: ", "    ")]
+            problems = [text for text in _problems(one) if text not in told]
+            told = [*told, *problems]
+            lines += [(line, one["outcome"]) for text in problems for line in _fold(text, width, "    ! ", "      ")]
     return lines
 
 
@@ -136,8 +132,8 @@ def _shared(report: dict[str, Any], width: int) -> list[Line]:
     lines: list[Line] = []
     for place in report["shared"]:
         text = (
-            f"{place['path']} of {named(place['hosts'])} is one and the same directory"
-            f" ({place['type']} {place['source']}): its features are there once."
+            f"{place['path']} is one directory that {named(place['hosts'])} share"
+            f" ({place['type']} {place['source']}): its features exist once."
         )
         lines += [(line, "") for line in _fold(text, width)]
     return lines
@@ -149,12 +145,12 @@ def _differing(report: dict[str, Any], width: int) -> list[Line]:
 
 def _summary(report: dict[str, Any], width: int) -> list[Line]:
     summary = report["summary"]
-    parts = [f"{summary[key]:,} {words}" for key, words in OUTCOME_WORDS.items() if summary[key]]
+    parts = [f"{summary[key]:,} {words}" for key, words in OUTCOME_WORDS.items() if summary.get(key)]
     mode = " Check mode: nothing was changed." if report["check_mode"] else ""
     lines: list[Line] = [
         (line, "") for line in _fold(f"{count(summary['hosts'], 'host')}: {', '.join(parts)}.{mode}", width)
     ]
-    for key in ("not_ready", "failed", "unreachable", "not_looked_at"):
+    for key in ATTENTION:
         names = [host["host"] for host in report["hosts"] if host["outcome"] == key]
         if names:
             words = OUTCOME_WORDS[key]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of one host as plain lines, good enough to diagnose it from them alone, at 80 columns, without colour."""
+"""The report of one host as plain lines: enough to diagnose it, from 60 columns on, without colour. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
     number,
     plain,
     sentence,
+    shouted,
     status_words,
 )
 
@@ -36,15 +37,21 @@ def host_report(
     check_mode: bool = False,
     state: str = "present",
     width: int = WIDTH,
+    detail: str = "full",
+    note: str = "",
 ) -> list[str]:
-    """The lines of one host's report.
+    """Return the lines of one host's report.
 
-    ``facts`` and ``done`` are described in ``model``; ``state`` is the role's (``absent``: links were taken
-    away, readiness is not the question). Only a single path may make a line longer than ``width``.
+    facts, done: see ``model``. state: the role's (``absent``: links were removed). detail: ``short`` is one line for a host that is
+    ready and unchanged. note: what the first line adds. Only a single path may make a line longer than ``width``.
     """
-    views = views_of(facts, done or {}, check_mode)
+    views = views_of(facts, done or {}, check_mode, state)
+    first = headline(facts, views, check_mode, state) + (f"; {note}" if note else "")
+    if detail == "short" and is_quiet(facts, views, state):
+        counts = ", ".join(f"{plain(view.name)} {view.found:,}" for view in views if view.found)
+        return _wrap(f"{plain(host)}: ", f"{first}; unchanged: {counts}", width, indent=2)
     lines = ["-" * width]
-    lines += _wrap(f"{plain(host)}: ", headline(facts, views, check_mode, state), width, indent=2)
+    lines += _wrap(f"{plain(host)}: ", first, width, indent=2)
     for view in views:
         lines.append("")
         lines += _set_lines(view, check_mode, state, width)
@@ -52,11 +59,18 @@ def host_report(
     return lines
 
 
-def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
-    """What ends the run of a host as failed, one sentence each; fail_on: as the option of feature_report.
+def is_quiet(facts: Mapping[str, Any], views: list[SetView], state: str) -> bool:
+    """True for a host that is ready, where nothing was done and nothing has to be said."""
+    return bool(
+        state == "present" and facts.get("features_ready") is True and not any(view.acted or view.warnings for view in views)
+    )
 
-    In check mode readiness is predicted, not required, and an obstacle counts where it would have stopped the run: an
-    upload could clear those of a set that has nothing.
+
+def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
+    """Return what fails the host, one sentence each. fail_on: see the option of feature_report.
+
+    In check mode readiness is predicted, not required, and an obstacle counts if it would have stopped the run: an upload
+    could clear those of a set that has nothing.
     """
     sets = [mapping(one) for one in mapping(facts.get("feature_sets")).values()]
     if fail_on == "nothing":
@@ -73,29 +87,28 @@ def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
 
 
 def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, state: str) -> str:
-    """One sentence for the host: ready or not, the status in words, and how many sets are ready."""
-    words = status_words(facts.get("feature_status"))
+    """Return one phrase for the host: its outcome and its status."""
     if not views:
-        return "no feature set was looked at"
+        return "no feature set was inspected"
     mode = " (check mode: nothing was changed)" if check_mode else ""
+    status = facts.get("feature_status")
+    words = f"status {'null' if status is None else status}: {status_words(status)}"
+    return f"{shouted(host_outcome(facts, check_mode, state))}, {words}{mode}"
+
+
+def host_outcome(facts: Mapping[str, Any], check_mode: bool, state: str) -> str:
+    """Return the outcome of a host from its facts alone."""
     if state == "absent":
-        return f"links taken away; {words}{mode}"
-    if facts.get("feature_status") is None:
-        return f"NOT READY, the status is unknown{mode}"
-    if facts.get("features_ready"):
-        ready = "READY"
-    elif check_mode and facts.get("features_will_be_ready"):
-        ready = "would be READY"
-    else:
-        ready = "NOT READY"
-    return f"{ready}, {words} (status {facts.get('feature_status')}){mode}"
+        return "done"
+    if facts.get("features_ready") is True:
+        return "ready"
+    return "would_be_ready" if check_mode and facts.get("features_will_be_ready") is True else "not_ready"
 
 
 def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[str]:
-    verdict = ready_word(view, state)
-    lines = _wrap(f"  {plain(view.name)}: ", verdict, width)
+    lines = _wrap(f"  {plain(view.name)}: ", shouted(view.outcome), width)
     status = "null" if view.status is None else str(view.status)
-    found = f", {count(view.found, 'different feature')} found" if view.found else ""
+    found = f", {count(view.found, 'distinct feature')}" if view.found else ""
     lines += _field("status", [f"{status}: {view.words}{found}"], width)
     lines += _directory_lines(view.directories, width)
     lines += _field("done" if not check_mode else "plan", view.did or [nothing_done(view, check_mode)], width)
@@ -109,24 +122,15 @@ def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[
     return lines
 
 
-def ready_word(view: SetView, state: str = "present") -> str:
-    """``ready``, ``NOT READY``, or that the set is empty and may be."""
-    if state == "absent":
-        return "links taken away"
-    if view.ready:
-        return "ready"
-    return "empty, which it may be" if view.idle else "NOT READY"
-
-
 def nothing_done(view: SetView, check_mode: bool) -> str:
-    """Why nothing was done, in words."""
+    """Return why nothing was done."""
     if view.status is None:
-        return "left everything alone: the status is unknown"
-    return "nothing would be changed" if check_mode else "nothing had to be changed"
+        return "nothing: the status is unknown"
+    return "nothing to change"
 
 
 def access_sentences(view: SetView) -> list[str]:
-    """Whether the training user reads the features; with what blocks, component by component, where not."""
+    """Return if the training user can read the features; if not, what blocks, component by component."""
     user = plain(view.access.get("user") or "the training user")
     blocked = number(view.access.get("unreadable"))
     if not view.features and not blocked:
@@ -162,7 +166,7 @@ def _directory_lines(directories: Iterable[Directory], width: int) -> list[str]:
 
 
 def _rejected(view: SetView) -> list[str]:
-    """One example for each directory and reason: thousands of video features need no more than that."""
+    """Return one example for each directory and reason."""
     total = number(view.rejected.get("count"))
     shown: dict[tuple[str, str], str] = {}
     for item in sequence(view.rejected.get("samples")):
@@ -181,7 +185,7 @@ def _sample(item: object) -> str:
 
 
 def _field(label: str, texts: Iterable[str], width: int, every: bool = False) -> list[str]:
-    """A labelled block: the label once (or before each text), continuation lines below the text."""
+    """Return a labelled block: the label once (or before each text), continuation lines below the text."""
     lines: list[str] = []
     for index, text in enumerate(texts):
         shown = label if every or index == 0 else ""
@@ -190,7 +194,7 @@ def _field(label: str, texts: Iterable[str], width: int, every: bool = False) ->
 
 
 def _wrap(prefix: str, text: str, width: int, indent: int = 4) -> list[str]:
-    """Wraps at blanks only: a path stays in one piece, so that it can be copied."""
+    """Wrap at blanks only: a path stays in one piece, so that it can be copied."""
     return textwrap.wrap(
         text,
         width,

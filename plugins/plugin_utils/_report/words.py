@@ -1,13 +1,25 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words that every report shares: status in words, counts, sizes, and text made safe to print."""
+"""Words that every report shares: outcomes, status, counts, sizes, and text made safe to print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ansible_collections.trainprep.features.plugins.module_utils._plan.status import STATUS_WORDS
+
+# Outcomes of hosts and of sets, as text, table, page and JSON call them.
+OUTCOME_WORDS = {
+    "ready": "ready",
+    "would_be_ready": "would be ready",
+    "done": "links removed",
+    "empty": "empty, allowed",
+    "not_ready": "not ready",
+    "failed": "failed",
+    "unreachable": "unreachable",
+    "not_looked_at": "not inspected",
+}
 
 STATE_WORDS = {
     "absent": "absent",
@@ -17,16 +29,21 @@ STATE_WORDS = {
 }
 
 
+def shouted(outcome: str) -> str:
+    """Return the outcome as terminal text: ``READY``, ``NOT READY``, ``would be ready``."""
+    words = OUTCOME_WORDS[outcome]
+    return words.upper() if outcome in ("ready", "not_ready", "failed", "unreachable") else words
+
+
 def status_words(status: int | None) -> str:
-    """A status code (0 to 3, or None for null) in words; anything else is told as unknown."""
+    """Return a status code (0 to 3, or None for null) as text."""
     return STATUS_WORDS.get(status, f"unknown status {plain(status)}")
 
 
 def plain(value: object) -> str:
-    """Text that is safe in a terminal and in UTF-8 files.
+    """Return text that is safe in a terminal and in UTF-8 files.
 
-    A file name may hold escape sequences, line breaks or bytes that are no text (surrogates): all of them come out as
-    backslash escapes, everything printable as it is.
+    A file name may contain escape sequences, line breaks or undecodable bytes (surrogates): these become backslash escapes.
     """
     text = value if isinstance(value, str) else str(value)
     if text.isprintable():
@@ -38,7 +55,7 @@ def plain(value: object) -> str:
 
 
 def number(value: object) -> int:
-    """A count out of a result, 0 where there is none (facts of another version, a skipped task)."""
+    """Return a count of a result, 0 if there is none (facts of another version, a skipped task)."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
@@ -52,7 +69,7 @@ def count(amount: int, noun: str, plural: str | None = None) -> str:
 
 
 def size(amount: int | float) -> str:
-    """Bytes for people, in decimal units as file managers and clouds show them: ``3.6 GB``."""
+    """Return bytes in decimal units: ``3.6 GB``."""
     value = float(amount)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:
@@ -70,6 +87,6 @@ def listed(items: Iterable[str]) -> str:
 
 
 def sentence(text: object) -> str:
-    """One printable sentence, with a full stop at its end."""
+    """Return one printable sentence that ends with a full stop."""
     line = plain(" ".join(str(text).split()))
     return line if not line or line[-1] in ".!?:…" else line + "."

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of all hosts: what a run is told to be, in the terminal, as JSON and as a page."""
+"""The report of all hosts: outcomes, terminal, JSON, page."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def test_outcomes_and_their_sentences():
         ("gpu-10", "ready", ""),
     ]
     assert report["summary"] == {
-        "hosts": 4, "changed": 1, "ready": 1, "done": 0, "not_ready": 1, "failed": 1, "unreachable": 1, "not_looked_at": 0,
+        "hosts": 4, "changed": 1, "ready": 1, "would_be_ready": 0, "done": 0, "not_ready": 1,
+        "failed": 1, "unreachable": 1, "not_looked_at": 0,
     }  # fmt: skip
     assert report["hosts"][1]["sets"][0]["status"] is None
     assert report["hosts"][3]["sets"][0]["linked"] == 7442
@@ -110,9 +111,9 @@ def test_report_directory_is_learnt_from_a_report_that_fails_too():
 
 def test_wide_terminal_has_what_blocks_in_a_column():
     lines = terminal(mixed(), 160)
-    assert lines[0].split() == ["HOST", "SET", "STATUS", "FOUND", "LINKED", "UPLOADED", "READABLE", "WHAT", "BLOCKS"]
+    assert lines[0].split() == ["HOST", "SET", "RESULT", "STATUS", "FEATURES", "DONE", "WHAT", "BLOCKS"]
     row = next(line for line in lines if line.startswith("gpu-2"))
-    assert "unknown" in row and "/old may not be listed: make it readable." in row
+    assert "NOT READY" in row and "unknown" in row and "/old may not be listed: make it readable." in row
     assert "7,442" in next(line for line in lines if line.startswith("gpu-10"))
 
 
@@ -129,12 +130,67 @@ def test_narrow_terminal_stacks():
     lines = terminal(mixed(), 50)
     assert "HOST" not in lines[0]
     assert lines[-1] == "Unreachable: gpu-1"
-    assert "gpu-10: ready" in lines
+    assert "gpu-10: READY" in lines
 
 
 def test_ready_rows_can_be_told_apart_by_the_caller():
     kinds = {line.split()[0]: outcome for line, outcome in fleet_table(report_of(mixed()), 80) if line.startswith("gpu")}
     assert kinds == {"gpu-1": "unreachable", "gpu-2": "not_ready", "gpu-3": "failed", "gpu-10": "ready"}
+
+
+def planned(fleet, host, **changes):
+    """A host in check mode whose features are only in legacy directories."""
+    found = facts(ready=False, status=2, problems=["/data/wav2vec lacks 7442 features"], features=0, links=0)
+    found["features_will_be_ready"] = True
+    found["feature_sets"]["wav2vec"].update(will_be_ready=True, planned=["/data/wav2vec lacks 7442 features"], **changes)
+    result = {"ansible_facts": found, "changed": True, "sets": {"wav2vec": {"linked": 7442}}}
+    fleet.saw(host, PREFIX + "feature_prepare", result, check_mode=True)
+
+
+def test_planned_is_one_word_in_table_page_and_json():
+    fleet = Fleet()
+    planned(fleet, "a")
+    fleet.saw("b", PREFIX + "feature_prepare", {"ansible_facts": facts(ready=False, problems=["x.npz is damaged"])}, check_mode=True)
+    report = report_of(fleet)
+    assert [(host["outcome"], host["sets"][0]["outcome"]) for host in report["hosts"]] == [("would_be_ready",) * 2, ("not_ready",) * 2]
+    lines = terminal(fleet, 80)
+    assert [line.split()[1:] for line in lines[:2]] == [
+        ["SET", "RESULT", "STATUS", "FEATURES", "PLAN"],
+        ["wav2vec", "would", "be", "ready", "legacy", "only", "7,442", "link", "7,442"],
+    ]
+    assert "2 hosts: 1 would be ready, 1 not ready." in " ".join(lines)
+    assert "lacks 7442" not in " ".join(lines) and "x.npz is damaged" in " ".join(lines)
+    page = to_html(report)
+    assert ">would be ready<" in page and "lacks 7442" not in page
+
+
+def test_quiet_hosts_are_one_row_and_problems_appear_once():
+    fleet = Fleet()
+    for host in ("a", "b"):
+        two = facts(problems=[] if host == "a" else ["/mnt is not a mount point"], ready=host == "a")
+        two["feature_sets"]["second"] = {**two["feature_sets"]["wav2vec"]}
+        fleet.saw(host, PREFIX + "feature_prepare", {"ansible_facts": two})
+    lines = terminal(fleet, 100)
+    assert [line.split()[:3] for line in lines if line.startswith("a")] == [["a", "2", "sets"]]
+    assert sum("/mnt is not a mount point" in line for line in lines) == 1
+    assert [line for line in terminal(fleet, 50) if line.startswith("a")] == ["a: READY, target and legacy, 14,884 features"]
+
+
+def test_attention_comes_first_with_its_message():
+    fleet = mixed()
+    fleet.lost("gpu-30", {"msg": "Failed to connect to the host via ssh: timed out"})
+    page = to_html(report_of(fleet))
+    overview = page[page.index("Needs attention") : page.index("All hosts")]
+    assert overview.count("timed out") == 1 and "gpu-1<" in overview and "gpu-30<" in overview and "gpu-10<" not in overview
+    assert page.index('id="host-gpu-3"') < page.index('id="host-gpu-10"')
+
+
+def test_pages_are_linked_if_both_exist(tmp_path):
+    write_report(str(tmp_path), report_of(mixed()))
+    assert "training.html" not in (tmp_path / "report.html").read_text()
+    (tmp_path / "training.html").touch()
+    write_report(str(tmp_path), report_of(mixed()))
+    assert '<a href="training.html">' in (tmp_path / "report.html").read_text()
 
 
 def test_hosts_are_in_natural_order():
@@ -151,8 +207,8 @@ def test_one_shared_target_is_told_once():
     looked(fleet, "e")
     report = report_of(fleet)
     assert report["shared"] == [{"path": "/data/wav2vec", **shared, "hosts": ["a", "b"]}]
-    assert "/data/wav2vec of a and b is one and the same directory" in " ".join(terminal(fleet, 80))
-    assert "is one and the same directory" in to_html(report)
+    assert "/data/wav2vec is one directory that a and b share (nfs4 10.0.0.5:/features)" in " ".join(" ".join(terminal(fleet, 80)).split())
+    assert "is one directory that a and b share" in to_html(report)
 
 
 def hostile() -> Fleet:

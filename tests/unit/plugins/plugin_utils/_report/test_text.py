@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import counts_of, view_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
@@ -80,9 +81,9 @@ LOCKED = one_set(
     [
         pytest.param(
             one_set(), {}, {},
-            ["wav2vec: ready", "3: features in the target and in legacy directories, 8 different features found",
+            ["wav2vec: READY", "3: target and legacy, 8 distinct features",
              "8 features (all links, 4.5 MB); ubuntu:ubuntu 0755", f"{OLD}: 8 features (4.5 MB)",
-             "done nothing had to be changed", "ubuntu can read every feature"],
+             "done nothing to change", "ubuntu can read every feature"],
             ["TO DO", "PROBLEM", "warning"], id="nothing-to-do",
         ),
         pytest.param(
@@ -92,8 +93,22 @@ LOCKED = one_set(
         pytest.param(
             LACKING, {"links": {"sets": {"wav2vec": {"linked": 8}}}}, {"check_mode": True},
             ["check mode: nothing was changed", "plan would link 8 features", "Run without --check to link", "absent"],
-            ["linked 8", "Run again"], id="check-mode",
+            ["linked 8", "Run again"], id="check-mode-not-enough",
         ),
+        pytest.param(
+            {**LACKING, "will_be_ready": True, "planned": LACKING["problems"]}, {"links": {"sets": {"wav2vec": {"linked": 8}}}},
+            {"check_mode": True}, ["wav2vec: would be ready", "plan would link 8 features"], ["NOT READY", "PROBLEM", "TO DO"],
+            id="check-mode",
+        ),
+        pytest.param(
+            one_set(ready=False, problems=["too few"], expected=9, source="/srv/features"), {}, {},
+            ["TO DO Run with prepare_features_top_up=true to complete the set from its source (/srv/features)."], [], id="top-up",
+        ),
+        pytest.param(
+            one_set(ready=False, problems=["too few"], expected=9, source="/srv/features", to_upload=True), {}, {},
+            ["Run again to upload"], ["top_up"], id="topped-up-already",
+        ),
+        pytest.param(one_set(ready=False, problems=["too few"], expected=9), {}, {}, [], ["top_up"], id="no-source"),
         pytest.param(LACKING, {}, {}, ["NOT READY", "PROBLEM /data/wav2vec lacks 8", "Run again to link"], ["--check"], id="lacking"),
         pytest.param(
             LOCKED, {}, {},
@@ -103,12 +118,12 @@ LOCKED = one_set(
         ),
         pytest.param(
             one_set(status=None, ready=False, problems=["/old may not be listed: make it readable"], features=0), {}, {},
-            ["status null: unknown", "left everything alone", "PROBLEM /old may not be listed"],
+            ["status null: unknown", "done nothing: the status is unknown", "PROBLEM /old may not be listed"],
             ["TO DO"], id="cannot-be-told",
         ),
         pytest.param(
             one_set(status=0, ready=False, features=0, legacy=[], target={"state": "absent", "features": 0}), {}, {},
-            ["empty, which it may be", "0: no features anywhere"], ["NOT READY", "can read"], id="may-stay-empty",
+            ["empty, allowed", "0: no features"], ["NOT READY", "can read"], id="may-stay-empty",
         ),
         pytest.param(
             one_set(target={"rejected": 5, "damaged": 2, "dangling": 3, "stray": 1}), {}, {},
@@ -137,7 +152,7 @@ LOCKED = one_set(
         pytest.param(
             one_set(target={"filesystem": {"type": "nfs4", "source": "10.0.0.5:/f"}}), {}, {}, ["on nfs4 10.0.0.5:/f"], [], id="nfs"
         ),
-        pytest.param(LACKING, {}, {"state": "absent"}, ["links taken away"], ["NOT READY", "TO DO"], id="taken-away"),
+        pytest.param(LACKING, {}, {"state": "absent"}, ["links removed"], ["NOT READY", "TO DO"], id="links-removed"),
     ],
 )  # fmt: skip
 def test_says(raw, done, options, said, not_said):
@@ -156,10 +171,33 @@ def test_fits_the_terminal_and_keeps_paths_whole(raw, width):
 
 
 def test_host_line_tells_ready_from_not_ready():
-    assert lines(one_set())[1].startswith("gpu-1: READY, features in the target and in legacy")
+    assert lines(one_set())[1] == "gpu-1: READY, status 3: target and legacy"
     not_ready = host_report("gpu-1", facts(ready=False, status=None, wav2vec=LACKING))
-    assert not_ready[1] == "gpu-1: NOT READY, the status is unknown"
-    assert host_report("gpu-1", {})[1] == "gpu-1: no feature set was looked at"
+    assert not_ready[1] == "gpu-1: NOT READY, status null: unknown"
+    assert host_report("gpu-1", {})[1] == "gpu-1: no feature set was inspected"
+
+
+def test_short_report_is_one_line_if_nothing_happened():
+    quiet = one_set()
+    assert lines(quiet, detail="short") == ["gpu-1: READY, status 3: target and legacy; unchanged: wav2vec 8"]
+    for raw, done in ((quiet, {"links": {"sets": {"wav2vec": {"linked": 8}}}}), ({**quiet, "warnings": ["odd"]}, {}), (LACKING, {})):
+        found = facts(ready=raw["ready"], wav2vec=raw)
+        assert host_report("gpu-1", found, done, detail="short") == host_report("gpu-1", found, done, detail="full")
+
+
+def test_note_is_on_the_first_line():
+    assert "gpu-1: READY, status 3: target and legacy; the shipped sets" in text(one_set(), note="the shipped sets")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_colours_follow_ansible(monkeypatch, enabled):
+    monkeypatch.setattr("ansible.utils.color.ANSIBLE_COLOR", enabled)
+    shown = coloured([*lines(one_set()), *host_report("NOT READY", facts(ready=False, wav2vec=LACKING))])
+    assert ("\033[0;32mREADY\033[0m, status" in shown) is enabled
+    assert ("\033[0;31mNOT READY\033[0m\n" in shown) is enabled
+    assert ("    \033[1mTO DO\033[0m    Run again" in shown) is enabled
+    if not enabled:
+        assert shown.isascii() and "\033" not in shown
 
 
 def test_hostile_names_cannot_reach_the_terminal():
