@@ -34,7 +34,7 @@ class ActionModule(FeatureAction):
     """The action behind M(trainprep.features.feature_prepare)."""
 
     module = "feature_prepare"
-    more: ClassVar[Mapping[str, Schema]] = {"found_status": STATUS, "due": [STEPS], "step": OneOf("link", "publish", "stage")}
+    more: ClassVar[Mapping[str, Schema]] = {"found_status": STATUS, "due": [STEPS], "step": OneOf("link", "publish")}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result, and C(reported): whether all was told that there is to tell."""

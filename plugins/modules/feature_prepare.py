@@ -16,8 +16,7 @@ author: trainprep.features contributors (@trainprep)
 description:
   - Looks at the host as M(trainprep.features.feature_facts) does. Where links are the only step that is due, carries that plan out as
     M(trainprep.features.feature_links) does, and looks again. Where anything else is due, it changes nothing.
-  - With O(publish) it publishes first, as M(trainprep.features.feature_publish) does, and looks then, without linking.
-  - With O(stage) it does what P(trainprep.features.feature_upload#module) needs on the host before it sends, and nothing else.
+  - With O(publish) it publishes first, as P(trainprep.features.feature_upload#module) does at its end, and looks then, without linking.
   - Where nothing is left to do after a look, the report and the verdict are told with the result, so that no further task has to.
   - It is the first task of the role C(prepare_features), which does the rest, and works without the role too.
 extends_documentation_fragment:
@@ -36,13 +35,6 @@ options:
     type: list
     elements: str
     default: []
-  stage:
-    description:
-      - By name of the set, what the source of an upload holds, packed. P(trainprep.features.feature_upload#module) gives it.
-      - Finds out which of these features the host lacks and whether they fit, makes the staging directories, and leaves beside each the
-        list of what its source holds.
-    type: dict
-    default: {}
   done:
     description:
       - With O(publish), what was done before, by step, for the report; as O(trainprep.features.feature_report#module:done).
@@ -90,39 +82,33 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
-  returned: always, except with O(stage), and with O(publish) in check mode
+  returned: always, except with O(publish) in check mode
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 found_status:
   description: The status of the host before anything was done.
-  returned: without O(publish) and O(stage)
+  returned: without O(publish)
   type: int
   sample: 2
 due:
   description: Of the steps in C(feature_steps), those that are left to be done.
-  returned: always, except with O(stage), and with O(publish) in check mode
+  returned: always, except with O(publish) in check mode
   type: list
   elements: str
   sample: []
 sets:
   description:
     - By set name, what was linked, or would be in check mode, as M(trainprep.features.feature_links) returns it.
-    - With O(publish), what was published, as M(trainprep.features.feature_publish) returns it.
-    - With O(stage), where the upload gathers and what has to be sent there.
+    - With O(publish), what was published, as M(trainprep.features.feature_transfer) returns it.
   returned: always
   type: dict
   sample:
     wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
 step:
-  description: What RV(sets) tells of, V(link), V(publish) or V(stage).
+  description: What RV(sets) tells of, V(link) or V(publish).
   returned: always
   type: str
   sample: link
-rsync:
-  description: Path of the rsync on the host.
-  returned: with O(stage)
-  type: str
-  sample: /usr/bin/rsync
 reported:
   description: Whether the report was told.
   returned: always
@@ -151,17 +137,13 @@ def main() -> None:
             **PLAN_ARGUMENTS,
             **REMEMBER,
             "publish": {"type": "list", "elements": "str", "default": []},
-            "stage": {"type": "dict", "default": {}},
             "done": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "report_dir": {"type": "str", "default": ""},
             "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
         },
-        mutually_exclusive=[("publish", "stage")],
         supports_check_mode=True,
     )
-    if module.params["stage"]:
-        _stage(module)
     if module.params["publish"]:
         _publish(module)
     if module.params["state"] == "absent":
@@ -177,17 +159,6 @@ def main() -> None:
             result.update(link_as_planned(found, module.params, module.check_mode))
         result["due"] = [] if module.check_mode else result["ansible_facts"]["feature_steps"]
     module.exit_json(**result)
-
-
-def _stage(module: AnsibleModule) -> None:
-    # Imported where it is needed, as what publishes is: most hosts have nothing to upload.
-    from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
-    from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
-
-    os.umask(0o022)
-    with failing(module, step="stage"):
-        sets, account, _policy = parse_arguments(module.params)
-        module.exit_json(step="stage", **stage_sets(sets, account, module.params["stage"], module.check_mode))
 
 
 def _publish(module: AnsibleModule) -> None:

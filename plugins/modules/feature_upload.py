@@ -9,64 +9,47 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: feature_upload
-short_description: Upload the features that a host lacks into a staging directory
+short_description: Upload the features that a host lacks
 version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
-  - Judges the files of a source directory on the controller, asks the host which of the features it lacks, and sends
-    those with rsync into the set's staging directory, C(.<target name>.incoming), beside the
-    target. The target itself does not change; M(trainprep.features.feature_publish) does that.
-  - Files of another kind are left out and counted. A damaged one stops the upload before anything is sent.
-  - An upload that broke off goes on where it stopped, also in the middle of a file.
-  - On a terminal the progress of all hosts that upload is shown in one compact block, elsewhere as a line on stderr
-    every few seconds.
-  - The receiving rsyncs of one upload share a lock on the staging directory as long as they live, so that two uploads of one set, or
-    an upload and a publication, never work at once.
-  - What this machine, the line and the host lack for an upload is told before anything is changed, in check mode too.
+  - Classifies the files of each set's source on the controller, asks the host which of the features it lacks, sends those with rsync into
+    the set's staging directory, C(.<target name>.incoming), next to the target, and publishes the directory once it is whole.
+  - Uploads the sets that an inspection of this run says are to be uploaded (C(to_upload) in the facts); if the host has not been
+    inspected, each set that has a source.
+  - Files of another kind are left out and counted. A damaged file stops the upload before anything is sent.
+  - An interrupted upload is resumed, also in the middle of a file.
+  - On a terminal the progress of all hosts that upload is shown in one compact block, elsewhere as a line on stderr every few seconds.
+  - Works with every become method, with a password or without. Nothing on the host has to answer a prompt, since rsync itself becomes
+    nobody. The host starts a receiver as the account that owns the place, and the connecting user's side hands its connection over to it.
+  - The receiver and its rsyncs hold a lock on the staging directory, so that two uploads of one set, or an upload and a publication,
+    never work at once.
+  - What the controller, the connection and the host lack for an upload is reported before anything is changed, in check mode too.
+  - A set whose source is an object store is fetched by the host itself, with rclone.
 options:
-  sets:
-    description:
-      - The feature sets to upload, as in the role variable C(prepare_features_sets), each with a C(source).
-      - A relative C(source) is looked up in the current directory, then beside the playbook.
-    type: list
-    elements: dict
-    required: true
-  all_sets:
-    description:
-      - All feature sets of the host, where O(sets) are only some of them. What stands in the target of one is not sent into the target
-        of another, where a trainer would meet it a second time.
-      - By default O(sets).
-    type: list
-    elements: dict
-  user:
-    description:
-      - The training user, whose home C(~) stands for in C(target).
-      - Without it the connecting user, found on the host.
-    type: str
   rsync_opts:
     description:
-      - More options for rsync, one each, such as C(--bwlimit=5m).
-      - Options that would change what is sent or where it gathers are refused.
+      - More options for rsync, one per item (e.g. C(--bwlimit=5m)).
+      - Options that would change which files are sent, or where they gather, are refused.
     type: list
     elements: str
     default: []
   streams:
     description:
-      - How many connections the upload of a set uses at once, 1 to 16. Its files are shared out to them by size.
-      - V(auto) means 4 to 8 where the line is long (a round trip of 10 ms or more), as many as carry 1 Gbit/s, else 1. Where
-        O(rsync_opts) limit the bandwidth it means 1, since each connection has that limit for itself.
+      - How many connections the upload of a set uses at once, 1 to 16. Its files are distributed to them by size.
+      - V(auto) means 4 to 8 if the round trip is 10 ms or longer, as many as carry 1 Gbit/s, else 1. If O(rsync_opts) limit the
+        bandwidth, it means 1, since the limit holds for each connection.
     type: raw
     default: auto
-  variable_names:
-    description: The variables of options that O(variable_prefix) does not lead to. The role sets it.
-    type: dict
-    default: {}
   wait:
-    description: How many seconds another upload or publication of the same set is waited for.
+    description: How many seconds to wait for another upload or publication of the same set.
     type: float
     default: 60
 extends_documentation_fragment:
+  - trainprep.features.sets
   - trainprep.features.naming
+  - trainprep.features.plan
+  - trainprep.features.attributes.actiongroup_features
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
@@ -75,7 +58,7 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying the target.
     support: full
     details:
-      - It says what it would send.
+      - It reports what it would send.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
@@ -88,12 +71,12 @@ attributes:
     platforms: posix
 requirements:
   - rsync 3.1 or later on the controller and on the host
-  - flock (util-linux) on the host
-  - sudo without a password, where the task becomes another user
+  - sshpass on the controller, if the connection logs in with a password
 notes:
-  - Hosts are reached over SSH, or are the controller itself (connection V(local)).
+  - Hosts are reached over SSH, or are the controller itself (connection V(local)). Over other connections, only sets whose source is an
+    object store can be uploaded.
 seealso:
-  - module: trainprep.features.feature_publish
+  - module: trainprep.features.feature_prepare
   - module: trainprep.features.feature_facts
 """
 
@@ -112,7 +95,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sets:
-  description: By name of the set, what was, or in check mode would be, sent.
+  description: By name of the set, what was, or in check mode would be, sent and published.
   returned: always
   type: dict
   contains:
@@ -146,6 +129,10 @@ sets:
           description: Names in the target that stay as they are although the source has another feature of that name.
           type: list
           elements: str
+        published:
+          description: Number of features that were moved into the target.
+          returned: if there was something to publish
+          type: int
   sample:
     wav2vec:
       sent: 600

@@ -33,7 +33,7 @@ _COUNTED = {"count": int, "samples": _SAMPLES}
 SET_FACTS: dict[str, Schema] = {
     "status": STATUS,
     **dict.fromkeys(("ready", "will_be_ready", "to_change", "to_upload"), bool),
-    **{name: [str] for name in ("problems", "planned", "warnings", "obstacles", "reads")},
+    **{name: [str] for name in ("problems", "warnings", "obstacles", "reads")},
     **dict.fromkeys(("features", "to_link", "to_remove", "leaks"), int),
     **{name: Maybe(str) for name in ("source", "digest", "digest_reason", "fetched_from")},
     "expected": Maybe(int),
@@ -54,13 +54,30 @@ CHANGES: dict[str, Schema] = {
     "samples": [{"action": str, "path": str, "text": str, "old": str, "new": str}],
 }
 # What the host's side of an upload returns.
-UPLOADS: dict[str, Schema] = {"sets": Each(PLAIN), "rsync": Maybe(str), "step": str, "fetch": PLAIN}
+_LEFT_OUT: dict[str, Schema] = {"samples": _SAMPLES, "warnings": [str]}
+_STAGED: dict[str, Schema] = {
+    "shown": str,
+    "busy": bool,
+    "send": str,
+    **dict.fromkeys(("send_count", "staged", "staged_bytes", "present", "elsewhere"), int),
+    "warnings": [str],
+    "receiver": Maybe({"name": str, "uid": int}),
+}
+_FETCHED: dict[str, Schema] = {
+    "shown": str,
+    "busy": bool,
+    "running": bool,
+    "exit": Maybe(int),
+    "error": str,
+    **dict.fromkeys(("send_count", "send_bytes", "staged", "staged_bytes", "files", "bytes", "features", "left_out", "present"), int),
+    **_LEFT_OUT,
+}
+TRANSFERS: dict[str, Schema] = {"python": str, "stage": Each(_STAGED), "fetch": _FETCHED, "publish": Each(CHANGES)}
 DESCRIPTIONS: dict[str, Schema] = {
     **dict.fromkeys(("groups", "damaged", "other", "links", "unreadable"), PLAIN),
     "groups_left_out": int,
     "cut_short": [str],
-    "text": LINES,
-    "report": [str],
+    "report": [LINES],
 }
 
 

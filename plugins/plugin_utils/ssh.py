@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How processes of our own reach a host: the SSH command line, set as the host's own connection is."""
+"""How processes of ours reach a host: the SSH command line, configured like the host's own connection."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +31,7 @@ class Login:
 
     @property
     def bare_host(self) -> str:
-        """The host without the brackets that an IPv6 address may stand in."""
+        """The host without the brackets of an IPv6 address."""
         return self.host[1:-1] if self.host.startswith("[") and self.host.endswith("]") else self.host
 
     @property
@@ -38,20 +40,19 @@ class Login:
         host = f"[{self.bare_host}]" if ":" in self.bare_host else self.bare_host
         return f"{self.user}@{host}" if self.user else host
 
+    @property
+    def programs(self) -> list[str]:
+        """The programs of the controller that a connection needs."""
+        return [str(self.options.get("ssh_executable") or "ssh"), *(["sshpass"] if self.password else [])]
 
-def ssh_command(login: Login, control_path: str | None = None, master: bool = False) -> list[str]:
-    """The remote shell, set as the host's own SSH connection is, but not compressing.
 
-    control_path: the socket of a connection that is to be shared; without one this is a connection of its own. master: it is made
-    by this command, for as long as that runs and others use it.
-    """
+def ssh_command(login: Login) -> list[str]:
+    """The remote shell, configured like the host's own SSH connection, but a connection of its own and not compressing."""
     options = login.options
-    words = [str(options.get("ssh_executable") or "ssh"), "-S", control_path or "none"]
-    words += ["-o", f"ControlMaster={'yes' if master else 'no'}", "-o", "ControlPersist=no"]
-    # What SSH says at this level is never a cause: banners, host keys that were added.
-    words += ["-o", "LogLevel=ERROR"]
+    # At this level SSH prints causes only, no banners and no host keys that were added.
+    words = [str(options.get("ssh_executable") or "ssh"), "-S", "none", "-o", "ControlMaster=no", "-o", "LogLevel=ERROR"]
     for key in ("ssh_args", "ssh_common_args", "ssh_extra_args"):
-        # -C is in Ansible's default arguments. Features are floats, which compressing only slows down; of a project, rsync compresses.
+        # -C is in Ansible's default arguments. Features are floats, which compression only slows down; of a project, rsync compresses.
         words += [word for word in shlex.split(str(options.get(key) or "")) if word != "-C"]
     if options.get("host_key_checking") is False:
         words += ["-o", "StrictHostKeyChecking=no"]
@@ -63,12 +64,12 @@ def ssh_command(login: Login, control_path: str | None = None, master: bool = Fa
         words += ["-o", "BatchMode=yes"]
     if options.get("timeout"):
         words += ["-o", f"ConnectTimeout={options['timeout']}"]
-    # A line that went dead is noticed after a minute, on this side.
+    # A dead connection is noticed after a minute, on this side.
     return [*words, "-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
 
 
 def login_of(connection: Any, play_context: Any, name: str) -> Login:
-    """The login that a connection of Ansible's uses. name: the host's, where no address is known."""
+    """The login of a connection of Ansible's. name: the host's, if no address is known."""
     password = None
     with contextlib.suppress(KeyError):
         password = str(connection.get_option("password") or "") or None
@@ -77,3 +78,18 @@ def login_of(connection: Any, play_context: Any, name: str) -> Login:
         return Login(host, user, {"port": play_context.port, "private_key_file": play_context.private_key_file}, password)
     option = connection.get_option
     return Login(str(option("host") or host), option("remote_user"), {name: option(name) for name in _OPTIONS}, password)
+
+
+def start(command: Sequence[str], login: Login | None, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a command that connects. sshpass gets the login's password by a descriptor: no process list or environment shows it."""
+    if login is None or login.password is None:
+        return subprocess.Popen(list(command), **options)
+    reader, writer = os.pipe()
+    try:
+        process = subprocess.Popen(["sshpass", f"-d{reader}", *command], pass_fds=(reader,), **options)
+        os.close(reader)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(writer, login.password.encode() + b"\n")
+        return process
+    finally:
+        os.close(writer)

@@ -22,7 +22,7 @@ ROOT = os.geteuid() == 0
 USER = "nobody" if ROOT else None
 NOBODY, STRANGER = 65534, 54321
 # What lies beside a target while an upload of it gathers.
-UPLOADING = (".w.incoming/", ".w.incoming.manifest", ".w.incoming.upload")
+UPLOADING = (".w.incoming/", ".w.incoming.manifest")
 OURS = ".trainprep-"  # names of our own, which the next run knows
 
 Files = Mapping[str, tuple[Any, ...]]
@@ -272,8 +272,8 @@ class Upload(Case):
 class Staging(Upload):
     """An upload that broke off: one feature is whole, one is cut off, one is missing, and rsync left a temporary file."""
 
-    name = "feature_prepare, stage"
-    module = "feature_prepare"
+    name = "feature_transfer, stage"
+    module = "feature_transfer"
     keeps = False
 
     def lay_out(self, root: Path) -> None:
@@ -286,20 +286,21 @@ class Staging(Upload):
         (root / "data" / ".w.incoming.manifest").unlink()
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {**super().arguments(root), "stage": {"w": (self.uploaded / "data" / ".w.incoming.manifest").read_text()}}
+        sources = {"w": (self.uploaded / "data" / ".w.incoming.manifest").read_text()}
+        return {**super().arguments(root), "step": "stage", "sources": sources, "connecting_uid": os.geteuid(), "streams": 0}
 
     def reached(self, root: Path) -> bool:
         _first, _second, *others = sorted(self.contents)
         incoming = root / "data" / ".w.incoming"
         return (names_in(root / "data") == sorted([*UPLOADING, *(f".w.incoming/{name}" for name in others)])
                 and stat.S_IMODE(incoming.stat().st_mode) == 0o700
-                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["stage"]["w"])  # fmt: skip
+                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["sources"]["w"])  # fmt: skip
 
 
 class FirstStaging(Staging):
     """Nothing is there yet, not even the directory above the target."""
 
-    name = "feature_prepare, stage anew"
+    name = "feature_transfer, first stage"
 
     def lay_out(self, root: Path) -> None:
         (root / "old").mkdir()
@@ -311,8 +312,11 @@ class FirstStaging(Staging):
 class Publish(Upload):
     """The target is absent: the whole directory becomes it."""
 
-    name = "feature_publish, the whole directory"
-    module = "feature_publish"
+    name = "feature_transfer, publish the whole directory"
+    module = "feature_transfer"
+
+    def arguments(self, root: Path) -> dict[str, Any]:
+        return {**super().arguments(root), "step": "publish"}
 
     def during(self, root: Path, before: Files, tally: Tally) -> None:
         super().during(root, before, tally)
@@ -325,8 +329,11 @@ class Publish(Upload):
 class PublishBeside(Upload):
     """The target holds a feature of its own, and a dangling link where an uploaded one goes."""
 
-    name = "feature_publish, beside other files"
-    module = "feature_publish"
+    name = "feature_transfer, publish next to other files"
+    module = "feature_transfer"
+
+    def arguments(self, root: Path) -> dict[str, Any]:
+        return {**super().arguments(root), "step": "publish"}
 
     def lay_out(self, root: Path) -> None:
         super().lay_out(root)
@@ -340,8 +347,8 @@ class PublishBeside(Upload):
 class Fetch(Upload):
     """rclone brings the features from a store, here a directory; what it brought is classified, then published."""
 
-    name = "feature_fetch and what follows"
-    module = "feature_fetch"
+    name = "feature_transfer, fetch and what follows"
+    module = "feature_transfer"
     keeps = False
     state = "start"
 
@@ -352,23 +359,23 @@ class Fetch(Upload):
 
     def arguments(self, root: Path) -> dict[str, Any]:
         sets = [one_set(root, source="store:")]
-        return {"sets": sets, "user": USER, "fetch": "w", "state": self.state, "environment": self.store(root)}
+        return {"sets": sets, "user": USER, "step": "fetch", "fetch": "w", "state": self.state, "environment": self.store(root)}
 
     def store(self, root: Path) -> dict[str, str]:
         return {"RCLONE_CONFIG_STORE_TYPE": "alias", "RCLONE_CONFIG_STORE_REMOTE": f"{root}/store", "RCLONE_CONFIG": "/dev/null"}
 
     def run(self, modules: Modules, root: Path) -> Ran:
-        """As the controller does it, unless the set is there already: start, look until it ends, classify, publish."""
-        plain = {"sets": [one_set(root)], "user": USER}
+        """As the controller does it, unless the set is there already: start, wait until it ends, classify, publish."""
+        plain = {"sets": [one_set(root)], "user": USER, "step": "publish"}
         if not (root / "data" / "w").exists():
-            before = {**self.arguments(root), "state": "look"}
+            before = {**self.arguments(root), "state": "wait"}
             self._until_it_ends(modules, before)
-            for state in ("start", "look", "finish"):
+            for state in ("start", "wait", "finish"):
                 arguments = {**self.arguments(root), "state": state}
-                ran = self._until_it_ends(modules, arguments) if state == "look" else modules.forked(self.module, arguments)
+                ran = self._until_it_ends(modules, arguments) if state == "wait" else modules.forked(self.module, arguments)
                 if ran.code:
                     return ran
-        return modules.forked("feature_publish", plain)
+        return modules.forked(self.module, plain)
 
     def _until_it_ends(self, modules: Modules, arguments: dict[str, Any]) -> Ran:
         end = time.monotonic() + 60

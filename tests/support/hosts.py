@@ -186,13 +186,14 @@ class Hosts:
         self._plays = 0
 
     def start(self, name_prefix: str = "host", *, without: Iterable[str] = (), args: Sequence[str] = (),
-              layout: Optional[Sequence[str]] = None, name: Optional[str] = None, systemd: bool = False) -> Host:
+              layout: Optional[Sequence[str]] = None, name: Optional[str] = None, systemd: bool = False,
+              image: Optional[str] = None) -> Host:
         """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`.
-        With ``systemd`` it is booted, and logins are logind's."""
+        With ``systemd`` it is booted, and logins are logind's. ``image``: another one than `ensure_image`."""
         name = name or f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
         _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={self.owner}",
                 "--publish", "127.0.0.1::22", *coverage_mounts(), *(SYSTEMD_OPTIONS if systemd else ()), *args,
-                ensure_systemd_image() if systemd else self.image)
+                ensure_systemd_image() if systemd else image or self.image)
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
         host = Host(name, port, self.key, self.known_hosts)
         self.started.append(host)

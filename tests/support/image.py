@@ -20,6 +20,7 @@ from typing import List, Optional
 
 INPUTS = Path(__file__).resolve().parent / "image"
 SYSTEMD_INPUTS = INPUTS.with_name("image_systemd")
+BECOME_INPUTS = INPUTS.with_name("image_become")
 PUBLIC_BASE = "debian:bookworm-slim"
 SUITE = "bookworm"
 
@@ -116,6 +117,13 @@ def ensure_systemd_image() -> str:
     base = ensure_image()
     name = f"trainprep-systemd:{_tag(SYSTEMD_INPUTS, base)}"
     return name if _quiet("docker", "image", "inspect", name) else _build(name, base, SYSTEMD_INPUTS)
+
+
+def ensure_become_image() -> str:
+    """The same with doas, fish and tcsh, and without sudo for the connecting user."""
+    base = ensure_image()
+    name = f"trainprep-become:{_tag(BECOME_INPUTS, base)}"
+    return name if _quiet("docker", "image", "inspect", name) else _build(name, base, BECOME_INPUTS)
 
 
 # Not privileged: what systemd needs to mount and to manage its cgroups.

@@ -36,7 +36,7 @@ def upload_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def publish_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    return {"trainprep.features.feature_publish": {"sets": [one], **more}, "become": True, "ignore_errors": True}
+    return {"trainprep.features.feature_transfer": {"sets": [one], "step": "publish", **more}, "become": True, "ignore_errors": True}
 
 
 class Background:

@@ -17,7 +17,7 @@ from tests.support.hosts import REPOSITORY, SUPPORT
 # In the order of a job: what one leaves is what the next is about.
 ORDER = [
     "feature_facts", "feature_report", "feature_prepare", "feature_links", "feature_access", "feature_upload",
-    "feature_publish", "feature_fetch", "feature_files_info", "training_project", "training_run", "training_follow", "training_info",
+    "feature_transfer", "feature_files_info", "training_project", "training_run", "training_follow", "training_info",
     "training_health",
 ]  # fmt: skip
 MODULES = {path.stem: path for path in (REPOSITORY / "plugins/modules").glob("*.py")}

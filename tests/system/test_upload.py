@@ -78,7 +78,7 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
 def test_only_sets_that_are_named_can_be_published(ssh_host, play, source):
     one = feature_set(source, "/data/none")
     result = play(ssh_host, [{"hosts": "all", "gather_facts": False, "tasks": [publish_task(one, names=["other"])]}])
-    told = result.results(ssh_host, "trainprep.features.feature_publish")[0]["result"]
+    told = result.results(ssh_host, "trainprep.features.feature_transfer")[0]["result"]
     assert "names has 'other', which is none of the sets" in told["msg"]
 
 
@@ -200,7 +200,8 @@ def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, 
         (feature_set(good, "/few/wav"), {}, "free inodes, the upload needs"),
         (feature_set(good, "/fixed/wav"), {}, "is mounted read-only"),
         (feature_set(good), {"rsync_opts": ["--delete"]}, "'--delete' would change what is uploaded"),
-        (feature_set(good), {"rsync_opts": "--bwlimit=1"}, "must be a list"),
+        (feature_set(good), {"rsync_opts": "bwlimit=1"}, "rsync_opts: 'bwlimit=1' is not an option"),
+        (feature_set(good), {"wait": "soon"}, "'wait' is of type str"),
         (feature_set(good), {"sauce": 1}, "has no option 'sauce'"),
         (feature_set(good), {"user": "nobody-here"}, "nobody-here"),
     ]  # fmt: skip
@@ -234,7 +235,7 @@ def test_a_source_that_changes_meanwhile_is_never_published(start_host, play, tm
     write_wav2vec(swap, seed="another", frames=200)
     shell = tmp_path / "bin" / "ssh"
     shell.parent.mkdir()
-    shell.write_text(f'#!/bin/sh\ncase "$*" in *.incoming*) cp {swap} {victim};; esac\nexec {shutil.which("ssh")} "$@"\n')
+    shell.write_text(f'#!/bin/sh\ncase "$*" in *--server*) cp {swap} {victim};; esac\nexec {shutil.which("ssh")} "$@"\n')
     shell.chmod(0o755)
     task = {**upload_task(one), "vars": {"ansible_ssh_executable": str(shell)}}
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [task, publish_task(one)]}])

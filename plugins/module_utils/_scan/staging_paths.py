@@ -22,11 +22,6 @@ def manifest_path(target: str) -> str:
     return _near(target, "incoming.manifest")
 
 
-def upload_path(target: str) -> str:
-    """The mark that says for which upload the staging directory was prepared last."""
-    return _near(target, "incoming.upload")
-
-
 def _near(target: str, suffix: str) -> str:
     real = os.path.realpath(target) if os.path.islink(target) else target.rstrip("/") or "/"
     parent = real if mounts.is_mount_point(real) else os.path.dirname(real)

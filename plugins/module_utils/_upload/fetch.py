@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -36,6 +37,7 @@ from .staging import (
 )
 
 _PARTIAL = ".partial"
+_TICK = 0.2  # seconds between two inspections of a running fetch
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,18 @@ def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) ->
     remove_manifest(target)
 
 
-def inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone) -> Fetched:
-    """How far the fetch is, from rclone's own log. feature_set: resolved."""
+def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone, patience: float) -> Fetched:
+    """Return how far the fetch is once it has ended, or after so many seconds. feature_set: resolved."""
+    end = time.monotonic() + patience
+    while True:
+        found = _inspect_fetch(feature_set, account, rclone)
+        if not found.running or time.monotonic() >= end:
+            return found
+        time.sleep(_TICK)
+
+
+def _inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone) -> Fetched:
+    """How far the fetch is, from rclone's own log."""
     found = Fetched()
     fd = open_existing(staging_paths.staging_path(feature_set.target), account)
     if fd is None:

@@ -151,14 +151,14 @@ def publish_sets(
     check_mode: bool,
     wait: float = LOCK_SECONDS,
 ) -> Dict[str, Any]:
-    """The result of feature_publish: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
+    """The result of a publication: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
 
     names: of the sets to publish, None for all. done: is filled as it goes, so that what was done before a FeatureError is told too.
     """
     unknown = sorted(set(names or ()) - {one.name for one in sets})
     if unknown:
         raise errors.FeatureError(
-            f"feature_publish: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
+            f"feature_transfer: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
         )
     diff: List[Dict[str, str]] = []
     for one in sets:

@@ -100,7 +100,7 @@ def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
         f' --use-json-log --log-file {FETCH_DIR}/log {" ".join(_PATIENCE)} </dev/null >/dev/null 2>&1;'
         f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
     )
-    command = ["/bin/sh", "-c", script, "feature_fetch", rclone.program, rclone.source]
+    command = ["/bin/sh", "-c", script, "feature_upload", rclone.program, rclone.source]
     programs.start_program(command, rclone.environment, f"/proc/self/fd/{fd}", keep=(fd,))
 
 

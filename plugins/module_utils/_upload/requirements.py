@@ -16,11 +16,8 @@ from .._apply import rename
 from .._spec import sets
 from .._system import accounts, capabilities, mounts, paths, programs
 
-# What the receiving side needs beside Python: (command, Debian's and Red Hat's package).
-TOOLS = (("rsync", "rsync"), ("flock", "util-linux"))
-# And where root has to step down to the training user for it.
-STEP_DOWN = ("setpriv", "util-linux")
-
+# What the receiving side needs besides Python: (command, Debian's and Red Hat's package).
+TOOLS = (("rsync", "rsync"),)
 
 _FROM, _TO = paths.OURS + "from", paths.OURS + "to"
 

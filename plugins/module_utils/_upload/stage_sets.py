@@ -8,31 +8,52 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+import sys
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, capabilities, owners, paths
-from . import requirements, staging
+from . import receiver, requirements, staging
 
 
 def stage_sets(
-    sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], check_mode: bool
+    sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], connecting_uid: Optional[int], streams: int
 ) -> Dict[str, Any]:
-    """What an upload has to know: C(changed); by set name where it gathers and what has to be sent there; the host's C(rsync).
+    """Return C(changed), the connecting user's C(python), and by set (C(stage)) what has to be sent and where a receiver waits for it.
 
-    manifests: by name of the set, what its source holds, packed. FeatureError with what stands in the way.
+    manifests: by name of the set, what its source holds, packed. connecting_uid: who sends, in so many streams; without one this only
+    plans. FeatureError if the upload cannot work.
     """
     requirements.check_tools()
-    found = _prepare(sets, account, manifests, stage=False) if check_mode or len(manifests) > 1 else {}
-    if not check_mode and not any(one["busy"] for one in found.values()):
-        found = _prepare(sets, account, manifests, stage=True)
-    changed = any(one.pop("changed") for one in found.values())
-    return {"changed": changed, "sets": found, "rsync": shutil.which("rsync", path=requirements.search_path())}
+    planned = _prepare(sets, account, manifests) if connecting_uid is None or len(manifests) > 1 else {}
+    if connecting_uid is None or _is_busy(planned):
+        return _answer(planned)
+    rsync = shutil.which("rsync", path=requirements.search_path()) or "rsync"
+    terms = receiver.Terms(connecting_uid, streams, rsync, receiver.make_pulse())
+    try:
+        staged = _prepare(sets, account, manifests, terms)
+    except BaseException:
+        receiver.stop(terms.pulse)
+        raise
+    if _is_busy(staged):
+        receiver.stop(terms.pulse)
+    return _answer(staged)
 
 
-def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], stage: bool) -> Dict[str, Any]:
+def _is_busy(found: Mapping[str, Any]) -> bool:
+    return any(one["busy"] for one in found.values())
+
+
+def _answer(found: Dict[str, Any]) -> Dict[str, Any]:
+    changes = [one.pop("changed") for one in found.values()]
+    return {"changed": any(changes), "python": sys.executable, "stage": found}
+
+
+def _prepare(
+    sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], terms: Optional[receiver.Terms] = None
+) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     claimed: Dict[str, str] = {}
     rooms: Tuple[requirements.Room, ...] = ()
@@ -42,12 +63,10 @@ def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: M
         manifest = unpack_manifest(manifests[one.name])
         beside = os.path.dirname(staging_paths.staging_path(one.target))
         writer = capabilities.choose_writer(beside, account, requirements.needs_of(one.target))
-        if writer.uid != os.geteuid():
-            requirements.check_tools([requirements.STEP_DOWN])
         with staging.told(staging_paths.staging_path(one.target)):
             request = staging.Request(one, sets, account, manifest, claimed, rooms)
-            prepared: staging.Prepared = owners.as_owner(writer, staging.prepare_upload, request, stage)
-        found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest), "step_down": _step_down(writer)}
+            prepared: staging.Prepared = owners.as_owner(writer, staging.prepare_upload, request, terms is not None, terms)
+        found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
             for name, wanted in prepared.plan.wanted.items():
@@ -55,22 +74,13 @@ def _prepare(sets: Sequence[FeatureSet], account: accounts.Account, manifests: M
     return found
 
 
-def _step_down(writer: accounts.Account) -> List[str]:
-    """What goes before a command of root's so that it runs as the user who may write there."""
-    if writer.uid == os.geteuid():
-        return []
-    setpriv = shutil.which(requirements.STEP_DOWN[0], path=requirements.search_path()) or requirements.STEP_DOWN[0]
-    return [setpriv, f"--reuid={writer.uid}", f"--regid={writer.gid}", f"--groups={','.join(map(str, writer.groups))}", "--"]
-
-
 def _as_dict(prepared: staging.Prepared) -> Dict[str, Any]:
+    address = prepared.receiver
     return {
-        "staging": prepared.staging,
         "shown": paths.display(prepared.staging),
-        "key": ":".join(str(number) for number in prepared.key or ()),
-        "upload": prepared.upload,
         "busy": prepared.plan is None,
         "changed": prepared.changed,
+        "receiver": None if address is None else {"name": address.name, "uid": address.uid},
     }
 
 

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
 
@@ -25,6 +24,7 @@ from .._spec.sets import FeatureSet
 from .._system import accounts, paths, refusals
 from . import present_elsewhere, requirements
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
+from .receiver import Address, Terms, start_receiver
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0
@@ -52,14 +52,13 @@ class Request:
 class Prepared:
     """What a host answers. C(plan): None where another upload or publication holds the staging directory.
 
-    C(key): (st_dev, st_ino) of that directory, None where it was not made. C(upload): what marks it as prepared for this upload.
+    C(receiver): where the files are to be sent, None if there is nothing to send or this was only planned.
     """
 
     staging: str
     plan: Optional[UploadPlan] = None
     room: Optional[requirements.Room] = None
-    key: Optional[paths.InodeKey] = None
-    upload: str = ""
+    receiver: Optional[Address] = None
     changed: bool = False
 
 
@@ -74,8 +73,8 @@ def told(staging: str) -> Iterator[None]:
         raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {refusals.advice(error)}") from None
 
 
-def prepare_upload(request: Request, stage: bool) -> Prepared:
-    """Plans the upload and, with C(stage), makes its staging directory ready. FeatureError with what stands in the way."""
+def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None) -> Prepared:
+    """Plan the upload and, with C(stage), make its staging directory ready and start its receiver. FeatureError if that cannot work."""
     requirements.check_mount(request.feature_set)
     target = request.feature_set.target
     staging = staging_paths.staging_path(target)
@@ -88,7 +87,7 @@ def prepare_upload(request: Request, stage: bool) -> Prepared:
         requirements.check_room([*request.rooms, room])
         if not stage or not plan.wanted:
             return Prepared(staging, plan, room)
-        return _stage(request, staging, fd, plan, room)
+        return _stage(request, staging, fd, plan, room, terms)
 
 
 def _missing(request: Request, staging: str) -> Missing:
@@ -134,7 +133,9 @@ def _inspect_staged(request: Request, staging: str, fd: Optional[int], missing: 
     return StagedContent(staging, listing, whole, ours)
 
 
-def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: requirements.Room) -> Prepared:
+def _stage(
+    request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: requirements.Room, terms: Optional[Terms]
+) -> Prepared:
     target = request.feature_set.target
     with contextlib.ExitStack() as stack:
         changed = fd is None
@@ -150,9 +151,7 @@ def _stage(request: Request, staging: str, fd: Optional[int], plan: UploadPlan, 
         for folder in sorted({os.path.dirname(name) for name in plan.wanted} - {""}):
             make_folders(fd, folder)
         changed = write_manifest(target, plan.wanted) or changed
-        upload = secrets.token_hex(8)
-        write_beside(staging_paths.upload_path(target), upload)
-        return Prepared(staging, plan, room, paths.key_of(os.fstat(fd)), upload, changed)
+        return Prepared(staging, plan, room, start_receiver(fd, terms) if terms and terms.streams and plan.send else None, changed)
 
 
 def _remove_empty(staging: str) -> None:
@@ -289,8 +288,8 @@ def write_beside(path: str, text: str) -> None:
 def remove_manifest(target: str) -> bool:
     """Removes what lies beside a staging directory, the manifest last; whether there was something to remove."""
     removed = False
-    upload, manifest = staging_paths.upload_path(target), staging_paths.manifest_path(target)
-    for path in (upload + _NEW, upload, manifest + _NEW, manifest):
+    manifest = staging_paths.manifest_path(target)
+    for path in (manifest + _NEW, manifest):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
             removed = True

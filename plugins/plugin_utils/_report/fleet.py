@@ -37,7 +37,7 @@ STEP_OF = {
     PREFIX + "feature_links": "links",
     PREFIX + "feature_access": "access",
     PREFIX + "feature_upload": "upload",
-    PREFIX + "feature_publish": "publish",
+    PREFIX + "feature_transfer": "publish",
 }
 ACTIONS = frozenset((LOOKS, PREPARES, REPORTS, *STEP_OF))
 # Tasks that only state a decision: if one fails, nothing broke.

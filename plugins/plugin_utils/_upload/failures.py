@@ -11,11 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import named
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    BUSY,
-    BUSY_WORD,
-    REPLACED_WORD,
-)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import IMPOSTOR, REFUSED
 
 
 @dataclass(frozen=True)
@@ -28,19 +24,18 @@ class Where:
     options: Sequence[str] = ()
 
 
-# In this order. Each: what stderr says (a regular expression), and the sentence; {line} is the line that says so, {become} what the
-# task's become is called.
+_GONE = (
+    "{host}: the process that receives the upload into {staging} has ended: run again, it goes on from there; if it ends again, the"
+    " become method ends all processes of its session (machinectl, or KillUserProcesses in logind.conf): use another one"
+)
+
+# In this order. Each: what stderr says (a regular expression), and the message; {line} is the line that says so.
 _CAUSES = (
-    (re.escape(BUSY_WORD), "another upload is writing into {staging}: wait until it ends, then run again"),
-    (re.escape(REPLACED_WORD), "{staging} was removed or replaced while the upload began: run again"),
+    (r"ConnectionRefusedError|ConnectionResetError|BrokenPipeError|" + re.escape(IMPOSTOR), _GONE),
+    (re.escape(REFUSED), "{options}: the host's side does not accept an option ({line}): leave it out"),
     (r"No space left on device", "the disk of {staging} is full: make room there and run again, it goes on from here"),
     (r"Disk quota exceeded", "the disk quota for {staging} is used up: make room there and run again, it goes on from here"),
     (r"Read-only file system", "the disk of {staging} is mounted read-only: mount it writable and run again"),
-    (r"must have a tty", "{host}: sudo demands a terminal there (requiretty in sudoers), which rsync does not have: take"
-                         " requiretty out of sudoers for {user}, or set {become}: false"),
-    (r"a password is required", "{host}: sudo asks for a password, which rsync cannot give: allow the connecting user to use"
-                                " sudo without one"),
-    (r"^sudo: ", "{host}: sudo refuses to start the upload's rsync ({line}): correct sudoers there"),
     (r"Host key verification failed", "{host}: its SSH host key is not known or has changed: add it to known_hosts"),
     (r"Permission denied \(", "{host}: SSH refused the login of the upload's rsync: it needs a key, or sshpass and a password"),
     (r"sshpass: ", "{host}: SSH refused the password of the upload's rsync ({line}): correct ansible_password, or log in by key"),
@@ -53,10 +48,11 @@ _CAUSES = (
     (r"send_files failed to open", "a file of the source cannot be read: make all of it readable, on the controller"),
     (r"unknown option|unrecognized option",
      "an rsync is too old for an option of the upload ({line}): use rsync 3.1 or later on both sides"),
-    (r"error while loading shared libraries|cannot execute|Exec format error|symbol lookup error|Segmentation fault|"
+    (r"error while loading shared libraries|Exec format error|symbol lookup error|Segmentation fault|"
      r"Illegal instruction", "rsync on {host} cannot be started ({line}): install the package rsync there anew"),
-    (r"command not found|: not found|\(code 127\)|\(code 126\)", "rsync on {host} cannot be started ({line}): install the package"
-                                                                 " rsync there"),
+    (r"command not found|: not found|Unknown command|cannot execute|^\w*sh: .*(Permission denied|No such file)|\(code 127\)|\(code 126\)",
+     "the host's side of the upload cannot be started on {host} ({line}): install rsync there, and set ansible_python_interpreter to"
+     " a Python that the connecting user may run"),
     (r"(failed to set|set_acl|chown|chgrp).*(Operation not permitted|not supported)",
      "the file system of {staging} refuses what an upload needs ({line}): choose a target on another file system"),
 )  # fmt: skip
@@ -65,7 +61,9 @@ _CAUSES = (
 _BROKEN = (10, 11, 12, 19, 20, 30, 35, 255)
 
 # Who speaks in a line of stderr that can be a cause. Everything else is chatter: banners, what shells print, lectures.
-_SPEAKERS = re.compile(r"(rsync|ssh|sudo|sshpass|bash|sh|dash|zsh|/bin/\w+|flock|kex_\w+|client_loop|Connection|Timeout)\b.*?[:\s]")
+_SPEAKERS = re.compile(
+    r"(rsync|ssh|sshpass|\w*sh|/bin/\w+|feature_upload|kex_\w+|client_loop|Connection|Timeout)\b.*?[:\s]"
+)
 _NO_CAUSE = re.compile(
     r"rsync error:|rsync: connection unexpectedly closed|.*Permanently added|rsync: \[\w+\] (read error|write error).*Broken pipe"
 )
@@ -77,13 +75,11 @@ def explain(code: int, stderr: str, where: Where) -> str:
         if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", stderr):
             return f"{named('rsync_opts')}: rsync has no option '{option}': correct it, or leave it out"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = {"host": where.host, "user": where.user, "staging": where.staging, "become": named("become")}
+    told = {"host": where.host, "user": where.user, "staging": where.staging, "options": named("rsync_opts")}
     for pattern, sentence in _CAUSES:
         for line in lines:
             if re.search(pattern, line):
                 return sentence.format(line=line[:160], **told)
-    if code == BUSY:
-        return _CAUSES[0][1].format(line="", **told)
     line = cause(lines)
     why = f" ({line[:160]})" if line else ""
     if code in _BROKEN or code < 0 or code > 128:

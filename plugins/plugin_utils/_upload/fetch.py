@@ -2,84 +2,67 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's side of a fetch: the host's rclone is started, watched, and its catch classified."""
+"""The controller's side of a fetch: the host's rclone is started and watched, and what it brought is classified."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
-    Board,
-    Progress,
-    Show,
-    clock,
-)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import Board, Progress, clock
 
-# Seconds between two looks at a host that fetches.
-_EVERY = 2.0
-
-# (state) -> the answer of feature_fetch; FeatureError where it fails.
-Ask = Callable[[str], dict[str, Any]]
+# How long the host waits for the end of a fetch before it answers, in seconds: twice as long each time, up to the second.
+_PATIENCE = (2.0, 30.0)
 
 
-def start(ask: Ask, host: str, wait: float, show: Show) -> dict[str, Any]:
-    """Starts the fetch; waits where another one of the set is running."""
-    end = time.monotonic() + wait
-    told = False
-    while True:
-        started = ask("start")
-        if not started["busy"]:
-            return started
-        if not told:
-            show(f"{host}: another upload is writing into {started['shown']}, waiting for it", False)
-            told = True
-        if time.monotonic() >= end:
-            raise FeatureError(
-                f"{host}: {started['shown']} is still being written by another upload (waited {wait:.0f} s for it):"
-                " wait until it ends, then run again"
-            )
-        time.sleep(min(3.0, wait))
-
-
-def watch(ask: Ask, host: str, set_name: str, started: dict[str, Any], board_directory: Path, show: Show) -> dict[str, Any]:
-    """Shows the progress until rclone has ended, and returns what has arrived, as the task reports it."""
+def fetch_set(
+    host: Host, one: FeatureSet, environment: Mapping[str, str], check_mode: bool, board_directory: Path
+) -> dict[str, Any]:
+    """Have the host fetch a set from an object store; the task's result for it. environment: the controller's."""
+    store = parse_store(str(one.source))
+    settings = settings_of(store, environment) if store else {}
+    started = host.start_fetch(one.name, settings)
+    count, volume, there = started["send_count"], started["send_bytes"], started["staged"]
+    done: dict[str, Any] = {
+        "sent": count, "sent_bytes": volume, "resumed": there, "present": 0, "left_out": 0, "seconds": 0.0, "samples": [], "warnings": [],
+    }  # fmt: skip
+    if check_mode:
+        host.show(f"{host.name}: {one.name}: would fetch {count:,} files, {size(volume)}, to {one.target}", False)
+        return done
     began = time.monotonic()
-    there, there_bytes = started["staged"], started["staged_bytes"]
-    progress = Progress(
-        host, set_name, there + started["send_count"], there_bytes + started["send_bytes"], there, there_bytes
+    there_bytes = started["staged_bytes"]
+    board = Board(board_directory, host.show)
+    _watch(host, one.name, Progress(host.name, one.name, there + count, there_bytes + volume, there, there_bytes), board)
+    seconds = time.monotonic() - began
+    rate = size(volume / max(seconds, 0.001))
+    board.finish(
+        Progress(host.name, one.name, 0, 0),
+        f"{host.name}: {one.name}: {count:,} files, {size(volume)} fetched in {clock(seconds)} ({rate}/s)",
     )
-    board = Board(board_directory, show)
+    classified = host.step("fetch", fetch=one.name, state="finish")["fetch"]
+    done.update({name: classified[name] for name in ("present", "left_out", "samples", "warnings")}, seconds=round(seconds, 1))
+    return done
+
+
+def _watch(host: Host, name: str, progress: Progress, board: Board) -> None:
+    """Show the progress until rclone has ended; FeatureError if it failed."""
+    there, there_bytes, began = progress.files, progress.bytes, time.monotonic()
+    patience, most = _PATIENCE
     while True:
-        found = ask("look")
-        progress.files, progress.bytes = there + found["files"], there_bytes + found["bytes"]
-        progress.updated = time.time()
+        found = host.step("fetch", fetch=name, state="wait", patience=patience)["fetch"]
+        progress.files, progress.bytes, progress.updated = there + found["files"], there_bytes + found["bytes"], time.time()
         progress.rate = found["bytes"] / max(time.monotonic() - began, 0.001)
         if not found["running"]:
             break
         board.update(progress)
-        time.sleep(_EVERY)
-    seconds = time.monotonic() - began
+        patience = min(2 * patience, most)
     if found["exit"] != 0:
         board.finish(progress, "")
-        raise FeatureError(f"{host}: {found['error']}")
-    board.finish(
-        progress,
-        f"{host}: {set_name}: {started['send_count']:,} files, {size(started['send_bytes'])} fetched in {clock(seconds)}"
-        f" ({size(started['send_bytes'] / max(seconds, 0.001))}/s)",
-    )
-    classified = ask("finish")
-    return {
-        "sent": started["send_count"],
-        "sent_bytes": started["send_bytes"],
-        "resumed": there,
-        "present": classified["present"],
-        "left_out": classified["left_out"],
-        "seconds": round(seconds, 1),
-        "samples": classified["samples"],
-        "warnings": classified["warnings"],
-    }
+        raise FeatureError(f"{host.name}: {found['error']}")

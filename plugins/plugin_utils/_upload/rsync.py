@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command lines of an upload's rsync. Pure."""
+"""The command lines of an upload's rsync, and of what it runs on the host. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-
-# Exit codes of the receiving side, which no rsync uses.
-BUSY, REPLACED = 75, 76
-BUSY_WORD, REPLACED_WORD = "feature_upload: busy", "feature_upload: replaced"
-# What it says when all has been written where it should be.
-ARRIVED_WORD = "feature_upload: arrived"
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
 # What the log says of each file that was sent: what changed, bytes on the line, its length.
 LOG_FORMAT = "sent %i %b %l"
@@ -74,7 +69,7 @@ def check_options(options: Sequence[Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class Sending:
-    """What one rsync sends. C(files): the NUL-separated list of paths below the source; C(tree): keep their folders."""
+    """What one rsync sends. C(files): the NUL-separated list of paths below the source; C(tree): whether to keep their folders."""
 
     source: str
     files: str
@@ -84,21 +79,51 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class Receiving:
-    """Where it gathers. C(key): st_dev:st_ino of the staging directory; C(upload): who prepared it last.
+class Receiver:
+    """A process of the host that starts its rsyncs (see module_utils/_upload/receiver.py).
 
-    C(become): what goes before a command there, so that it runs as the user who writes.
+    C(python): the interpreter that the connecting user runs the connector with; C(name), C(uid): where it listens, and as whom.
     """
 
-    rsync: str
-    staging: str
-    key: str
-    upload: str
-    become: Sequence[str] = ()
+    python: str
+    name: str
+    uid: int
+
+
+# Run by the login shell, whichever that is (bash, fish, csh, ...): one line, without single quotes, exclamation marks and backslashes.
+_CONNECTOR = (
+    "import array,socket,struct,sys;"
+    "s=socket.socket(socket.AF_UNIX);"
+    "s.connect(chr(0)+sys.argv[1]);"
+    'u=struct.unpack("3i",s.getsockopt(socket.SOL_SOCKET,socket.SO_PEERCRED,12))[1];'
+    'u==int(sys.argv[2]) or sys.exit("feature_upload: another receiver");'
+    "s.sendmsg([chr(0).join(sys.argv[3:]).encode()],"
+    '[(socket.SOL_SOCKET,socket.SCM_RIGHTS,array.array("i",[0,1,2]))]);'
+    "c=s.recv(1);"
+    'c==bytes(1) and print("feature_upload: arrived",file=sys.stderr);'
+    "sys.exit(c[0] if c else 12)"
+)
+ARRIVED, IMPOSTOR, REFUSED = "feature_upload: arrived", "feature_upload: another receiver", "feature_upload: refuses"
+
+_PYTHON = re.compile(r"/[\w./+@-]+")
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+def connector_words(receiver: Receiver) -> list[str]:
+    """What runs on the host as the connecting user in place of rsync, which appends its arguments.
+
+    It hands its standard streams to the receiver, and says at the end that all has arrived: that is believed before an exit code.
+    """
+    if not (_PYTHON.fullmatch(receiver.python) and _NAME.fullmatch(receiver.name)):
+        raise FeatureError(
+            f"the host's answer is not understood ('{receiver.python[:80]}' is no interpreter that a command line can name): set"
+            " ansible_python_interpreter"
+        )
+    return [receiver.python, "-ISc", _CONNECTOR, receiver.name, str(receiver.uid)]
 
 
 def rsync_options(sending: Sending) -> list[str]:
-    """The options of an upload."""
+    """The options of an upload's rsync."""
     return [
         "--times",
         "--omit-dir-times",
@@ -119,52 +144,23 @@ def rsync_options(sending: Sending) -> list[str]:
     ]
 
 
-def send_over_ssh(sending: Sending, receiving: Receiving, address: str, ssh: Sequence[str]) -> list[str]:
-    """The controller's rsync, which starts the host's. address: C(user@host)."""
+def send_command(options: Sequence[str], source: str, receiver: Receiver, login: Login | None) -> list[str]:
+    """The controller's rsync, which starts the host's by the connector. login: None if the host is this machine."""
+    # Without SSH the remote shell is one that drops the host's name, so that both ways are one.
+    shell = ssh_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
     return [
         "rsync",
-        *rsync_options(sending),
-        f"--rsh={shlex.join(ssh)}",
-        f"--rsync-path={shlex.join(receiver_command(receiving))}",
-        f"{sending.source}/",
-        f"{address}:./",
+        *options,
+        f"--rsh={shlex.join(shell)}",
+        f"--rsync-path={shlex.join(connector_words(receiver))}",
+        f"{source}/",
+        f"{login.rsync_address if login else 'localhost'}:./",
     ]
-
-
-def send_on_this_machine(sending: Sending, receiving: Receiving) -> list[str]:
-    """One rsync that is both sides: it starts in the staging directory, holding the lock."""
-    neutral = ["env", *(word for name in VARIABLES for word in ("-u", name))]
-    return [*neutral, *receiver_command(receiving), *rsync_options(sending), f"{sending.source}/", "/proc/self/cwd/"]
 
 
 def files_list(paths: Sequence[bytes]) -> bytes:
     """What C(--files-from) reads. With ./ in front no name is taken for a comment or an option."""
     return b"".join(b"./" + path + b"\0" for path in paths)
-
-
-def receiver_command(receiving: Receiving) -> list[str]:
-    """What runs on the receiving side, to which rsync appends its arguments.
-
-    It enters the staging directory and makes sure that it is the one that was prepared, so that nobody who may rename it can
-    lead a privileged rsync elsewhere. Then it takes the lock, shared with the other receivers of its upload, on a
-    descriptor that rsync inherits and holds as long as it lives, also when its connection has gone; and only then
-    compares the upload: whoever prepared the directory since has it to himself. At the end it says that all has arrived, which
-    is believed before an exit code: nobody else than the right directory's receiver can have said so.
-    """
-    name = upload_name(receiving.staging)
-    script = (
-        f'cd -- "$1" && [ "$(stat -c %d:%i .)" = "$2" ] || {{ echo "{REPLACED_WORD}" >&2; exit {REPLACED}; }}; '
-        f'exec 9<.; flock -s -n -E {BUSY} 9; '
-        f'[ $? -ne {BUSY} ] && [ "$(cat -- "../$3")" = "$4" ] || {{ echo "{BUSY_WORD}" >&2; exit {BUSY}; }}; '
-        f'shift 4; umask 022; {shlex.quote(receiving.rsync)} "$@" && echo "{ARRIVED_WORD}" >&2'
-    )
-    words = ["/bin/sh", "-c", script, "feature_upload", receiving.staging, receiving.key, name, receiving.upload]
-    return [*receiving.become, *words]
-
-
-def upload_name(staging: str) -> str:
-    """The file beside a staging directory that says which upload it was prepared for."""
-    return staging.rstrip("/").rpartition("/")[2] + ".upload"
 
 
 def share_out(sizes: Sequence[int], streams: int) -> list[list[int]]:

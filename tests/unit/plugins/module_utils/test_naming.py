@@ -64,8 +64,8 @@ SENTENCES = [
     (lambda: said_by(other_user), DEPLOY, "set prepare_features_user and deploy_training_user to one account"),
     (lambda: said_by(check_streams, 0), ALONE, "streams: '0' is not a number of connections"),
     (lambda: said_by(check_streams, 0), PREPARE, "prepare_features_upload_streams: '0' is not a number of connections"),
-    (lambda: explain(1, "sudo: sorry, you must have a tty", Where("h", "u", "/s")), ALONE, "or set become: false"),
-    (lambda: explain(1, "sudo: sorry, you must have a tty", Where("h", "u", "/s")), PREPARE, "or set prepare_features_become: false"),
+    (lambda: explain(12, "feature_upload: refuses -l", Where("h", "u", "/s")), ALONE, "rsync_opts: the host's side does not accept"),
+    (lambda: explain(12, "feature_upload: refuses -l", Where("h", "u", "/s")), PREPARE, "prepare_features_rsync_opts: the host's side"),
 ]
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import Receiving, Sending, send_over_ssh
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import Receiver, send_command
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
 OPTIONS = {
@@ -27,8 +27,7 @@ def test_ssh_is_set_as_the_connection_is_but_without_compression_and_sharing():
     assert "ProxyCommand=ssh -W %h:%p -q bastion" in words and "Port=2222" in words
     assert 'IdentityFile="/home/me/my key"' in words
     assert not any("StrictHostKeyChecking" in word for word in words)
-    words = ssh_command(Login("h", "me", {**OPTIONS, "host_key_checking": False}, "secret"), "/run/socket")
-    assert words[1:3] == ["-S", "/run/socket"]
+    words = ssh_command(Login("h", "me", {**OPTIONS, "host_key_checking": False}, "secret"))
     assert "StrictHostKeyChecking=no" in words and "BatchMode=yes" not in words
 
 
@@ -46,7 +45,7 @@ def test_ssh_is_set_as_the_connection_is_but_without_compression_and_sharing():
 def test_an_address_is_put_into_brackets_once(host, user, address, bare):
     login = Login(host, user, {})
     assert (login.rsync_address, login.bare_host) == (address, bare)
-    command = send_over_ssh(Sending("/src", "f", "l", False), Receiving("rsync", "/data/.x", "1:2", "u"), address, ["ssh"])
+    command = send_command(["--times"], "/src", Receiver("/usr/bin/python3", "0" * 32, 0), login)
     assert command[-2:] == ["/src/", f"{address}:./"]
 
 

@@ -5,97 +5,33 @@
 
 from __future__ import annotations
 
+import os
 import random
-import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, cause, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.line_check import (
-    Line,
-    check_line,
-    inspect_line,
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
+    Answer,
+    ConnectionCheck,
+    check_controller,
+    check_noise,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, cause, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    BUSY,
-    REPLACED,
-    Receiving,
     check_streams,
     choose_streams,
-    receiver_command,
     share_out,
-    upload_name,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import (
     Ended,
     first_failure,
     run_streams,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, start
 
 WHERE = Where("web1", "ubuntu", "/data/.x")
-
-
-class TestReceiver:
-    """The receiving side's command, run by a shell as sshd would."""
-
-    @staticmethod
-    def run(staging: Path, key: str | None = None, upload: str = "abc") -> subprocess.CompletedProcess[str]:
-        info = staging.stat()
-        program = staging.parent / "rsync"
-        program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; pwd; flock -n . true && echo free || echo locked\n')
-        program.chmod(0o755)
-        (staging.parent / upload_name(str(staging))).write_text("abc")
-        receiving = Receiving(str(program), str(staging), key or f"{info.st_dev}:{info.st_ino}", upload)
-        command = shlex.join(receiver_command(receiving))
-        return subprocess.run(["/bin/sh", "-c", f"{command} --server -e.x . ./"], text=True, capture_output=True, check=False)
-
-    def test_it_works_in_the_directory_and_holds_its_lock(self, tmp_path):
-        staging = tmp_path / "it's a \"place\" $HOME ${HOME} \\0044 \\"
-        staging.mkdir()
-        done = self.run(staging)
-        assert done.stdout.splitlines() == ["--server", "-e.x", ".", "./", str(staging), "locked"], done.stderr
-        assert (done.returncode, done.stderr) == (0, "feature_upload: arrived\n")
-
-    def test_a_receiver_that_fails_says_nothing_of_having_arrived(self, tmp_path):
-        staging = tmp_path / "staging"
-        staging.mkdir()
-        (tmp_path / "staging.upload").write_text("abc")
-        info = staging.stat()
-        command = receiver_command(Receiving("/bin/false", str(staging), f"{info.st_dev}:{info.st_ino}", "abc"))
-        done = subprocess.run(command, capture_output=True, check=False)
-        assert (done.returncode, done.stderr) == (1, b"")
-
-    def test_another_directory_under_that_name_is_refused(self, tmp_path):
-        (tmp_path / "staging").mkdir()
-        done = self.run(tmp_path / "staging", "1:2")
-        assert done.returncode == REPLACED
-        assert "was removed or replaced" in explain(done.returncode, done.stderr, WHERE)
-
-    @pytest.mark.parametrize(("how", "free"), [("--exclusive", False), ("--shared", True)])
-    def test_only_receivers_share_the_lock(self, tmp_path, how, free):
-        staging = tmp_path / "staging"
-        staging.mkdir()
-        command = ["flock", how, str(staging), "sh", "-c", "echo ready; exec cat"]
-        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            assert holder.stdout.readline() == b"ready\n"
-            done = self.run(staging)
-        finally:
-            holder.stdin.close()
-            holder.wait()
-        assert (done.returncode == 0) is free
-        if not free:
-            assert done.returncode == BUSY
-            assert "another upload is writing into /data/.x" in explain(12, done.stderr, WHERE)
-        assert self.run(staging).returncode == 0
-
-    def test_a_receiver_of_an_upload_that_was_overtaken_does_not_write(self, tmp_path):
-        (tmp_path / "staging").mkdir()
-        done = self.run(tmp_path / "staging", upload="older")
-        assert (done.returncode, done.stdout) == (BUSY, "")
 
 
 def test_an_option_of_the_users_that_rsync_does_not_know_is_named():
@@ -116,14 +52,15 @@ CODE12 = "rsync error: error in rsync protocol data stream (code 12) at io.c(228
     ("code", "message", "words", "again"),
     [
         (11, 'rsync: write failed on "x": No space left on device (28)', "the disk of /data/.x is full", True),
-        (12, "sudo: a password is required\n" + BROKE, "sudo asks for a password", False),
-        (12, "sudo: sorry, you must have a tty to run sudo\n" + BROKE, "take requiretty out of sudoers for ubuntu", False),
-        (12, "sudo: unable to execute /bin/sh: Input/output error\n" + BROKE, "sudo refuses to start the upload's rsync", False),
+        (12, "Traceback (most recent call last):\nConnectionRefusedError: [Errno 111] Connection refused\n" + BROKE, "has ended", True),
+        (12, "feature_upload: refuses --x\n" + BROKE, "rsync_opts: the host's side does not accept an option", False),
         (255, "Host key verification failed.", "SSH host key is not known", False),
         (255, "me@h: Permission denied (publickey).", "SSH refused the login", False),
         (127, "bash: line 1: /usr/bin/rsync: No such file or directory\nrsync error: remote command not found (code 127) at io.c",
-         "rsync on web1 cannot be started (rsync error: remote command not found (code 127) at io.c): install the package", False),
-        (127, "bash: rsync: command not found", "install the package rsync there", False),
+         "cannot be started on web1 (bash: line 1: /usr/bin/rsync: No such file or directory): install rsync there", False),
+        (127, "bash: rsync: command not found", "install rsync there", False),
+        (126, "bash: line 1: /root/venv/bin/python3: Permission denied\n" + BROKE, "set ansible_python_interpreter", False),
+        (127, "fish: Unknown command: /usr/bin/python3.8\n", "cannot be started on web1", False),
         (12, "/usr/bin/rsync: error while loading shared libraries: libpopt.so.0: cannot open shared object file\n" + BROKE,
          "cannot be started (/usr/bin/rsync: error while loading shared libraries: libpopt.so.0", False),
         (2, "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)\n"
@@ -150,25 +87,6 @@ def test_chatter_alone_is_no_cause():
     assert explain(12, CHATTER, WHERE) == "the upload to /data/.x on web1 broke off: run again, it goes on from there"
 
 
-@pytest.mark.parametrize(
-    ("line", "become", "words"),
-    [
-        (Line(True, "", 0.001), "root", None),
-        (Line(True, "Welcome to\nthe machine\n", 0.001), "root", "the login shell of me prints text.*'Welcome to the machine'"),
-        (Line(False, "", None, "sudo: sorry, you must have a tty to run sudo"), "root", "take requiretty out of sudoers for me"),
-        (Line(False, "", None, "We trust you\nsudo: a password is required"), "root", "may not become root by sudo without a password"),
-        (Line(False, "", None, "ssh: connect to host h port 22: Connection refused"), "root", None),
-        (Line(False, "", None, "sudo: a password is required"), None, None),
-    ],
-)
-def test_what_a_line_is_like_is_judged_before_it_is_used(line, become, words):
-    if words is None:
-        check_line(line, Login("h", "me", {}), "web1", become)
-        return
-    with pytest.raises(FeatureError, match=words):
-        check_line(line, Login("h", "me", {}), "web1", become)
-
-
 def ssh_that(tmp_path: Path, script: str) -> Login:
     """A login whose ssh is a script; the command for the host is its last argument."""
     program = tmp_path / "ssh"
@@ -177,14 +95,47 @@ def ssh_that(tmp_path: Path, script: str) -> Login:
     return Login("h", "me", {"ssh_executable": str(program)})
 
 
-def test_a_line_tells_its_round_trip_and_what_the_shell_prints(tmp_path):
-    line = inspect_line(ssh_that(tmp_path, 'printf "hello "; echo you; printf "and "; exec sh -c "$command"'), [], None)
-    assert line.ready and line.noise == "hello you\nand " and 0 < line.round_trip < 5
+def test_a_connection_tells_who_connects_its_round_trip_and_what_the_shell_prints(tmp_path):
+    login = ssh_that(tmp_path, 'printf "hello "; echo you; printf "and "; exec sh -c "$command"')
+    with ConnectionCheck(login) as check:
+        answer = check.answer()
+    assert (answer.uid, answer.noise) == (os.geteuid(), "hello you\nand ") and 0 < answer.round_trip < 5
+    with pytest.raises(FeatureError, match=r"the login shell of me prints text.*'hello you and'"):
+        check_noise(answer, "me", "web1")
 
 
-def test_a_line_over_which_nothing_runs_tells_why(tmp_path):
-    line = inspect_line(ssh_that(tmp_path, 'echo "sudo: no" >&2; exit 1'), ["sudo"], None)
-    assert line == Line(False, "", None, "sudo: no\n")
+def test_a_connection_over_which_nothing_runs_tells_why(tmp_path):
+    with ConnectionCheck(ssh_that(tmp_path, 'echo "ssh: no" >&2; exit 1')) as check:
+        assert check.answer() == Answer(None, stderr="ssh: no\n")
+
+
+@pytest.mark.parametrize(
+    ("transport", "words"),
+    [
+        ("community.docker.docker", "s3://bucket/prefix.*or connect by SSH"),
+        ("kubernetes.core.kubectl", "or connect by SSH; linking works"),
+        ("amazon.aws.aws_ssm", "ProxyCommand of aws ssm start-session"),
+    ],
+)
+def test_connections_that_rsync_cannot_use_are_named_with_what_to_do(transport, words):
+    with pytest.raises(FeatureError, match=words):
+        check_controller(transport, None, "web1")
+
+
+def test_a_program_that_the_controller_lacks_is_named():
+    with pytest.raises(FeatureError, match="/nowhere/ssh is missing on the controller"):
+        check_controller("ssh", Login("h", "me", {"ssh_executable": "/nowhere/ssh"}), "web1")
+
+
+def test_a_password_reaches_ssh_by_a_descriptor_alone(tmp_path, monkeypatch):
+    """sshpass is a script here that shows its arguments, its environment and what the descriptor holds."""
+    program = tmp_path / "sshpass"
+    program.write_text('#!/bin/sh\necho "arguments $*"; env | grep -c secret77; cat /proc/self/fd/${1#-d}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    process = start(["ssh", "h"], Login("h", "me", {}, "secret77"), stdout=subprocess.PIPE, text=True)
+    said = process.communicate()[0].splitlines()
+    assert said[0].startswith("arguments -d") and said[0].endswith(" ssh h") and said[1:] == ["0", "secret77"]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +180,8 @@ def test_files_are_shared_out_by_size():
 
 
 def test_a_stream_that_fails_does_not_end_the_others(tmp_path):
-    ended = run_streams([["sh", "-c", "echo no >&2; exit 3"], ["sh", "-c", "sleep 0.2; touch done"], ["sh", "-c", "exit 12"]], tmp_path)
+    scripts = ("echo no >&2; exit 3", "sleep 0.2", "exit 12")
+    ended = run_streams([["sh", "-c", script] for script in scripts], tmp_path, None)
     assert ended == [Ended(3, "no\n"), Ended(0, ""), Ended(12, "")]
     assert first_failure(ended) == Ended(3, "no\n")
     assert first_failure(ended[1:]) == Ended(12, "") and first_failure(ended[1:2]) is None

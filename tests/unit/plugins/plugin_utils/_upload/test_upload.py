@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload import progress as upload_progress
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import names_of, parse_options
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
     Board,
     Meter,
@@ -60,9 +61,40 @@ def test_options_that_break_a_promise_are_refused(option):
         check_options([option])
 
 
-def test_options_must_be_a_list():
-    with pytest.raises(FeatureError, match="must be a list"):
-        check_options("--bwlimit=5m")
+SET = {"name": "wav", "target": "/data/wav", "source": "/src"}
+STORE = {"name": "store", "target": "/data/store", "source": "s3://bucket/x"}
+NONE = {"name": "none", "target": "/data/none"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "names"),
+    [
+        ({}, ["wav", "store"]),
+        ({"wav": {"to_upload": True}, "store": {"to_upload": False}, "none": {"to_upload": False}}, ["wav"]),
+        ({"wav": {"to_upload": False}, "store": {"to_upload": False}}, []),
+        ({"wav": {"to_upload": {"odd": 1}}, "store": "odd"}, ["store"]),
+    ],
+)
+def test_the_sets_to_upload_are_those_that_the_facts_name(facts, names):
+    options = parse_options({"sets": [SET, STORE, NONE]}, facts)
+    assert [one.name for one in options.sets] == names
+    assert [one.name for one in options.from_here + options.from_stores] == names
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wait": "soon"}, "'wait' is of type str"),
+        ({"all_sets": []}, "feature_upload has no option 'all_sets'"),
+        ({"streams": "many"}, "prepare_features_upload_streams: 'many' is not a number of connections"),
+        ({"rsync_opts": ["--delete"]}, "prepare_features_rsync_opts: '--delete' would change"),
+        ({"sets": None}, "sets"),
+    ],
+)
+def test_options_that_cannot_be_meant_end_in_one_message(options, words):
+    arguments = {"sets": [SET], "variable_prefix": "prepare_features_", **options}
+    with naming(names_of(arguments)), pytest.raises(FeatureError, match=words):
+        parse_options(arguments, {})
 
 
 @pytest.mark.parametrize("tree", [False, True])

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether an upload can use the connection to a host, asked before anything is changed there."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
+
+_READY = re.compile(rb"feature_upload: ready (\d+)\n")
+_SECONDS = 30.0
+_ROUND_TRIPS = 2
+_TRANSPORTS = ("ssh", "paramiko", "paramiko_ssh", "local")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the host answered. C(uid): the connecting user's, None if no command ran there; C(noise): what the login shell
+    printed before it; C(round_trip): seconds; C(stderr): the reason without a uid."""
+
+    uid: int | None
+    noise: str = ""
+    round_trip: float | None = None
+    stderr: str = ""
+
+
+def check_controller(transport: str, login: ssh.Login | None, host: str) -> None:
+    """FeatureError if this machine cannot send by rsync over a connection of this kind."""
+    if transport not in _TRANSPORTS:
+        advice = "connect by SSH"
+        if transport.endswith("aws_ssm"):
+            advice = "connect by SSH over Session Manager (ansible_connection: ssh, with a ProxyCommand of aws ssm start-session)"
+        raise FeatureError(
+            f"{host}: rsync cannot upload over the connection '{transport}': let the host fetch the features by itself from an object"
+            f" store (source: s3://bucket/prefix, gs://bucket/prefix or an rclone remote), or {advice}; linking works over any connection"
+        )
+    for program in ["rsync", *(login.programs if login else [])]:
+        if shutil.which(program) is None:
+            also = ", or log in by key" if program == "sshpass" else ""
+            raise FeatureError(f"{program} is missing on the controller: install the package {program} there{also}")
+
+
+class ConnectionCheck:
+    """A command on the host as the connecting user, run as rsync will run: started at once, asked when its answer is needed."""
+
+    def __init__(self, login: ssh.Login) -> None:
+        """OSError if ssh cannot be started."""
+        self.login = login
+        remote = shlex.join(["/bin/sh", "-c", 'echo feature_upload: ready "$(id -u)"; exec cat'])
+        words = [*ssh.ssh_command(login), *(["-l", login.user] if login.user else []), "--", login.bare_host, remote]
+        pipe = subprocess.PIPE
+        self._process = ssh.start(words, login, stdin=pipe, stdout=pipe, stderr=pipe)
+        self._end = time.monotonic() + _SECONDS
+
+    def __enter__(self) -> ConnectionCheck:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def answer(self) -> Answer:
+        """Wait for it, at most half a minute."""
+        said = b""
+        found = None
+        while found is None:
+            more = self._read()
+            if not more:
+                self._process.kill()
+                stderr = self._process.stderr.read().decode("utf-8", "replace") if self._process.stderr else ""
+                return Answer(None, said.decode("utf-8", "replace"), stderr=stderr)
+            said += more
+            found = _READY.search(said)
+        return Answer(int(found[1]), said[: found.start()].decode("utf-8", "replace"), self._round_trip())
+
+    def _round_trip(self) -> float:
+        """The shorter of two, since a busy machine answers one late."""
+        times = []
+        for _turn in range(_ROUND_TRIPS):
+            began = time.monotonic()
+            if self._process.stdin:
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+            self._read()
+            times.append(time.monotonic() - began)
+        return min(times)
+
+    def _read(self) -> bytes:
+        """More output; nothing at its end, or if none came in time."""
+        stdout = self._process.stdout
+        if stdout is None or not select.select([stdout], [], [], max(0.0, self._end - time.monotonic()))[0]:
+            return b""
+        return os.read(stdout.fileno(), 65536)
+
+
+def check_noise(answer: Answer, user: str, host: str) -> None:
+    """FeatureError if the login shell prints text that rsync would take for the host's rsync."""
+    if answer.noise.strip():
+        text = " ".join(answer.noise.split())[:80]
+        raise FeatureError(
+            f"{host}: the login shell of {user} prints text into sessions without a terminal ('{text}'), which rsync cannot"
+            " understand: let its start-up files (.bashrc and the like) print only where the shell is interactive"
+        )

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way to become root, with and without a password, and other login shells: link and upload work, no password shows anywhere."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fault_trainings import command_lines
+from tests.support.hosts import Host
+from tests.support.image import ensure_become_image
+from tests.support.layout import crema_d_names, write_features
+from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
+
+FILES = 12
+SECRET = "becomesecret4711"
+SUDO = "echo 'ubuntu ALL=(ALL) {}' > /etc/sudoers.d/ubuntu; chmod 440 /etc/sudoers.d/ubuntu"
+# How the host is prepared, and what the inventory says.
+WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sudo with a password": (SUDO.format("ALL"), {}),
+    "su": (":", {"ansible_become_method": "su"}),
+    "doas": ("umask 377; echo 'permit ubuntu as root' > /etc/doas.conf", {"ansible_become_method": "community.general.doas"}),
+    "sudo su -": (SUDO.format("ALL"), {"ansible_become_method": "community.general.sudosu"}),
+    "requiretty and use_pty": (
+        SUDO.format("ALL") + "; echo 'Defaults:ubuntu requiretty, use_pty' >> /etc/sudoers.d/ubuntu", {"ansible_pipelining": False},
+    ),
+    "sudo, fish as login shell": (SUDO.format("ALL") + "; chsh -s /usr/bin/fish ubuntu", {}),
+    "su, tcsh as login shell": ("chsh -s /bin/tcsh ubuntu", {"ansible_become_method": "su"}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("source")
+    write_features(directory, crema_d_names(FILES))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def passworded(start_host):
+    """Hosts whose accounts root and ubuntu have the secret as password."""
+    image = ensure_become_image()
+
+    def start(setup: str) -> Host:
+        host = start_host("become", image=image)
+        host.run("chpasswd", input=f"root:{SECRET}\nubuntu:{SECRET}\n")
+        host.run(setup)
+        return host
+
+    return start
+
+
+class Watched:
+    """All that processes of the host and of this machine show while a play runs."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.here = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watched:
+        # What a process' environment holds counts too. The watcher finds itself by no secret: it is told none.
+        self.host.run("setsid sh -c 'while test ! -e /stop; do ps axww -o args; cat /proc/[0-9]*/environ; sleep 0.02; done'"
+                      " >/seen 2>/dev/null </dev/null &")  # fmt: skip
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.host.run("touch /stop; sleep 0.2")
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.02):
+            self.here += "\n".join(" ".join(words) for _pid, words in command_lines())
+
+    def check(self) -> None:
+        assert SECRET not in self.here
+        seen = self.host.run(["cat", "/seen"]).stdout
+        assert "--server" in seen, "an rsync was seen at work"
+        assert SECRET not in seen
+        found = self.host.run(f"grep -rsl --exclude-dir=proc --exclude-dir=sys {SECRET} / || true").stdout
+        assert found == "", found
+
+
+def variables(place: Path, source: Path, more: dict[str, Any]) -> list[str]:
+    """One set that is linked, one that is uploaded, and the inventory's variables, in a file: no command line shows the password."""
+    sets = [feature_set(source), {"name": "old", "target": "/data/old", "legacy": ["/home/ubuntu/old"], "arrays": ARRAYS}]
+    file = place / "variables.json"
+    file.write_text(json.dumps({**role_variables(*sets), "ansible_become_password": SECRET, **more}))
+    return ["-e", f"@{file}"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_link_and_upload_work_and_no_password_shows(passworded, play, source, tmp_path, way):
+    setup, more = WAYS[way]
+    host = passworded(setup)
+    host.lay_out("--features", "/home/ubuntu/old", "--ravdess", "3", "--owner", "ubuntu")
+    arguments = variables(tmp_path, source, more)
+    with Watched(host) as watched:
+        result = play(host, ROLE, args=[*arguments, "-vvvvv"])
+    assert result.rc == 0, result.stdout[-3000:]
+    assert SECRET not in result.stdout
+    watched.check()
+    done = result.results(host, "trainprep.features.feature_upload")[-1]["result"]["sets"]["wav"]
+    assert done["sent"] == done["published"] == FILES
+    assert host.run("stat -c '%U %a' /data/wav /data/old; ls -A /data").stdout == "ubuntu 755\nubuntu 755\nold\nwav\n"
+    assert host.run("find /data/wav -type f -user ubuntu | wc -l; find /data/old -type l | wc -l").stdout == f"{FILES}\n3\n"
+    again = play(host, ROLE, args=arguments)
+    assert again.rc == 0 and again.recap[host.name]["changed"] == 0, again.stdout
+    assert again.ssh_executions[host.name] <= (1 if more.get("ansible_pipelining", True) else 9)
+
+
+def test_a_wrong_password_changes_nothing(passworded, play, source, tmp_path):
+    host = passworded(SUDO.format("ALL"))
+    before = host.tree()
+    result = play(host, ROLE, args=[*variables(tmp_path, source, {"ansible_become_password": f"not-{SECRET}"}), "-vvvvv"])
+    assert result.rc != 0 and "Traceback" not in result.stdout
+    assert f"not-{SECRET}" not in result.stdout and host.tree() == before
+
+
+def test_another_user_than_root_is_one_message_that_names_the_variable(ssh_host, play, source, tmp_path):
+    before = ssh_host.tree()
+    result = play(ssh_host, ROLE, args=variables(tmp_path, source, {"ansible_become_user": "trainer"}))
+    messages = [event["result"]["msg"] for event in result.results(ssh_host) if "msg" in event["result"]]
+    assert result.rc == 2 and len(messages) == 1, result.stdout
+    assert messages[0].startswith("ansible_become_user is 'trainer', and the role needs root") and ssh_host.tree() == before
+
+
+def test_without_become_everything_is_the_connecting_user_s(ssh_host, play, source):
+    one = feature_set(source, "/home/ubuntu/wav")
+    result = play(ssh_host, ROLE, role_variables(one, prepare_features_become=False))
+    assert result.rc == 0, result.stdout
+    assert ssh_host.run("stat -c '%U %a' /home/ubuntu/wav; ls /home/ubuntu/wav | wc -l").stdout == f"ubuntu 755\n{FILES}\n"
