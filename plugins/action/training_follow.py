@@ -14,6 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.module_utils._training import causes
 from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import with_expected_end
@@ -55,6 +56,9 @@ class ActionModule(ActionBase):
             if chunk["text"]:
                 lines = with_expected_end(chunk["text"].split("\n"), chunk.get("expected"), datetime.now())
                 show(display.display, "\n".join(prefix + line for line in lines))
+            if chunk["tail"]:
+                cause = causes.find_cause(causes.parts(chunk["tail"]))
+                chunk["sentence"] = f"{chunk['state']} ({chunk['outcome']}{f': {cause}' if cause else ''})"
             shown += int(chunk.get("lines") or 0)
             # From here on this very run, also when another one starts meanwhile.
             arguments.update(run=chunk["run"], offset=chunk["offset"])

@@ -31,7 +31,8 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "limit": {"type": "int", "default": 2 << 20},
 }
 
-_TAIL = 64 << 10  # bytes of the log that are searched for the error that ended it
+_TAIL = 128 << 10  # bytes of the log in which the controller looks for the cause of a failure
+_SAMPLE = 1 << 20  # bytes of the log from which the pace is taken
 
 
 def read_on(
@@ -62,8 +63,7 @@ def read_on(
         lines.pop()
     shown = [line for line in map(log.visible, lines) if log.wanted(line, which)]
     if judgement.over and not more:
-        errors = log.read_progress(reading.last_lines(run, _TAIL)).errors
-        judgement = verdict.judge(reading.observation(run_state, age, errors[-1] if errors else None), stale_after)
+        judgement = verdict.judge(reading.observation(run_state, age), stale_after)
     return {
         **_verdict(judgement),
         "run": run.name,
@@ -72,18 +72,18 @@ def read_on(
         "expected": None if judgement.over or more else _expected(run, shown),
         "offset": offset + len(data),
         "more": more,
+        "tail": reading.last_lines(run, _TAIL) if judgement.state == verdict.FAILED and not run.state.get("error") else [],
         "age": age,
     }
 
 
 def _expected(run: runs.Run, shown: List[str]) -> Optional[Dict[str, Any]]:
-    """When the run will end, said beside the last line that names its epoch: the line's index, and the seconds left."""
-    for index in range(len(shown) - 1, -1, -1):
-        done = pace.epochs_done(shown[index])
-        if done is not None:
-            left = pace.pace(reading.elapsed(run, time.time()), done, log.epoch_of(shown[index])[1]).left
-            return None if left is None else {"line": index, "left": left}
-    return None
+    """When the run is expected to end: the index of the last line that names an epoch, and the seconds left."""
+    index = next((at for at in range(len(shown) - 1, -1, -1) if log.place_of(shown[at]).epoch is not None), None)
+    if index is None:
+        return None
+    left = pace.pace(reading.elapsed(run, time.time()), reading.epochs(run, _SAMPLE)).left
+    return None if left is None else {"line": index, "left": left}
 
 
 def _verdict(judgement: Any) -> Dict[str, Any]:

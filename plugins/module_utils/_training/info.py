@@ -18,11 +18,10 @@ from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths, programs
-from . import command, curves, log, pace, reading, runs, verdict
+from . import causes, command, curves, log, pace, reading, runs, verdict
 from .data import compare_data
 
-_TAIL = 256 << 10  # bytes of the log that are read for the progress
-_LONG_TAIL = 4 << 20  # where an epoch has more output than that
+_TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
 _WALK_LIMIT = 50000  # entries of one place
 _MODELS = (
     ".ckpt", ".h5", ".hdf5", ".joblib", ".keras", ".model", ".msgpack", ".onnx", ".pb", ".pt", ".pth", ".safetensors", ".weights",
@@ -47,8 +46,10 @@ def look(
     run_state = runs.observe(account, directory, session)
     run = run_state.run
     age = reading.log_age(run)
-    progress, recent = _read_log(run, lines)
-    judgement = verdict.judge(reading.observation(run_state, age, progress.errors[-1] if progress.errors else None), stale_after)
+    tail = reading.last_lines(run, _TAIL) if run else []
+    cause = _cause(run, tail)
+    judgement = verdict.judge(reading.observation(run_state, age, cause), stale_after)
+    told = curves.read_curves(run)
     return {
         "state": judgement.state,
         "healthy": judgement.healthy,
@@ -59,9 +60,9 @@ def look(
         "session": {"name": session, "active": run_state.session.active},
         "process": _process(run_state),
         "run": _run(run),
-        "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": recent},
-        "progress": {**progress.as_result(), **_pace(run, progress)},
-        "history": curves.session_curves(directory, session, run, time.time()) if history else None,
+        "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
+        "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
+        "history": curves.session_curves(directory, session, run, told, time.time()) if history else None,
         "checkpoint": _checkpoint(directory, run),
         "gpus": gpus(),
         "memory": _memory(),
@@ -103,20 +104,28 @@ def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
     }
 
 
-def _read_log(run: Optional[runs.Run], lines: int) -> Tuple[log.Progress, List[str]]:
-    if run is None:
-        return log.Progress(), []
-    found = reading.last_lines(run, _TAIL)
-    progress = log.read_progress(found)
-    if progress.epoch is None and len(found) > 1 and (_size(run.log) or 0) > _TAIL:
-        progress = log.read_progress(reading.last_lines(run, _LONG_TAIL))
-    shown = [line for line in (log.visible(raw) for raw in found[-4 * lines :]) if line]
-    return progress, [line[:log.MAX_LINE] for line in shown[-lines:]] if lines else []
+def _recent(tail: List[str], lines: int) -> List[str]:
+    shown = [line for line in map(log.visible, tail[-4 * lines :]) if line]
+    return [line[:log.MAX_LINE] for line in shown[-lines:]] if lines else []
 
 
-def _pace(run: Optional[runs.Run], progress: log.Progress) -> Dict[str, Optional[float]]:
-    done = None if progress.epoch is None else progress.epoch - 1 + progress.share
-    found = pace.pace(reading.elapsed(run, time.time()), done, progress.epochs)
+def _cause(run: Optional[runs.Run], tail: List[str]) -> Optional[str]:
+    """Why the run failed; None if it did not, or if the launcher has recorded why."""
+    if run is None or run.state.get("error") or run.state.get("stopped") or not run.state.get("exit_code"):
+        return None
+    return causes.find_cause(causes.parts(tail))
+
+
+def _errors(judgement: verdict.Judgement, cause: Optional[str], tail: List[str]) -> List[str]:
+    """The cause first, then other errors of the log. None for a run that ended well: what it printed did not stop it."""
+    if judgement.state in (verdict.SUCCEEDED, verdict.STOPPED, verdict.NEVER):
+        return []
+    found = causes.find_errors(causes.parts(tail))
+    return ([cause] if cause else []) + [line for line in found if not cause or not cause.startswith(line[:40])]
+
+
+def _pace(run: Optional[runs.Run], told: curves.Told) -> Dict[str, Optional[float]]:
+    found = pace.pace(reading.elapsed(run, time.time()), told.epochs)
     return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 

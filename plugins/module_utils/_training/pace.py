@@ -6,32 +6,84 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Iterable, NamedTuple, Optional
 
 from . import log
 
 
 class Pace(NamedTuple):
-    """Seconds of one epoch, and seconds until the last one ends; None where a log does not tell."""
+    """Seconds per epoch, and seconds until the last one ends; None if a log does not say."""
 
     epoch: Optional[float] = None
     left: Optional[float] = None
 
 
-def epochs_done(line: str) -> Optional[float]:
-    """How many epochs are over when this line is written, out of those it names (C(Epoch 3/30)); None where it names none.
+class Epochs:
+    """The epochs that a log names, in order: where a resumed run began, and what a restart did again.
 
-    A line with a bar is written where the bar says, one that has the epoch's metrics at its end, another at its beginning.
+    number: the current epoch as the log names it. total: of how many. share: the part of the current epoch that is over.
     """
-    epoch, epochs = log.epoch_of(line)
-    if epoch is None or epochs is None:
-        return None
-    return epoch - 1 + (log.share_of(line) or 0.0)
+
+    def __init__(self) -> None:
+        self.number: Optional[float] = None
+        self.total: Optional[int] = None
+        self.share = 0.0
+        self._lowest = 1.0
+        self._begin = 0.0  # of this stretch: epochs that were over when it began
+        self._worked = 0.0  # epochs of the stretches before it
+        self.restarted = False
+        self.sampled = False  # only a part of the log was read
+
+    def add(self, place: log.Place) -> None:
+        """Take in what one line says."""
+        self.total = place.epochs or self.total
+        if place.epoch is not None and place.epoch != self.number:
+            self._move_to(place.epoch)
+        if place.share is not None:
+            self.share = place.share
+
+    def _move_to(self, epoch: float) -> None:
+        self._lowest = min(self._lowest, epoch)
+        whole = epoch == int(epoch)
+        if self.number is None or epoch < self.number:
+            self._worked = self.done_here
+            self.restarted = self.number is not None
+            # A fraction says how many epochs are over; where such a run was resumed is not known.
+            self._begin = epoch - 1 if whole else 0.0
+        self.number, self.share = epoch, 0.0 if whole else 1.0
+
+    @property
+    def done_here(self) -> float:
+        """Epochs that this run has worked through, those that a restart did again included."""
+        if self.number is None:
+            return 0.0
+        return self._worked + max(0.0, self._over - self._begin)
+
+    @property
+    def _over(self) -> float:
+        number = self.number or 0.0
+        return number - 1 + self.share if number == int(number) else number
+
+    @property
+    def left(self) -> Optional[float]:
+        """Epochs until the last one ends. Epochs that are counted from 0 are one further than their number."""
+        if self.number is None or self.total is None:
+            return None
+        return max(0.0, self.total - self._over - (1 if self._lowest == 0 else 0))
 
 
-def pace(elapsed: Optional[float], done: Optional[float], epochs: Optional[float]) -> Pace:
-    """Of a run whose first C(done) of C(epochs) took C(elapsed) seconds, all told."""
-    if elapsed is None or elapsed < 0 or not done or done <= 0:
+def read_epochs(lines: Iterable[Optional[str]]) -> Epochs:
+    """Return the epochs that raw lines name, oldest first."""
+    epochs = Epochs()
+    for raw in filter(None, lines):
+        if not log.is_partial_bar(raw) or "poch" in raw:
+            epochs.add(log.place_of(log.without_rank(log.harmless(raw))[:log.MAX_READ]))
+    return epochs
+
+
+def pace(elapsed: Optional[float], epochs: Epochs) -> Pace:
+    """Return the pace of a run that did these epochs in C(elapsed) seconds."""
+    if elapsed is None or elapsed < 0 or epochs.done_here <= 0 or (epochs.sampled and epochs.restarted):
         return Pace()
-    epoch = elapsed / done
-    return Pace(epoch, max(0.0, (epochs - done) * epoch) if epochs else None)
+    epoch = elapsed / epochs.done_here
+    return Pace(epoch, None if epochs.left is None else epochs.left * epoch)

@@ -10,11 +10,13 @@ import contextlib
 import os
 import stat
 import time
-from typing import List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._system import paths
-from . import runs, tmux, verdict
+from . import log, pace, runs, tmux, verdict
+
+WINDOW = 64 << 10
 
 
 def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
@@ -28,6 +30,7 @@ def observation(run_state: runs.RunState, log_age: Optional[float], error: Optio
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
         error=state.get("error") or error,
+        stopped=bool(state.get("stopped")),
         rebooted=bool(state.get("boot_id")) and state.get("boot_id") != tmux.boot_id(),
         log_age=log_age,
     )
@@ -79,6 +82,40 @@ def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[byte
     return data[:end], full
 
 
+def sampled_lines(handle: int, limit: int) -> Iterator[Optional[str]]:
+    """Yield the lines of a file, each state of a progress bar being one: all of them up to C(limit) bytes, else those of its end
+    and of windows all over it, with None between them. Lines that a window cuts are left out."""
+    for data, at_start, at_end in blocks(handle, limit):
+        lines = log.split(data.decode("utf-8", "replace"))
+        yield from lines[0 if at_start else 1 : None if at_end else -1]
+        if not at_end:
+            yield None
+
+
+def blocks(handle: int, limit: int) -> Iterator[Tuple[bytes, bool, bool]]:
+    """Yield the file if it has at most C(limit) bytes, else windows all over it and its end; each with: at the start, at the end."""
+    size = os.fstat(handle).st_size
+    if size <= limit:
+        yield os.pread(handle, limit, 0), True, True
+        return
+    tail = limit // 4
+    count = (limit - tail) // WINDOW
+    for number in range(count):
+        yield os.pread(handle, WINDOW, number * (size - tail - WINDOW) // max(1, count - 1)), number == 0, False
+    yield os.pread(handle, tail, size - tail), False, True
+
+
+def epochs(run: runs.Run, limit: int) -> pace.Epochs:
+    """The epochs that a bounded part of the log names."""
+    handle = open_log(run)
+    try:
+        found = pace.read_epochs(sampled_lines(handle, limit))
+        found.sampled = os.fstat(handle).st_size > limit
+        return found
+    finally:
+        os.close(handle)
+
+
 def last_lines(run: runs.Run, size: int) -> List[str]:
     """The lines in the last C(size) bytes of the log; a first one that is cut is left out."""
     try:
@@ -94,3 +131,4 @@ def last_lines(run: runs.Run, size: int) -> List[str]:
     if start and len(lines) > 1:
         lines = lines[1:]
     return lines[:-1] if lines and not lines[-1] else lines
+

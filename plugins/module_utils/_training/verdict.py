@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Optional
 
 RUNNING, SUCCEEDED, FAILED, KILLED = "running", "succeeded", "failed", "killed"
-VANISHED, STUCK, NEVER = "vanished", "stuck", "never started"
+VANISHED, STUCK, NEVER, STOPPED = "vanished", "stuck", "never started", "stopped"
 
-HEALTHY = (RUNNING, SUCCEEDED)
-ENDED = (SUCCEEDED, FAILED, KILLED, VANISHED)
+HEALTHY = (RUNNING, SUCCEEDED, STOPPED)
+ENDED = (SUCCEEDED, FAILED, KILLED, VANISHED, STOPPED)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Observation:
     """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
 
     C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
-    C(exit_code) or C(signal). C(rebooted): the host was started after the run. C(log_age): since the log grew.
+    C(exit_code) or C(signal). C(stopped): the end was asked for. C(rebooted): the host was started after the run. C(log_age): since the log grew.
     """
 
     recorded: bool = False
@@ -32,6 +32,7 @@ class Observation:
     exit_code: Optional[int] = None
     signal: Optional[int] = None
     error: Optional[str] = None
+    stopped: bool = False
     rebooted: bool = False
     log_age: Optional[float] = None
 
@@ -79,6 +80,9 @@ def judge(observed: Observation, stale_after: float) -> Judgement:
 
 
 def _judge_end(observed: Observation) -> Judgement:
+    if observed.stopped:
+        outcome = f"exit code {observed.exit_code}" if observed.signal is None else f"signal {observed.signal}"
+        return Judgement(STOPPED, outcome, f"stopped, as asked for ({outcome})")
     if observed.signal is not None:
         outcome = f"signal {observed.signal}"
         return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(observed.signal)})")

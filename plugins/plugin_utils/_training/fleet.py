@@ -19,6 +19,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.verdi
     KILLED,
     NEVER,
     RUNNING,
+    STOPPED,
     STUCK,
     SUCCEEDED,
     VANISHED,
@@ -33,7 +34,7 @@ PREFIX = "trainprep.features."
 LOOKS, HEALTH = PREFIX + "training_info", PREFIX + "training_health"
 ACTIONS = frozenset((LOOKS, HEALTH, PREFIX + "training_follow"))
 UNREACHABLE, UNKNOWN = "unreachable", "unknown"
-STATES = (RUNNING, SUCCEEDED, STUCK, FAILED, KILLED, VANISHED, NEVER, UNREACHABLE, UNKNOWN)
+STATES = (RUNNING, SUCCEEDED, STUCK, FAILED, KILLED, STOPPED, VANISHED, NEVER, UNREACHABLE, UNKNOWN)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -119,6 +120,7 @@ def _host(name: str, record: Host, now: datetime) -> dict[str, Any]:
         "errors": list(sequence(progress.get("errors"))),
         "checkpoint": info.get("checkpoint"),
         "gpus": list(sequence(info.get("gpus"))),
+        "gpu_problem": info.get("gpu_problem"),
         "memory": dict(mapping(info.get("memory"))) or None,
         "disk": dict(mapping(info.get("disk"))) or None,
         "features": _features(mapping(info.get("features"))),

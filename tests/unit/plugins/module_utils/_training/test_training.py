@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -20,10 +19,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.info 
     read_command,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
-    metrics_of,
     overwritten,
-    read_progress,
-    share_of,
+    place_of,
     visible,
     wanted,
 )
@@ -53,50 +50,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.comma
 
 # --- the log ---------------------------------------------------------------------------------------------------------
 
-LOGS = {
-    "keras": (
-        ["Epoch 3/30", "233/233 - 12s - loss: 1.2013 - accuracy: 0.5000 - val_loss: 1.3 - val_accuracy: 0.4"],
-        (3, 30, {"loss": 1.2013, "accuracy": 0.5, "val_loss": 1.3, "val_accuracy": 0.4}),
-    ),
-    "keras bar": (
-        ["Epoch 1/2", " 1/10 [==>....] - ETA: 9s - loss: 9.0\b\b\b\b\b\b 10/10 [=====] - 3s 2ms/step - loss: 1.5 - acc: 0.25"],
-        (1, 2, {"loss": 1.5, "acc": 0.25}),
-    ),
-    "keras 3 colours": (
-        ["Epoch 7/9", "\x1b[1m5/5\x1b[0m \x1b[32m━━━\x1b[0m 0s 2ms/step - loss: 0.7 - val_loss: 0.8\r\n"],
-        (7, 9, {"loss": 0.7, "val_loss": 0.8}),
-    ),
-    "key=value": (["epoch=4 step=100 loss=1.5e-3 lr=1e-05 f1=0.5"], (4, None, {"step": 100, "loss": 0.0015, "lr": 1e-05, "f1": 0.5})),
-    "key: value": (["Epoch [12/50], train_loss: 0.31, acc: 71.5%"], (12, 50, {"train_loss": 0.31, "acc": 0.715})),
-    "timm": (["Train Epoch: 5 [320/60000] Loss: 0.5"], (5, None, {"Loss": 0.5})),
-    "later ones win": (["Epoch 1/3", "loss: 3", "Epoch 2/3", "val_loss: 2", "loss: 1"], (2, 3, {"loss": 1, "val_loss": 2})),
-    "the best is not the last": (["Epoch 8/30", "Training complete: best val_loss: 1.5 in epoch 2"], (8, 30, {"val_loss": 1.5})),
-    "no metric, no numbers": (["seed: 42", "classes=6", "loaded 8690 files from a: 12:30:01"], (None, None, {})),
-    "nothing": ([], (None, None, {})),
-}
-
-
-@pytest.mark.parametrize("name", LOGS)
-def test_progress(name):
-    lines, (epoch, epochs, metrics) = LOGS[name]
-    progress = read_progress(lines)
-    assert (progress.epoch, progress.epochs, progress.metrics) == (epoch, epochs, metrics)
-
-
-def test_a_loss_that_is_no_number_survives_json():
-    result = read_progress(["Epoch 2/3", "loss: nan - val_loss: inf - accuracy: 0.1"]).as_result()
-    assert json.loads(json.dumps(result, allow_nan=False))["metrics"] == {"loss": "nan", "val_loss": "inf", "accuracy": 0.1}
-
-
-def test_errors_are_the_last_ones_and_bounded():
-    lines = ["Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "ValueError: no features"]
-    assert read_progress(lines).errors == ["ValueError: no features"]
-    many = [f"ERROR: {number} {'x' * 9999}" for number in range(99)]
-    errors = read_progress(many).errors
-    assert [line.split()[1] for line in errors] == ["94", "95", "96", "97", "98"]
-    assert max(map(len, errors)) == 400
-
-
 @pytest.mark.parametrize(
     ("line", "seen"),
     [
@@ -113,12 +66,29 @@ def test_visible(line, seen):
     assert visible(line) == seen
 
 
-@pytest.mark.parametrize(("line", "share"), [
-    ("12/24 [==>...] - ETA: 9s - loss: 1.0", 0.5), ("  3/3 - 1s - loss: 1.0", 1.0), (" 25%|##   | 1/4 [00:01<00:03]", 0.25),
-    ("loss: 1.0", 1.0), ("Epoch 3/30", None), ("3/0 x", None), ("2026/01/01 12:00 begun", None), ("9/3 x", 1.0), ("reading 3/4", None),
-])  # fmt: skip
-def test_how_much_of_an_epoch_is_over(line, share):
-    assert share_of(line) == share
+# What a line says of the progress: the epoch, the number of epochs, the part of the epoch that is over.
+PLACES = [
+    ("12/24 [==>...] - ETA: 9s - loss: 1.0", (None, None, 0.5)), ("  3/3 - 1s - loss: 1.0", (None, None, 1.0)),
+    (" 25%|##   | 1/4 [00:01<00:03]", (None, None, 0.25)), ("loss: 1.0", (None, None, 1.0)), ("3/0 x", (None, None, None)),
+    ("2026/01/01 12:00 begun", (None, None, None)), ("9/3 x", (None, None, 1.0)),
+    ("Epoch 3/30", (3, 30, None)), ("Epoch [12/50], train_loss: 0.31", (12, 50, 1.0)), ("epoch=4 step=100 loss=1.5e-3", (4, None, 1.0)),
+    ("Train Epoch: 5 [320/640 (50%)]\tLoss: 0.5", (5, None, 0.5)), ("Epoch: [0][  10/5000]\tTime  1.2", (0, None, 0.002)),
+    ("01/01 12:00:00 - mmengine - INFO - Epoch(train) [1][50/100]  lr: 1e-3  loss: 1.2", (1, None, 0.5)),
+    ("Train: 3 [  50/100 ( 50%)]  Loss: 6.9 (6.9)", (3, None, 0.5)), ("      7/100      2.51G     1.2       2.1", (7, 100, None)),
+    ("2epoch:train:1-50batch: iter_time=0.1, loss=3.0", (2, None, 0.0)), ("[host] 5/50epoch started.", (5, 50, None)),
+    ("{'loss': 2.5, 'epoch': 0.5}", (0.5, None, None)), ('{"epoch": 3, "train_loss": 0.5}', (3, None, 1.0)),
+    ("{'loss': '2.5', 'epoch': '1.5'}", (1.5, None, None)), ("Epoch 00003: val_loss did not improve", (3, None, None)),
+    ("| epoch   3 |   200/2000 batches | lr 5.00", (3, None, 0.1)), ("Epoch 3 of 30", (3, 30, None)),
+    # Another epoch, or none.
+    ("=> loaded checkpoint 'x' (epoch 50)", (None, None, None)), ("Resuming from epoch 51", (None, None, None)),
+    ("best val_loss in epoch 2", (None, None, None)), ("steps per epoch: 100", (None, None, None)), ("Epoch time: 12 s", (None, None, None)),
+    ("train.py --epoch 100", (None, None, None)), ("Namespace(batch_size=64, epoch=100)", (None, None, None)), ("epochs: 30", (None, None, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "place"), PLACES)
+def test_what_a_line_says_of_the_progress(line, place):
+    assert place_of(line) == place
 
 
 @pytest.mark.parametrize(("data", "cut"), [
@@ -147,10 +117,6 @@ def test_what_a_bar_has_written_over(data, cut):
 def test_filters(line, filters):
     assert {which for which in ("training", "validation") if wanted(line, which)} == filters
     assert wanted(line, "all")
-
-
-def test_metrics_of_a_line_without_any():
-    assert metrics_of("12:30:01 took: 3") == {}
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a training failed: the first real error in the last lines of its log, not that of a wrapper around it. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from . import log
+
+MAX_ERRORS = 5
+_TRACEBACK = re.compile(r"(?:Original |\+ Exception Group )?Traceback \(most recent call last\):?\s*$")
+_EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: ?(.*)|)$")
+_DIRECT = "The above exception was the direct cause of"
+_WRAPPER = re.compile(
+    r"(?:\w+\.)*(?:ChildFailedError|CalledProcessError|Process(?:Raised|Exited)Exception|_?RemoteTraceback|RayTaskError\S*"
+    r"|TrainingFailedError|SystemExit)\b|.*: Caught \w+ in (?:DataLoader worker|replica)"
+)
+# What the other processes of a distributed training say when one has failed.
+_SECONDARY = re.compile(
+    r"(?:\w+\.)*(?:DistBackendError|DistNetworkError|DistStoreError|BrokenPipeError|ConnectionResetError|BrokenProcessPool"
+    r"|KeyboardInterrupt|EOFError:?\s*$)|.*(?:Connection closed by peer|NCCL communicator was aborted|Socket Timeout)"
+)
+# Errors that no traceback goes before.
+_SPECIAL = re.compile(
+    r"Watchdog caught collective operation timeout.*|what\(\):\s.*|Fatal Python error: .*|(?:CUDA|HIP|NCCL) (?:error|out of memory)\b.*"
+    r"|.*(?:\bout of memory\b|Out of memory|std::bad_alloc|oom-kill|Segmentation fault|Bus error|core dumped|Illegal instruction"
+    r"|: (?:command )?not found$|is not a TTY|No such file or directory|Permission denied|No space left on device|slurmstepd: error).*"
+    r"|(?:\S+: line \d+: +\d+ )?Killed\b.*",
+)
+_LEVEL = re.compile(
+    r"(?:[\[(<]?[\d:.,/ T+Z-]{8,}[\])>]?\s*[-|:]?\s*)?(?:[\w.]+\s*[-|:]\s*)?[\[<]?(?:ERROR|CRITICAL|FATAL|Error|error|fatal)\b[\]>]?\s*[-|:]?\s*"
+    r"(?P<message>.*[A-Za-z]{3}.*)$|\S+\.py: error: .*"
+)
+_NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .*[A-Za-z]{3}.*$")
+_METRIC_NAME = re.compile(r"(?:Error|error)\s*[:=]?\s*[-+]?[\d.]+\s*%?\s*$")
+_IGNORED = re.compile(r"wandb: |.*torch\.?distributed\.elastic|E\d{4} .*api\.py|W\d{4} |.*failed \(exitcode: ")
+_ROOT_RANK, _ROOT_CODE = re.compile(r"\s*rank\s*: (\d+)"), re.compile(r"\s*exitcode\s*: (-?\d+)")
+# Graph execution errors: what stands before their message.
+_GRAPH = re.compile(r"\s*$|\s|Detected at node|Node: |<stack traces|\d+ root error|Detected at |\[\[")
+_DAMAGED = re.compile(
+    r"BadZipFile|zlib\.error|File is not a zip file|Bad CRC-32|Bad magic number|No data left in file|Failed to interpret file|UnpicklingError"
+    r"|truncated file|Error while deserializing header|PytorchStreamReader failed|magic bytes not found|unexpected end of data"
+)
+_FEATURE = re.compile(r"(?<![\w.])[\w./~@+-]*\.(?:npz|npy|pt|pth|h5|hdf5|safetensors|parquet|arrow|pkl|tar|zarr)(?![\w])")
+_FULL = "verify: full on the feature set makes prepare_features.yml name every damaged file"
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """An exception of a traceback: where it is in the log, its text, the prefix of its process, and whether the next one names it as its
+    direct cause."""
+
+    at: int
+    text: str
+    prefix: str
+    direct: bool = False
+
+
+def parts(lines: Sequence[str]) -> List[str]:
+    """Return the lines with each state of a progress bar as one."""
+    return [part for line in lines for part in log.split(line)]
+
+
+def find_cause(lines: Sequence[str]) -> Optional[str]:
+    """Return the cause in these raw lines; if none is recognized, the last line. None if there is no line."""
+    shown = [log.harmless(line).rstrip() for line in lines]
+    raised = _tracebacks(shown)
+    rank, code = _root_failure(shown)
+    found = _first_real(raised, rank)
+    text = found.text if found else _last(shown, _SPECIAL) or _logged(shown)
+    where = _of_rank(rank, code)
+    if not text and where:
+        text, where = where, ""
+    if not text and raised:
+        text = next((one.text for one in reversed(raised) if not _WRAPPER.match(one.text)), raised[-1].text)
+    if not text:
+        last = next((line for line in reversed(shown) if line.strip() and not _IGNORED.match(line)), "")
+        return f"the log ends with: {last.strip()[:log.MAX_LINE]}" if last else None
+    text = _with_file(text, shown[: found.at] if found else shown)
+    return text[:log.MAX_LINE] + (f" ({where})" if where else "")
+
+
+def find_errors(lines: Sequence[str]) -> List[str]:
+    """Return the last errors that a log states: exceptions of tracebacks, and lines that are an error."""
+    shown = [log.harmless(line).rstrip() for line in lines]
+    found = [(one.at, one.text) for one in _tracebacks(shown) if not _WRAPPER.match(one.text)]
+    found += [(at, log.without_rank(line)) for at, line in enumerate(shown) if _states_error(log.without_rank(line))]
+    return [text[:log.MAX_LINE] for text in list(dict.fromkeys(text for _at, text in sorted(found)))[-MAX_ERRORS:]]
+
+
+def _tracebacks(lines: Sequence[str]) -> List[_Raised]:
+    raised = []
+    for at, line in enumerate(lines):
+        match = _TRACEBACK.search(line)
+        if match:
+            one = _exception_after(lines, at, line[: match.start()])
+            raised += [one] if one else []
+    return raised
+
+
+def _exception_after(lines: Sequence[str], at: int, prefix: str) -> Optional[_Raised]:
+    """The first line behind a traceback's frames that is not indented: its exception, whatever the name."""
+    following = next((line for line in lines[at + 1 : at + 200] if line.strip()), "")
+    prefix = prefix if following.startswith(prefix) else ""
+    own = [(number, lines[number][len(prefix) :]) for number in range(at + 1, len(lines)) if lines[number].startswith(prefix)]
+    for place, (number, text) in enumerate(own):
+        if not text.strip() or text[0] in " \t|+":
+            continue
+        match = _EXCEPTION.match(text)
+        if not match:
+            return None
+        rest = [line for _number, line in own[place + 1 :]]
+        direct = any(line.startswith(_DIRECT) for line in rest[:4])
+        return _Raised(number, _complete(text, rest), prefix, direct)
+    return None
+
+
+def _complete(text: str, rest: Sequence[str]) -> str:
+    """The exception with the line that says what went wrong, if its own first line ends in a colon."""
+    if text.endswith("Graph execution error:"):
+        name = text.split(":", 1)[0].rpartition(".")[2]
+        message = next((line for line in rest[:400] if not _GRAPH.match(line)), "")
+        return f"{name}: {re.sub(r'^(?:[(]0[)] )?(?:[A-Z_]+: +)?', '', message)}" if message else text
+    if text.endswith(":") and rest and rest[0].strip() and not _WRAPPER.match(text):
+        return f"{text} {rest[0].strip()}"
+    return text
+
+
+def _first_real(raised: Sequence[_Raised], rank: Optional[int]) -> Optional[_Raised]:
+    """The exception that the process ended with or, of several processes, that of the root rank, else of the first to fail."""
+    real = [one for one in raised if not _WRAPPER.match(one.text) and not _SECONDARY.match(one.text)]
+    if not real:
+        return None
+    last = {one.prefix: one for one in real}  # of each process
+    of_root = [one for prefix, one in last.items() if rank is not None and re.search(rf"\D{rank}\D", prefix)]
+    ranked = [one for prefix, one in last.items() if re.search(r"\d", prefix)]
+    chosen = min(of_root or ranked or [real[-1]], key=lambda one: one.at)
+    own = [one for one in real if one.prefix == chosen.prefix and one.at <= chosen.at]
+    while len(own) > 1 and own[-2].direct:
+        own.pop()
+    return own[-1]
+
+
+def _root_failure(lines: Sequence[str]) -> Tuple[Optional[int], Optional[int]]:
+    """The rank and the exit code below "Root Cause" in torchrun's table."""
+    start = next((at for at in range(len(lines) - 1, -1, -1) if "Root Cause" in lines[at]), None)
+    if start is None:
+        return None, None
+    rank, code = (
+        next((int(match.group(1)) for match in map(pattern.match, map(log.without_rank, lines[start : start + 12])) if match), None)
+        for pattern in (_ROOT_RANK, _ROOT_CODE)
+    )
+    return rank, code
+
+
+def _of_rank(rank: Optional[int], code: Optional[int]) -> str:
+    if rank is None or code is None:
+        return ""
+    if code >= 0:
+        return f"rank {rank}, exit code {code}"
+    try:
+        return f"rank {rank}, signal {-code}, {signal.Signals(-code).name}"
+    except ValueError:
+        return f"rank {rank}, signal {-code}"
+
+
+def _last(lines: Sequence[str], pattern: "re.Pattern[str]") -> str:
+    for line in reversed(lines):
+        text = log.without_rank(line)
+        match = None if _IGNORED.match(text) else pattern.search(text)
+        if match:
+            return match.group(0).strip()
+    return ""
+
+
+def _logged(lines: Sequence[str]) -> str:
+    return next((text for text in map(log.without_rank, reversed(lines)) if _states_error(text)), "")
+
+
+def _states_error(line: str) -> bool:
+    """True if a line is an error of its own: not a metric called error, not a log level in a configuration."""
+    text = line[:log.MAX_READ]
+    if _IGNORED.match(text) or _METRIC_NAME.search(text) or _WRAPPER.match(text):
+        return False
+    return bool(_NAMED.match(text) or _LEVEL.match(text))
+
+
+def _with_file(text: str, before: Sequence[str]) -> str:
+    """A damaged file's name if the log has one, and what finds it."""
+    if not _DAMAGED.search(text):
+        return text
+    named = [name for line in [*before[-200:], text] for name in _FEATURE.findall(line) if "/" in name or not name.endswith(".npy")]
+    file = f"; the last file named in the log is {named[-1]}" if named else ""
+    return f"{text[:log.MAX_LINE - 200]}: a damaged feature file{file}; {_FULL}"
