@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import stat
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -17,8 +16,8 @@ from .. import errors
 from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
-from .._system import accounts, paths, programs
-from . import causes, command, curves, log, pace, reading, runs, verdict
+from .._system import accounts, paths
+from . import causes, command, curves, gpus, log, pace, reading, runs, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
@@ -28,7 +27,6 @@ _MODELS = (
 )
 # What is a checkpoint below checkpoints/ and may be anything elsewhere.
 _MORE_MODELS = (".bin", ".index", ".npy", ".npz", ".pickle", ".pkl", ".tar")
-_GPU_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
 
 
 def look(
@@ -50,6 +48,7 @@ def look(
     cause = _cause(run, tail)
     judgement = verdict.judge(reading.observation(run_state, age, cause), stale_after)
     told = curves.read_curves(run)
+    graphics = gpus.find_gpus()
     return {
         "state": judgement.state,
         "healthy": judgement.healthy,
@@ -64,7 +63,8 @@ def look(
         "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
         "history": curves.session_curves(directory, session, run, told, time.time()) if history else None,
         "checkpoint": _checkpoint(directory, run),
-        "gpus": gpus(),
+        "gpus": graphics.found,
+        "gpu_problem": graphics.problem,
         "memory": _memory(),
         "disk": _disk(directory),
         "features": count_features(account, run.record if run else {}, sets),
@@ -190,32 +190,6 @@ def newest_checkpoint(
     if not newest[1]:
         return None
     return {"path": paths.display(newest[1]), "bytes": newest[2], "age": max(0.0, time.time() - newest[0])}
-
-
-def gpus() -> List[Dict[str, Any]]:
-    """What nvidia-smi says; nothing where it is not there or does not answer."""
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return []
-    try:
-        answer = programs.ask_program([program, "--query-gpu=" + ",".join(_GPU_FIELDS), "--format=csv,noheader,nounits"], 15)
-    except OSError:
-        return []
-    return parse_gpus(answer.output.decode("utf-8", "replace")) if answer and answer.code == 0 else []
-
-
-def parse_gpus(text: str) -> List[Dict[str, Any]]:
-    """One dictionary for each line of nvidia-smi's table; memory in MiB, use in percent, None where it says N/A."""
-    found = []
-    for line in text.splitlines():
-        parts = [part.strip() for part in line.split(",")]
-        if len(parts) != len(_GPU_FIELDS):
-            continue
-        number = [int(part) if part.isdigit() else None for part in parts]
-        found.append(
-            {"index": number[0], "name": parts[1], "use": number[2], "memory_used": number[3], "memory_total": number[4]}
-        )
-    return found
 
 
 def _memory() -> Dict[str, Optional[int]]:

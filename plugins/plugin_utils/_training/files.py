@@ -18,6 +18,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.files i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import gpu_text
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -30,6 +31,7 @@ def to_html(report: Mapping[str, Any]) -> str:
         duration=duration,
         differing=differing_sentence,
         shown=_shown,
+        gpu_text=gpu_text,
         moment=_moment,
         charts=lambda host: charts.charts_of(host["runs"]),
     )

@@ -122,16 +122,26 @@ def _number(value: Any) -> str:
 
 
 def _machine(info: dict[str, Any]) -> list[str]:
-    lines = [
-        f"  GPU {gpu['index']}: {gpu['name']}, {gpu['use']} % used, {gpu['memory_used']} of {gpu['memory_total']} MiB"
-        for gpu in info["gpus"]
-    ]
+    lines = [f"  {gpu_text(gpu)}" for gpu in info["gpus"]]
+    if info.get("gpu_problem"):
+        lines.append(f"{BAD} {info['gpu_problem']}")
     memory, disk = info["memory"], info["disk"]
     if memory["total"] and memory["available"] is not None:
         lines.append(f"  memory: {size(memory['available'])} of {size(memory['total'])} available")
     if disk["total"] and disk["free"] is not None:
         lines.append(f"  disk: {size(disk['free'])} of {size(disk['total'])} free")
     return lines
+
+
+def gpu_text(gpu: Mapping[str, Any]) -> str:
+    """C(GPU 0: Tesla T4, 97 % used, 11019 of 15360 MiB), without what is not known."""
+    said = [str(gpu["name"])]
+    said += [f"MIG {gpu['instance']}"] if gpu.get("instance") else []
+    said += [f"{gpu['use']} % used"] if gpu["use"] is not None else []
+    if gpu["memory_total"] is not None:
+        said.append(f"{gpu['memory_used']} of {gpu['memory_total']} MiB" if gpu["memory_used"] is not None else f"{gpu['memory_total']} MiB")
+    index = "" if gpu["index"] is None else f" {gpu['index']}"
+    return f"GPU{index}: {', '.join(said)}"
 
 
 def _recent(log: dict[str, Any]) -> list[str]:

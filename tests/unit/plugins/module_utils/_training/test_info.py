@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.info import newest_checkpoint, parse_gpus
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import newest_checkpoint
 
 
 def write(path, moment):
@@ -37,15 +37,3 @@ def test_outside_checkpoints_only_what_holds_models_counts(tmp_path):
     project = tmp_path / "runs/train/1/project"
     write(project / "output/last.ckpt", 300)
     assert newest_checkpoint(str(project), True)["path"] == str(project / "output/last.ckpt")
-
-
-def test_gpus():
-    """Lines as nvidia-smi wrote them; the H100's by driver 580, while torch filled it and idle."""
-    text = "0, Tesla T4, 97, 11019, 15360\n1, NVIDIA A10G, [N/A], 0, 23028\nwarning\n0, NVIDIA H100 80GB HBM3, 100, 4113, 81559\n"
-    text += "0, NVIDIA H100 80GB HBM3, 0, 0, 81559\n"
-    assert parse_gpus(text) == [
-        {"index": 0, "name": "Tesla T4", "use": 97, "memory_used": 11019, "memory_total": 15360},
-        {"index": 1, "name": "NVIDIA A10G", "use": None, "memory_used": 0, "memory_total": 23028},
-        {"index": 0, "name": "NVIDIA H100 80GB HBM3", "use": 100, "memory_used": 4113, "memory_total": 81559},
-        {"index": 0, "name": "NVIDIA H100 80GB HBM3", "use": 0, "memory_used": 0, "memory_total": 81559},
-    ]

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The GPUs of a host as nvidia-smi, amd-smi or rocm-smi report them, and what such a program says if it fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from .._system import programs
+
+TIME_LIMIT = 15.0  # seconds for each call
+_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
+_MIG = re.compile(r"\s+MIG\s+(\S+)\s+Device\s+(\d+):")
+_TAG = re.compile(r"<(gpu_instance_id|total|used)>([^<]*)<")
+
+
+class Gpus(NamedTuple):
+    """One entry a GPU or MIG instance, memory in MiB, use in percent, None for what is not known; and what went wrong."""
+
+    found: List[Dict[str, Any]]
+    problem: Optional[str] = None
+
+
+def find_gpus() -> Gpus:
+    """Return the GPUs of this host; none, and no problem, if it has no such program."""
+    for name, ask in (("nvidia-smi", _nvidia), ("amd-smi", _amd), ("rocm-smi", _rocm)):
+        program = shutil.which(name)
+        if program:
+            return ask(program)
+    return Gpus([])
+
+
+def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
+    """The program's output, and what is wrong with it."""
+    name = program.rpartition("/")[2]
+    try:
+        answer = programs.ask_program([program, *arguments], TIME_LIMIT)
+    except OSError as error:
+        return "", f"{name} cannot be run: {error.strerror}"
+    if answer is None:
+        return "", f"{name} did not answer within {TIME_LIMIT:g} s"
+    output = answer.output.decode("utf-8", "replace")
+    if answer.code == 0:
+        return output, None
+    said = (answer.errors.decode("utf-8", "replace").strip() or _remarks(output) or "no message").split("\n")
+    return output, f"{name}: {' '.join(line.strip() for line in said)[:300]} (exit code {answer.code})"
+
+
+def _nvidia(program: str) -> Gpus:
+    output, problem = _ask(program, "--query-gpu=" + ",".join(_FIELDS), "--format=csv,noheader,nounits")
+    rows = parse_nvidia(output)
+    problem = problem or (f"nvidia-smi: {_remarks(output)[:300]}" if _remarks(output) else None)
+    if any(row["use"] is None for row in rows):
+        listed = parse_mig(_ask(program, "-L")[0], _ask(program, "-q", "-x")[0]) if rows else {}
+        rows = [entry for row in rows for entry in _instances(row, listed)]
+    return Gpus(rows, problem)
+
+
+def _cells(line: str) -> List[str]:
+    return [part.strip() for part in line.split(",")]
+
+
+def _remarks(output: str) -> str:
+    """The lines of nvidia-smi's table that are no rows."""
+    lines = [line.strip() for line in output.splitlines()]
+    return " ".join(line for line in lines if line and not (len(_cells(line)) == len(_FIELDS) and _cells(line)[0].isdigit()))
+
+
+def parse_nvidia(text: str) -> List[Dict[str, Any]]:
+    """One entry for each row of nvidia-smi's table; None for C([N/A]) and the like."""
+    found = []
+    for line in text.splitlines():
+        cells = _cells(line)
+        if len(cells) == len(_FIELDS) and cells[0].isdigit():
+            number = [int(cell) if cell.isdigit() else None for cell in cells]
+            found.append(_entry(number[0], cells[1], number[2], number[3], number[4]))
+    return found
+
+
+def _entry(index: Optional[int], name: str, use: Any, used: Any, total: Any, instance: Optional[str] = None) -> Dict[str, Any]:
+    return {"index": index, "name": name, "instance": instance, "use": use, "memory_used": used, "memory_total": total}
+
+
+def parse_mig(listed: str, xml: str) -> Dict[int, List[Tuple[str, Any, Any]]]:
+    """The MIG instances by GPU, from C(nvidia-smi -L) and C(nvidia-smi -q -x): name, MiB used, MiB in all."""
+    found: Dict[int, List[Tuple[str, Any, Any]]] = {}
+    gpu = -1
+    for line in listed.splitlines():
+        heading, instance = re.match(r"GPU (\d+):", line), _MIG.match(line)
+        gpu = int(heading.group(1)) if heading else gpu
+        if instance:
+            found.setdefault(gpu, []).append((f"{instance.group(1)}, instance {instance.group(2)}", None, None))
+    for number, part in enumerate(xml.split("<gpu id=")[1:]):
+        memories = [dict(_TAG.findall(device.partition("<bar1_memory_usage>")[0])) for device in part.split("<mig_device>")[1:]]
+        if memories and len(memories) == len(found.get(number, ())):
+            found[number] = [
+                (name, _mebibytes(memory.get("used")), _mebibytes(memory.get("total")))
+                for (name, _used, _total), memory in zip(found[number], memories)
+            ]
+    return found
+
+
+def _instances(row: Dict[str, Any], listed: Dict[int, List[Tuple[str, Any, Any]]]) -> List[Dict[str, Any]]:
+    instances = listed.get(row["index"] if row["index"] is not None else -1)
+    return [_entry(row["index"], row["name"], None, used, total, name) for name, used, total in instances] if instances else [row]
+
+
+def _mebibytes(text: Any) -> Optional[int]:
+    match = re.match(r"(\d+) MiB\Z", str(text))
+    return int(match.group(1)) if match else None
+
+
+def _json(program: str, *arguments: str) -> Tuple[Any, Optional[str]]:
+    output, problem = _ask(program, *arguments)
+    try:
+        return json.loads(output), problem
+    except ValueError:
+        return None, problem or f"{program.rpartition('/')[2]} gives no JSON"
+
+
+def _amd(program: str) -> Gpus:
+    metrics, problem = _json(program, "metric", "--usage", "--mem-usage", "--json")
+    names, _problem = _json(program, "static", "--asic", "--json")
+    return Gpus(parse_amd(metrics, names), problem)
+
+
+def parse_amd(metrics: Any, names: Any) -> List[Dict[str, Any]]:
+    """One entry a GPU, from C(amd-smi metric) and C(amd-smi static)."""
+    called = {one.get("gpu"): _at(one, "asic", "market_name") for one in _list(names)}
+    found = []
+    for one in _list(metrics):
+        use, used, total = _at(one, "usage", "gfx_activity"), _at(one, "mem_usage", "used_vram"), _at(one, "mem_usage", "total_vram")
+        index = one.get("gpu")
+        found.append(_entry(index if isinstance(index, int) else None, str(called.get(index) or "AMD GPU"), _whole(use), _whole(used), _whole(total)))
+    return found
+
+
+def _list(value: Any) -> List[Dict[str, Any]]:
+    value = value.get("gpu_data") if isinstance(value, dict) else value
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value.get("value") if isinstance(value, dict) else value
+
+
+def _whole(value: Any) -> Optional[int]:
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _rocm(program: str) -> Gpus:
+    cards, problem = _json(program, "--showuse", "--showmeminfo", "vram", "--showproductname", "--json")
+    return Gpus(parse_rocm(cards), problem)
+
+
+def parse_rocm(cards: Any) -> List[Dict[str, Any]]:
+    """One entry a card, from C(rocm-smi --json)."""
+    found = []
+    for card, values in sorted(cards.items()) if isinstance(cards, dict) else ():
+        if isinstance(values, dict) and re.match(r"card\d+\Z", card):
+            known = {key.lower(): value for key, value in values.items()}
+            used, total = (_whole(known.get(f"vram total {word}memory (b)")) for word in ("used ", ""))
+            found.append(_entry(
+                int(card[4:]), str(known.get("card series") or "AMD GPU"), _whole(known.get("gpu use (%)")),
+                None if used is None else used >> 20, None if total is None else total >> 20,
+            ))  # fmt: skip
+    return found
