@@ -34,8 +34,8 @@ _SPECIAL = re.compile(
     r"|(?:\S+: line \d+: +\d+ )?Killed\b.*",
 )
 _LEVEL = re.compile(
-    r"(?:[\[(<]?[\d:.,/ T+Z-]{8,}[\])>]?\s*[-|:]?\s*)?(?:[\w.]+\s*[-|:]\s*)?[\[<]?(?:ERROR|CRITICAL|FATAL|Error|error|fatal)\b[\]>]?\s*[-|:]?\s*"
-    r"(?P<message>.*[A-Za-z]{3}.*)$|\S+\.py: error: .*"
+    r"(?:[\[(<]?[\d:.,/ T+Z-]{8,}[\])>]?\s*[-|:]?\s*)?(?:[\w.]+\s*[-|:]\s*)?"
+    r"[\[<]?(?:ERROR|CRITICAL|FATAL|Error|error|fatal)\b[\]>]?\s*[-|:]?\s*.*[A-Za-z]{3}.*$|\S+\.py: error: .*"
 )
 _NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .*[A-Za-z]{3}.*$")
 _METRIC_NAME = re.compile(r"(?:Error|error)\s*[:=]?\s*[-+]?[\d.]+\s*%?\s*$")
@@ -44,8 +44,9 @@ _ROOT_RANK, _ROOT_CODE = re.compile(r"\s*rank\s*: (\d+)"), re.compile(r"\s*exitc
 # Graph execution errors: what stands before their message.
 _GRAPH = re.compile(r"\s*$|\s|Detected at node|Node: |<stack traces|\d+ root error|Detected at |\[\[")
 _DAMAGED = re.compile(
-    r"BadZipFile|zlib\.error|File is not a zip file|Bad CRC-32|Bad magic number|No data left in file|Failed to interpret file|UnpicklingError"
-    r"|truncated file|Error while deserializing header|PytorchStreamReader failed|magic bytes not found|unexpected end of data"
+    r"BadZipFile|zlib\.error|File is not a zip file|Bad CRC-32|Bad magic number|No data left in file|Failed to interpret file"
+    r"|UnpicklingError|truncated file|Error while deserializing header"
+    r"|PytorchStreamReader failed|magic bytes not found|unexpected end of data"
 )
 _FEATURE = re.compile(r"(?<![\w.])[\w./~@+-]*\.(?:npz|npy|pt|pth|h5|hdf5|safetensors|parquet|arrow|pkl|tar|zarr)(?![\w])")
 _FULL = "verify: full on the feature set makes prepare_features.yml name every damaged file"
@@ -170,7 +171,7 @@ def _of_rank(rank: Optional[int], code: Optional[int]) -> str:
         return f"rank {rank}, signal {-code}"
 
 
-def _last(lines: Sequence[str], pattern: "re.Pattern[str]") -> str:
+def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
     for line in reversed(lines):
         text = log.without_rank(line)
         match = None if _IGNORED.match(text) else pattern.search(text)

@@ -134,9 +134,10 @@ def parse_amd(metrics: Any, names: Any) -> List[Dict[str, Any]]:
     called = {one.get("gpu"): _at(one, "asic", "market_name") for one in _list(names)}
     found = []
     for one in _list(metrics):
-        use, used, total = _at(one, "usage", "gfx_activity"), _at(one, "mem_usage", "used_vram"), _at(one, "mem_usage", "total_vram")
+        places = (("usage", "gfx_activity"), ("mem_usage", "used_vram"), ("mem_usage", "total_vram"))
+        use, used, total = (_whole(_at(one, *place)) for place in places)
         index = one.get("gpu")
-        found.append(_entry(index if isinstance(index, int) else None, str(called.get(index) or "AMD GPU"), _whole(use), _whole(used), _whole(total)))
+        found.append(_entry(index if isinstance(index, int) else None, str(called.get(index) or "AMD GPU"), use, used, total))
     return found
 
 

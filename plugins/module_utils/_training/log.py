@@ -108,9 +108,11 @@ class Place(NamedTuple):
 def place_of(line: str) -> Place:
     """Return what a visible line says of the progress."""
     low = line.lower()
-    if not any(char.isdigit() for char in line) or not ("epoch" in low or "/" in line or "%|" in line or "train: " in low or _METRIC.search(line)):
+    if not ("epoch" in low or "/" in line or "%|" in line or "train: " in low or _METRIC.search(line)):
         return Place()
-    match = None if _NOT_NOW.search(line) else next((found for found in (pattern.search(line) for pattern in _EPOCHS) if found), None)
+    match = None
+    if not _NOT_NOW.search(line):
+        match = next((found for found in (pattern.search(line) for pattern in _EPOCHS) if found), None)
     start = match.end() if match else 0
     metric = _METRIC.search(line, start)
     share = _share(line, start, metric.start() if metric else len(line))
@@ -134,4 +136,4 @@ def _share(line: str, start: int, end: int) -> Optional[float]:
 def is_partial_bar(line: str) -> bool:
     """True if a raw line is a progress bar that has not reached its end."""
     match = _BAR.match(line)
-    return bool(match) and (match.group(1) is None or match.group(1) != match.group(2))
+    return match is not None and (match.group(1) is None or match.group(1) != match.group(2))

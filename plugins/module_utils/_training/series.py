@@ -46,7 +46,7 @@ class _Curve:
                 self.highest = (known, place)
 
     def points(self) -> List[Point]:
-        return self._kept + [self._last] * (self._last is not None and self._kept[-1] is not self._last)
+        return self._kept if self._last is None or self._kept[-1] is self._last else [*self._kept, self._last]
 
 
 class Series:

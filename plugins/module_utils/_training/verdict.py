@@ -22,7 +22,8 @@ class Observation:
     """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
 
     C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
-    C(exit_code) or C(signal). C(stopped): the end was asked for. C(rebooted): the host was started after the run. C(log_age): since the log grew.
+    C(exit_code) or C(signal). C(stopped): the end was asked for.
+    C(rebooted): the host was started after the run. C(log_age): since the log grew.
     """
 
     recorded: bool = False

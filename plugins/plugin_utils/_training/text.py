@@ -139,7 +139,8 @@ def gpu_text(gpu: Mapping[str, Any]) -> str:
     said += [f"MIG {gpu['instance']}"] if gpu.get("instance") else []
     said += [f"{gpu['use']} % used"] if gpu["use"] is not None else []
     if gpu["memory_total"] is not None:
-        said.append(f"{gpu['memory_used']} of {gpu['memory_total']} MiB" if gpu["memory_used"] is not None else f"{gpu['memory_total']} MiB")
+        used = "" if gpu["memory_used"] is None else f"{gpu['memory_used']} of "
+        said.append(f"{used}{gpu['memory_total']} MiB")
     index = "" if gpu["index"] is None else f" {gpu['index']}"
     return f"GPU{index}: {', '.join(said)}"
 

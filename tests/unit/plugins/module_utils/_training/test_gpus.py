@@ -30,10 +30,13 @@ NVIDIA = {
         "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch (exit code 18)"),
     "no device": ("echo 'No devices were found'; exit 6", [], "nvidia-smi: No devices were found (exit code 6)"),
     "one of two GPUs is lost": (
-        f"echo '{T4}'; echo 'Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU' >&2; exit 15",
+        f"echo '{T4}'; echo 'Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this"
+         " GPU' >&2; exit 15",
         [entry(0, "Tesla T4", 97, 11019, 15360)],
-        "nvidia-smi: Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU (exit code 15)"),
-    "a remark among the rows": (f"echo '{T4}'; echo 'Unable to reach GPU 1'", [entry(0, "Tesla T4", 97, 11019, 15360)], "nvidia-smi: Unable to reach GPU 1"),
+        "nvidia-smi: Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU"
+         " (exit code 15)"),
+    "a remark among the rows": (f"echo '{T4}'; echo 'Unable to reach GPU 1'", [entry(0, "Tesla T4", 97, 11019, 15360)],
+    "nvidia-smi: Unable to reach GPU 1"),
     "too slow": ("exec sleep 60", [], "nvidia-smi did not answer within 0.2 s"),
     "no message": ("exit 3", [], "nvidia-smi: no message (exit code 3)"),
 }  # fmt: skip
@@ -62,10 +65,12 @@ def test_a_gpu_in_mig_mode_is_listed_by_instance(tmp_path, monkeypatch):
     (tmp_path / "listed").write_text(LISTED)
     (tmp_path / "xml").write_text(XML)
     rows = "0, NVIDIA A100-SXM4-40GB, [N/A], [N/A], [N/A]\\n1, NVIDIA A100-SXM4-40GB, 50, 100, 40960\\n"
-    answers(monkeypatch, tmp_path, "nvidia-smi", f'case "$1" in -L) cat {tmp_path}/listed;; -q) cat {tmp_path}/xml;; *) printf "{rows}";; esac')
+    answers(monkeypatch, tmp_path, "nvidia-smi",
+    f'case "$1" in -L) cat {tmp_path}/listed;; -q) cat {tmp_path}/xml;; *) printf "{rows}";; esac')
     name = "NVIDIA A100-SXM4-40GB"
     assert gpus.find_gpus() == ([
-        entry(0, name, None, 11, 19968, "3g.20gb, instance 0"), entry(0, name, None, 37, 4864, "1g.5gb, instance 1"), entry(1, name, 50, 100, 40960),
+        entry(0, name, None, 11, 19968, "3g.20gb, instance 0"), entry(0, name, None, 37, 4864, "1g.5gb, instance 1"), entry(1, name, 50,
+        100, 40960),
     ], None)  # fmt: skip
     assert gpus.parse_mig(LISTED, "") == {0: [("3g.20gb, instance 0", None, None), ("1g.5gb, instance 1", None, None)]}
 

@@ -47,7 +47,8 @@ LOGS = {
         {"loss": [(1, 3), (2, 2)], "val_loss": [(1, 3)]}, 2, 2),
     "a stage at the head of the line": (
         ["Epoch 0/24", "train Loss: 0.5 Acc: 0.75", "val Loss: 0.25 Acc: 0.5", "Epoch 1/24", "[Test] loss = 0.125"],
-        {"loss": [(0, 0.5)], "accuracy": [(0, 0.75)], "val_loss": [(0, 0.25)], "val_accuracy": [(0, 0.5)], "test_loss": [(1, 0.125)]}, 24, 2),
+        {"loss": [(0, 0.5)], "accuracy": [(0, 0.75)], "val_loss": [(0, 0.25)], "val_accuracy": [(0, 0.5)], "test_loss": [(1, 0.125)]},
+        24, 2),
     "two stages in one line, names without one": (
         ["Epoch 1/2", "Train: loss: 0.5 acc: 0.9 | Val: loss: 0.75 acc: 0.8", "train_loss: 1.5, acc: 0.5, val_loss: 2"],
         {"loss": [(1, 1.5)], "val_loss": [(1, 2)]}, 2, 1),
@@ -69,7 +70,8 @@ LOGS = {
         {"loss": [(0.5, 2.5), (1.5, 1.5)], "learning_rate": [(0.5, 5e-5), (1.5, 2.5e-5)], "val_loss": [(1.0, 2.0)]}, None, 2),
     "JSON lines": (['{"epoch": 1, "train_loss": 0.5, "val_loss": 0.75}', '{"epoch": 2, "phase": "val", "loss": 0.25}'],
                    {"loss": [(1, 0.5)], "val_loss": [(1, 0.75), (2, 0.25)]}, None, 2),
-    "ranks": (["[rank0]: Epoch 1/2", "[rank0]: train_loss: 0.5", "0: Epoch 2/2", "0: train_loss: 0.25"], {"loss": [(1, 0.5), (2, 0.25)]}, 2, 2),
+    "ranks": (["[rank0]: Epoch 1/2", "[rank0]: train_loss: 0.5", "0: Epoch 2/2", "0: train_loss: 0.25"], {"loss": [(1, 0.5), (2, 0.25)]},
+    2, 2),
     "no epoch": (["step 10 train_loss=3.0", "step 20 train_loss=2.0"], {}, None, 0),
     "a summary is no point": (
         ["Epoch 1/1 loss: 1.0 val_loss: 2.0", "Training complete: best val_loss: 2.0 in epoch 1", "Final train loss: 1.0"],
@@ -108,7 +110,8 @@ def test_the_bar_of_a_live_epoch_may_show_the_last_validation():
 
 @pytest.mark.parametrize(("name", "expected"), [
     ("val_loss", ("loss", "val_")), ("Valid Loss", ("loss", "val_")), ("valid/acc", ("accuracy", "val_")), ("Train_Acc", ("accuracy", "")),
-    ("eval_f1", ("f1", "val_")), ("lr", ("learning_rate", None)), ("lr-Adam", ("learning_rate_adam", None)), ("loss/test", ("loss", "test_")),
+    ("eval_f1", ("f1", "val_")), ("lr", ("learning_rate", None)), ("lr-Adam", ("learning_rate_adam", None)), ("loss/test", ("loss",
+    "test_")),
     ("categorical_accuracy", ("categorical_accuracy", None)), ("...", ("", None)), ("val", ("val", None)),
 ])  # fmt: skip
 def test_names(name, expected):

@@ -81,8 +81,10 @@ PLACES = [
     ("| epoch   3 |   200/2000 batches | lr 5.00", (3, None, 0.1)), ("Epoch 3 of 30", (3, 30, None)),
     # Another epoch, or none.
     ("=> loaded checkpoint 'x' (epoch 50)", (None, None, None)), ("Resuming from epoch 51", (None, None, None)),
-    ("best val_loss in epoch 2", (None, None, None)), ("steps per epoch: 100", (None, None, None)), ("Epoch time: 12 s", (None, None, None)),
-    ("train.py --epoch 100", (None, None, None)), ("Namespace(batch_size=64, epoch=100)", (None, None, None)), ("epochs: 30", (None, None, None)),
+    ("best val_loss in epoch 2", (None, None, None)), ("steps per epoch: 100", (None, None, None)), ("Epoch time: 12 s", (None, None,
+    None)),
+    ("train.py --epoch 100", (None, None, None)), ("Namespace(batch_size=64, epoch=100)", (None, None, None)), ("epochs: 30", (None,
+    None, None)),
 ]  # fmt: skip
 
 
