@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which data does the trainer see? One digest for each set, one for all of them. Pure.
+"""Digests of the data that the trainer sees: one for each set, one for all of them. Pure.
 
-Over each feature's name below the target and its identity, as the file alone gives it: equal on two hosts where the same features lie
-under the same names, be they links or files, and whatever else those hosts hold.
+A digest covers each feature's name below the target and its identity, as the file alone gives it. It is equal on two hosts with the
+same features under the same names, whether these are links or files, and whatever else the hosts hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._scan import model
 from .._system import paths
@@ -28,33 +28,32 @@ class Digest(NamedTuple):
 
 _by_path = operator.attrgetter("path")
 
-# So many features go into the hash at once: a call for each would cost more than the hashing.
+# Features that go into the hash at once: a call for each would cost more than the hashing.
 _AT_ONCE = 1 << 10
 
 
 def digest_of_set(
-    target: str, features: Sequence[model.Entry], fully_scanned: bool, read: Optional[Callable[[model.Entry], bytes]] = None
+    target: str, features: Sequence[model.Entry], fully_scanned: bool, data: Optional[Mapping[str, Any]] = None
 ) -> Digest:
-    """The digest of a target's features, before identities are compared with those of the host's other files.
+    """Return the digest of a target's features, before identities are compared with those of the host's other files.
 
-    read: the digest of a file's bytes, for formats without checksums; without it there is no digest where one would have to be
-    read. OSError where the file cannot be.
+    data: by path, the digest of each file without checksums, or why it could not be read, as (errno, text); None if data are
+    not read, so that such a file leaves the set without a digest.
     """
     if not fully_scanned:
-        return Digest(None, f"{paths.display(target)} could not be looked at in full")
+        return Digest(None, f"{paths.display(target)} could not be scanned in full")
     total = hashlib.sha256()
     pieces: List[bytes] = []
     for entry in sorted(features, key=_by_path):
         identity = entry.classification.identity
         if identity is None:
-            if read is None:
+            if data is None:
                 where = f"{paths.display(target)}/{paths.display(entry.path)}"
-                return Digest(None, f"{where} has no checksums, so that its data would have to be read: set 'verify: full' for that")
-            try:
-                identity = read(entry)
-            except OSError as error:
-                return Digest(None, f"{paths.display(target)}/{paths.display(entry.path)} cannot be read ({error.strerror})")
-        # A name holds no NUL, and the length of the identity is said: no two lists of features make the same text.
+                return Digest(None, f"{where} has no checksums: set 'verify: full' to read its data")
+            identity = data[entry.path]
+            if not isinstance(identity, bytes):
+                return Digest(None, f"{paths.display(target)}/{paths.display(entry.path)} cannot be read ({identity[1]})")
+        # Names hold no NUL, and the length of the identity precedes it: no two lists of features give the same text.
         pieces.append(b"%b\0%c%b" % (os.fsencode(entry.path), len(identity), identity))
         if len(pieces) == _AT_ONCE:
             total.update(b"".join(pieces))
@@ -64,7 +63,7 @@ def digest_of_set(
 
 
 def digest_of_run(sets: Mapping[str, Optional[str]]) -> Optional[str]:
-    """The digest of all sets by name; None where one of them has none."""
+    """Return the digest of all sets, given those of the sets by name; None if one of them has none."""
     lines: List[str] = []
     for name, value in sorted(sets.items()):
         if value is None:

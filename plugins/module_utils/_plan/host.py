@@ -24,7 +24,7 @@ def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Pol
     inputs = [_set_input(one, status, policy.top_up) for one, status in zip(scans, found)]
     plans = links.plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
     now = _leaks(scans, [set()] * len(scans))
-    after = _leaks(scans, [{name for name, _text in plan.to_remove} for plan in plans])
+    after = _leaks(scans, [_names_removed(one, plan) for one, plan in zip(inputs, plans)])
     planned = []
     for index, (one, plan) in enumerate(zip(scans, plans)):
         removed = {name for name, _text in plan.to_remove}
@@ -43,6 +43,12 @@ def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Pol
             )
         )
     return planned
+
+
+def _names_removed(one: links.SetInput, plan: links.SetPlan) -> Set[str]:
+    """The names that a glob does not find any more once the plan is carried out."""
+    removed = {name for name, _text in plan.to_remove}
+    return removed.union(*(one.behind.get(name, ()) for name in removed))
 
 
 def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.SetPlan]:
@@ -85,6 +91,7 @@ def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links
         target=one.target,
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
+        behind=one.behind_links(),
         legacy=[desired.LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
         declared={legacy.place.path: legacy.state in (places.PRESENT, places.EMPTY) for legacy in one.legacy},
         uploads=uploads and status == 0,

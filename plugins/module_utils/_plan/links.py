@@ -22,10 +22,10 @@ from .desired import Candidate, Desired, LegacyInput
 class SetInput:
     """All that the plan needs to know of one set.
 
-    existing: each name in the target, by its path below it. legacy: in order of preference, one for each real
-    directory. declared: the text of every declared legacy directory of this set, other names of one directory included,
-    and whether it is available. uploads: nothing is there and this run will upload the set, unless links of the target
-    dangle into a legacy directory. tops_up: this run will upload what the set lacks.
+    existing: each name in the target, by its path below it. behind: by the name of a link to a directory, the features that a glob
+    finds through it. legacy: in order of preference, one for each real directory. declared: the text of every declared legacy
+    directory of this set, other names of one directory included, and whether it is available. uploads: the set is empty and this run
+    will upload it, unless links of the target dangle into a legacy directory. tops_up: this run will upload what the set lacks.
     """
 
     name: str
@@ -36,6 +36,7 @@ class SetInput:
     declared: Dict[str, bool]
     uploads: bool
     tops_up: bool
+    behind: Dict[str, List[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,7 +56,7 @@ class SetPlan:
     outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, one deeper down that is not
     copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is; ten
     copy_count: int = 0
-    blocked_by_stray: int = 0  # wanted features whose name, or which themselves, a stray link holds
+    blocked_by_stray: int = 0  # wanted features that a stray link holds, or whose name it holds
 
     @property
     def to_link(self) -> int:
@@ -114,7 +115,7 @@ def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPla
 def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
     """The names of links into a legacy directory of any set: by what the link says, or by where it ends."""
     prefixes = tuple(path.rstrip("/") + "/" for other in sets for path in other.declared)
-    return {
+    found = {
         name
         for name, entry in one.existing.items()
         if entry.link_target is not None
@@ -124,6 +125,7 @@ def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set
             or _absolute(one, entry).startswith(prefixes)
         )
     }
+    return found.union(*(one.behind.get(name, ()) for name in found))
 
 
 def _plain(text: str) -> str:
@@ -133,7 +135,7 @@ def _plain(text: str) -> str:
 
 def _is_leftover(entry: model.Entry) -> bool:
     """Whether a killed run had put this link aside."""
-    return entry.kind in (model.LINK, model.DANGLING) and entry.name.startswith(paths.OURS)
+    return entry.link_target is not None and entry.name.startswith(paths.OURS) and entry.kind in (model.LINK, model.DANGLING)
 
 
 def _absolute(one: SetInput, entry: model.Entry) -> str:
@@ -187,16 +189,21 @@ def _names_to_remove(
         return to_remove
     for name in into_legacy:
         entry = one.existing[name]
+        if entry.link_target is None:
+            continue
         if entry.kind == model.DANGLING:
             if _directory_is_there(one, entry):
                 to_remove.add(name)
-        elif prune == "stray" and _is_stray(index, entry, assignments):
+        elif prune == "stray" and _is_stray(index, one, entry, assignments):
             to_remove.add(name)
     return to_remove
 
 
-def _is_stray(index: int, entry: model.Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
-    """Whether a link into a legacy directory is not where its feature belongs; of one that cannot be read nobody knows."""
+def _is_stray(index: int, one: SetInput, entry: model.Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
+    """True if no feature that a link into a legacy directory leads to belongs here; False if it cannot be read."""
+    if entry.path in one.behind:
+        inside = ((one.existing[name].classification.identity, name) for name in one.behind[entry.path])
+        return all(assignments.get(identity) != (index, name) for identity, name in inside)
     if entry.is_feature:
         return assignments.get(entry.classification.identity) != (index, entry.path)
     return entry.classification.kind != model.UNREAD
@@ -236,7 +243,7 @@ def _plan_existing(
                 plan.dangling_into_legacy.append(name)
                 if prune != "none" and _directory_is_there(one, entry):
                     removable.append((name, entry.link_target))
-        elif name in into_legacy and _is_stray(index, entry, assignments):
+        elif name in into_legacy and _is_stray(index, one, entry, assignments):
             plan.stray.append(name)
             if prune == "stray":
                 removable.append((name, entry.link_target))
@@ -297,11 +304,11 @@ def _plan_missing(
             plan.conflicts.append((name, [one.path for one in desired.candidates(name)]))
         elif identity in present_elsewhere:
             plan.blocked_by_stray += 1
+        elif _blocked_folder(one, desired, name, removed):
+            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "something that is not a folder of the target"))
         elif entry is not None:
             if candidate.path != entry.link_target:
                 plan.to_replace.append((name, candidate.path, entry.link_target or ""))
-        elif _blocked_folder(one, desired, name, removed):
-            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "what is not a folder of the target"))
         else:
             plan.to_create.append((name, candidate.path))
             if others:

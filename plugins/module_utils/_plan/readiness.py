@@ -10,6 +10,7 @@ import os
 from typing import List, NamedTuple, Sequence, Tuple
 
 from .. import errors
+from .._formats import classify
 from .._scan import model, places
 from .._system import samples, words
 from .._system.paths import display, is_below
@@ -17,6 +18,9 @@ from . import needs
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
 from .warnings import warnings_of
+
+# The kinds of classifications that say what a file is; an entry that is not a file has none.
+_KNOWN = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
 
 
 class Problem(NamedTuple):
@@ -90,7 +94,7 @@ def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bo
 
 
 def _problems(state: SetState, host: HostState) -> List[Problem]:
-    problems = _unknown(state, host.account.name) if state.status is None else []
+    problems = _unknown(state, host.account.name) if state.status is None else _unscanned(state, host.account.name)
     problems += _in_the_way(state)
     if state.status is None:
         return problems
@@ -127,11 +131,7 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             )
         ]
     target = display(state.target)
-    reasons = [state.scan.reason] if state.scan.state == places.UNREADABLE else []
-    said = [
-        f"{reason}: make it readable for user {user}, since features may lie there"
-        for reason in reasons + state.scan.gaps[:samples.SAMPLES]
-    ]
+    said = [problem.text for problem in _unscanned(state, user)]
     if state.dangling_blocks:
         return [Problem(_dangling_into_legacy(state, target, user))]
     for legacy in state.legacy:
@@ -150,6 +150,15 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             for reason in reasons
         ]
     return [Problem(sentence) for sentence in said[:samples.SAMPLES]]
+
+
+def _unscanned(state: SetState, user: str) -> List[Problem]:
+    """Parts of the target that could not be scanned: features may be there, which a trainer would or would not read."""
+    reasons = [state.scan.reason] if state.scan.state == places.UNREADABLE else []
+    return [
+        Problem(f"{reason}: make it readable for user {user}, or remove it, since features may be there")
+        for reason in reasons + state.scan.gaps[:samples.SAMPLES]
+    ]
 
 
 def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
@@ -195,7 +204,16 @@ def _in_the_way(state: SetState) -> List[Problem]:
                 planned=all(entry.path in removed for entry in damaged),
             )
         )
-    unread = [entry for entry in state.read if entry.classification.kind == model.UNREAD]
+    odd = [entry for entry in state.read if entry.kind in (model.SPECIAL, model.FOLDER)]
+    if odd:
+        problems.append(
+            Problem(
+                f"{target}/{display(odd[0].path)} matches 'reads' but is not a regular file{_and_more(odd)}: move it away, a trainer would"
+                " try to read it",
+                planned=all(entry.path in removed for entry in odd),
+            )
+        )
+    unread = [entry for entry in state.read if entry.classification.kind not in _KNOWN]
     if unread:
         problems.append(
             Problem(
@@ -224,6 +242,10 @@ def _in_the_way(state: SetState) -> List[Problem]:
             )
         )
     return problems
+
+
+def _and_more(entries: Sequence[model.Entry]) -> str:
+    return f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
 
 
 def _advice_on_dangling(state: SetState, text: str) -> str:
@@ -298,5 +320,5 @@ def _unreadable(state: SetState, grants: bool) -> List[Problem]:
     if access is None or not access.unreadable:
         return []
     reason = f": {access.samples[0]['reason']}" if access.samples else ""
-    text = f"user {access.user} cannot read {access.unreadable} of the features{reason}"
+    text = f"user {access.user} cannot read {words.count(access.unreadable, 'file or folder', 'files and folders')} of the features{reason}"
     return [Problem(text, planned=grants and access.to_grant >= access.unreadable)]

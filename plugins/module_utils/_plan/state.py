@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from .._access import probe, report
 from .._scan import model, places, staging
@@ -26,8 +26,8 @@ ToRead = Tuple[str, List[str], bool]
 class SetScan:
     """One set as it was scanned.
 
-    C(read): what the trainer reads of the target; C(features): the intact features among it. C(unmounted): the set's C(mount)
-    is not a mount point.
+    C(read): what a trainer's glob finds in the target; C(features): the intact features among it; C(hidden): features in the target's
+    hidden folders, which a glob does not find. C(unmounted): the set's C(mount) is not a mount point.
     """
 
     feature_set: FeatureSet
@@ -36,6 +36,7 @@ class SetScan:
     incoming: staging.Incoming
     read: List[model.Entry]
     features: List[model.Entry]
+    hidden: List[model.Entry]
     digest: features_digest.Digest
     unmounted: bool
 
@@ -75,11 +76,30 @@ class SetScan:
             seen.update(entry.classification.identity for entry in legacy.features)
         return len(seen)
 
+    def behind_links(self) -> Dict[str, List[str]]:
+        """By path of a link to a directory in the target, the features that a glob finds through it."""
+        found: Dict[str, List[str]] = {}
+        linked = set(self.scan.linked_folders)
+        for entry in self.features if linked else ():
+            for folder in _folders_of(entry.path):
+                if folder in linked:
+                    found.setdefault(folder, []).append(entry.path)
+        return found
+
     def reads_now(self) -> List[ToRead]:
-        """What the training user has to read as it is."""
-        if self.scan.state in (places.PRESENT, places.EMPTY):
-            return [(self.target, [entry.path for entry in self.features], True)]
-        return []
+        """What the training user has to read as it is: a glob lists each folder on the way to a feature."""
+        if self.scan.state not in (places.PRESENT, places.EMPTY):
+            return []
+        folders = {folder for entry in self.features if "/" in entry.path for folder in _folders_of(entry.path)}
+        listed: List[ToRead] = [(f"{self.target.rstrip('/')}/{folder}", [], True) for folder in sorted(folders)]
+        return [(self.target, [entry.path for entry in self.features], True), *listed]
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders on the way to a path, as paths."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 @dataclass(frozen=True)

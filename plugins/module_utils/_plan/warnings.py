@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import List
 
 from .. import errors
-from .._scan import model, places
+from .._scan import places
 from .._system import paths, words
 from . import needs, sentences
 from .state import HostState, SetState
@@ -26,11 +26,17 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             f"{words.count(len(others), 'file')} in {target} {words.verb(len(others), 'be')} of another kind,"
             f" as {paths.display(first.path)} ({first.classification.reason})"
         )
-    specials = [entry for entry in state.read if entry.kind == model.SPECIAL]
-    if specials:
+    if state.hidden:
         warnings.append(
-            f"{words.count(len(specials), 'name')} in {target} that the trainer reads"
-            f" {words.verb(len(specials), 'belong')} to what is not a file, as {paths.display(specials[0].path)}: move that away"
+            f"{words.count(len(state.hidden), 'feature')} in hidden folders of {target} {words.verb(len(state.hidden), 'do')} not count,"
+            f" e.g. {paths.display(state.hidden[0].path)}: glob does not find them, os.walk and Path.rglob do"
+        )
+    behind = state.behind_links()
+    if behind:
+        name, inside = next(iter(behind.items()))
+        warnings.append(
+            f"{words.count(len(behind), 'link')} in {target} {words.verb(len(behind), 'lead')} to directories with features, e.g."
+            f" {paths.display(name)} ({words.count(len(inside), 'feature')}): glob follows them, os.walk and Path.rglob do not"
         )
     if plan.stray:
         warnings.append(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats import classify, interface
-from .._spec.folders import EVERY_FOLDER, FolderRule
+from .._spec.folders import EVERY_FOLDER, FolderRule, is_system_folder
 from .._system import files, parallel, paths
 from . import model, places
 
@@ -60,14 +60,15 @@ def _find_nothing(path: str) -> Optional[model.Entry]:
 class ScanOptions:
     """How far a scan goes, and what it keeps.
 
-    recursive: folders are entered, as far as C(folders) lets them be. follow: so are links to directories (each directory once).
-    keep_names: names that were not accepted are kept too, unclassified, since they are taken. avoid: directories that are never
-    entered. find: the entry that an absolute path led to when another directory was scanned, so that a link that says it is
-    not followed once more.
+    recursive: enter folders that C(folders) admits, and links to directories, each directory once. as_glob: a directory that is reached
+    by several ways is entered again, as Python's glob does, and a link to a directory above all of it is an unscanned part.
+    keep_names: keep names that were not accepted too, unclassified, since they are taken. avoid: directories that are never
+    entered. find: the entry that an absolute path led to when another directory was scanned, so that a link with that text
+    is not followed again.
     """
 
     recursive: bool = True
-    follow: bool = True
+    as_glob: bool = False
     keep_names: bool = False
     avoid: Tuple[paths.InodeKey, ...] = ()
     folders: FolderRule = EVERY_FOLDER
@@ -153,24 +154,27 @@ class _Walk:
         self.accept = accept
         self.known = known
         self.recursive = options.recursive
-        self.follow = options.follow
+        self.as_glob = options.as_glob
         self.keep_names = options.keep_names
         self.find = options.find
         self.folders = options.folders
         # A link upwards would lead through half the host, and back here.
-        self.visited = set(options.avoid) | set(places.ancestry(scan.path))
+        self.above = {*options.avoid, *places.ancestry(scan.path)}
+        # How often each directory was entered. A second time shows what a glob reads twice; loops would never end.
+        self.visits: Dict[paths.InodeKey, int] = {}
         self.linked: List[str] = []
+        self.behind_link = False
         self.saw_anything = False
 
     def pending(self, top: _Directory) -> Iterator[Pending]:
         info = os.fstat(top.fd)
-        self.visited.add((info.st_dev, info.st_ino))
+        self.above.discard((info.st_dev, info.st_ino))
+        self.visits[(info.st_dev, info.st_ino)] = 1
         yield from self._directory(top, "")
-        # Links to directories last: what lies here also by itself goes by its own path. The list grows meanwhile.
+        # Links to directories last: what is here without a link keeps its own path. The list grows meanwhile.
+        self.behind_link = True
         for path in self.linked:
-            for item in self._folder(top, path, path, True):
-                item[2].via_link = True
-                yield item
+            yield from self._folder(top, path, path, True)
 
     def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
         accept, keep_names = self.accept, self.keep_names
@@ -187,7 +191,7 @@ class _Walk:
             name = item.name
             if item.is_file(follow_symlinks=False):
                 if accept(name):
-                    yield directory, name, model.Entry(prefix + name, model.FILE, 0, 0, model.UNCLASSIFIED, None, name)
+                    yield directory, name, self._entry(prefix + name, model.FILE, name=name)
                 elif keep_names:
                     self._keep(prefix + name, None)
             elif item.is_symlink():
@@ -218,13 +222,33 @@ class _Walk:
         return True
 
     def _keep(self, path: str, text: Optional[str], kind: str = model.SPECIAL, key: int = 0, size: int = 0) -> None:
-        self.scan.entries.append(model.Entry(path, kind, key, size, model.UNCLASSIFIED, text))
+        self.scan.entries.append(self._entry(path, kind, key, size, text))
+
+    def _entry(
+        self,
+        path: str,
+        kind: str,
+        key: int = 0,
+        size: int = 0,
+        text: Optional[str] = None,
+        classification: classify.Classification = model.UNCLASSIFIED,
+        name: str = "",
+    ) -> model.Entry:
+        # A link in another directory, behind a link of this one, is not this directory's to change.
+        entry = model.Entry(path, kind, key, size, classification, None if self.behind_link and self.as_glob else text, name)
+        entry.via_link = entry.via_link or self.behind_link
+        return entry
+
+    def _gap(self, path: str, what: str) -> None:
+        """Note a part that could not be scanned; a glob leaves out hidden folders anyway, and root's lost+found."""
+        if not (self.as_glob and (is_hidden(path) or is_system_folder(os.path.basename(path)))):
+            self.scan.gap(f"{paths.display(self.scan.path)}/{paths.display(path)} {what}")
 
     def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[model.Entry]:
         """Keeps what can be said of a link at once; returns the entry where its file has to be classified."""
         accepted = self.accept(name)
         wanted = accepted or self.keep_names
-        if not wanted and not (self.recursive and self.follow):
+        if not wanted and not self.recursive:
             return None
         try:
             text = os.readlink(name, dir_fd=fd)
@@ -232,7 +256,7 @@ class _Walk:
             return None  # gone, or no link any more
         same = self.find(text) if accepted else None
         if same is not None:
-            self.scan.entries.append(model.Entry(path, model.LINK, same.key, same.size, same.classification, text, name))
+            self.scan.entries.append(self._entry(path, model.LINK, same.key, same.size, text, same.classification, name))
             return None
         try:
             info = os.stat(name, dir_fd=fd)
@@ -240,10 +264,9 @@ class _Walk:
             self._broken_link(path, text, error, wanted)
             return None
         if stat.S_ISDIR(info.st_mode):
-            if self.recursive and self.follow:
-                if self._enters(name, path):
-                    linked.append(path)
-            elif wanted:
+            if self.recursive and not (self.as_glob and is_hidden(path)) and self._enters(name, path):
+                linked.append(path)
+            if wanted and (self.as_glob or not self.recursive):
                 self._keep(path, text)
             return None
         if not wanted:
@@ -255,7 +278,7 @@ class _Walk:
         if not stat.S_ISREG(info.st_mode):
             self._keep(path, text)
             return None
-        entry = model.Entry(path, model.LINK, key, info.st_size, self.known.get(key, model.UNCLASSIFIED), text)
+        entry = self._entry(path, model.LINK, key, info.st_size, text, self.known.get(key, model.UNCLASSIFIED))
         if entry.classification is model.UNCLASSIFIED:
             return entry
         self.scan.entries.append(entry)
@@ -266,20 +289,36 @@ class _Walk:
             if wanted:
                 self._keep(path, text, model.DANGLING)
             return
-        where = paths.display(self.scan.path) + "/" + paths.display(path)
-        self.scan.gap(f"{where} leads to {paths.display(text)}, which cannot be reached ({error.strerror})")
+        self._gap(path, f"leads to {paths.display(text)}, which cannot be reached ({error.strerror})")
         if wanted:
             classification = classify.Classification(model.UNREAD, f"cannot be reached ({error.strerror})", None)
-            self.scan.entries.append(model.Entry(path, model.LINK, 0, 0, classification, text))
+            self.scan.entries.append(self._entry(path, model.LINK, text=text, classification=classification))
 
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
             flags = paths.FOLLOW_DIRECTORY if is_link else paths.OPEN_DIRECTORY
             directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
             info = os.fstat(directory.fd)
-            if (info.st_dev, info.st_ino) not in self.visited:
-                self.visited.add((info.st_dev, info.st_ino))
+            key = (info.st_dev, info.st_ino)
+            if key in self.above:
+                if self.as_glob:
+                    self._gap(path, "leads to a directory above it, all of which a trainer that follows links would read: remove that link")
+                return
+            self.visits[key] = self.visits.get(key, 0) + 1
+            if self.visits[key] <= (2 if self.as_glob else 1):
+                if is_link:
+                    self.scan.linked_folders.append(path)
                 yield from self._directory(directory, path + "/")
         except OSError as error:
             if error.errno not in _VANISHED:
-                self.scan.gap(f"{paths.display(self.scan.path)}/{paths.display(path)} cannot be listed ({error.strerror})")
+                self._gap(path, f"cannot be listed ({error.strerror})")
+
+
+def is_hidden(path: str) -> bool:
+    """True if a folder of this path, or its last name, is one that a glob does not match unless asked for its dot."""
+    return path.startswith(".") or "/." in path
+
+
+def in_hidden_folder(path: str) -> bool:
+    """True if a folder on the way to a path is hidden: a glob does not enter it."""
+    return "/" in path and is_hidden(path.rpartition("/")[0])

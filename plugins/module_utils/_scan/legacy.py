@@ -80,7 +80,7 @@ class LegacyScanner:
 
     def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: names.NameFilter, reads: names.NameFilter) -> model.LegacyScan:
         scan = self._scan(one, used)
-        return _part_of(place, scan, belongs, reads) if used is place else model.LegacyScan(place, scan, same_as=used.path)
+        return _part_of(one, place, scan, belongs, reads) if used is place else model.LegacyScan(place, scan, same_as=used.path)
 
     def _scan(self, one: FeatureSet, place: Place) -> model.DirectoryScan:
         key = (one.criteria, one.folders, place.key or (0, 0))
@@ -93,7 +93,9 @@ class LegacyScanner:
         return scan
 
 
-def _part_of(place: Place, scan: model.DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter) -> model.LegacyScan:
+def _part_of(
+    one: FeatureSet, place: Place, scan: model.DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter
+) -> model.LegacyScan:
     """What of a directory belongs to a set, sorted by what it is."""
     features: List[model.Entry] = []
     hidden: List[model.Entry] = []
@@ -104,7 +106,7 @@ def _part_of(place: Place, scan: model.DirectoryScan, belongs: names.NameFilter,
             continue
         if entry.is_feature:
             features.append(entry)
-            if not reads(entry.name):
+            if not reads(entry.name) or (one.layout == "tree" and directories.in_hidden_folder(entry.path)):
                 hidden.append(entry)
         elif entry.kind == model.DANGLING:
             dangling.append(entry)

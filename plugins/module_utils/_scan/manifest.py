@@ -39,9 +39,9 @@ def token_of(classification: classify.Classification, digest: Callable[[], bytes
     return "c" + digest().hex()
 
 
-def are_of_bytes(tokens: Iterable[str]) -> bool:
-    """Whether one of them can be compared with a file's only by reading that."""
-    return any(token.startswith("c") for token in tokens)
+def sizes_to_read(manifest: Manifest) -> Set[int]:
+    """The sizes of the features that can be compared with a file of that size only by reading it."""
+    return {wanted.size for wanted in manifest.values() if wanted.token.startswith("c")}
 
 
 def pack_manifest(manifest: Manifest) -> str:

@@ -77,8 +77,10 @@ class DirectoryScan:
         self.gaps: List[str] = []
         self.gap_count = 0
         self.info: Optional[DirectoryInfo] = None
-        # Folders that were not entered for what they are, by their paths below this one: what lies there is not known.
+        # Folders that were not entered for what they are, by their paths below this one: their content is unknown.
         self.closed: List[str] = []
+        # Links to directories that were entered.
+        self.linked_folders: List[str] = []
 
     def gap(self, sentence: str) -> None:
         """Notes a part that could not be seen; the first ten are kept in words."""

@@ -83,17 +83,20 @@ def _scan_and_plan(
     declared = [places_as_needed(account, one.legacy) for one in sets]
     overlap.refuse_overlaps(sets, targets, declared)
     scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key])
+    contents = identity.Contents(account)
     # All legacy directories first: a link in a target then has its classification already.
     legacy = [scanner.scans_of(one, places) for one, places in zip(sets, declared)]
     scans = [
-        _scan_set(one, account, found, _scan_target(one, place, scanner, account))
+        _scan_set(one, account, found, _scan_target(one, place, scanner, account), contents)
         for one, place, found in zip(sets, targets, legacy)
     ]
     if probe is not None:
         # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
         probe.begin({one.name: one.reads_now() for one in scans})
     scanner.forget_classifications()
-    identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), identity.digest_on_disk)
+    lost = identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), contents.read)
+    if lost:
+        scans = _without(scans, lost)
     return host.plan_host(scans, scanner.keys(), policy)
 
 
@@ -110,17 +113,36 @@ def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
 def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account: accounts.Account) -> model.DirectoryScan:
     accept = names.any_filter([(one.reads, ()), (one.patterns, one.exclude)])
     known, find = scanner.known_for(one.criteria), scanner.finder(one.criteria)
-    options = directories.ScanOptions(recursive=one.layout == "tree", follow=False, keep_names=True, find=find)
+    options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True, keep_names=True, find=find)
     return scan_as_needed(account, place, accept, one.criteria, known, options)
 
 
-def _scan_set(one: FeatureSet, account: accounts.Account, legacy: List[model.LegacyScan], scan: model.DirectoryScan) -> state.SetScan:
+def _without(scans: Sequence[state.SetScan], lost: Sequence[identity.Located]) -> List[state.SetScan]:
+    """The sets without the files that could not be compared with others, which are unscanned parts."""
+    by_path = {found.path: found for one in scans for found in [one.scan, *(legacy.scan for legacy in one.legacy)] if found}
+    for directory, entry in lost:
+        by_path[directory].gap(f"{paths.display(directory)}/{paths.display(entry.path)} {entry.classification.reason}")
+    return [
+        replace(
+            one,
+            features=[entry for entry in one.features if entry.is_feature],
+            legacy=[replace(legacy, features=[entry for entry in legacy.features if entry.is_feature]) for legacy in one.legacy],
+        )
+        for one in scans
+    ]
+
+
+def _scan_set(
+    one: FeatureSet, account: accounts.Account, legacy: List[model.LegacyScan], scan: model.DirectoryScan, contents: identity.Contents
+) -> state.SetScan:
     reads = names.name_filter(one.reads)
-    read = [entry for entry in scan.entries if reads(entry.name)]
+    matching = [entry for entry in scan.entries if reads(entry.name)]
+    read = [entry for entry in matching if not directories.in_hidden_folder(entry.path)]
     features = [entry for entry in read if entry.is_feature]
 
-    def data(entry: model.Entry) -> bytes:
-        return identity.digest_on_disk((one.target, entry))
+    read_data = one.verify == "full"
+    unchecked = [(one.target, entry) for entry in features if entry.classification.identity is None] if read_data else []
+    data = dict(zip((entry.path for _target, entry in unchecked), contents.read(identity.WHOLE, unchecked)))
 
     fully_scanned = scan.state != UNREADABLE and not scan.gap_count
     return state.SetScan(
@@ -130,7 +152,8 @@ def _scan_set(one: FeatureSet, account: accounts.Account, legacy: List[model.Leg
         incoming=staging.inspect_staging_as_needed(account, one),
         read=read,
         features=features,
-        digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if one.verify == "full" else None),
+        hidden=[entry for entry in matching if entry.is_feature and directories.in_hidden_folder(entry.path)],
+        digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if read_data else None),
         unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
     )
 

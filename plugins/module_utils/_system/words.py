@@ -14,4 +14,4 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def verb(number: int, word: str) -> str:
     """A verb after a count: 1 link dangles, 2 links dangle."""
-    return {"be": ("is", "are"), "have": ("has", "have")}.get(word, (word + "s", word))[number != 1]
+    return {"be": ("is", "are"), "do": ("does", "do"), "have": ("has", "have")}.get(word, (word + "s", word))[number != 1]

@@ -201,9 +201,8 @@ def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Seque
     try:
         classified = Classified()
         manifest = _classify_staged(feature_set, fd, staging, classified)
-        tokens = {one.token for one in manifest.values()}
-        elsewhere = present_elsewhere.find_elsewhere(feature_set, sets, tokens)
-        missing = plan.find_missing(feature_set, scan_target(feature_set, staging, tokens), manifest, elsewhere)
+        elsewhere = present_elsewhere.find_elsewhere(feature_set, sets, manifest)
+        missing = plan.find_missing(feature_set, scan_target(feature_set, staging, manifest), manifest, elsewhere)
         wanted = missing.features
         classified.features, classified.present = len(wanted), missing.present
         classified.warnings = list(missing.warnings)

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
 from .._apply.directories import make_above, open_directory
@@ -92,24 +92,23 @@ def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None)
 
 def _missing(request: Request, staging: str) -> Missing:
     one = request.feature_set
-    tokens = {wanted.token for wanted in request.manifest.values()}
-    elsewhere = {**present_elsewhere.find_elsewhere(one, request.sets, tokens), **request.claimed}
-    return find_missing(one, scan_target(one, staging, tokens), request.manifest, elsewhere)
+    elsewhere = {**present_elsewhere.find_elsewhere(one, request.sets, request.manifest), **request.claimed}
+    return find_missing(one, scan_target(one, staging, request.manifest), request.manifest, elsewhere)
 
 
-def scan_target(feature_set: FeatureSet, staging: str, tokens: Set[str]) -> TargetContent:
-    """What the target holds, with the features that have one of the tokens. FeatureError where that cannot be read."""
+def scan_target(feature_set: FeatureSet, staging: str, wanted: Manifest) -> TargetContent:
+    """What the target holds, with its features by token. FeatureError if that cannot be read."""
     target = feature_set.target
     scan = scan_directory(
         places.look_up(target),
         names.name_filter(feature_set.reads + feature_set.patterns),
         feature_set.criteria,
         {},
-        ScanOptions(recursive=feature_set.layout == "tree", keep_names=True, avoid=_avoid(staging)),
+        ScanOptions(recursive=feature_set.layout == "tree", as_glob=True, keep_names=True, avoid=_avoid(staging)),
     )
     if scan.state == "unreadable":
         raise errors.FeatureError(f"{scan.reason}: nothing can be uploaded there; make {paths.display(target)} a readable directory")
-    return TargetContent(target, {entry.path: entry for entry in scan.entries}, present_elsewhere.tokens_in(target, scan, tokens))
+    return TargetContent(target, {entry.path: entry for entry in scan.entries}, present_elsewhere.tokens_in(target, scan, wanted))
 
 
 def _avoid(staging: str) -> Tuple[paths.InodeKey, ...]:

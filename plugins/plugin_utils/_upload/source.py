@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED
-from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, scan_directory
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import (
+    ScanOptions,
+    in_hidden_folder,
+    scan_directory,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
-    digest_of,
-    digest_on_disk,
+    WHOLE,
+    Contents,
     resolve_identities,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
@@ -104,7 +108,9 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
     source = Source(path, {}, {}, {})
     reads = name_filter(feature_set.reads)
     features = [
-        entry for entry in sorted(scan.entries, key=lambda entry: entry.path) if _keep(source, scan, entry, reads)
+        entry
+        for entry in sorted(scan.entries, key=lambda entry: entry.path)
+        if _keep(source, scan, entry, reads, feature_set.layout == "tree")
     ]
     if not features:
         raise FeatureError(
@@ -112,8 +118,10 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
             + (f", as {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
             + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
         )
-    tokens = {entry.path: token_of(entry.classification, partial(digest_of, path, entry.path)) for entry in features}
-    resolve_identities([(path, entry) for entry in features], digest_on_disk)
+    contents = Contents()
+    tokens = _tokens(path, features, contents)
+    for _path, entry in resolve_identities([(path, entry) for entry in features], contents.read):
+        raise FeatureError(f"{display(os.path.join(path, entry.path))} in the source {entry.classification.reason}: restore or remove it")
     first: dict[bytes, str] = {}
     for entry in features:
         identity = entry.classification.identity or b""
@@ -125,7 +133,17 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
     return source
 
 
-def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[str], Any]) -> bool:
+def _tokens(path: str, features: list[Entry], contents: Contents) -> dict[str, str]:
+    unchecked = [(path, entry) for entry in features if entry.classification.identity is None]
+    digests = {}
+    for (_path, entry), digest in zip(unchecked, contents.read(WHOLE, unchecked), strict=True):
+        if not isinstance(digest, bytes):
+            raise FeatureError(f"{display(os.path.join(path, entry.path))} in the source cannot be read ({digest[1]}): make it readable")
+        digests[entry.path] = digest
+    return {entry.path: token_of(entry.classification, partial(digests.__getitem__, entry.path)) for entry in features}
+
+
+def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[str], Any], tree: bool) -> bool:
     where = display(os.path.join(scan.path, entry.path))
     if entry.kind == DANGLING:
         raise FeatureError(f"{where} in the source is a link to nothing: remove it, or restore what it leads to")
@@ -135,9 +153,9 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
         )
     if not entry.is_feature:
         _leave_out(source, entry.path, entry.classification.reason or "is not a file")
-    elif not reads(entry.name):
+    elif not (seen := reads(entry.name) and not (tree and in_hidden_folder(entry.path))):
         _leave_out(source, entry.path, "has a name that the set's 'reads' does not match, so that the trainer would not see it")
-    return bool(entry.is_feature and reads(entry.name))
+    return bool(entry.is_feature and seen)
 
 
 def _leave_out(source: Source, path: str, reason: str) -> None:

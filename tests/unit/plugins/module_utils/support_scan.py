@@ -22,7 +22,7 @@ def scan(directory, accept=NPZ, **options):
 
 def target(directory, **options):
     """As a target is scanned."""
-    return scan(directory, recursive=False, follow=False, keep_names=True, **options)
+    return scan(directory, recursive=False, as_glob=True, keep_names=True, **options)
 
 
 def seen(result):

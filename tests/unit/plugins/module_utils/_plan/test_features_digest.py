@@ -103,7 +103,7 @@ def test_a_format_without_checksums_has_none_unless_all_is_to_be_verified(data):
         npy(data / host / "t/n.npy", number % 2)
     value, reason = told(data / "p/t", **keys)
     assert value is None
-    assert reason == f"{data}/p/t/n.npy has no checksums, so that its data would have to be read: set 'verify: full' for that"
+    assert reason == f"{data}/p/t/n.npy has no checksums: set 'verify: full' to read its data"
     p, q, same = (digest(data / host / "t", verify="full", **keys) for host in ("p", "q", "same-as-p"))
     assert p == same != q
 
@@ -118,17 +118,15 @@ def test_a_target_that_is_not_seen_in_full_has_none(data):
         finally:
             os.chmod(data / "one/t", 0o755)
     assert (one["target"]["state"], one["digest"]) == ("unreadable", None)
-    assert one["digest_reason"] == f"{data}/one/t could not be looked at in full"
+    assert one["digest_reason"] == f"{data}/one/t could not be scanned in full"
 
 
 def test_a_file_that_fails_while_it_is_read_has_none():
     entry = Entry("n.npy", FILE, 1, 1, Classification(FEATURE, "", None))
 
-    def fails(_entry):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    assert digest_of_set("/t", [entry], True, fails) == (None, f"/t/n.npy cannot be read ({os.strerror(errno.EIO)})")
-    assert digest_of_set("/t", [entry], True, lambda _entry: b"x").value
+    failed = {"n.npy": (errno.EIO, os.strerror(errno.EIO))}
+    assert digest_of_set("/t", [entry], True, failed) == (None, f"/t/n.npy cannot be read ({os.strerror(errno.EIO)})")
+    assert digest_of_set("/t", [entry], True, {"n.npy": b"x"}).value
 
 
 def _told_as(account, target):

@@ -155,13 +155,6 @@ class TestWarnings:
         (said,) = warnings(a_set(host / "data/t"))
         assert re.match(f"2 files in {host}/data/t are of another kind, as [vw].npz [(]has arrays .*[)]$", said)
 
-    def test_names_of_what_is_no_file_are_counted(self, host):
-        features(host / "data/t", "a.npz")
-        (host / "data/t/x.npz").mkdir()
-        assert warnings(a_set(host / "data/t")) == [
-            f"1 name in {host}/data/t that the trainer reads belongs to what is not a file, as x.npz: move that away"
-        ]
-
     def test_of_features_that_are_left_out_one_is_named_with_the_one_that_is_used(self, host):
         feature(host / "old/a.npz", "one")
         feature(host / "old/x/a.npz", "two")

@@ -1,17 +1,20 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files are one feature, told on real files; what is read is counted."""
+"""Which files are the same feature: on real files; the files that are read are recorded."""
 
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
-    digest_on_disk,
+    SAMPLE,
+    WHOLE,
+    Contents,
     resolve_identities,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
@@ -24,24 +27,32 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
     feature,
     link,
     npy,
+    unprivileged,
 )
+
+ASKED = Criteria(parse_arrays(WAV2VEC))
+OPAQUE = Criteria(parse_arrays({}), opaque=True)
 
 
 class Identities:
     """The identities of all features below a directory, resolved; and which files had their bytes read."""
 
-    def __init__(self, directory, digest=digest_on_disk):
+    def __init__(self, directory, read=None, criteria=ASKED, also=()):
         self.read = []
-        criteria = Criteria(parse_arrays(WAV2VEC))
-        scan = scan_directory(look_up(str(directory)), name_filter(["*.npz", "*.npy"]), criteria, {})
+        self.sampled = []
+        contents = read or Contents().read
+        scans = [scan_directory(look_up(str(directory)), name_filter(["*"]), one, {}) for one in (criteria, *also)]
 
-        def counted(located):
-            self.read.append(located[1].path)
-            return digest(located)
+        def recorded(how, located):
+            (self.sampled if how == SAMPLE else self.read).extend(entry.path for _directory, entry in located)
+            return contents(how, located)
 
-        found = [(scan.path, entry) for entry in scan.entries if entry.is_feature]
-        resolve_identities(found, counted)
-        self.by_path = {entry.path: entry.classification.identity for _directory, entry in found}
+        found = [(scan.path, entry) for scan in scans for entry in scan.entries if entry.is_feature]
+        self.lost = [entry.path for _directory, entry in resolve_identities(found, recorded)]
+        self.by_path = {}
+        for _directory, entry in found:
+            # Two scans of a file have to agree.
+            assert self.by_path.setdefault(entry.path, entry.classification.identity) == entry.classification.identity
 
     def groups(self):
         """The paths that are one feature, sorted."""
@@ -103,28 +114,75 @@ def test_a_link_is_the_same_without_reading_it(tmp_path):
     assert identities.read == []
 
 
-def test_single_arrays_are_read_only_where_names_clash(tmp_path):
+def test_files_without_checksums_are_compared_by_size_and_bytes_under_any_name(tmp_path):
     npy(tmp_path / "a.npy", 1.0)
-    npy(tmp_path / "b.npy", 1.0)
-    npy(tmp_path / "x/c.npy", 2.0)
-    npy(tmp_path / "y/c.npy", 2.0)
-    npy(tmp_path / "z/c.npy", 3.0)
+    npy(tmp_path / "x/b.npy", 1.0)
+    npy(tmp_path / "c.npy", 2.0)
+    npy(tmp_path / "d.npy", 3.0)
     identities = Identities(tmp_path)
-    assert identities.groups() == [["a.npy"], ["b.npy"], ["x/c.npy", "y/c.npy"], ["z/c.npy"]]
-    assert sorted(identities.read) == ["x/c.npy", "y/c.npy", "z/c.npy"]
+    assert identities.groups() == [["a.npy", "x/b.npy"], ["c.npy"], ["d.npy"]]
 
 
-def test_a_hard_link_of_a_single_array_is_the_same_also_where_its_other_name_clashes(tmp_path):
+def test_a_file_of_its_own_size_is_not_read(tmp_path):
+    for name, size in (("a.bin", 10), ("b.bin", 11), ("c.bin", 200_000), ("d.bin", 200_001)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    identities = Identities(tmp_path, criteria=OPAQUE)
+    assert identities.groups() == [["a.bin"], ["b.bin"], ["c.bin"], ["d.bin"]]
+    assert identities.read == identities.sampled == []
+
+
+def test_of_large_files_of_one_size_only_those_with_equal_samples_are_read(tmp_path):
+    content = random.Random(1).randbytes(1 << 20)
+    for name, changed in (("a", None), ("b", None), ("c", 500), ("d", len(content) - 1), ("e", len(content) // 2 - 1)):
+        data = bytearray(content)
+        if changed is not None:
+            data[changed] ^= 1
+        (tmp_path / f"{name}.bin").write_bytes(data)
+    identities = Identities(tmp_path, criteria=OPAQUE)
+    assert identities.groups() == [["a.bin", "b.bin"], ["c.bin"], ["d.bin"], ["e.bin"]]
+    assert sorted(identities.sampled) == ["a.bin", "b.bin", "c.bin", "d.bin", "e.bin"]
+    assert sorted(identities.read) == ["a.bin", "b.bin", "c.bin"], "c differs in no sample"
+
+
+def test_a_hard_link_of_a_single_array_is_the_same_also_if_its_other_name_clashes(tmp_path):
     os.link(npy(tmp_path / "a.npy", 1.0), tmp_path / "b.npy")
     npy(tmp_path / "x/a.npy", 2.0)
     assert Identities(tmp_path).groups() == [["a.npy", "b.npy"], ["x/a.npy"]]
 
 
-@pytest.mark.parametrize(("one", "two"), [("a.npz", "b.npz"), ("x/a.npy", "y/a.npy")])
-def test_what_cannot_be_read_any_more_is_a_feature_of_its_own(tmp_path, one, two):
-    copy(npy(tmp_path / one, 1.0) if one.endswith("npy") else feature(tmp_path / one), tmp_path / two)
+def test_an_archive_in_one_set_and_any_file_in_another_are_the_same_by_their_bytes(tmp_path):
+    copy(feature(tmp_path / "a.npz"), tmp_path / "b.npz")
+    feature(tmp_path / "c.npz")
+    both = Identities(tmp_path, also=[OPAQUE])
+    assert both.groups() == [["a.npz", "b.npz"], ["c.npz"]]
+    assert Identities(tmp_path, criteria=OPAQUE).groups() == [["a.npz", "b.npz"], ["c.npz"]]
 
-    def gone(_located):
-        raise FileNotFoundError(2, "No such file or directory")
 
-    assert Identities(tmp_path, gone).groups() == [[one], [two]]
+@pytest.mark.parametrize(("one", "two"), [("a.npz", "b.npz"), ("x/a.npy", "y/b.npy")])
+def test_a_file_that_vanished_is_a_feature_of_its_own(tmp_path, one, two):
+    twins(tmp_path / one, tmp_path / two)
+    identities = Identities(tmp_path, lambda _how, located: [(2, "No such file or directory")] * len(located))
+    assert identities.groups() == [[one], [two]] and identities.lost == []
+
+
+@pytest.mark.parametrize(("one", "two"), [("a.npz", "b.npz"), ("x/a.npy", "y/b.npy")])
+def test_a_file_that_cannot_be_compared_is_no_feature_any_more(tmp_path, one, two):
+    twins(tmp_path / one, tmp_path / two)
+    identities = Identities(tmp_path, lambda _how, located: [(5, "Input/output error")] * len(located))
+    assert sorted(identities.lost) == [one, two]
+
+
+def test_each_file_is_read_once_and_as_the_account_if_refused(tmp_path):
+    with unprivileged(tmp_path) as account:
+        npy(tmp_path / "a.npy", 1.0)
+        scan = scan_directory(look_up(str(tmp_path)), name_filter(["*"]), OPAQUE, {})
+        located = [(scan.path, scan.entries[0])]
+        contents = Contents(account)
+        (first,) = contents.read(WHOLE, located)
+        os.unlink(tmp_path / "a.npy")
+        assert contents.read(WHOLE, located) == [first] and len(first) == 32
+        assert Contents(account).read(WHOLE, located)[0][0] == 2
+
+
+def twins(one, two):
+    copy(npy(one, 1.0) if one.suffix == ".npy" else feature(one), two)
