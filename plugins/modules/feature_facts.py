@@ -89,7 +89,7 @@ ansible_facts:
         - C(copies) are names that are not linked, since another name stands for the same feature.
         - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
           It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
-          the set says C(verify=full)) or the target could not be looked at in full.
+          the set says C(verify=full)) or the target could not be scanned in full.
         - C(declared) is the set as it was given.
       type: dict
       sample:
