@@ -10,7 +10,6 @@ import os
 from typing import List, NamedTuple, Sequence, Tuple
 
 from .. import errors
-from .._formats import classify
 from .._scan import model, places
 from .._system import samples, words
 from .._system.paths import display, is_below
@@ -18,10 +17,6 @@ from . import needs
 from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
 from .warnings import warnings_of
-
-# The kinds of classifications that say what a file is; an entry that is not a file has none.
-_KNOWN = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
-
 
 class Problem(NamedTuple):
     """One sentence that says what blocks readiness; planned: what this run does clears it."""
@@ -213,7 +208,7 @@ def _in_the_way(state: SetState) -> List[Problem]:
                 planned=all(entry.path in removed for entry in odd),
             )
         )
-    unread = [entry for entry in state.read if entry.classification.kind not in _KNOWN]
+    unread = [entry for entry in state.read if entry.classification.kind not in model.UNDERSTOOD]
     if unread:
         problems.append(
             Problem(

@@ -20,6 +20,9 @@ FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "s
 # A classification's kind where the file could not be read, so that nothing is known of it.
 UNREAD = "unread"
 
+# The kinds of a classification that say what a file is; an entry that is not a file has none. Any other kind is an unscanned part.
+UNDERSTOOD = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
+
 # A shared classification of all that was not classified.
 UNCLASSIFIED = classify.Classification("", "", None)
 
