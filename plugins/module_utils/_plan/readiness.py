@@ -18,6 +18,7 @@ from .sentences import dangling_inside, discovered, hidden_from_trainer
 from .state import HostState, SetState
 from .warnings import warnings_of
 
+
 class Problem(NamedTuple):
     """One sentence that says what blocks readiness; planned: what this run does clears it."""
 
