@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
     REPORT_SPEC,
     check_report_dir,
     tell,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import shipped_sets
 
 ARGUMENT_SPEC = {"facts": {"type": "dict"}, "done": {"type": "dict", "default": {}}, **REPORT_SPEC}
 
@@ -35,10 +37,17 @@ class ActionModule(ActionBase):
             return result
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
-        result.update(tell(host, facts, options["done"], options, check_mode))
+        note = shipped_note(facts)
+        result.update(tell(host, facts, options["done"], options, check_mode, note))
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
         if sentences:
             # Ansible prints a failed result: with these lines in it, the report would be printed twice.
             result.pop("report")
             result.update(failed=True, msg="\n".join(sentences))
         return result
+
+
+def shipped_note(facts: dict[str, Any]) -> str:
+    """Return a note if the facts are those of the sets that the role ships, else an empty text."""
+    declared = [mapping(one).get("declared") for one in mapping(facts.get("feature_sets")).values()]
+    return "shipped sets, since prepare_features_sets is not set" if declared == shipped_sets() else ""

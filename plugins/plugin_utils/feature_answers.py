@@ -33,7 +33,7 @@ _COUNTED = {"count": int, "samples": _SAMPLES}
 SET_FACTS: dict[str, Schema] = {
     "status": STATUS,
     **dict.fromkeys(("ready", "will_be_ready", "to_change", "to_upload"), bool),
-    **{name: [str] for name in ("problems", "warnings", "obstacles", "reads")},
+    **{name: [str] for name in ("problems", "planned", "warnings", "obstacles", "reads")},
     **dict.fromkeys(("features", "to_link", "to_remove", "leaks"), int),
     **{name: Maybe(str) for name in ("source", "digest", "digest_reason", "fetched_from")},
     "expected": Maybe(int),
@@ -77,7 +77,8 @@ DESCRIPTIONS: dict[str, Schema] = {
     **dict.fromkeys(("groups", "damaged", "other", "links", "unreadable"), PLAIN),
     "groups_left_out": int,
     "cut_short": [str],
-    "report": [LINES],
+    "text": LINES,
+    "report": [str],
 }
 
 

@@ -13,9 +13,12 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils.misspelt import misspelt
 from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
 
+display = Display()
 _ROLES = Path(__file__).parents[2] / "roles"
 
 
@@ -26,6 +29,19 @@ def role_spec(role: str) -> dict[str, dict[str, Any]]:
     loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     options: dict[str, dict[str, Any]] = loaded["argument_specs"]["main"]["options"]
     return options
+
+
+@cache
+def all_variables() -> frozenset[str]:
+    """Return the variables of all roles."""
+    return frozenset(name for path in _ROLES.iterdir() if (path / "meta").is_dir() for name in role_spec(path.name))
+
+
+@cache
+def shipped_sets() -> list[Any]:
+    """Return the default of prepare_features_sets."""
+    loaded = yaml.safe_load((_ROLES / "prepare_features" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    return list(loaded["prepare_features_sets"])
 
 
 @cache
@@ -41,10 +57,13 @@ def _kind(option: dict[str, Any]) -> type | None:
 def prepare_check(role: str) -> None:
     """Reads what the check needs, in Ansible's main process: each host's worker would do it anew."""
     _validator(role)
+    all_variables()
 
 
 def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> None:
     """AnsibleActionFail for variables that the role cannot take. variables: as of a task, not templated."""
+    for message in misspelt(variables, all_variables()):
+        display.warning(message)
     spec = role_spec(role)
     given = {name: templar.template(variables[name]) for name in spec if name in variables}
     try:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -113,9 +114,9 @@ def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     where = f"feature set '{name}'"
     unknown = sorted(str(key) for key in raw if key not in SET_OPTIONS)
     if unknown:
-        raise errors.FeatureError(
-            f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(SET_OPTIONS)}"
-        )
+        similar = difflib.get_close_matches(unknown[0], SET_OPTIONS, 1)
+        hint = f"did you mean '{similar[0]}'? The keys are" if similar else "the keys are"
+        raise errors.FeatureError(f"{where} has the unknown key '{unknown[0]}': {hint} {', '.join(SET_OPTIONS)}")
     target = _text(raw.get("target"))
     if not target:
         raise errors.FeatureError(f"{where} has no 'target': name the directory that the trainer reads")

@@ -38,10 +38,12 @@ def is_due_to_nothing(facts: dict[str, Any], options: dict[str, Any], check_mode
     return bool(ready and options["state"] == "present" and not failures(facts, options["fail_on"], check_mode))
 
 
-def tell(host: str, facts: dict[str, Any], done: dict[str, Any], options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Print the block for a host; return what it adds to the action's result."""
+def tell(
+    host: str, facts: dict[str, Any], done: dict[str, Any], options: dict[str, Any], check_mode: bool, note: str = ""
+) -> dict[str, Any]:
+    """Print the block for a host; return what it adds to the action's result. note: what its first line adds."""
     width = shutil.get_terminal_size((display.columns + 1, 24)).columns
-    lines = host_report(host, facts, done, check_mode, options["state"], max(width, 60), options["detail"])
+    lines = host_report(host, facts, done, check_mode, options["state"], max(width, 60), options["detail"], note)
     # One call, so that the blocks of hosts that run concurrently do not mix.
     display.display(coloured(lines))
     return {"report": lines, "state": options["state"], "report_dir": options["report_dir"]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from ansible_collections.trainprep.features.plugins.action.feature_report import shipped_note
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import counts_of, view_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
@@ -18,6 +19,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
     sentence,
     size,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import shipped_sets
 
 OLD = "/home/ubuntu/audio_emotion/models/wav2vec"
 
@@ -183,6 +185,14 @@ def test_short_report_is_one_line_if_nothing_happened():
     for raw, done in ((quiet, {"links": {"sets": {"wav2vec": {"linked": 8}}}}), ({**quiet, "warnings": ["odd"]}, {}), (LACKING, {})):
         found = facts(ready=raw["ready"], wav2vec=raw)
         assert host_report("gpu-1", found, done, detail="short") == host_report("gpu-1", found, done, detail="full")
+
+
+def test_shipped_sets_are_noted():
+    shipped = {one["name"]: one_set(declared=one) for one in shipped_sets()}
+    assert shipped_note(facts(**shipped)) == "shipped sets, since prepare_features_sets is not set"
+    assert shipped_note(facts()) == ""
+    shipped["wav2vec"]["declared"] = {**shipped["wav2vec"]["declared"], "target": "/data/other"}
+    assert shipped_note(facts(**shipped)) == ""
 
 
 def test_note_is_on_the_first_line():
