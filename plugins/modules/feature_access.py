@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming
   - trainprep.features.plan
-  - trainprep.features.refresh_facts
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.changes
 options:
@@ -57,8 +56,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: What is true now, as M(trainprep.features.feature_facts) returns it.
-  returned: with O(refresh_facts=true), but not in check mode
+  description: What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
+  returned: always
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
@@ -103,30 +102,25 @@ sets:
       warnings: []
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._plan.steps import GRANT
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
-from ansible_collections.trainprep.features.plugins.module_utils._steps.refresh import (
-    REFRESH_FACTS,
-    refresh_facts,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import do_step, request_of
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
-    """Arguments in, look, ask, plan, apply, counts out."""
-    module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, **REFRESH_FACTS},
-        supports_check_mode=True,
-    )
-    with failing(module):
-        sets, account, policy = parse_arguments(module.params)
-        result = run_access(sets, account, policy, module.check_mode)
+    """One step of the driver."""
+    module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
+    result: Dict[str, Any] = {}
+    with failing(module, result):
+        do_step(GRANT, request_of(module.params, module.check_mode), result)
         for one in result["sets"].values():
             for warning in one["warnings"]:
                 module.warn(warning)
-        module.exit_json(**result, **refresh_facts(module, sets, account, policy))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.answers import 
 )
 
 STATUS = OneOf(0, 1, 2, 3, None)
-STEPS = OneOf("publish", "link", "upload", "grant")
+STEPS = OneOf("publish", "link", "unlink", "upload", "grant")
 _STATE = OneOf("absent", "empty", "present", "unreadable")
 _SAMPLES = [{"path": str, "reason": str, "features": int}]
 _DIRECTORY: dict[str, Schema] = {

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, settings
@@ -283,7 +283,10 @@ class Hosts(RuleBasedStateMachine):
             {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"], "arrays": ARRAYS},
         ]  # fmt: skip
         try:
-            return run_links(parse_sets(sets), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
+            result = {}
+            request = Request(parse_sets(sets), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
+            do_step("unlink" if state == "absent" else "link", request, result)
+            return result
         except FeatureError:
             return None
 

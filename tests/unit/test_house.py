@@ -20,7 +20,8 @@ ROOT = "ansible_collections.trainprep.features.plugins.module_utils."
 # From the top floor to the ground; what stands on one floor does not know its neighbours.
 FLOORS = (
     ("_training",),
-    ("_steps", "_upload"),
+    ("_steps",),
+    ("_upload",),
     ("_apply",),
     ("_plan",),
     ("_scan", "_access"),

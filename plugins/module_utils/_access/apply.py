@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from .. import errors
 from .._system import acl, owners, paths
@@ -22,9 +22,12 @@ class Applied(NamedTuple):
     missed: List[str]
 
 
-def apply_changes(changes: Sequence[rules.Change]) -> Applied:
-    """Makes the changes. An object that changed since the plan is left alone; FeatureError where the system refuses."""
-    result = Applied([], [])
+def apply_changes(changes: Sequence[rules.Change], result: Optional[Applied] = None) -> Applied:
+    """Make the changes. An object that changed since the plan is left alone; FeatureError if the system refuses.
+
+    result: is filled with each change as it is made.
+    """
+    result = Applied([], []) if result is None else result
     groups = owners.Groups()
     for parent_changes in _by_parent(changes):
         parent = parent_changes[0].node.parent

@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 from .._scan import model, places
 from .._spec.policy import Policy
 from .._system import paths, samples
-from . import desired, links, state
+from . import desired, links, state, steps
 from .status import any_holds, holds, set_status
 
 
@@ -77,10 +77,8 @@ def _status(one: state.SetScan) -> Optional[int]:
 
 
 def _uploads(one: state.SetScan, status: Optional[int], top_up: bool) -> bool:
-    """Whether the set is to be sent: nothing anywhere, or less than expected where that is to be topped up."""
-    if one.feature_set.source is None or status is None:
-        return False
-    return status == 0 or (top_up and one.distinct_features() < (one.feature_set.expected or 0))
+    lacking = (one.feature_set.expected or 0) - one.distinct_features() if top_up else 0
+    return steps.uploads(status, one.feature_set.source is not None, top_up, lacking)
 
 
 def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links.SetInput:

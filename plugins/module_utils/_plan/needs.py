@@ -10,12 +10,14 @@ from .state import HostState, SetState
 
 
 def may_stay_empty(state: SetState, host: HostState) -> bool:
-    """Whether the host is ready without this set: it is not required, or another of the any ones holds features."""
+    """True if the host is ready without this set: it is not required, or another C(any) set holds features or will be sent."""
     required = state.feature_set.required
     if required == "false":
         return True
     return required == "any" and any(
-        other.features or other.plan.to_link for other in host.sets if other.feature_set.required == "any"
+        other.features or other.plan.to_link or (other.uploads and not state.uploads)
+        for other in host.sets
+        if other.feature_set.required == "any"
     )
 
 

@@ -96,15 +96,19 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
         return problems
     if not state.features:
         problems += _nothing(state, host)
-    elif state.feature_set.expected is not None and len(state.features) < state.feature_set.expected:
-        problems.append(
-            Problem(
-                f"{display(state.target)} holds {len(state.features)} of at least {state.feature_set.expected} expected features"
-                + _left_out(state),
-                planned=state.uploads or len(state.features) + state.plan.to_link >= state.feature_set.expected,
-            )
-        )
-    return problems + _unreadable(state, host.policy.permissions != "check")
+    return problems + _too_few(state) + _unreadable(state, host.policy.permissions != "check")
+
+
+def _too_few(state: SetState) -> List[Problem]:
+    """Fewer features than expected, now or once all is linked; that a set is empty is told by C(_nothing)."""
+    expected, there = state.feature_set.expected or 0, len(state.features)
+    after = there + state.plan.to_link
+    if there >= expected or not after:
+        return []
+    place = f"{display(state.target)} {'holds' if there else 'would hold'}"
+    text = f"{place} {there or after} of at least {expected} expected features{_left_out(state)}"
+    planned = state.uploads or after >= expected
+    return [Problem(text, planned)] if there or not planned else []
 
 
 def _left_out(state: SetState) -> str:
@@ -285,7 +289,7 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
         return []
     if state.status == 0:
         if state.feature_set.source is not None:
-            text = f"{target} holds no features; they are to be uploaded from {display(state.feature_set.source)}"
+            text = f"{target} holds no features; the source of the set is {display(state.feature_set.source)}"
             return [Problem(text, planned=state.uploads)]
         looked = [target] + [display(one.place.path) for one in state.legacy]
         return [

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts, paths
@@ -14,14 +14,14 @@ from . import policy
 from .sets import FeatureSet, parse_sets, resolve_sets
 
 
-def parse_sets_and_user(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
+def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
     """The sets, their paths absolute, and the training user; FeatureError for bad ones."""
     sets = parse_sets(params["sets"])
     account = accounts.find_account(params["user"] or None)
     return resolve_sets(sets, account.home), account
 
 
-def parse_arguments(params: Dict[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, policy.Policy]:
+def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, policy.Policy]:
     """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
     return sets, account, parse_policy(params, account)

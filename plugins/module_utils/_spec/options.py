@@ -27,4 +27,5 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
     "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
 }
 
+STATE: Dict[str, Any] = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 REMEMBER: Dict[str, Any] = {"remember": {"type": "bool", "default": False}}

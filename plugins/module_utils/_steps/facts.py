@@ -12,10 +12,10 @@ from __future__ import annotations
 import grp
 import pwd
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
 from .._formats import classify
-from .._plan import features_digest, readiness
+from .._plan import features_digest, readiness, steps
 from .._plan.state import HostState, SetState
 from .._scan import model
 from .._system.mounts import network_file_system
@@ -23,25 +23,30 @@ from .._system.paths import display
 from .._system.samples import SAMPLES, keep
 
 
-def facts(host: HostState, mounts: str = "", declared: Sequence[Mapping[str, Any]] = ()) -> Dict[str, Any]:
-    """All facts of one host, as documented in RETURN of feature_facts.
+def facts(host: HostState, mounts: str = "", wanted: str = "present") -> Dict[str, Any]:
+    """Return all facts of one host, as documented in RETURN of feature_facts. Pure.
 
-    mounts: the text of /proc/self/mountinfo. declared: the sets as they were given, so that a record of what was really
-    prepared can be made from the facts alone.
+    mounts: the text of /proc/self/mountinfo. wanted: the state that the user asks for, C(present) or C(absent).
     """
-    given = {one["name"]: dict(one) for one in declared}
     assessments = [readiness.assess(state, host) for state in host.sets]
     return {
         "feature_status": host.status,
         "features_ready": readiness.host_is_ready(host, assessments),
         "features_will_be_ready": readiness.host_will_be_ready(host, assessments),
-        "feature_steps": _to_do(host, assessments),
+        "feature_steps": steps.steps(wanted, [_needs(*one, host) for one in zip(host.sets, assessments)]),
         "feature_digest": features_digest.digest_of_run({state.name: state.digest.value for state in host.sets}),
-        "feature_sets": {
-            state.name: {**_set_facts(state, mounts, assessment), "declared": given.get(state.name)}
-            for state, assessment in zip(host.sets, assessments)
-        },
+        "feature_sets": {state.name: _set_facts(state, mounts, one) for state, one in zip(host.sets, assessments)},
     }
+
+
+def _needs(state: SetState, assessment: readiness.Assessment, host: HostState) -> steps.SetNeeds:
+    return steps.SetNeeds(
+        staged=state.incoming.complete,
+        links=not state.plan.is_empty,
+        uploads=state.uploads,
+        grants=host.policy.permissions != "check" and state.access is not None and bool(state.access.to_grant),
+        obstacle=bool(assessment.obstacles),
+    )
 
 
 def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -> Dict[str, Any]:
@@ -106,20 +111,6 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
             ],
         },
     }
-
-
-def _to_do(host: HostState, assessments: Sequence[readiness.Assessment]) -> List[str]:
-    """The role's steps that are due, so that it asks no further; where something has to be resolved first, none but the first."""
-    steps = ["publish"] if any(state.incoming.complete for state in host.sets) else []
-    if any(assessment.obstacles for assessment in assessments):
-        return steps
-    if any(not state.plan.is_empty for state in host.sets):
-        steps.append("link")
-    if any(state.uploads for state in host.sets):
-        steps.append("upload")
-    if host.policy.permissions != "check" and any(state.access and state.access.to_grant for state in host.sets):
-        steps.append("grant")
-    return steps
 
 
 def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look, ask, plan, apply: what the module feature_access does, without Ansible."""
+"""The step grant: the least access that the training user lacks."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from typing import Any, Dict, List, Sequence
 from .. import errors
 from .._access import apply, probe, rules
 from .._access.plan import GrantPlan, SetPlan, plan_grants
-from .._spec.policy import Policy
-from .._spec.sets import FeatureSet
-from .._system import accounts, paths, samples, words
-from . import inspect
+from .._plan.state import HostState
+from .._system import paths, samples, words
 
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 
-def run_access(
-    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, check_mode: bool
-) -> Dict[str, Any]:
-    """The result of feature_access: changed, sets, diff. FeatureError before anything is changed, as far as it can be told."""
-    if policy.permissions == "check":
-        return {"changed": False, "sets": {}, "diff": []}
-    host = inspect.inspect_host(sets, account, policy, with_access=False)
-    answers = probe.ask(account, {one.name: one.reads_after() for one in host.sets})
-    means = rules.Means(os.geteuid(), policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
-    plan = plan_grants(account, means, answers, {one.name: one.link_sources() for one in host.sets})
+def grant(host: HostState, check_mode: bool, result: Dict[str, Any]) -> None:
+    """Grant what the training user lacks on features that are linked now, or would be in check mode; fill changed, sets and diff.
+
+    FeatureError before anything is changed if that can be known.
+    """
+    if host.policy.permissions == "check":
+        return
+    answers = probe.ask(host.account, {one.name: one.reads_after() for one in host.sets})
+    means = rules.Means(os.geteuid(), host.policy.permissions, shutil.which("setfacl", path=_TOOL_PATH) is not None)
+    plan = plan_grants(host.account, means, answers, {one.name: one.link_sources() for one in host.sets})
     if plan.hopeless:
         raise errors.FeatureError(plan.hopeless)
-    return carry_out(plan, check_mode)
+    carry_out(plan, check_mode, result)
 
 
-def carry_out(plan: GrantPlan, check_mode: bool) -> Dict[str, Any]:
-    """Makes the plan's changes (not in check mode) and counts them, set by set."""
-    result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
+def carry_out(plan: GrantPlan, check_mode: bool, result: Dict[str, Any]) -> None:
+    """Make the plan's changes (not in check mode) and count them, set by set."""
     for name, one in plan.sets.items():
-        applied = apply.Applied(one.changes, []) if check_mode else apply.apply_changes(one.changes)
-        result["changed"] = result["changed"] or bool(applied.done)
-        result["sets"][name] = _counts(one, applied)
-        if applied.done:
-            result["diff"].append(_diff(name, applied.done))
-    return result
+        applied = apply.Applied(one.changes, []) if check_mode else apply.Applied([], [])
+        try:
+            if not check_mode:
+                apply.apply_changes(one.changes, applied)
+        finally:
+            result["changed"] = result["changed"] or bool(applied.done)
+            result["sets"][name] = _counts(one, applied)
+            if applied.done:
+                result["diff"].append(_diff(name, applied.done))
 
 
 def _counts(plan: SetPlan, applied: apply.Applied) -> Dict[str, Any]:

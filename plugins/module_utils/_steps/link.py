@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look, plan, apply: what the module feature_links does, without Ansible."""
+"""The steps link and unlink: from an inspection's plans to links on the disk."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import errors
@@ -15,57 +16,68 @@ from .._plan.host import plan_of_removal
 from .._plan.links import SetPlan
 from .._plan.state import HostState, SetState
 from .._scan import places
-from .._spec.policy import Policy
-from .._spec.sets import FeatureSet
 from .._system import accounts, capabilities, owners, paths, samples, words
-from . import inspect
 
 
-def run_links(
-    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, state: str, check_mode: bool
-) -> Dict[str, Any]:
-    """The result of feature_links: changed, sets, diff. FeatureError before anything is changed."""
-    host = inspect.inspect_host(
-        sets,
-        account,
-        policy,
-        with_access=False,
-        search_for_all=state == "absent" and policy.on_discovery == "link",
-    )
-    if state == "absent":
-        plans = plan_of_removal(host.sets, policy.top_up)
+def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any]) -> None:
+    """Make the links of the plan, or with C(absent) remove those that it would have made; fill changed, sets and diff of the result.
+
+    FeatureError, before anything is changed if that can be known. The result is right after an error, too.
+    """
+    if absent:
+        plans = plan_of_removal(host.sets, host.policy.top_up)
         _refuse_removal(host, plans)
     else:
         plans = [one.plan for one in host.sets]
         _refuse(host)
-    return carry_out(host, plans, check_mode)
-
-
-def carry_out(host: HostState, plans: Sequence[SetPlan], check_mode: bool) -> Dict[str, Any]:
-    """The result of feature_links for these plans, one a set. FeatureError, before anything is changed where it can be known."""
     account = host.account
-    result: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
     for one, plan, writer in zip(host.sets, plans, writers):
         if check_mode or writer is None:
-            counts = _predicted(one, plan)
-        else:
+            _record(result, one, plan, _predicted(one, plan))
+            continue
+        try:
             counts = owners.as_owner(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
-        # What was done, not what was meant to be: a name may be taken that differs in case alone, on a disk that ignores it.
-        done = counts.linked or counts.removed or counts.created_target
-        result["changed"] = result["changed"] or bool(done)
-        actions = _actions(one, plan)
-        result["sets"][one.name] = {
-            "linked": counts.linked,
-            "replaced": counts.replaced,
-            "removed": counts.removed,
-            "kept": counts.kept,
-            "created_target": counts.created_target,
-            "samples": [{"action": action, "path": path, "text": text} for action, path, text in actions],
-        }
-        if not plan.is_empty:
-            result["diff"].append(_diff(one, plan, actions))
-    return result
+        except (errors.FeatureError, OSError):
+            _record(result, one, plan, _found_on_disk(one, plan))
+            raise
+        _record(result, one, plan, counts)
+
+
+def _record(result: Dict[str, Any], one: SetState, plan: SetPlan, counts: LinkCounts) -> None:
+    # What was done, not what was planned: a name may be taken that differs in case alone, on a disk that ignores it.
+    done = counts.linked or counts.removed or counts.created_target
+    result["changed"] = result["changed"] or bool(done)
+    actions = _actions(one, plan)
+    result["sets"][one.name] = {
+        "linked": counts.linked,
+        "replaced": counts.replaced,
+        "removed": counts.removed,
+        "kept": counts.kept,
+        "created_target": counts.created_target,
+        "samples": [{"action": action, "path": path, "text": text} for action, path, text in actions],
+    }
+    if not plan.is_empty:
+        result["diff"].append(_diff(one, plan, actions))
+
+
+def _found_on_disk(one: SetState, plan: SetPlan) -> LinkCounts:
+    """Count what of a plan is done, after an error has ended it."""
+
+    def says(name: str) -> str:
+        try:
+            return os.readlink(os.path.join(one.target, name))
+        except OSError:
+            return ""
+
+    replaced = sum(says(name) == text for name, text, _old in plan.to_replace)
+    return LinkCounts(
+        linked=replaced + sum(says(name) == text for name, text in plan.to_create),
+        replaced=replaced,
+        removed=sum(says(name) != text for name, text in plan.to_remove),
+        kept=plan.unchanged,
+        created_target=one.target_key is None and os.path.isdir(one.target),
+    )
 
 
 def _writer(one: SetState, plan: SetPlan, account: accounts.Account) -> Optional[accounts.Account]:

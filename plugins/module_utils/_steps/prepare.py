@@ -2,36 +2,152 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The first step of the role: one look, and where links are all that is due, these too."""
+"""The driver: one execution on a host inspects it, does the steps that C(_plan/steps.py) names, and inspects it again."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+import contextlib
+import os
+import time
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
-from . import remember
+from .. import errors
+from .._plan import state as plan_state
+from .._plan import steps
+from .._spec import arguments, policy
+from .._spec.sets import FeatureSet
+from .._system import accounts, mounts, samples
+from . import facts, grant, inspect, link, witness
 
-LINK = "link"
+
+class Request(NamedTuple):
+    """What an execution is asked for. C(state): C(present) or C(absent)."""
+
+    sets: Sequence[FeatureSet]
+    account: accounts.Account
+    policy: policy.Policy
+    state: str = "present"
+    check_mode: bool = False
 
 
-def is_due_alone(found: remember.Inspected) -> bool:
-    """Whether the plan of this look can be carried out at once: there is one, and nothing comes before, after or beside it."""
-    return found.host is not None and found.facts["feature_steps"] == [LINK]
+def request_of(params: Mapping[str, Any], check_mode: bool) -> Request:
+    """Return the request in a module's parameters; FeatureError for bad ones."""
+    sets, account, choices = arguments.parse_arguments(params)
+    return Request(sets, account, choices, params.get("state") or "present", check_mode)
 
 
-def link_as_planned(found: remember.Inspected, params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
-    """The result of feature_links for the plan of this look, with the facts of a new one (not in check mode).
+def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> None:
+    """Fill the result of feature_prepare: everything that the host can do by itself, in the order of C(_plan/steps.py).
 
-    params: those that the look was made with.
+    After a failure, the result holds what was done and found until then.
     """
-    # Imported where it is needed: most hosts have nothing to link.
-    from .._spec.sets import parse_sets, resolve_sets
-    from . import link, refresh
+    run = _Run(request, result)
+    started = time.time()
+    pending = run.inspect()
+    result["found_status"] = result["ansible_facts"]["feature_status"]
+    if not request.check_mode:
+        witness.leave_witness(params, run.host, result["ansible_facts"], started)
+    done: List[str] = []
+    now = steps.next_on_host(pending, done, request.check_mode)
+    while now:
+        run.do(now)
+        done += now
+        if request.check_mode:
+            return
+        # What links were to go, and what a search found, was decided before the links were made.
+        after = steps.pending_after(now, pending, run.inspect(decided=steps.LINK in now))
+        result["ansible_facts"]["feature_steps"] = pending = after
+        now = steps.next_on_host(pending, done, request.check_mode)
 
-    host = found.host
-    if host is None:
-        raise ValueError("there is a plan only where a host was scanned")
-    result = link.carry_out(host, [one.plan for one in host.sets], check_mode)
-    if check_mode:
-        return result
-    sets = resolve_sets(parse_sets(params["sets"]), host.account.home)
-    return {**result, "ansible_facts": refresh.facts_now(sets, host.account, host.policy, params["sets"])}
+
+def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
+    """Fill the result of a module that does one step, feature_links or feature_access."""
+    run = _Run(request, result)
+    run.inspect()
+    run.do([step])
+    if result["changed"] and not request.check_mode:
+        run.inspect(decided=True)
+
+
+class _Run:
+    """One execution: what it was asked for, the last inspection, and the result that grows."""
+
+    host: plan_state.HostState
+
+    def __init__(self, request: Request, result: Dict[str, Any]) -> None:
+        self._request = request
+        self._result = result
+        result.update(changed=False, sets={}, diff=[], steps=[])
+
+    def inspect(self, decided: bool = False) -> List[str]:
+        """Inspect the host, put its facts into the result, and return the pending steps.
+
+        decided: no link is planned to go, and nothing is searched for.
+        """
+        wanted = self._request
+        choices = replace(wanted.policy, prune="none", search_roots=()) if decided else wanted.policy
+        linked_finds = wanted.state == "absent" and choices.on_discovery == "link"
+        if wanted.state == "absent" and not linked_finds:
+            choices = replace(choices, search_roots=())
+        self.host = inspect.inspect_host(wanted.sets, wanted.account, choices, search_for_all=linked_finds)
+        found = facts.facts(self.host, mounts.read_mountinfo(), wanted.state)
+        self._result["ansible_facts"] = found
+        pending: List[str] = found["feature_steps"]
+        return pending
+
+    def do(self, names: Sequence[str]) -> None:
+        """Do these steps. If one fails, the result tells what the disk holds then."""
+        before = self._result["ansible_facts"]["feature_sets"]
+        try:
+            for name in names:
+                self._do(name)
+        except (errors.FeatureError, OSError):
+            if not self._request.check_mode:
+                with contextlib.suppress(errors.FeatureError, OSError):
+                    self.inspect(decided=True)
+                after = self._result["ansible_facts"]["feature_sets"]
+                self._result["changed"] = self._result["changed"] or _on_disk(after) != _on_disk(before)
+            raise
+
+    def _do(self, name: str) -> None:
+        part: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
+        self._result["steps"].append(name)
+        try:
+            if name == steps.PUBLISH:
+                self._publish(part)
+            elif name == steps.GRANT:
+                grant.grant(self.host, self._request.check_mode, part)
+            else:
+                link.change_links(self.host, name == steps.UNLINK, self._request.check_mode, part)
+        finally:
+            _add(self._result, part)
+
+    def _publish(self, part: Dict[str, Any]) -> None:
+        # Imported if needed: most hosts have nothing to publish.
+        from .._upload import publish
+
+        os.umask(0o022)
+        complete = [one.name for one in self.host.sets if one.incoming.complete]
+        wanted = self._request
+        told = publish.publish_sets(wanted.sets, wanted.account, complete, part["sets"], wanted.check_mode)
+        part["diff"] = told["diff"]
+        if told.get("failed"):
+            raise errors.FeatureError(told["msg"])
+
+
+def _on_disk(sets: Mapping[str, Any]) -> List[Any]:
+    return [[one[key] for key in ("target", "incoming", "access")] for one in sets.values()]
+
+
+def _add(result: Dict[str, Any], part: Mapping[str, Any]) -> None:
+    """Add what one step did to what others did before."""
+    result["diff"] += part["diff"]
+    result["changed"] = result["changed"] or part["changed"] or any(one.get("changed") for one in part["sets"].values())
+    for name, counts in part["sets"].items():
+        one = result["sets"].setdefault(name, {})
+        for key, value in counts.items():
+            if isinstance(value, list):
+                one[key] = (one.get(key, []) + value)[: samples.SAMPLES]
+            else:
+                one[key] = value

@@ -73,10 +73,8 @@ def recall(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
     try:
         witness = json.loads(raw.decode("ascii"))
         facts: Dict[str, Any] = witness["facts"]
-        # The sets as they were given are not kept.
-        given = {one["name"]: dict(one) for one in params["sets"]}
-        facts["feature_sets"] = {name: {**one, "declared": given.get(name)} for name, one in facts["feature_sets"].items()}
-        return facts if _is_as_it_was(witness, params, account) else None
+        whole = facts["features_ready"] is True and not facts["feature_steps"] and all(map(dict, facts["feature_sets"].values()))
+        return facts if whole and _is_as_it_was(witness, params, account) else None
     except OSError:
         return None  # something vanished a moment ago: the look will tell
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):

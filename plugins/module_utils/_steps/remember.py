@@ -38,7 +38,7 @@ def inspect_or_recall(params: Mapping[str, Any], account: accounts.Account, chec
     started = time.time()
     sets = resolve_sets(parse_sets(params["sets"]), account.home)
     host = inspect.inspect_host(sets, account, arguments.parse_policy(params, account))
-    found = facts(host, mounts.read_mountinfo(), params["sets"])
+    found = facts(host, mounts.read_mountinfo())
     if not check_mode:
         witness.leave_witness(params, host, found, started)
     return Inspected(found, host)

@@ -37,9 +37,7 @@ def leave_witness(params: Mapping[str, Any], host: state.HostState, facts: Dict[
         witness = {**_what_it_rests_on(params, host, started), "sets": sets}
     except (OSError, fingerprint.Unfit):
         return
-    # The sets as they were given are told with the facts, and not kept.
-    told = {name: {**one, "declared": None} for name, one in facts["feature_sets"].items()}
-    text = json.dumps({**witness, "facts": {**facts, "feature_sets": told}}, separators=(",", ":"))
+    text = json.dumps({**witness, "facts": facts}, separators=(",", ":"))
     kept_files.save(recall.witness_name(params, host.account), text.encode("ascii"))
 
 

@@ -17,8 +17,7 @@ import sys
 sys.path.insert(0, "/opt/collections")
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.grant import run_access
-from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -76,10 +75,12 @@ def main() -> None:
                 permissions="widen" if number % 5 == 4 else "grant",
             )
             state = "absent" if number % 4 == 3 else "present"
-            for module, more in ((run_links, [state]), (run_access, [])):
+            for step in ("link" if state == "present" else "unlink", "grant"):
+                done: dict[str, object] = {}
                 try:
                     with failing(Edge()):
-                        result = module(sets, trainer, options, *more, False)["sets"]["clips"]
+                        do_step(step, Request(sets, trainer, options, state), done)
+                    result = done["sets"]["clips"]
                 except Stopped as error:
                     totals["stopped"] += 1
                     sentences[str(error)] += 1

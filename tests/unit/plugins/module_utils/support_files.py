@@ -17,7 +17,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._plan.state imp
 from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
-from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.tests.support.layout import (
     Array,
@@ -118,7 +118,10 @@ def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False,
 
 
 def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:
-    return run_links(resolve_sets(parse_sets(sets), ME.home), ME, Policy(**options), state, check)
+    result: Dict[str, Any] = {}
+    request = Request(resolve_sets(parse_sets(sets), ME.home), ME, Policy(**options), state, check)
+    do_step("unlink" if state == "absent" else "link", request, result)
+    return {key: value for key, value in result.items() if key != "ansible_facts"}
 
 
 def links(directory: Path) -> Dict[str, str]:
