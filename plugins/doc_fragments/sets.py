@@ -60,10 +60,9 @@ options:
         type: bool
         default: false
       reads:
-        description: Globs that the trainer applies to the target; all that matches there is judged.
+        description: Globs that the trainer applies to the target, by default the C(patterns). Every file there that matches is classified.
         type: list
         elements: str
-        default: ['*.npz']
       format:
         description:
           - With V(auto) what a file is, is told by its content, not by its name. Known are NumPy's V(.npz) and V(.npy), safetensors,
