@@ -280,7 +280,8 @@ class Hosts(RuleBasedStateMachine):
         legacy = [str(self.root / directory) for directory in LEGACY]
         sets = [
             {"name": "ravdess", "target": str(self.root / TARGETS[0]), "legacy": legacy, "exclude": ["cremad_*"], "arrays": ARRAYS},
-            {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"], "arrays": ARRAYS},
+            {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"],
+             "reads": ["*.npz"], "arrays": ARRAYS},
         ]  # fmt: skip
         try:
             result = {}

@@ -256,7 +256,8 @@ class Witnessed(RuleBasedStateMachine):
         legacy = [str(self.root / directory) for directory in ("old", "oth*")]
         sets = [
             {"name": "ravdess", "target": str(self.root / "data/ravdess"), "legacy": legacy, "exclude": ["cremad_*"], "required": "any"},
-            {"name": "cremad", "target": str(self.root / "data/cremad"), "legacy": legacy, "patterns": ["cremad_*.npz"], "required": "any",
+            {"name": "cremad", "target": str(self.root / "data/cremad"), "legacy": legacy, "patterns": ["cremad_*.npz"], "reads": ["*.npz"],
+             "required": "any",
              "layout": "tree"},
         ]  # fmt: skip
         wanted = [{**one, "arrays": ARRAYS} for one in sets]

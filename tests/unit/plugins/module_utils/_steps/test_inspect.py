@@ -51,7 +51,8 @@ class TestStatus:
     def test_the_target_is_judged_by_what_the_trainer_reads(self, host):
         feature(host / "data/t/a.npz")
         feature(host / "data/u/sub/a.npz")
-        assert status(a_set(host / "data/t", patterns=["other_*.npz"])) == 1
+        assert status(a_set(host / "data/t", patterns=["other_*.npz"], reads=["*.npz"])) == 1
+        assert status(a_set(host / "data/t", patterns=["other_*.npz"])) == 0
         assert status(a_set(host / "data/t", reads=["other_*.npz"])) == 0
         assert status(a_set(host / "data/u")) == 0
         assert status(a_set(host / "data/u", layout="tree")) == 1

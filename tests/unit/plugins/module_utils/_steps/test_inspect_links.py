@@ -155,7 +155,7 @@ class TestLinking:
 
 class TestFeaturesOfTwoSets:
     def sets(self, host):
-        spec = {"legacy": [str(host / "old")]}
+        spec = {"legacy": [str(host / "old")], "reads": ["*.npz"]}
         return (
             a_set(host / "data/t", **spec, exclude=["cremad_*.npz"]),
             a_set(host / "data/u", **spec, patterns=["cremad_*.npz"]),
