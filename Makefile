@@ -22,7 +22,7 @@ help:
 	@echo "make clean       remove .venv and .build"
 
 setup:
-	@scripts/setup run
+	@$(if $(filter setup,$(MAKECMDGOALS)),TRAINPREP_SETUP_SPEAKS=1) scripts/setup run
 
 setup-dev:
 	@scripts/setup dev

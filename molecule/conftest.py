@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the scenarios' verifiers share: the facts that converge kept, and what is on the host's disk."""
+"""Fixtures of all verifiers: the facts that converge kept, and what is on the host's disk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(os.environ["TRAINPREP_MOLECULE_DIR"])
+RUN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 
-# Runs on the host: what stands in a directory, from the disk itself.
+# Runs on the host: lists a directory.
 LOOK = """
 import json, os, sys
 seen = {"links": {}, "files": [], "dangling": [], "unreadable": []}
@@ -40,7 +40,7 @@ print(json.dumps(seen))
 
 @pytest.fixture(autouse=True)
 def tested(host):
-    """Notes that this host was tested: scripts/molecule compares with the inventory."""
+    """Note that this host was tested: scripts/molecule compares with the inventory."""
     hostname = host.backend.get_pytest_id().split("://")[-1]
     with (RUN / "tested").open("a") as file:
         file.write(f"{SCENARIO} {hostname}\n")

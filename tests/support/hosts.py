@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -227,7 +228,7 @@ class Hosts:
 
     def play(self, hosts: Union[Host, Sequence[Host], str, Path], playbook: Union[str, Path, Sequence[Mapping[str, Any]]],
              extra_vars: Optional[Mapping[str, Any]] = None, check: bool = False, diff: bool = False,
-             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None, timeout: float = 900) -> PlayResult:
+             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None, timeout: float = 3600) -> PlayResult:
         """Runs ansible-playbook, as a user would, with this repository's ansible.cfg.
 
         ``hosts``: hosts, or the path of an inventory. ``playbook``: a path (relative to the repository, or an FQCN), or a list of
@@ -254,9 +255,15 @@ class Hosts:
         command += ["--check"] * check + ["--diff"] * diff
         environment = self.environment(scratch)
         environment.update(env or {})
-        done = subprocess.run(command, cwd=REPOSITORY, env=environment, text=True, stdin=subprocess.DEVNULL, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
-        return self._read(done.returncode, done.stdout, scratch, members)
+        with subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, start_new_session=True) as process:
+            try:
+                output, _none = process.communicate(timeout=timeout)
+            except BaseException:
+                # Ansible's workers too: they would run on for hours.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return self._read(process.returncode, output, scratch, members)
 
     def environment(self, scratch: Path) -> Dict[str, str]:
         """The environment of a play whose events and remote executions are noted in ``scratch``."""

@@ -49,7 +49,7 @@ def install(programs: dict[str, str]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Missing(f"The tests need {names}. Install it (Debian, Ubuntu: sudo apt-get install --no-install-recommends {names}).")
     _say(f"Installing {names} ...")
-    quiet_apt = ["apt-get", "-y", "-qq", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends"]
+    quiet_apt = ["apt-get", "-y", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
     subprocess.run([*quiet_apt, "update"], check=True, stdout=subprocess.DEVNULL)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*quiet_apt, "install", *packages], check=True, stdout=subprocess.DEVNULL, env=environment)

@@ -244,6 +244,11 @@ class TestNothing:
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
         assert [one["obstacles"] for one in found["feature_sets"].values()] == [[], []]
 
+    def test_any_is_met_by_what_will_be_uploaded(self, host):
+        found = told(a_set(host / "data/t", required="any"), a_set(host / "data/u", required="any", source="/laptop"))
+        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
+        assert [one["obstacles"] for one in found["feature_sets"].values()] == [[], []]
+
 
 class TestCannotBeTold:
     """Each sentence names the directory and the training user, and each is an obstacle."""
