@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_the_action_group_is_what_its_modules_say():
     saying = {path.stem for path in MODULES
               if "trainprep.features.attributes.actiongroup_features" in _documentation(path).get("extends_documentation_fragment", [])}
     assert saying == set(_yaml("meta/runtime.yml")["action_groups"]["features"])
+
+
+def test_only_listed_files_get_into_the_archive():
+    """What git has, without what galaxy.yml leaves out, is what the archive gets."""
+    program = REPOSITORY / "scripts" / "archive_files"
+    listing = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.splitlines()
+    ignored = [*_yaml("galaxy.yml")["build_ignore"], "galaxy.yml"]
+    shipped = [path for path in listing if not any(fnmatch(path, rule) or fnmatch(path.split("/")[0], rule) for rule in ignored)]
+    for paths, code in ((shipped, 0), ([*shipped, "done"], 1), ([*shipped, "NOTES.md"], 1), ([*shipped, "plugins/modules/x.pyc"], 1)):
+        done = subprocess.run([sys.executable, program], input="\n".join(paths), check=False, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
 
 
 def test_an_execution_environment_finds_what_is_needed():
