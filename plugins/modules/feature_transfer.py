@@ -124,12 +124,8 @@ from dataclasses import asdict
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_sets_and_user
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._system.capabilities import choose_writer
-from ansible_collections.trainprep.features.plugins.module_utils._system.owners import as_owner
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
@@ -137,10 +133,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch i
     wait_for_fetch,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish_sets
-from ansible_collections.trainprep.features.plugins.module_utils._upload.rclone import find_rclone
-from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import needs_of
 from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import told
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -187,23 +180,14 @@ def _publish(module: AnsibleModule, done: Dict[str, Any]) -> Dict[str, Any]:
 def _fetch(module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
     sets, account = parse_sets_and_user(module.params)
     one = next(one for one in sets if one.name == module.params["fetch"])
-    writer = choose_writer(os.path.dirname(staging_path(one.target)), account, needs_of(one.target))
     environment = {str(name): str(value) for name, value in module.params["environment"].items()}
-    rclone = find_rclone(str(one.source), environment, _home(writer))
-    state = module.params["state"]
-    with told(staging_path(one.target)):
-        if state == "wait":
-            return {"fetch": asdict(as_owner(writer, wait_for_fetch, one, account, rclone, module.params["patience"]))}
-        if state == "finish":
-            return {"fetch": asdict(as_owner(writer, finish_fetch, one, account, sets))}
-        started = asdict(as_owner(writer, start_fetch, one, account, rclone, not module.check_mode))
+    if module.params["state"] == "wait":
+        return {"fetch": asdict(wait_for_fetch(one, account, environment, module.params["patience"]))}
+    if module.params["state"] == "finish":
+        return {"fetch": asdict(finish_fetch(one, account, sets))}
+    started = asdict(start_fetch(one, account, environment, not module.check_mode))
     shown, count = display(started.pop("staging")), started.pop("send")
     return {"changed": started.pop("changed"), "fetch": {**started, "shown": shown, "send_count": count}}
-
-
-def _home(writer: Account) -> str:
-    """The home of the user that rclone runs as: its configuration and credentials are there."""
-    return str(writer.home) if writer.uid != os.geteuid() else os.environ.get("HOME", "/")
 
 
 _STEPS = {"stage": _stage, "fetch": _fetch, "publish": _publish}

@@ -2,139 +2,162 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Directories opened and made for root to work in: no user's link can lead root somewhere else, even while it looks."""
+"""Directories made and handed over. Runs as the account that owns the place, see C(_system.owners)."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import stat
-from typing import Dict
+from typing import Iterator, Optional, Sequence
 
 from .. import errors
-from .._system import paths
-
-_MAX_LINKS = 40
-_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
+from .._system import accounts, acl, at, owners, paths
+from . import rename
 
 
-def open_directory(path: str) -> int:
-    """A descriptor of the directory behind an absolute path.
-
-    As root, follow a user-owned link, or a link in a user-owned directory, only to a directory of that user; raise
-    FeatureError otherwise. Links are read through their own descriptors, so the checked link is the followed link.
-    """
-    if os.geteuid() != 0:
-        return os.open(path, paths.FOLLOW_DIRECTORY)
-    owners: Dict[int, str] = {}
-    current = _walk(path, owners)
+def make_target(target: str, account: accounts.Account) -> bool:
+    """Make a target and what is missing above it; False if it exists. As root, the target belongs to the account, 0755."""
+    above, name = os.path.split(target)
+    parent = _above(above)
     try:
-        top = os.open(".", paths.FOLLOW_DIRECTORY, dir_fd=current)
+        return make_directory(parent, name, account)
     finally:
-        os.close(current)
-    end = os.fstat(top).st_uid
-    for owner, link in owners.items():
-        if owner != end:
-            os.close(top)
-            raise errors.FeatureError(
-                f"{paths.display(link)} is a link of user id {owner} to a directory that belongs to user id {end}: name the real "
-                "directory, or let root own the link and the directory it lies in"
-            )
-    return top
+        os.close(parent)
 
 
-def _walk(path: str, owners: Dict[int, str]) -> int:
-    """An O_PATH descriptor of the end of a path, and, by user id, the links on the way that this user can change."""
-    current = os.open("/", _PASS | os.O_DIRECTORY)
-    above = ""  # the text of the way, for messages
-    waiting = path.split("/")[::-1]
-    links = 0
-    try:
-        while waiting:
-            name = waiting.pop()
-            if name in ("", "."):
-                continue
-            child = os.open(name, _PASS, dir_fd=current)
-            info = os.fstat(child)
-            if not stat.S_ISLNK(info.st_mode):
-                current, child = child, current
-                os.close(child)
-                above = os.path.dirname(above) if name == ".." else f"{above}/{name}"
-                continue
-            text = _text(child)
-            for owner in {info.st_uid, os.fstat(current).st_uid} - {0}:
-                owners.setdefault(owner, f"{above}/{name}")
-            links += 1
-            if links > _MAX_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            if text.startswith("/"):
-                os.close(current)
-                current, above = os.open("/", _PASS | os.O_DIRECTORY), ""
-            waiting.extend(text.split("/")[::-1])
-    except OSError:
-        os.close(current)
-        raise
-    return current
+def make_above(directory: str) -> None:
+    """Make what is missing of a directory: 0755 whatever the umask, owned by this process's account."""
+    os.close(_above(directory))
 
 
-def _text(link: int) -> str:
-    try:
-        return os.readlink("", dir_fd=link)
-    finally:
-        os.close(link)
+def _above(directory: str) -> int:
+    if not os.path.isdir(directory):
+        above, name = os.path.split(directory)
+        parent = _above(above)
+        try:
+            make_directory(parent, name)
+        finally:
+            os.close(parent)
+    return os.open(directory, paths.FOLLOW_DIRECTORY)
 
 
-def make_directory(parent: int, name: str, uid: int, gid: int) -> bool:
-    """Makes a directory that belongs to uid and gid, mode 0755, whole or not at all. False where the name exists."""
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
+def make_directory(parent: int, name: str, account: Optional[accounts.Account] = None) -> bool:
+    """Make a directory, mode 0755, complete or not at all; False if the name is taken. As root, it is given to the account."""
+    with contextlib.suppress(FileNotFoundError):
+        at.lstat(parent, name)
         return False
-    except FileNotFoundError:
-        pass
-    # One fixed name, so that the next run finishes what a killed one began. Somebody else's is left alone.
+    # A fixed name, so that the next run finishes what a killed one began. Another user's is left alone.
     draft = paths.OURS + name
     try:
-        os.mkdir(draft, 0o700, dir_fd=parent)
+        at.mkdir(parent, draft, 0o700)
     except FileExistsError:
-        if not _is_draft(parent, draft, uid):
+        info = at.lstat(parent, draft)
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid not in (os.geteuid(), account.uid if account else os.geteuid()):
             draft = paths.OURS + secrets.token_hex(8)
-            os.mkdir(draft, 0o700, dir_fd=parent)
+            at.mkdir(parent, draft, 0o700)
     try:
-        fd = os.open(draft, paths.OPEN_DIRECTORY, dir_fd=parent)
+        fd = at.open_name(parent, draft, paths.OPEN_DIRECTORY)
         try:
-            info = os.fstat(fd)
-            if info.st_uid not in (os.geteuid(), uid) or os.listdir(fd):
-                raise OSError(errno.EBUSY, "somebody exchanged it while it was made")
-            if (info.st_uid, info.st_gid) != (uid, gid):
-                os.fchown(fd, uid, gid)
-            os.fchmod(fd, 0o755)
+            give(fd, account, 0o755)
         finally:
             os.close(fd)
-        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+        rename.move_directory(draft, name, parent)
+    except FileExistsError:
+        _remove(parent, draft)
+        return False
     except OSError:
-        with contextlib.suppress(OSError):
-            os.rmdir(draft, dir_fd=parent)
+        _remove(parent, draft)
         raise
     return True
 
 
-def _is_draft(parent: int, name: str, uid: int) -> bool:
-    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    return stat.S_ISDIR(info.st_mode) and info.st_uid in (os.geteuid(), uid)
+def _remove(parent: int, draft: str) -> None:
+    with contextlib.suppress(OSError):
+        at.rmdir(parent, draft)
 
 
-def make_above(directory: str) -> None:
-    """Makes the directories above a target that are not there: 0755 whatever the umask, and as root, the owner's above."""
-    if os.path.isdir(directory):
-        return
-    above, name = os.path.split(directory)
-    make_above(above)
-    fd = open_directory(above)
+def give(descriptor: int, account: Optional[accounts.Account], mode: int) -> None:
+    """Set the mode of an open file or directory, and as root give it to the account first."""
+    info = os.fstat(descriptor)
+    if account is not None and os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
+        os.fchown(descriptor, account.uid, account.gid)
+    if stat.S_IMODE(info.st_mode) != mode:
+        os.fchmod(descriptor, mode)
+
+
+def open_folder(parent: int, name: str, shown: str) -> int:
+    """Open a folder to work in, through no link. FeatureError if this process is root and others can write the folder.
+
+    shown: the folder's path, for messages.
+    """
     try:
-        info = os.fstat(fd)
-        owner = (info.st_uid, info.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-        make_directory(fd, name, *owner)
+        fd = at.open_name(parent, name, paths.OPEN_DIRECTORY)
+    except NotADirectoryError:
+        raise errors.FeatureError(
+            f"{paths.display(shown)} is a link or a file where a folder of features belongs: move it away and run again"
+        ) from None
+    try:
+        check_folder(fd, shown)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def check_paths(opened: Optional[int], top: str, folders: Sequence[str]) -> None:
+    """Raise FeatureError if one of these folders below a directory is there and cannot be worked in. Changes nothing."""
+    fd = os.open(top, paths.FOLLOW_DIRECTORY) if opened is None else at.folder_opened(opened, "")
+    try:
+        check_folder(fd, top)
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                os.close(walk(fd, top, folder))
     finally:
         os.close(fd)
+
+
+def walk(top: int, shown: str, folder: str, make: bool = False) -> int:
+    """Open a folder below a directory, each component by C(open_folder); with C(make), make what is missing."""
+    current = at.folder_opened(top, "")
+    for name in filter(None, folder.split("/")):
+        shown = f"{shown}/{name}"
+        try:
+            if make:
+                make_directory(current, name)
+            inner = open_folder(current, name, shown)
+        finally:
+            os.close(current)
+        current = inner
+    return current
+
+
+@contextlib.contextmanager
+def opened_for(path: str, flags: int = paths.FOLLOW_DIRECTORY) -> Iterator[Optional[int]]:
+    """Yield the directory's descriptor, for a worker who may be unable to pass what is above it; None if we are refused ourselves.
+
+    A worker opens it once more: what this account may not list, it does not change.
+    """
+    try:
+        fd: Optional[int] = os.open(path, flags)
+    except PermissionError:
+        fd = None
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def check_folder(descriptor: int, shown: str) -> None:
+    """Raise FeatureError if this process is root and others can write the open folder."""
+    if os.geteuid() != 0:
+        return
+    info = os.fstat(descriptor)
+    found = owners.writers(acl.read(descriptor, info.st_mode)[0], info.st_uid, info.st_gid, owners.Groups())
+    if not found.none:
+        raise errors.FeatureError(
+            f"{paths.display(shown)} can be written by {found}, but the directory it is in belongs to root, and root changes nothing"
+            " there: give both to one account (chown) and run again"
+        )

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a plan to the disk: the only code that makes or removes links.
+"""Apply a link plan to a target: the only code that makes or removes links.
 
-Everything happens from the target's open descriptor, and no call here can overwrite or remove a regular file:
-links are made by plain symlink, which refuses a name that exists; what has to go is first renamed to a name of our
-own, looked at once more, and only then removed. It may be killed anywhere: the next run plans what is missing.
+It runs as the account that owns the target and works from the target's descriptor. No call here can overwrite or remove a regular
+file: links are made by plain symlink, which refuses a name that exists; a link to remove is first renamed to a name of ours, read
+again, and only then removed. It can be killed at any point: the next run plans what is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._plan.links import SetPlan
-from .._system import paths, refusals
+from .._system import accounts, at, owners, paths, refusals
 from . import directories, rename
 
 LOCK_SECONDS = 60.0
@@ -40,25 +40,48 @@ class LinkCounts:
 
 
 def apply_links(
-    target: str, plan: SetPlan, uid: int, gid: int, expected: Optional[paths.InodeKey], lock_seconds: float = LOCK_SECONDS
+    target: str,
+    plan: SetPlan,
+    account: accounts.Account,
+    expected: Optional[paths.InodeKey],
+    maker: Optional[accounts.Account] = None,
+    lock_seconds: float = LOCK_SECONDS,
 ) -> LinkCounts:
-    """Carries out one plan.
+    """Apply one plan.
 
-    uid, gid: owner of a target, or of a folder in it, that has to be created. expected: the directory that was scanned,
-    None where the target was absent. Errors: FeatureError that names the path.
+    account: the training user, who gets a target that has to be made. expected: (st_dev, st_ino) of the scanned directory, None if
+    the target was absent. maker: who owns the place. Raises FeatureError that names the path.
     """
     counts = LinkCounts(kept=plan.unchanged)
     if plan.is_empty:
         return counts
     try:
-        top, counts.created_target = _open_target(target, uid, gid, expected)
+        worker = maker or owners.owner_of(target, account)
+        if expected is None:
+            counts.created_target = owners.as_owner(worker, directories.make_target, target, account)
+            worker = worker if worker.uid else owners.owner_of(target, account)
+        with directories.opened_for(target, paths.OPEN_DIRECTORY if expected is None else paths.FOLLOW_DIRECTORY) as top:
+            done: LinkCounts = owners.as_owner(worker, _link_in, top, target, plan, expected, counts, lock_seconds)
+            return done
     except OSError as error:
         raise errors.FeatureError(
             f"target {paths.display(target)} cannot be opened or created ({error.strerror}): {refusals.advice(error)}"
         ) from None
+
+
+def _link_in(
+    opened: Optional[int], target: str, plan: SetPlan, expected: Optional[paths.InodeKey], counts: LinkCounts, lock_seconds: float
+) -> LinkCounts:
+    """Apply the plan as the target's owner."""
+    top = os.open(target, paths.FOLLOW_DIRECTORY) if opened is None else at.folder_opened(opened, "")
     try:
+        if expected is not None and paths.key_of(os.fstat(top)) != expected:
+            raise errors.FeatureError(
+                f"target {paths.display(target)} was replaced by another directory during the inspection: run again"
+            )
+        directories.check_folder(top, target)
         with locked(top, target, lock_seconds):
-            _apply(top, plan, uid, gid, counts)
+            _apply(top, target, plan, counts)
     except OSError as error:
         raise errors.FeatureError(
             f"target {paths.display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {refusals.advice(error)}"
@@ -68,14 +91,14 @@ def apply_links(
     return counts
 
 
-def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> None:
+def _apply(top: int, target: str, plan: SetPlan, counts: LinkCounts) -> None:
     for name, text in plan.to_remove:
-        with contextlib.suppress(FileNotFoundError), _folder(top, name, None) as (fd, base):
+        with contextlib.suppress(FileNotFoundError), _folder(top, target, name) as (fd, base):
             counts.removed += _remove_link(fd, base, text)
     for name, text, old in plan.to_replace:
-        with _folder(top, name, (uid, gid)) as (fd, base):
+        with _folder(top, target, name, make=True) as (fd, base):
             if _remove_link(fd, base, old):
-                os.symlink(text, base, dir_fd=fd)
+                at.symlink(text, fd, base)
                 counts.replaced += 1
                 counts.linked += 1
     flat: List[Tuple[str, str]] = []
@@ -84,45 +107,44 @@ def _apply(top: int, plan: SetPlan, uid: int, gid: int, counts: LinkCounts) -> N
         (deep if "/" in name else flat).append((name, text))
     counts.linked += _link_all(top, flat)
     for name, text in deep:
-        with _folder(top, name, (uid, gid)) as (fd, base):
+        with _folder(top, target, name, make=True) as (fd, base):
             counts.linked += _link_all(fd, [(base, text)])
 
 
 def _link_all(fd: int, links: List[Tuple[str, str]]) -> int:
-    symlink = os.symlink
     made = 0
     for name, text in links:
         try:
-            symlink(text, name, dir_fd=fd)
+            at.symlink(text, fd, name)
             made += 1
         except FileExistsError:
-            pass  # somebody was faster; the look afterwards tells what lies there
+            pass  # another process was faster; the next inspection reports what is there
     return made
 
 
 def _remove_link(fd: int, name: str, text: str) -> int:
-    """Removes a link that says text; anything else under that name stays. Returns how many were removed."""
+    """Remove a link with this text; anything else under that name stays. Return how many were removed."""
     if _link_text(fd, name) != text:
         return 0
     aside = paths.OURS + secrets.token_hex(8)
     try:
-        os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=fd)
+        at.rename(fd, name, fd, aside)
     except FileNotFoundError:
         return 0
     if _link_text(fd, aside) == text:
-        os.unlink(aside, dir_fd=fd)
+        at.unlink(fd, aside)
         return 1
-    # Something else took the link's place in between: back it goes, never over what may have come meanwhile.
+    # Something else took the link's place in between: put it back, never over what may have come meanwhile.
     if not rename.rename_new(aside, fd, name, fd):
-        os.link(aside, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
-        os.unlink(aside, dir_fd=fd)
+        at.link(fd, aside, fd, name)
+        at.unlink(fd, aside)
     return 0
 
 
 def _link_text(fd: int, name: str) -> Optional[str]:
-    """What a link says; None where the name is gone or no link."""
+    """Return the text of a link; None if the name is gone or no link."""
     try:
-        return os.readlink(name, dir_fd=fd)
+        return at.readlink(fd, name)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EINVAL):
             return None
@@ -130,41 +152,14 @@ def _link_text(fd: int, name: str) -> Optional[str]:
 
 
 @contextlib.contextmanager
-def _folder(top: int, name: str, create_for: Optional[Tuple[int, int]]) -> Iterator[Tuple[int, str]]:
-    """The open folder of a name below the target, and its base name there; never through a link."""
-    *folders, base = name.split("/")
-    fd = os.dup(top)
+def _folder(top: int, target: str, name: str, make: bool = False) -> Iterator[Tuple[int, str]]:
+    """Yield the open folder of a name below the target, and its base name; through no link."""
+    folder, _slash, base = name.rpartition("/")
+    fd = directories.walk(top, target, folder, make)
     try:
-        for folder in folders:
-            if create_for is not None:
-                directories.make_directory(fd, folder, *create_for)
-            inner = os.open(folder, paths.OPEN_DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = inner
         yield fd, base
     finally:
         os.close(fd)
-
-
-def _open_target(target: str, uid: int, gid: int, expected: Optional[paths.InodeKey]) -> Tuple[int, bool]:
-    created = False
-    if expected is None:
-        parent = os.path.dirname(target)
-        directories.make_above(parent)
-        fd = directories.open_directory(parent)
-        try:
-            created = directories.make_directory(fd, os.path.basename(target), uid, gid)
-            return os.open(os.path.basename(target), paths.OPEN_DIRECTORY, dir_fd=fd), created
-        finally:
-            os.close(fd)
-    top = directories.open_directory(target)
-    info = os.fstat(top)
-    if (info.st_dev, info.st_ino) != expected:
-        os.close(top)
-        raise errors.FeatureError(
-            f"target {paths.display(target)} was exchanged for another directory while it was looked at: run again"
-        )
-    return top, created
 
 
 @contextlib.contextmanager

@@ -9,12 +9,12 @@ They are called through ctypes, which a Python that was built without libffi lac
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import stat
 from functools import lru_cache
 from typing import Callable, Optional
+
+from .._system import at
 
 _NOREPLACE = 1
 
@@ -42,7 +42,7 @@ def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
     call = _call("renameat2")
     if call is None:
         return False
-    number = call(source, os.fsencode(name), target, os.fsencode(new_name), _NOREPLACE)
+    number = call(source, os.fsencode(at.one(name)), target, os.fsencode(at.one(new_name)), _NOREPLACE)
     if number in _UNSUPPORTED:
         return False
     if number == 0:
@@ -51,24 +51,24 @@ def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
 
 
 def move_file(name: str, source: int, target: int) -> None:
-    """Moves a regular file to the same name in another directory of its file system, never over an existing name."""
+    """Move a regular file to the same name in another directory of its file system, never over an existing name."""
     if rename_new(name, source, name, target):
         return
-    os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-    os.unlink(name, dir_fd=source)
+    at.link(source, name, target, name)
+    at.unlink(source, name)
 
 
 def move_directory(name: str, new_name: str, parent: int) -> None:
-    """Renames a directory beside itself where the new name is free, or an empty directory."""
+    """Rename a directory within its parent; FileExistsError if the new name is taken."""
+    if rename_new(name, parent, new_name, parent):
+        return
     try:
-        if rename_new(name, parent, new_name, parent):
-            return
-        # An empty directory is all that a rename of a directory can replace.
-        os.mkdir(new_name, 0o700, dir_fd=parent)
-    except FileExistsError:
-        if not stat.S_ISDIR(os.stat(new_name, dir_fd=parent, follow_symlinks=False).st_mode):
-            raise
-    os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
+        at.lstat(parent, new_name)
+    except FileNotFoundError:
+        # Without that call, an empty directory is all that a rename of a directory could replace.
+        at.rename(parent, name, parent, new_name)
+        return
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
 
 
 def sync_file_system(fd: int) -> None:
@@ -80,17 +80,3 @@ def sync_file_system(fd: int) -> None:
     number = call(fd)
     if number:
         raise OSError(number, os.strerror(number))
-
-
-def copy_attributes(source: int, target: int) -> None:
-    """Gives an open directory the owner, mode and extended attributes (ACLs too) of another one, as far as allowed."""
-    info = os.fstat(source)
-    with contextlib.suppress(PermissionError):
-        os.fchown(target, info.st_uid, info.st_gid)
-    os.fchmod(target, stat.S_IMODE(info.st_mode))
-    try:
-        for attribute in os.listxattr(source):
-            with contextlib.suppress(OSError):
-                os.setxattr(target, attribute, os.getxattr(source, attribute))
-    except OSError:
-        pass  # a file system without extended attributes

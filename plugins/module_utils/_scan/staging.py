@@ -17,10 +17,9 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .. import errors
 from .._formats import classify
 from .._spec import sets
-from .._system import accounts, become, files, paths
+from .._system import accounts, at, become, files, paths
 from . import places, staging_paths
 from .manifest import Wanted, read_manifest, token_of
 
@@ -48,44 +47,35 @@ class Incoming:
 
 
 def verify_file(feature_set: sets.FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
-    """None where the file C(name) below an open directory is the wanted feature, else how it differs.
+    """Return None if the file C(name) below an open directory is the wanted feature, else how it differs.
 
     The empty text means that there is no such file.
     """
+    return inspect_file(feature_set, directory, name, wanted)[0]
 
-    def difference(fd: int, info: os.stat_result, _name: str) -> str:
+
+def inspect_file(
+    feature_set: sets.FeatureSet, directory: int, name: str, wanted: Wanted
+) -> Tuple[Optional[str], Optional[os.stat_result]]:
+    """Return what C(verify_file) does, and the status of the file that was read."""
+
+    def difference(fd: int, info: os.stat_result, _name: str) -> Tuple[Optional[str], os.stat_result]:
         if info.st_size != wanted.size:
-            return f"has {info.st_size} bytes where the source has {wanted.size}"
+            return f"has {info.st_size} bytes where the source has {wanted.size}", info
         classification = classify.classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
         if classification.kind != classify.FEATURE:
-            return f"is not a feature: {classification.reason}"
+            return f"is not a feature: {classification.reason}", info
         if token_of(classification, lambda: classify.file_digest(fd)) != wanted.token:
-            return "has another content than the source had when it was classified"
-        return ""
+            return "has another content than the source had when it was classified", info
+        return None, info
 
     try:
         found = files.with_file(difference, name, directory, paths.OPEN_FILE, (feature_set.name, name))
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return ""
-        return f"cannot be read ({error.strerror})"
-    return "is not a regular file" if found is None else found or None
-
-
-def open_staging(path: str, account_uid: int) -> int:
-    """A descriptor of an existing staging directory that we, root or the training user have made.
-
-    The training user owns one that a publication was about to rename when it was killed. OSError, FeatureError.
-    """
-    fd = os.open(path, paths.OPEN_DIRECTORY)
-    owner = os.fstat(fd).st_uid
-    if owner not in (0, os.geteuid(), account_uid):
-        os.close(fd)
-        raise errors.FeatureError(
-            f"{paths.display(path)} belongs to user id {owner}, who could change an upload while it gathers:"
-            " remove that directory, or run as its owner"
-        )
-    return fd
+            return "", None
+        return f"cannot be read ({error.strerror})", None
+    return ("is not a regular file", None) if found is None else found
 
 
 class Staged(NamedTuple):
@@ -119,7 +109,7 @@ def list_staged(directory: int) -> Staged:
 
 
 def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
-    fd = os.open(folder or ".", paths.OPEN_DIRECTORY, dir_fd=directory)
+    fd = at.folder_opened(directory, folder)
     try:
         with os.scandir(fd) as listing:
             return [(item.name, item.is_dir(follow_symlinks=False)) for item in listing]

@@ -16,7 +16,7 @@ from .._plan.host import plan_of_removal
 from .._plan.links import SetPlan
 from .._plan.state import HostState, SetState
 from .._scan import places
-from .._system import accounts, capabilities, owners, paths, samples, words
+from .._system import accounts, capabilities, paths, samples, words
 
 
 def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
             _record(result, one, plan, _predicted(one, plan))
             continue
         try:
-            counts = owners.as_owner(writer, apply_links, one.target, plan, account.uid, account.gid, one.target_key)
+            counts = apply_links(one.target, plan, account, one.target_key, writer)
         except (errors.FeatureError, OSError):
             _record(result, one, plan, _found_on_disk(one, plan))
             raise

@@ -86,13 +86,14 @@ OWNERSHIP = Capability(
 )
 
 
-def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability]) -> accounts.Account:
+def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability], via: str = "/") -> accounts.Account:
     """Return who makes what C(path) will be: the account that owns the place, see C(owners).
 
     account: the training user, who works where root is refused, as by NFS with root_squash and other users' FUSE mounts.
+    via: another directory that led here.
     FeatureError if several users can write there, no account may, or the file system lacks what is needed.
     """
-    owner = owners.owner_of(path, account)
+    owner = owners.owner_of(path, account, via)
     refusal = owners.as_owner(owner, _try_out, path, account, needs)
     if refusal is None:
         return owner

@@ -11,7 +11,7 @@ import stat
 from typing import Callable, Optional, Tuple, TypeVar
 
 from .. import errors
-from . import paths
+from . import at, paths
 
 T = TypeVar("T")
 # A file for messages: the path of a directory, and the file's path below it.
@@ -26,7 +26,7 @@ def with_file(
     OSError where the file cannot be opened or read. Any other exception is a fault of ours, and is told as one, with the
     file's path: FeatureError.
     """
-    fd = os.open(name, flags, dir_fd=directory)
+    fd = os.open(name, flags) if directory is None else at.opened(directory, name, flags)
     try:
         info = os.fstat(fd)
         return use(fd, info, name) if stat.S_ISREG(info.st_mode) else None

@@ -113,7 +113,8 @@ def writers(entries: acl.Acl, uid: int, gid: int, groups: Groups) -> Writers:
 class Step(NamedTuple):
     """One name looked up on the way to a place: the directory, and the owner of the name in it.
 
-    C(entry_uid): None for the last directory, in which names are going to be made.
+    C(entry_uid): None for the last directory, in which names are going to be made. C(link): the name is a link; its owner chose where
+    it leads.
     """
 
     path: str
@@ -122,6 +123,7 @@ class Step(NamedTuple):
     acl: acl.Acl
     sticky: bool = False
     entry_uid: Optional[int] = None
+    link: bool = False
 
 
 class Decision(NamedTuple):
@@ -145,6 +147,8 @@ def decide_owner(steps: Sequence[Step], groups: Groups, user: int) -> Decision:
             here = here.through_sticky(step.uid, step.entry_uid)
         elif step.sticky and here.several and user != 0:
             here = here.through_sticky(step.uid, user)
+        if step.link and step.entry_uid:
+            here = here | Writers(frozenset({step.entry_uid}))
         if not here.none and (found | here) != found:
             found, component = found | here, step.path
         if found.several:
@@ -152,17 +156,18 @@ def decide_owner(steps: Sequence[Step], groups: Groups, user: int) -> Decision:
     return Decision(0 if found.none else found.only, component, found)
 
 
-def owner_of(path: str, user: accounts.Account) -> accounts.Account:
+def owner_of(path: str, user: accounts.Account, via: str = "/") -> accounts.Account:
     """Return the account that works at a place: root if root alone can write all the way, else the one user who can.
 
     path: an absolute path; what does not exist yet is judged by the nearest existing directory. user: the training user, who works
-    where root is refused (NFS with root_squash, FUSE). Without root, this is the current user.
+    where root is refused (NFS with root_squash, FUSE). via: another directory that led here; its writers count too. Without root,
+    this is the current user.
     Raises FeatureError if several users can write there.
     """
     if os.geteuid() != 0:
         return accounts.find_account(None)
     try:
-        steps = steps_to(path)
+        steps = [*steps_to(via), *steps_to(path)]
     except PermissionError:
         return user
     except OSError as error:
@@ -233,7 +238,7 @@ def _walk(path: str, steps: List[Step]) -> int:
                 break
             info = os.fstat(child)
             if name != "..":
-                steps.append(_step(shown or "/", current, info.st_uid))
+                steps.append(_step(shown or "/", current, info))
             if stat.S_ISDIR(info.st_mode):
                 os.close(current)
                 current, shown = child, os.path.dirname(shown) if name == ".." else f"{shown}/{name}"
@@ -262,7 +267,10 @@ def _link_text(child: int, info: os.stat_result) -> Optional[str]:
         os.close(child)
 
 
-def _step(shown: str, directory: int, entry_uid: Optional[int]) -> Step:
+def _step(shown: str, directory: int, entry: Optional[os.stat_result]) -> Step:
     info = os.fstat(directory)
     entries, _known = acl.read(directory, info.st_mode)
-    return Step(shown, info.st_uid, info.st_gid, entries, bool(info.st_mode & stat.S_ISVTX), entry_uid)
+    sticky = bool(info.st_mode & stat.S_ISVTX)
+    if entry is None:
+        return Step(shown, info.st_uid, info.st_gid, entries, sticky)
+    return Step(shown, info.st_uid, info.st_gid, entries, sticky, entry.st_uid, stat.S_ISLNK(entry.st_mode))

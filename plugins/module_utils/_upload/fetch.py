@@ -18,20 +18,23 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
 from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
-from .._scan import staging_paths
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
-from .._system import accounts, files, paths, samples
+from .._system import accounts, at, files, owners, paths, samples
 from . import plan, present_elsewhere, requirements
-from .rclone import Rclone, explain_rclone, list_store, start_copy
+from .rclone import Rclone, explain_rclone, find_rclone, list_store, start_copy
+from .sites import Site, find_site
 from .staging import (
+    check_folders,
+    close_staging,
     make_staging,
     open_existing,
-    own_staging,
     remove_fetch_work,
+    remove_files,
     remove_manifest,
     scan_target,
+    told,
     try_lock,
     write_manifest,
 )
@@ -75,78 +78,109 @@ class Classified:
     warnings: List[str] = field(default_factory=list)
 
 
-def start_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone, start: bool) -> Started:
-    """Lists the store and, with C(start), starts rclone for what is not there yet. feature_set: resolved."""
+def start_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], start: bool) -> Started:
+    """List the store and, with C(start), start rclone for what is not there yet. feature_set: resolved.
+
+    handed_on: variables that configure the remote. rclone runs as the staging directory's owner, with that account's configuration.
+    """
+    site = find_site(feature_set.target, account)
+    with told(site.staging):
+        started: Started = owners.as_owner(site.keeper, _start, feature_set, site, handed_on, start)
+        return started
+
+
+def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], start: bool) -> Started:
+    """Runs as the keeper."""
     requirements.check_mount(feature_set)
-    target = feature_set.target
-    sizes = list_store(rclone, feature_set)
-    staging = staging_paths.staging_path(target)
-    fd = open_existing(staging, account)
+    sizes: Dict[str, int] = owners.as_owner(site.worker, _list_store, feature_set, site, handed_on)
+    fd = open_existing(site)
     try:
         if fd is not None and not try_lock(fd):
-            return Started(staging, busy=True)
-        staged = _staged(fd, sizes)
+            return Started(site.staging, busy=True)
+        staged: Set[str] = owners.as_owner(site.worker, _staged, fd, site, sizes)
         send = sorted(set(sizes) - staged)
         found = Started(
-            staging,
+            site.staging,
             send=len(send),
             send_bytes=sum(sizes[name] for name in send),
             staged=len(staged),
             staged_bytes=sum(sizes[name] for name in staged),
         )
-        requirements.check_room([requirements.measure_room(staging, [sizes[name] for name in send])])
+        requirements.check_room([requirements.measure_room(site.staging, [sizes[name] for name in send])])
         if not start:
             return found
         if fd is None:
-            fd = make_staging(staging, account)
-        own_staging(fd)
-        _clear_away(target, fd, sizes, staging)
-        start_copy(rclone, fd, sorted(sizes))
+            fd = make_staging(site)
+        owners.as_owner(site.worker, _clear_away, fd, site, sizes, read_names(site.target))
+        remove_manifest(site.target)  # it is out of date
+        owners.as_owner(site.worker, _start_copy, feature_set, site, handed_on, fd, sorted(sizes))
         return replace(found, changed=True)
     finally:
         if fd is not None:
             os.close(fd)
 
 
-def _staged(fd: Optional[int], sizes: Mapping[str, int]) -> Set[str]:
+def _rclone(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) -> Rclone:
+    """Return rclone with the worker's configuration, as which it runs."""
+    return find_rclone(str(feature_set.source), handed_on, site.home)
+
+
+def _list_store(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) -> Dict[str, int]:
+    return list_store(_rclone(feature_set, site, handed_on), feature_set)
+
+
+def _start_copy(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], fd: int, names: List[str]) -> None:
+    start_copy(_rclone(feature_set, site, handed_on), fd, names)
+
+
+def _staged(fd: Optional[int], site: Site, sizes: Mapping[str, int]) -> Set[str]:
     if fd is None:
         return set()
-    found = set()
-    for path in list_staged(fd).files:
-        if sizes.get(path) == os.stat(path, dir_fd=fd, follow_symlinks=False).st_size:
-            found.add(path)
-    return found
+    listing = list_staged(fd)
+    check_folders(fd, site, listing.folders)
+    return {path for path in listing.files if sizes.get(path) == _size(fd, path)}
 
 
-def _clear_away(target: str, fd: int, sizes: Mapping[str, int], staging: str) -> None:
-    """Removes what an earlier upload left and this one does not bring, and its manifest: it says nothing any more."""
+def _size(fd: int, path: str) -> int:
+    with at.parent(fd, path) as (folder, base):
+        return at.lstat(folder, base).st_size
+
+
+def _clear_away(fd: int, site: Site, sizes: Mapping[str, int], ours: Set[str]) -> None:
+    """Remove what an earlier upload left and this one does not bring. Runs as the worker."""
+    close_staging(fd)
     staged = list_staged(fd)
-    ours = read_names(target)
     unwanted = [path for path in [*staged.files, *staged.partial] if path not in sizes]
     foreign = [
         path for path in unwanted if path not in ours and path not in staged.partial and not path.endswith(_PARTIAL)
     ]
+    foreign += [path for path, name in staged.partial.items() if name not in ours and name not in sizes]
     if foreign:
-        raise errors.FeatureError(plan.name_foreign(staging, foreign))
-    for path in unwanted:
-        os.unlink(path, dir_fd=fd)
-    remove_manifest(target)
+        raise errors.FeatureError(plan.name_foreign(site.staging, foreign))
+    remove_files(fd, unwanted)
 
 
-def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone, patience: float) -> Fetched:
+def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], patience: float) -> Fetched:
     """Return how far the fetch is once it has ended, or after so many seconds. feature_set: resolved."""
+    site = find_site(feature_set.target, account)
+    with told(site.staging):
+        found: Fetched = owners.as_owner(site.worker, _wait, feature_set, site, handed_on, patience)
+        return found
+
+
+def _wait(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], patience: float) -> Fetched:
     end = time.monotonic() + patience
     while True:
-        found = _inspect_fetch(feature_set, account, rclone)
+        found = _inspect(feature_set, site, handed_on)
         if not found.running or time.monotonic() >= end:
             return found
         time.sleep(_TICK)
 
 
-def _inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: Rclone) -> Fetched:
-    """How far the fetch is, from rclone's own log."""
+def _inspect(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) -> Fetched:
+    """Report how far the fetch is, from rclone's own log. Runs as the worker."""
     found = Fetched()
-    fd = open_existing(staging_paths.staging_path(feature_set.target), account)
+    fd = open_existing(site)
     if fd is None:
         found.exit = -9
     else:
@@ -160,6 +194,7 @@ def _inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: R
         finally:
             os.close(fd)
     if found.exit:
+        rclone = _rclone(feature_set, site, handed_on)
         found.error = explain_rclone(str(feature_set.source), found.error or "rclone was killed", rclone)
     return found
 
@@ -167,7 +202,7 @@ def _inspect_fetch(feature_set: FeatureSet, account: accounts.Account, rclone: R
 def _read_work(fd: int, name: str) -> Optional[bytes]:
     """The end of a file of a fetch; None where there is none."""
     try:
-        file = os.open(FETCH_DIR + "/" + name, paths.OPEN_FILE, dir_fd=fd)
+        file = at.opened(fd, f"{FETCH_DIR}/{name}", paths.OPEN_FILE)
     except OSError:
         return None
     try:
@@ -189,38 +224,46 @@ def _read_log(log: bytes, found: Fetched) -> None:
 
 
 def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Sequence[FeatureSet]) -> Classified:
-    """Classifies what has arrived, and writes the manifest of the features that no target holds.
+    """Classify what has arrived, and write the manifest of the features that no target holds.
 
     sets: all of the host, resolved as the set itself is.
     """
-    target = feature_set.target
-    staging = staging_paths.staging_path(target)
-    fd = open_existing(staging, account)
+    site = find_site(feature_set.target, account)
+    with told(site.staging):
+        found: Classified = owners.as_owner(site.keeper, _finish, feature_set, site, sets)
+        return found
+
+
+def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> Classified:
+    """Runs as the keeper."""
+    fd = open_existing(site)
     if fd is None or not try_lock(fd):
-        raise errors.FeatureError(f"{paths.display(staging)} is used by another upload: wait for it, then run again")
+        raise errors.FeatureError(f"{paths.display(site.staging)} is used by another upload: wait for it, then run again")
     try:
-        classified = Classified()
-        manifest = _classify_staged(feature_set, fd, staging, classified)
+        classified: Classified
+        manifest: Manifest
+        classified, manifest = owners.as_owner(site.worker, _classify_staged, feature_set, fd, site.staging)
         elsewhere = present_elsewhere.find_elsewhere(feature_set, sets, manifest)
-        missing = plan.find_missing(feature_set, scan_target(feature_set, staging, manifest), manifest, elsewhere)
+        missing = plan.find_missing(feature_set, scan_target(feature_set, site.staging, manifest), manifest, elsewhere)
         wanted = missing.features
         classified.features, classified.present = len(wanted), missing.present
         classified.warnings = list(missing.warnings)
         classified.left_out += missing.elsewhere
-        for name in set(manifest) - set(wanted):
-            os.unlink(name, dir_fd=fd)
+        owners.as_owner(site.worker, remove_files, fd, sorted(set(manifest) - set(wanted)))
         if not wanted:
             raise errors.FeatureError(
                 f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks"
             )
-        write_manifest(target, wanted)
-        remove_fetch_work(fd)
+        write_manifest(site.target, wanted)
+        owners.as_owner(site.worker, remove_fetch_work, fd)
         return classified
     finally:
         os.close(fd)
 
 
-def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified: Classified) -> Manifest:
+def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Classified, Manifest]:
+    """Runs as the worker."""
+    classified = Classified()
     manifest: Manifest = {}
     first: Dict[str, str] = {}
     for path in sorted(list_staged(fd).files):
@@ -237,7 +280,7 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
             classified.left_out += 1
             reason = reason if twice is None else f"the same feature as {twice}"
             samples.keep(classified.samples, {"path": shown, "reason": reason})
-            os.unlink(path, dir_fd=fd)
+            remove_files(fd, [path])
             continue
         if name in manifest:
             raise errors.FeatureError(
@@ -245,10 +288,11 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str, classified:
             )
         first[token] = shown
         if name != path:
-            os.rename(path, name, src_dir_fd=fd, dst_dir_fd=fd)
+            with at.parent(fd, path) as (folder, base):
+                at.rename(folder, base, fd, name)
         manifest[name] = Wanted(size, token)
     _remove_empty_folders(fd, manifest)
-    return manifest
+    return classified, manifest
 
 
 def _classify_one(feature_set: FeatureSet, fd: int, path: str) -> Tuple[int, str, str, str]:
@@ -267,4 +311,5 @@ def _remove_empty_folders(fd: int, manifest: Manifest) -> None:
     used = {os.path.dirname(name) for name in manifest}
     for folder in sorted(list_staged(fd).folders, reverse=True):
         if not any(one == folder or one.startswith(folder + "/") for one in used):
-            os.rmdir(folder, dir_fd=fd)
+            with at.parent(fd, folder) as (above, name):
+                at.rmdir(above, name)

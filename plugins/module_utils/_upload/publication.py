@@ -2,35 +2,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One staging directory on its way into the target: verified, planned, moved."""
+"""One staging directory on its way into the target: verified, planned, moved.
+
+The site's worker does all work in the staging directory and the target. Root hands files over only in a staging directory of its own,
+which nobody else can enter, and by the descriptor whose inode was verified.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
+from .. import errors
 from .._apply import directories, rename
-from .._scan import staging_paths
-from .._scan.manifest import Manifest, read_manifest, read_names
-from .._scan.staging import PARTIAL_DIR, Staged, is_temporary, list_staged, temporary_name, verify_file
+from .._scan.manifest import Manifest
+from .._scan.staging import PARTIAL_DIR, Staged, inspect_file, is_temporary, list_staged, temporary_name, verify_file
 from .._spec import sets
-from .._system import accounts
-from .._system.paths import FOLLOW_DIRECTORY, OPEN_DIRECTORY, OPEN_FILE, display
+from .._system import accounts, at, owners
+from .._system.paths import FOLLOW_DIRECTORY, OPEN_FILE, InodeKey, display, key_of
 from .plan import name_foreign
-from .staging import remove_fetch_work, remove_manifest
+from .sites import Site
+from .staging import check_folders, close_staging, remove_fetch_work, remove_files
 
 
 @dataclass(frozen=True)
 class PublicationPlan:
-    """What is to be moved (C(names)), what an rsync left (C(extra)), and whether the directory becomes the target as it is."""
+    """What is to be moved (C(names)), what rsync left (C(extra)), and whether the directory becomes the target as it is.
+
+    C(keys): by name, the inode that was verified.
+    """
 
     manifest: Manifest
     staged: Staged
     names: List[str]
     extra: List[str]
     whole: bool
+    keys: Dict[str, InodeKey]
 
 
 class Refused(Exception):
@@ -40,224 +50,250 @@ class Refused(Exception):
 class Publication:
     """One locked staging directory on its way into the target."""
 
-    def __init__(self, feature_set: sets.FeatureSet, target: str, account: accounts.Account, fd: int) -> None:
+    def __init__(self, feature_set: sets.FeatureSet, account: accounts.Account, site: Site, fd: int) -> None:
         self.feature_set = feature_set
-        self.target = target
         self.account = account
+        self.site = site
+        self.target = site.target
+        self.staging = site.staging
         self.fd = fd
-        self.staging = staging_paths.staging_path(target)
 
-    def plan(self) -> PublicationPlan:
-        """Verifies everything and decides how; refuses what is not complete. Changes nothing."""
-        manifest = read_manifest(self.target)
+    def plan(self, manifest: Optional[Manifest], older: bool) -> PublicationPlan:
+        """Verify everything and decide how to publish; raise Refused for what is not complete. Changes nothing. Runs as the keeper.
+
+        older: another version's manifest is there.
+        """
         if manifest is None:
             raise Refused(
                 f"{display(self.staging)} has a list of what it should hold that another version of this collection wrote: run again"
-                " with the source, which makes the list anew and sends only what is missing"
-                if read_names(self.target)
+                " with the source, which makes a new list and sends only what is missing"
+                if older
                 else f"{display(self.staging)} has no list of what it should hold: remove that directory and upload again"
             )
-        staged = list_staged(self.fd)
-        there, gone = self._verify(manifest)
-        extra = self._extra(staged, manifest)
-        whole = not gone and self._can_replace()
-        names = there if whole else self._without_arrived(manifest, there)
-        return PublicationPlan(manifest, staged, names, extra, whole)
+        with directories.opened_for(self.target) if os.path.isdir(self.target) else contextlib.nullcontext() as top:
+            found: Union[PublicationPlan, str] = owners.as_owner(self.site.worker, self._plan_as_worker, manifest, top)
+        if isinstance(found, str):
+            raise Refused(found)
+        if found.whole and self.site.worker.uid != self.site.keeper.uid:
+            raise Refused(f"{display(self.target)} was removed meanwhile: run again")
+        return found
 
     def carry_out(self, plan: PublicationPlan) -> None:
-        """Moves it."""
-        for path in plan.extra:
-            os.unlink(path, dir_fd=self.fd)
-        remove_fetch_work(self.fd)
-        self._remove_folders(["", *plan.staged.folders], PARTIAL_DIR)
-        self._give_to_account(plan.names, plan.staged.folders)
+        """Move it. Runs as the keeper."""
+        owners.as_owner(self.site.worker, self._settle, plan)
         rename.sync_file_system(self.fd)
         if plan.whole:
-            self._replace_target(plan.staged.folders)
-        else:
-            self._fill_target(plan.names, plan.staged)
-        remove_manifest(self.target)
-        _sync_directory(os.path.dirname(self.staging))
+            self._become_target(plan)
+            return
+        with directories.opened_for(self.target) as top:
+            owners.as_owner(self.site.worker, self._fill_target, plan, top)
+        os.rmdir(self.staging)
 
-    def _verify(self, manifest: Manifest) -> Tuple[List[str], List[str]]:
-        """(names in the staging directory, names that have already been published); refuses what is not complete."""
-        there: List[str] = []
+    # --- As the worker ------------------------------------------------------------------------------------------------------
+
+    def _plan_as_worker(self, manifest: Manifest, opened: Optional[int]) -> Union[PublicationPlan, str]:
+        try:
+            staged = list_staged(self.fd)
+            check_folders(self.fd, self.site, staged.folders)
+            top = self._target(opened)
+            try:
+                return self._plan(manifest, staged, top)
+            finally:
+                if top is not None:
+                    os.close(top)
+        except Refused as refusal:
+            return str(refusal)
+
+    def _target(self, opened: Optional[int]) -> Optional[int]:
+        """Open the target as this account; None if it is absent."""
+        if opened is not None:
+            return at.folder_opened(opened, "")
+        try:
+            return os.open(self.target, FOLLOW_DIRECTORY)
+        except FileNotFoundError:
+            return None
+
+    def _plan(self, manifest: Manifest, staged: Staged, top: Optional[int]) -> PublicationPlan:
+        there = self._verify(manifest, top)
+        ours = [path for path in staged.files if path not in manifest and is_temporary(path, manifest)]
+        foreign = [path for path in staged.files if path not in manifest and path not in ours]
+        foreign += [path for path, name in staged.partial.items() if name not in manifest]
+        if foreign:
+            raise Refused(name_foreign(self.staging, foreign))
+        names = list(there) if top is None else self._without_arrived(manifest, list(there), top)
+        return PublicationPlan(manifest, staged, names, [*staged.partial, *ours], top is None, there)
+
+    def _verify(self, manifest: Manifest, top: Optional[int]) -> Dict[str, InodeKey]:
+        """Return the inodes of the features in the staging directory; what is not there must be in the target already."""
+        there: Dict[str, InodeKey] = {}
         gone: List[str] = []
         wrong: List[Tuple[str, str]] = []
         for name, wanted in manifest.items():
-            reason = verify_file(self.feature_set, self.fd, name, wanted)
-            if reason is None:
-                there.append(name)
+            reason, info = inspect_file(self.feature_set, self.fd, name, wanted)
+            if info is not None and info.st_nlink != 1 and not (reason or _is_same(top, name, info)):
+                reason = "has other names (hard links)"
+            if reason is None and info is not None:
+                there[name] = key_of(info)
             elif reason == "":
                 gone.append(name)
             else:
-                wrong.append((name, reason))
-        missing = self._not_in_target(manifest, gone)
+                wrong.append((name, str(reason)))
+        missing = [name for name in gone if top is None or verify_file(self.feature_set, top, name, manifest[name]) is not None]
         if wrong:
             name, reason = wrong[0]
             raise Refused(
                 f"{display(self.staging)} is not what the source held: {display(name)} {reason}"
-                f" ({len(wrong)} such, {len(missing)} missing): run again with the source, it sends those anew"
+                f" ({len(wrong)} such, {len(missing)} missing): run again with the source, it sends those again"
             )
         if missing:
             raise Refused(
                 f"{display(self.staging)} is incomplete: {len(missing)} of {len(manifest)} features are missing,"
                 f" {display(missing[0])} is the first: run again with the source, it sends only those"
             )
-        return there, gone
+        return there
 
-    def _not_in_target(self, manifest: Manifest, names: List[str]) -> List[str]:
+    def _without_arrived(self, manifest: Manifest, names: Sequence[str], top: int) -> List[str]:
+        """Leave out what the target holds; refuse, before anything is moved, a name that is taken by another file."""
         try:
-            fd = os.open(self.target, FOLLOW_DIRECTORY)
-        except OSError:
-            return names
-        try:
-            return [name for name in names if verify_file(self.feature_set, fd, name, manifest[name]) is not None]
-        finally:
-            os.close(fd)
-
-    def _extra(self, staged: Staged, manifest: Manifest) -> List[str]:
-        """What rsync left beside the features. Anything else is not ours to publish or to remove."""
-        ours = [path for path in staged.files if path not in manifest and is_temporary(path, manifest)]
-        foreign = [path for path in staged.files if path not in manifest and path not in ours]
-        if foreign:
-            raise Refused(name_foreign(self.staging, foreign))
-        return [*staged.partial, *ours]
-
-    def _can_replace(self) -> bool:
-        """Whether the whole directory can become the target: it is absent, or an empty directory and no link."""
-        try:
-            info = os.lstat(self.target)
-        except FileNotFoundError:
-            return True
-        if not stat.S_ISDIR(info.st_mode):
-            return False
-        return not os.listdir(self.target) and info.st_dev == os.fstat(self.fd).st_dev
-
-    def _without_arrived(self, manifest: Manifest, names: List[str]) -> List[str]:
-        """Refuses, before anything is moved, where a name is taken by another file."""
-        directory = os.open(self.target, FOLLOW_DIRECTORY)
+            directories.check_paths(top, self.target, sorted({os.path.dirname(name) for name in names}))
+        except errors.FeatureError as error:
+            raise Refused(str(error)) from None
         left: List[str] = []
-        try:
-            for name in names:
-                reason = verify_file(self.feature_set, directory, name, manifest[name])
-                if reason == "":
-                    left.append(name)
-                elif reason is not None and not self._is_dangling(name):
-                    raise Refused(
-                        f"{display(os.path.join(self.target, name))} takes the name of an uploaded feature:"
-                        " move it away and run again"
-                    )
-                elif reason is not None:
-                    left.append(name)
-        finally:
-            os.close(directory)
+        for name in names:
+            reason = verify_file(self.feature_set, top, name, manifest[name])
+            if reason == "" or (reason is not None and _is_dangling(top, name)):
+                left.append(name)
+            elif reason is not None:
+                raise Refused(
+                    f"{display(os.path.join(self.target, name))} takes the name of an uploaded feature:"
+                    " move it away and run again"
+                )
         return left
 
-    def _is_dangling(self, name: str) -> bool:
-        path = os.path.join(self.target, name)
-        return os.path.islink(path) and not os.path.exists(path)
+    def _settle(self, plan: PublicationPlan) -> None:
+        """Remove what is not published and give the files their owner and mode."""
+        if self._gives_away:
+            close_staging(self.fd)
+        remove_files(self.fd, plan.extra)
+        remove_fetch_work(self.fd)
+        for folder in ("", *plan.staged.folders):
+            with contextlib.suppress(FileNotFoundError), at.parent(self.fd, f"{folder}/{PARTIAL_DIR}".lstrip("/")) as (fd, name):
+                at.rmdir(fd, name)
+        for name in plan.names:
+            fd = at.opened(self.fd, name, OPEN_FILE)
+            try:
+                self._check_verified(fd, name, plan)
+                directories.give(fd, self.account, 0o644)
+            finally:
+                os.close(fd)
+        if not self._gives_away:
+            self._give_folders(plan.staged.folders)
 
-    def _give_to_account(self, names: List[str], folders: List[str]) -> None:
-        """Files 0644, folders 0755, all of the training user's. Through descriptors that follow no link."""
-        for paths, flags, mode in ((names, OPEN_FILE, 0o644), (folders, OPEN_DIRECTORY, 0o755)):
-            for path in paths:
-                fd = os.open(path, flags, dir_fd=self.fd)
-                try:
-                    self._own(fd, mode)
-                finally:
-                    os.close(fd)
+    def _check_verified(self, fd: int, name: str, plan: PublicationPlan) -> None:
+        """What is handed over is the inode that was verified, under one name, with the manifest's size."""
+        info, wanted = os.fstat(fd), plan.manifest[name]
+        if (key_of(info), info.st_size, info.st_nlink, stat.S_ISREG(info.st_mode)) != (plan.keys[name], wanted.size, 1, True):
+            raise errors.FeatureError(f"{display(os.path.join(self.staging, name))} was replaced after it was verified: run again")
 
-    def _own(self, fd: int, mode: int) -> None:
-        info = os.fstat(fd)
-        if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (self.account.uid, self.account.gid):
-            os.fchown(fd, self.account.uid, self.account.gid)
-        if stat.S_IMODE(info.st_mode) != mode:
-            os.fchmod(fd, mode)
+    @property
+    def _gives_away(self) -> bool:
+        """True if root publishes for another account."""
+        return os.geteuid() == 0 and self.account.uid != 0
 
-    def _replace_target(self, folders: List[str]) -> None:
-        parent = directories.open_directory(os.path.dirname(self.staging))
+    def _give_folders(self, folders: Sequence[str]) -> None:
+        for folder in sorted(folders, reverse=True):
+            fd = at.folder_opened(self.fd, folder)
+            try:
+                directories.give(fd, self.account, 0o755)
+            finally:
+                os.close(fd)
+
+    def _fill_target(self, plan: PublicationPlan, opened: Optional[int]) -> None:
+        target = self._target(opened)
+        if target is None:
+            raise errors.FeatureError(f"{display(self.target)} disappeared while it was filled: run again")
         try:
-            if os.path.lexists(self.target):
-                old = os.open(self.target, OPEN_DIRECTORY)
-                try:
-                    rename.copy_attributes(old, self.fd)
-                finally:
-                    os.close(old)
-            else:
-                self._own(self.fd, 0o755)
-            rename.move_directory(os.path.basename(self.staging), os.path.basename(self.target.rstrip("/")), parent)
+            for folder in ("", *sorted(plan.staged.folders)):
+                self._move_from(folder, target, [name for name in plan.names if os.path.dirname(name) == folder])
+            os.fsync(target)
+        finally:
+            os.close(target)
+        remove_files(self.fd, plan.staged.files)  # copies of what the target already holds
+        for folder in sorted(plan.staged.folders, reverse=True):
+            with at.parent(self.fd, folder) as (fd, name):
+                at.rmdir(fd, name)
+
+    def _move_from(self, folder: str, target: int, names: Sequence[str]) -> None:
+        source_fd = at.folder_opened(self.fd, folder)
+        try:
+            target_fd = directories.walk(target, self.target, folder, make=True)
+            try:
+                for name in names:
+                    base = os.path.basename(name)
+                    if _is_dangling(target_fd, base):
+                        _remove_link(base, target_fd, source_fd)
+                    rename.move_file(base, source_fd, target_fd)
+                os.fsync(target_fd)
+            finally:
+                os.close(target_fd)
+        finally:
+            os.close(source_fd)
+
+    # --- As the keeper, who is the worker too -------------------------------------------------------------------------------
+
+    def _become_target(self, plan: PublicationPlan) -> None:
+        above, name = os.path.split(self.staging)
+        parent = os.open(above, FOLLOW_DIRECTORY)
+        try:
+            if not self._gives_away:
+                directories.give(self.fd, None, 0o755)
+            rename.move_directory(name, os.path.basename(self.target.rstrip("/")), parent)
+            # Root's until now: the user can change nothing before it has its last name.
+            self.hand_over(plan.staged.folders)
             os.fsync(parent)
         finally:
             os.close(parent)
 
-    def _fill_target(self, names: List[str], staged: Staged) -> None:
-        target = directories.open_directory(self.target)
-        try:
-            for folder in sorted(staged.folders):
-                self._make_folder(target, folder)
-            for folder in ["", *staged.folders]:
-                self._move_from(folder, target, [name for name in names if os.path.dirname(name) == folder])
-            os.fsync(target)
-        finally:
-            os.close(target)
-        for path in staged.files:
-            _unlink_if_there(path, self.fd)  # copies of what the target already holds
-        self._remove_folders(sorted(staged.folders, reverse=True), "")
-        os.rmdir(self.staging)
+    def hand_over(self, folders: Sequence[str]) -> None:
+        """Give the published directory to the account, folders first; nothing else is done in it afterwards."""
+        if self._gives_away:
+            self._give_folders(folders)
+            directories.give(self.fd, self.account, 0o755)
 
-    def _make_folder(self, target: int, folder: str) -> None:
-        try:
-            os.mkdir(folder, 0o700, dir_fd=target)
-        except FileExistsError:
-            return
-        fd = os.open(folder, OPEN_DIRECTORY, dir_fd=target)
-        try:
-            self._own(fd, 0o755)
-        finally:
-            os.close(fd)
 
-    def _move_from(self, folder: str, target: int, names: List[str]) -> None:
-        source_fd = os.open(folder or ".", OPEN_DIRECTORY, dir_fd=self.fd)
-        target_fd = os.open(folder or ".", FOLLOW_DIRECTORY, dir_fd=target)
-        try:
-            for name in names:
-                base = os.path.basename(name)
-                if self._is_dangling(name):
-                    _remove_link(base, target_fd, source_fd)
-                rename.move_file(base, source_fd, target_fd)
-            os.fsync(target_fd)
-        finally:
-            os.close(source_fd)
-            os.close(target_fd)
+def _is_same(top: Optional[int], name: str, info: os.stat_result) -> bool:
+    """True if the target has the same inode under the same name, as after a kill between link and unlink."""
+    if top is None or info.st_nlink != 2:
+        return False
+    try:
+        with at.parent(top, name) as (folder, base):
+            return key_of(at.lstat(folder, base)) == key_of(info)
+    except OSError:
+        return False
 
-    def _remove_folders(self, folders: List[str], name: str) -> None:
-        for folder in folders:
-            try:
-                os.rmdir(os.path.join(folder, name) if name else folder, dir_fd=self.fd)
-            except FileNotFoundError:
-                continue
+
+def _is_dangling(top: int, name: str) -> bool:
+    try:
+        with at.parent(top, name) as (folder, base):
+            return stat.S_ISLNK(at.lstat(folder, base).st_mode) and not _leads_somewhere(folder, base)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _leads_somewhere(folder: int, name: str) -> bool:
+    try:
+        at.stat(folder, name)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _remove_link(name: str, fd: int, staging: int) -> None:
-    """Removes a dangling link by way of the staging directory, so that a file put there meanwhile is not lost."""
-    aside = temporary_name(name)  # as rsync's are called: the next run clears it
-    os.rename(name, aside, src_dir_fd=fd, dst_dir_fd=staging)
-    if not stat.S_ISLNK(os.stat(aside, dir_fd=staging, follow_symlinks=False).st_mode):
-        os.link(aside, name, src_dir_fd=staging, dst_dir_fd=fd, follow_symlinks=False)
-    os.unlink(aside, dir_fd=staging)
-
-
-def _unlink_if_there(path: str, fd: int) -> None:
-    try:
-        os.unlink(path, dir_fd=fd)
-    except FileNotFoundError:
-        return
-
-
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, FOLLOW_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    """Remove a dangling link by way of the staging directory, so that a file put there meanwhile is not lost."""
+    aside = temporary_name(name)  # named as rsync does: the next run clears it
+    at.rename(fd, name, staging, aside)
+    if not stat.S_ISLNK(at.lstat(staging, aside).st_mode):
+        at.link(staging, aside, fd, name)
+    at.unlink(staging, aside)

@@ -11,19 +11,20 @@ left to do the host knows it; and each step can be found done by the next run.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from .. import errors
 from .._scan import staging_paths
-from .._scan.manifest import read_manifest
-from .._scan.staging import open_staging, verify_file
+from .._scan.manifest import read_manifest, read_names
+from .._scan.staging import list_staged, verify_file
 from .._spec.sets import FeatureSet
-from .._system import accounts, capabilities, owners, paths
-from . import requirements
+from .._system import accounts, owners, paths
+from . import sites
 from .publication import Publication, Refused
-from .staging import LOCK_SECONDS, remove_manifest, try_lock
+from .staging import LOCK_SECONDS, open_existing, remove_manifest, try_lock
 
 
 @dataclass
@@ -45,11 +46,10 @@ def publish(
     FeatureError where the disk fails, or its file system cannot do what it takes.
     """
     target = feature_set.target
-    staging = staging_paths.staging_path(target)
-    if not (_may_exist(staging) or _may_exist(staging_paths.manifest_path(target))):
+    if not (_may_exist(staging_paths.staging_path(target)) or _may_exist(staging_paths.manifest_path(target))):
         return Published()
-    writer = capabilities.choose_writer(os.path.dirname(staging), account, requirements.needs_of(target))
-    published: Published = owners.as_owner(writer, publish_here, feature_set, target, account, check, lock_seconds)
+    site = sites.find_site(target, account)
+    published: Published = owners.as_owner(site.keeper, publish_here, feature_set, site, account, check, lock_seconds)
     return published
 
 
@@ -64,23 +64,25 @@ def _may_exist(path: str) -> bool:
 
 
 def publish_here(
-    feature_set: FeatureSet, target: str, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
+    feature_set: FeatureSet, site: sites.Site, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
-    """As publish, in this process."""
+    """Publish as C(publish) does, in this process, which is the site's keeper's."""
     result = Published()
     try:
-        fd = _open_locked(staging_paths.staging_path(target), account, lock_seconds)
+        fd = _open_locked(site, lock_seconds)
         if fd is None:
-            _clear_leftover(feature_set, target, result, check)
+            _finish(feature_set, site, account, result, check)
             return result
         try:
-            publication = Publication(feature_set, target, account, fd)
-            plan = publication.plan()
+            publication = Publication(feature_set, account, site, fd)
+            plan = publication.plan(read_manifest(site.target), bool(read_names(site.target)))
             result.published = len(plan.names)
             result.bytes = sum(plan.manifest[name].size for name in plan.names)
             result.whole_directory, result.changed = plan.whole, True
             if not check:
                 publication.carry_out(plan)
+                remove_manifest(site.target)
+                _sync_directory(os.path.dirname(site.staging))
         finally:
             os.close(fd)
     except Refused as refusal:
@@ -89,30 +91,28 @@ def publish_here(
         name = error.filename if isinstance(error.filename, str) else ""
         where = f" at {paths.display(name)}" if name else ""
         raise errors.FeatureError(
-            f"publishing {paths.display(staging_paths.staging_path(target))} stopped{where} ({error.strerror}): nothing is lost,"
-            " put that right and run again"
+            f"publishing {paths.display(site.staging)} stopped{where} ({error.strerror}): nothing is lost, put that right and run again"
         ) from None
     return result
 
 
-def _open_locked(path: str, account: accounts.Account, seconds: float) -> Optional[int]:
-    """The locked staging directory, None where there is none."""
+def _open_locked(site: sites.Site, seconds: float) -> Optional[int]:
+    """Return the locked staging directory, None if there is none."""
     end = time.monotonic() + seconds
     while True:
-        try:
-            fd = open_staging(path, account.uid)
-        except FileNotFoundError:
+        fd = open_existing(site)
+        if fd is None:
             return None
-        # Whoever held the lock before may have published it: then the name stands for something else now.
+        # The process that held the lock before may have published it: then the name now means something else.
         if try_lock(fd):
-            if _is_still(path, fd):
+            if _is_still(site.staging, fd):
                 return fd
             os.close(fd)
             continue
         os.close(fd)
         if time.monotonic() >= end:
             raise Refused(
-                f"{paths.display(path)} is still being written by an upload (waited {seconds:.0f} s for it):"
+                f"{paths.display(site.staging)} is still being written by an upload (waited {seconds:.0f} s for it):"
                 " it may be one whose controller has gone; wait until it ends, then run again"
             )
         time.sleep(0.5)
@@ -125,20 +125,34 @@ def _is_still(path: str, fd: int) -> bool:
         return False
 
 
-def _clear_leftover(feature_set: FeatureSet, target: str, result: Published, check: bool) -> None:
-    """A publication was killed when all was done but removing the manifest."""
-    manifest = read_manifest(target) if os.path.lexists(staging_paths.manifest_path(target)) else None
+def _finish(feature_set: FeatureSet, site: sites.Site, account: accounts.Account, result: Published, check: bool) -> None:
+    """Finish a publication that was killed after its files had their last names: hand over, remove the manifest."""
+    manifest = read_manifest(site.target) if os.path.lexists(staging_paths.manifest_path(site.target)) else None
     if manifest is None:
         return
     try:
-        fd = os.open(target, paths.FOLLOW_DIRECTORY)
+        fd = os.open(site.target, paths.FOLLOW_DIRECTORY)
     except OSError:
         return
     try:
-        if all(verify_file(feature_set, fd, name, wanted) is None for name, wanted in manifest.items()):
-            result.changed = True
-            if not check:
-                remove_manifest(target)
+        if any(verify_file(feature_set, fd, name, wanted) is not None for name, wanted in manifest.items()):
+            return
+        result.changed = True
+        if check:
+            return
+        info = os.fstat(fd)
+        if site.worker.uid == info.st_uid == 0 and stat.S_IMODE(info.st_mode) == 0o700:
+            # As it was renamed, and not the user's yet.
+            Publication(feature_set, account, site, fd).hand_over(list_staged(fd).folders)
+        remove_manifest(site.target)
+    finally:
+        os.close(fd)
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, paths.FOLLOW_DIRECTORY)
+    try:
+        os.fsync(fd)
     finally:
         os.close(fd)
 

@@ -17,7 +17,7 @@ from .._scan import manifest
 from .._scan.staging import FETCH_DIR
 from .._spec import sets, sources
 from .._spec.names import name_filter
-from .._system import paths, programs
+from .._system import at, paths, programs
 from . import requirements
 from .staging import remove_fetch_work
 
@@ -89,8 +89,12 @@ def list_store(rclone: Rclone, feature_set: sets.FeatureSet) -> Dict[str, int]:
 def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
     """Starts the copy of these files into an open staging directory, whose lock it holds as long as it runs."""
     remove_fetch_work(fd)
-    os.mkdir(FETCH_DIR, 0o700, dir_fd=fd)
-    listing = os.open(FETCH_DIR + "/list", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
+    at.mkdir(fd, FETCH_DIR, 0o700)
+    work = at.open_name(fd, FETCH_DIR, paths.OPEN_DIRECTORY)
+    try:
+        listing = at.create(work, "list")
+    finally:
+        os.close(work)
     with os.fdopen(listing, "wb") as file:
         file.write(b"".join(os.fsencode(name) + b"\n" for name in names))
     # Everything that rclone is told stands in its environment or in files: nothing secret in its arguments.

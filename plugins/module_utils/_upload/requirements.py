@@ -14,7 +14,7 @@ from typing import Iterable, Sequence
 from .. import errors
 from .._apply import rename
 from .._spec import sets
-from .._system import accounts, capabilities, mounts, paths, programs
+from .._system import accounts, at, capabilities, mounts, paths, programs
 
 # What the receiving side needs besides Python: (command, Debian's and Red Hat's package).
 TOOLS = (("rsync", "rsync"),)
@@ -23,9 +23,9 @@ _FROM, _TO = paths.OURS + "from", paths.OURS + "to"
 
 
 def _move_without_replacing(directory: int, _account: accounts.Account) -> None:
-    os.close(os.open(_FROM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
-    os.mkdir(_TO, 0o700, dir_fd=directory)
-    to = os.open(_TO, paths.FOLLOW_DIRECTORY, dir_fd=directory)
+    os.close(at.create(directory, _FROM))
+    at.mkdir(directory, _TO, 0o700)
+    to = at.open_name(directory, _TO, paths.OPEN_DIRECTORY)
     try:
         rename.move_file(_FROM, directory, to)
     finally:

@@ -11,11 +11,10 @@ import shutil
 import sys
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
-from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
-from .._system import accounts, capabilities, owners, paths
-from . import receiver, requirements, staging
+from .._system import accounts, owners, paths
+from . import receiver, requirements, sites, staging
 
 
 def stage_sets(
@@ -61,11 +60,10 @@ def _prepare(
         if one.name not in manifests:
             continue
         manifest = unpack_manifest(manifests[one.name])
-        beside = os.path.dirname(staging_paths.staging_path(one.target))
-        writer = capabilities.choose_writer(beside, account, requirements.needs_of(one.target))
-        with staging.told(staging_paths.staging_path(one.target)):
-            request = staging.Request(one, sets, account, manifest, claimed, rooms)
-            prepared: staging.Prepared = owners.as_owner(writer, staging.prepare_upload, request, terms is not None, terms)
+        site = sites.find_site(one.target, account)
+        with staging.told(site.staging):
+            request = staging.Request(one, sets, site, manifest, claimed, rooms)
+            prepared: staging.Prepared = owners.as_owner(site.keeper, staging.prepare_upload, request, terms is not None, terms)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
-from .._apply.directories import make_above, open_directory
+from .._apply import directories
 from .._scan import places, staging_paths
 from .._scan.directories import ScanOptions, scan_directory
 from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
-from .._scan.staging import FETCH_DIR, list_staged, open_staging, verify_file
+from .._scan.staging import FETCH_DIR, list_staged, verify_file
 from .._spec import names
 from .._spec.sets import FeatureSet
-from .._system import accounts, paths, refusals
+from .._system import at, owners, paths, refusals
 from . import present_elsewhere, requirements
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
 from .receiver import Address, Terms, start_receiver
+from .sites import Site
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0
@@ -42,7 +43,7 @@ class Request:
 
     feature_set: FeatureSet
     sets: Sequence[FeatureSet]
-    account: accounts.Account
+    site: Site
     manifest: Manifest
     claimed: Mapping[str, str]
     rooms: Tuple[requirements.Room, ...] = ()
@@ -74,20 +75,27 @@ def told(staging: str) -> Iterator[None]:
 
 
 def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None) -> Prepared:
-    """Plan the upload and, with C(stage), make its staging directory ready and start its receiver. FeatureError if that cannot work."""
+    """Plan the upload and, with C(stage), make its staging directory ready and start its receiver. Runs as the site's keeper.
+
+    FeatureError with what stands in the way.
+    """
     requirements.check_mount(request.feature_set)
-    target = request.feature_set.target
-    staging = staging_paths.staging_path(target)
-    missing = _missing(request, staging)
-    with _held(open_existing(staging, request.account)) as (fd, free):
+    site = request.site
+    missing = _missing(request, site.staging)
+    folders = sorted({os.path.dirname(name) for name in missing.features} - {""})
+    with _held(open_existing(site)) as (fd, free):
         if not free:
-            return Prepared(staging)
-        plan = plan_upload(missing, _inspect_staged(request, staging, fd, missing))
-        room = requirements.measure_room(staging, [plan.wanted[name].size for name in plan.send])
+            return Prepared(site.staging)
+        if folders and os.path.isdir(site.target):
+            with directories.opened_for(site.target) as top:
+                owners.as_owner(site.worker, directories.check_paths, top, site.target, folders)
+        ours = set(missing.features) | read_names(site.target)
+        plan = plan_upload(missing, owners.as_owner(site.worker, _inspect_staged, request, fd, missing, ours))
+        room = requirements.measure_room(site.staging, [plan.wanted[name].size for name in plan.send])
         requirements.check_room([*request.rooms, room])
         if not stage or not plan.wanted:
-            return Prepared(staging, plan, room)
-        return _stage(request, staging, fd, plan, room, terms)
+            return Prepared(site.staging, plan, room)
+        return _stage(site, fd, plan, room, terms)
 
 
 def _missing(request: Request, staging: str) -> Missing:
@@ -118,51 +126,87 @@ def _avoid(staging: str) -> Tuple[paths.InodeKey, ...]:
         return ()
 
 
-def _inspect_staged(request: Request, staging: str, fd: Optional[int], missing: Missing) -> StagedContent:
+def _inspect_staged(request: Request, fd: Optional[int], missing: Missing, ours: Set[str]) -> StagedContent:
+    """List what is staged. Runs as the worker."""
     if fd is None:
-        return StagedContent(staging)
+        return StagedContent(request.site.staging)
     listing = list_staged(fd)
+    check_folders(fd, request.site, listing.folders)
     wanted = missing.features
     whole = {
         path
         for path in listing.files
         if path in wanted and verify_file(request.feature_set, fd, path, wanted[path]) is None
     }
-    ours = set(wanted) | read_names(request.feature_set.target)
-    return StagedContent(staging, listing, whole, ours)
+    return StagedContent(request.site.staging, listing, whole, ours)
 
 
-def _stage(
-    request: Request, staging: str, fd: Optional[int], plan: UploadPlan, room: requirements.Room, terms: Optional[Terms]
-) -> Prepared:
-    target = request.feature_set.target
+def check_folders(fd: int, site: Site, folders: Sequence[str]) -> None:
+    """Raise FeatureError if a folder of a staging directory is not this process's account's, who alone fills it."""
+    for folder in ("", *folders):
+        inner = at.folder_opened(fd, folder)
+        try:
+            shown = os.path.join(site.staging, folder).rstrip("/")
+            directories.check_folder(inner, shown)
+            owner = os.fstat(inner).st_uid
+            if owner != os.geteuid():
+                raise errors.FeatureError(_of_another_user(shown, owner, site))
+        finally:
+            os.close(inner)
+
+
+def _of_another_user(shown: str, owner: int, site: Site) -> str:
+    return (
+        f"{paths.display(shown)} belongs to user id {owner}, who could change an upload while it gathers, not to {site.worker.name}:"
+        f" remove {paths.display(site.staging)} and run again"
+    )
+
+
+def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.Room, terms: Optional[Terms]) -> Prepared:
     with contextlib.ExitStack() as stack:
         changed = fd is None
         if fd is None:
-            fd = make_staging(staging, request.account)
+            fd = make_staging(site)
             stack.callback(os.close, fd)
-            stack.push(lambda kind, _error, _trace: _remove_empty(staging) if kind else None)
-        own_staging(fd)
-        remove_fetch_work(fd)
-        for path in plan.remove:
-            os.unlink(path, dir_fd=fd)
-            changed = True
-        for folder in sorted({os.path.dirname(name) for name in plan.wanted} - {""}):
-            make_folders(fd, folder)
-        changed = write_manifest(target, plan.wanted) or changed
-        return Prepared(staging, plan, room, start_receiver(fd, terms) if terms and terms.streams and plan.send else None, changed)
+            stack.push(lambda kind, _error, _trace: _remove_empty(site.staging) if kind else None)
+        folders = sorted({os.path.dirname(name) for name in plan.wanted} - {""})
+        owners.as_owner(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
+        changed = write_manifest(site.target, plan.wanted) or changed or bool(plan.remove)
+        serves = terms is not None and terms.streams and plan.send
+        receiver: Optional[Address] = owners.as_owner(site.worker, start_receiver, fd, terms) if serves else None
+        return Prepared(site.staging, plan, room, receiver, changed)
+
+
+def _make_ready(fd: int, staging: str, remove: Sequence[str], folders: Sequence[str]) -> None:
+    """Remove what the upload does not bring and make its folders. Runs as the worker."""
+    close_staging(fd)
+    remove_fetch_work(fd)
+    remove_files(fd, remove)
+    for folder in folders:
+        os.close(directories.walk(fd, staging, folder, make=True))
+
+
+def remove_files(fd: int, files: Sequence[str]) -> None:
+    """Remove files below an open directory, given by their paths; those that are gone are skipped."""
+    for path in files:
+        with contextlib.suppress(FileNotFoundError), at.parent(fd, path) as (folder, base):
+            at.unlink(folder, base)
 
 
 def _remove_empty(staging: str) -> None:
-    """What was made and could not be made ready does not stay."""
+    """Remove what was made and could not be made ready."""
     with contextlib.suppress(OSError):
         os.rmdir(staging)
 
 
-def open_existing(staging: str, account: accounts.Account) -> Optional[int]:
-    """A descriptor of the staging directory, None where there is none; FeatureError where it cannot be trusted."""
+def open_existing(site: Site) -> Optional[int]:
+    """Return a descriptor of the staging directory, None if there is none. Runs as the keeper.
+
+    FeatureError if it is another account's than the worker's.
+    """
+    staging = site.staging
     try:
-        fd = open_staging(staging, account.uid)
+        fd = os.open(staging, paths.OPEN_DIRECTORY)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
@@ -173,7 +217,16 @@ def open_existing(staging: str, account: accounts.Account) -> Optional[int]:
         ) from None
     except OSError as error:
         raise errors.FeatureError(f"{paths.display(staging)} cannot be opened ({error.strerror}): make it accessible") from None
-    return int(fd)
+    try:
+        owner = os.fstat(fd).st_uid
+        if owner != site.worker.uid and owner == os.geteuid() == 0 and not os.listdir(fd):
+            os.fchown(fd, site.worker.uid, site.worker.gid)  # a run was killed after it had made it
+        elif owner != site.worker.uid:
+            raise errors.FeatureError(_of_another_user(staging, owner, site))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 @contextlib.contextmanager
@@ -219,44 +272,21 @@ def _someone_works_in(key: paths.InodeKey) -> bool:
     return False
 
 
-def make_staging(staging: str, account: accounts.Account) -> int:
-    """Makes a staging directory, and what is missing above it; never where a user's link leads root. Returns it locked."""
-    above, name = os.path.split(staging)
-    make_above(above)
-    parent = open_directory(above)
-    try:
-        # Nobody else looks into an upload that gathers; publishing gives the files their mode.
-        os.mkdir(name, 0o700, dir_fd=parent)
-    finally:
-        os.close(parent)
-    fd = open_staging(staging, account.uid)
-    if not try_lock(fd):
-        os.close(fd)
-        raise errors.FeatureError(f"{paths.display(staging)} is used by another upload: wait for it, then run again")
+def make_staging(site: Site) -> int:
+    """Make the staging directory, and what is missing above it. Return it locked. Runs as the keeper."""
+    directories.make_above(os.path.dirname(site.staging))
+    # No other user looks into an upload that gathers; publishing gives the files their mode.
+    os.mkdir(site.staging, 0o700)
+    fd = open_existing(site)
+    if fd is None or not try_lock(fd):
+        raise errors.FeatureError(f"{paths.display(site.staging)} is used by another upload: wait for it, then run again")
     return fd
 
 
-def own_staging(fd: int) -> None:
-    """Nobody else's while an upload gathers: a publication that was killed may have given it to the training user already."""
-    info = os.fstat(fd)
-    if info.st_mode & 0o777 != 0o700:
+def close_staging(fd: int) -> None:
+    """Close the staging directory to all others while an upload gathers: a killed publication may have opened it."""
+    if os.fstat(fd).st_mode & 0o777 != 0o700:
         os.fchmod(fd, 0o700)
-    if info.st_uid != os.geteuid():
-        os.fchown(fd, os.geteuid(), os.getegid())
-
-
-def make_folders(directory: int, path: str) -> None:
-    """Makes the folders of a path below an open directory, 0755, through no link."""
-    current = os.dup(directory)
-    try:
-        for name in path.split("/"):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=current)
-            inner = os.open(name, paths.OPEN_DIRECTORY, dir_fd=current)
-            os.close(current)
-            current = inner
-    finally:
-        os.close(current)
 
 
 def write_manifest(target: str, manifest: Manifest) -> bool:
@@ -296,14 +326,14 @@ def remove_manifest(target: str) -> bool:
 
 
 def remove_fetch_work(fd: int) -> None:
-    """Removes what a fetch kept for itself in an open staging directory."""
+    """Remove what a fetch kept for itself in an open staging directory."""
     try:
-        work = os.open(FETCH_DIR, paths.OPEN_DIRECTORY, dir_fd=fd)
+        work = at.open_name(fd, FETCH_DIR, paths.OPEN_DIRECTORY)
     except FileNotFoundError:
         return
     try:
         for name in os.listdir(work):
-            os.unlink(name, dir_fd=work)
+            at.unlink(work, name)
     finally:
         os.close(work)
-    os.rmdir(FETCH_DIR, dir_fd=fd)
+    at.rmdir(fd, FETCH_DIR)

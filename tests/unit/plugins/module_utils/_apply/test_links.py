@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import links as links_module
 from ansible_collections.trainprep.features.plugins.module_utils._apply.links import LinkCounts, apply_links
 from ansible_collections.trainprep.features.plugins.module_utils._plan.links import SetPlan
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -40,7 +41,8 @@ def key(path):
 def apply(target, plan, expected="as it is", uid=UID, gid=GID, seconds=0.0):
     if expected == "as it is":
         expected = key(target) if os.path.isdir(target) else None
-    return apply_links(str(target), plan, uid, gid, expected, seconds)
+    account = Account("trainer", uid, gid, (gid,), "/")
+    return apply_links(str(target), plan, account, expected, lock_seconds=seconds)
 
 
 def mode(path):
@@ -103,16 +105,23 @@ def test_a_created_target_can_be_passed_and_listed_whatever_the_umask(tmp_path, 
 
 @ROOT_ONLY
 def test_a_created_target_belongs_to_the_training_user(tmp_path):
-    (tmp_path / "home").mkdir()
-    os.chown(tmp_path / "home", 1234, 2345)
-    apply(tmp_path / "home/new/t", SetPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
-    made = {name: os.stat(tmp_path / name) for name in ("home/new", "home/new/t", "home/new/t/x")}
+    apply(tmp_path / "new/t", SetPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
+    made = {name: os.lstat(tmp_path / name) for name in ("new", "new/t", "new/t/x", "new/t/x/a")}
     owners = {name: (info.st_uid, info.st_gid) for name, info in made.items()}
-    # A directory above the target belongs to whom the place belongs.
-    assert owners == {"home/new": (1234, 2345), "home/new/t": (1235, 2346), "home/new/t/x": (1235, 2346)}
+    # Root makes the target for the user; the user makes what is in it.
+    assert owners == {"new": (0, 0), "new/t": (1235, 2346), "new/t/x": (1235, 2346), "new/t/x/a": (1235, 2346)}
 
 
-@pytest.mark.parametrize("was", [0o700, 0o777, 0o2775])
+@ROOT_ONLY
+def test_in_a_home_everything_is_made_by_its_owner(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "home").mkdir()
+    os.chown(tmp_path / "home", 1234, 65534)
+    apply(tmp_path / "home/new/t", SetPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
+    assert {os.lstat(tmp_path / name).st_uid for name in ("home/new", "home/new/t", "home/new/t/x", "home/new/t/x/a")} == {1234}
+
+
+@pytest.mark.parametrize("was", [0o700, 0o755, 0o3755])
 def test_an_existing_target_keeps_its_mode_and_owner(target, was):
     os.chmod(target, was)
     if UID == 0:
@@ -193,7 +202,7 @@ def test_a_target_that_was_exchanged_after_the_look_is_not_followed(target, tmp_
     else:
         target.mkdir()
     before = tree(tmp_path)
-    with pytest.raises(FeatureError, match=r"data/t was exchanged .* run again"):
+    with pytest.raises(FeatureError, match=r"data/t was replaced .* run again"):
         apply(target, SetPlan(to_create=[("a", "/old/a")]), expected=seen)
     assert tree(tmp_path) == before
 
@@ -237,7 +246,7 @@ def test_a_target_that_somebody_made_meanwhile_is_used(tmp_path):
 def test_a_folder_of_the_target_that_became_a_link_is_not_followed(target, tmp_path):
     (tmp_path / "victim").mkdir()
     link(target / "x", tmp_path / "victim")
-    with pytest.raises(FeatureError, match=f"target {target} cannot be changed"):
+    with pytest.raises(FeatureError, match=f"{target}/x is a link or a file where a folder of features belongs"):
         apply(target, SetPlan(to_create=[("x/a", "/old/a")]))
     assert os.listdir(tmp_path / "victim") == []
 
@@ -255,7 +264,7 @@ def test_root_does_not_follow_a_users_link_to_what_is_not_the_users(tmp_path, ex
     link(tmp_path / "link", "private")
     os.lchown(tmp_path / "link", 1234, 1234)
     before = tree(tmp_path)
-    with pytest.raises(FeatureError, match=f"{tmp_path}/link is a link of user id 1234"):
+    with pytest.raises(FeatureError, match=f"target {tmp_path}/link/t cannot be (opened or created|changed) .Permission denied"):
         apply(tmp_path / "link/t", SetPlan(to_create=[("a", "/old/a")]))
     assert tree(tmp_path) == before
     os.lchown(tmp_path / "link", 0, 0)
@@ -296,7 +305,7 @@ def test_without_the_right_to_write_the_sentence_names_become(tmp_path, name):
         os.chmod(tmp_path, 0o555)
         try:
             with pytest.raises(FeatureError, match=f"target {tmp_path}/{name} .*Permission denied.*root with become,"):
-                run_as(account, apply_links, f"{tmp_path}/{name}", SetPlan(to_create=[("a", "/a")]), account.uid, account.gid, None)
+                run_as(account, apply_links, f"{tmp_path}/{name}", SetPlan(to_create=[("a", "/a")]), account, None)
         finally:
             os.chmod(tmp_path, 0o755)
 

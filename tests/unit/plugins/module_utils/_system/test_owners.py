@@ -44,6 +44,7 @@ CASES = {
     "a home whose owner took away the bit": ([TOP, HOME, at("/home/alice", 0o555, ALICE, ALICE)], ALICE, "/home/alice"),
     "a home open to its private group": ([TOP, HOME, at("/home/alice", 0o775, ALICE, ALICE)], ALICE, "/home/alice"),
     "root's directory below a home": ([TOP, HOME, ALICES, at("/home/alice/r", 0o755)], ALICE, "/home/alice"),
+    "alice's link in root's directory": ([TOP, Step("/data", 0, 0, of_mode(0o755), False, ALICE, True), TOP], ALICE, "/data"),
     "root's, open to a private group": ([TOP, at("/data", 0o2775, 0, ALICE)], ALICE, "/data"),
     "root's, open to a group": ([TOP, at("/data", 0o2775, 0, TEAM)], SEVERAL, "/data"),
     "alice's, open to a group": ([TOP, at("/data", 0o775, ALICE, TEAM)], SEVERAL, "/data"),

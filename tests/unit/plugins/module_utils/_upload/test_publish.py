@@ -33,6 +33,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_p
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
+from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
     Request,
     prepare_upload,
@@ -76,7 +77,7 @@ def manifest_of(one, directory):
 
 def prepare(one, manifest, stage=True):
     """What the host answers to one upload."""
-    return prepare_upload(Request(one, [one], ME, manifest, {}), stage)
+    return prepare_upload(Request(one, [one], find_site(one.target, ME), manifest, {}), stage)
 
 
 class Upload:
@@ -124,9 +125,10 @@ def test_a_whole_directory_is_renamed(tmp_path):
 def test_an_empty_target_keeps_its_mode(tmp_path):
     upload = Upload(tmp_path)
     upload.target.mkdir(mode=0o750)
-    assert upload.publish().whole_directory
+    before = upload.target.stat()
+    assert not upload.publish().whole_directory
     upload.assert_done()
-    assert stat.S_IMODE(upload.target.stat().st_mode) == 0o750
+    assert (upload.target.stat().st_ino, stat.S_IMODE(upload.target.stat().st_mode)) == (before.st_ino, 0o750)
 
 
 def test_a_target_with_other_files_is_filled_and_nothing_overwritten(tmp_path):

@@ -16,7 +16,7 @@ import zipfile
 from functools import partial
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
+from ansible_collections.trainprep.features.plugins.module_utils._apply import directories, rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
@@ -26,6 +26,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system import 
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publishing
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish, publish_here
+from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
@@ -64,13 +65,13 @@ def test_a_whole_directory_belongs_to_the_training_user(tmp_path):
     assert modes(tmp_path) == {"w": (*mine, 0o755), "w/a.npz": (*mine, 0o644), "w/sub": (*mine, 0o755), "w/sub/b.npz": (*mine, 0o644)}
 
 
-def test_folders_made_beside_other_files_belong_to_the_training_user(tmp_path):
+def test_folders_made_in_an_existing_target_belong_to_its_owner(tmp_path):
     one = uploaded(tmp_path, "sub/b.npz")
     (tmp_path / "w").mkdir(mode=0o700)
     (tmp_path / "w" / "notes.txt").write_text("mine")
     owner = ((tmp_path / "w").stat().st_uid, (tmp_path / "w").stat().st_gid, 0o700)
     publish(one, ACCOUNT, False, 0.0)
-    assert modes(tmp_path) == {"w": owner, "w/sub": (OTHER, GROUP, 0o755), "w/sub/b.npz": (OTHER, GROUP, 0o644)}
+    assert modes(tmp_path) == {"w": owner, "w/sub": (*owner[:2], 0o755), "w/sub/b.npz": (OTHER, GROUP, 0o644)}
 
 
 def test_a_manifest_that_is_left_alone_is_cleared_and_that_is_told(tmp_path):
@@ -146,12 +147,12 @@ class TestAHeldLock:
 
     def test_it_is_waited_for_while_there_is_time(self, one, held, monkeypatch):
         monkeypatch.setattr(time, "sleep", lambda _seconds: os.close(held))
-        assert publish_here(one, one.target, ACCOUNT, False, 60.0).published == 1
+        assert publish_here(one, find_site(one.target, ACCOUNT), ACCOUNT, False, 60.0).published == 1
 
     def test_without_time_nothing_waits(self, one, held, monkeypatch):
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
         monkeypatch.setattr(time, "sleep", lambda _seconds: pytest.fail("there is no time to wait"))
-        [said] = publish_here(one, one.target, ACCOUNT, False, 0.0).refused
+        [said] = publish_here(one, find_site(one.target, ACCOUNT), ACCOUNT, False, 0.0).refused
         assert "is still being written by an upload (waited 0 s for it)" in said
         os.close(held)
 
@@ -170,16 +171,17 @@ class TestAHeldLock:
             return real(fd)
 
         monkeypatch.setattr(publishing, "try_lock", late)
-        found = publish_here(one, one.target, ACCOUNT, False, 0.0)
+        found = publish_here(one, find_site(one.target, ACCOUNT), ACCOUNT, False, 0.0)
         assert (found.published, found.refused) == (0, [])
         assert (tmp_path / "w" / "a.npz").is_file() and not (tmp_path / ".w.incoming").exists()
 
 
-def test_who_is_not_root_gives_nothing_away(tmp_path, monkeypatch):
+def test_non_root_does_not_chown(tmp_path, monkeypatch):
     """A directory may give its group to what is made in it; only root could change that."""
-    one = uploaded(tmp_path, "a.npz")
-    group = (tmp_path / ".w.incoming" / "a.npz").stat().st_gid
-    account = Account("me", (tmp_path / ".w.incoming").stat().st_uid, group + 1, (group + 1,), "/nowhere")
+    (tmp_path / "a").touch()
+    fd = os.open(tmp_path / "a", os.O_RDONLY)
+    group = os.fstat(fd).st_gid
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    assert publish_here(one, one.target, account, False, 0.0).refused == []
-    assert (tmp_path / "w" / "a.npz").stat().st_gid == group
+    directories.give(fd, Account("me", os.fstat(fd).st_uid, group + 1, (group + 1,), "/nowhere"), 0o640)
+    assert (os.fstat(fd).st_gid, os.fstat(fd).st_mode & 0o777) == (group, 0o640)
+    os.close(fd)

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""System calls below an open directory: one name at a time, never through a link.
+
+The kernel follows links in every component of a path but the last, also below a descriptor and with O_NOFOLLOW. So every call with
+a descriptor goes through this module, which refuses a path; C(opened) and C(parent) walk one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Iterator, Tuple
+
+from . import paths
+
+
+def one(name: str) -> str:
+    """Return the name; ValueError if it is a path, or not a name that a directory can hold."""
+    if "/" in name or name in ("", ".", ".."):
+        raise ValueError(f"{name!r} is not a single name")
+    return name
+
+
+def open_name(directory: int, name: str, flags: int, mode: int = 0o600) -> int:
+    """Open one name. flags: paths.OPEN_FILE, paths.OPEN_DIRECTORY, …"""
+    return os.open(one(name), flags, mode, dir_fd=directory)
+
+
+def create(directory: int, name: str, mode: int = 0o600) -> int:
+    """Create a file for writing; FileExistsError if the name is taken, by a link too."""
+    return os.open(one(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
+
+
+def lstat(directory: int, name: str) -> os.stat_result:
+    """Return the status of a name, of the link itself if it is one."""
+    return os.lstat(one(name), dir_fd=directory)
+
+
+def stat(directory: int, name: str) -> os.stat_result:
+    """Return the status of what a name leads to. Reads only: the answer proves nothing about a later call."""
+    return os.stat(one(name), dir_fd=directory)
+
+
+def readlink(directory: int, name: str) -> str:
+    """Return the text of a link."""
+    return os.readlink(one(name), dir_fd=directory)
+
+
+def readlink_opened(link: int) -> str:
+    """Return the text of a link opened with O_PATH."""
+    return os.readlink("", dir_fd=link)
+
+
+def mkdir(directory: int, name: str, mode: int) -> None:
+    """Make a directory."""
+    os.mkdir(one(name), mode, dir_fd=directory)
+
+
+def symlink(text: str, directory: int, name: str) -> None:
+    """Make a symbolic link; FileExistsError if the name is taken."""
+    os.symlink(text, one(name), dir_fd=directory)
+
+
+def unlink(directory: int, name: str) -> None:
+    """Remove a name that is not a directory."""
+    os.unlink(one(name), dir_fd=directory)
+
+
+def rmdir(directory: int, name: str) -> None:
+    """Remove an empty directory."""
+    os.rmdir(one(name), dir_fd=directory)
+
+
+def rename(directory: int, name: str, target: int, new_name: str) -> None:
+    """Rename, over what has the new name."""
+    os.rename(one(name), one(new_name), src_dir_fd=directory, dst_dir_fd=target)
+
+
+def link(directory: int, name: str, target: int, new_name: str) -> None:
+    """Make a hard link; FileExistsError if the new name is taken."""
+    os.link(one(name), one(new_name), src_dir_fd=directory, dst_dir_fd=target, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def parent(directory: int, path: str) -> Iterator[Tuple[int, str]]:
+    """Yield the open folder of a path below a directory, and the last name; each folder opened by its name, through no link."""
+    *folders, base = path.split("/")
+    current = os.dup(directory)
+    try:
+        for folder in folders:
+            inner = open_name(current, folder, paths.OPEN_DIRECTORY)
+            os.close(current)
+            current = inner
+        yield current, one(base)
+    finally:
+        os.close(current)
+
+
+def opened(directory: int, path: str, flags: int) -> int:
+    """Open a path below a directory, through no link in any of its components; in the last one if the flags say so."""
+    if "/" not in path:
+        return open_name(directory, path, flags)
+    with parent(directory, path) as (folder, base):
+        return open_name(folder, base, flags)
+
+
+def folder_opened(directory: int, path: str) -> int:
+    """Open a folder below a directory as C(opened) does; the directory itself for the empty path."""
+    return opened(directory, path, paths.OPEN_DIRECTORY) if path else os.open(".", paths.OPEN_DIRECTORY, dir_fd=directory)
