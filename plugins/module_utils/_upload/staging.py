@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
 from .._apply import directories
