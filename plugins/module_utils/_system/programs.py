@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 
 class Answer(NamedTuple):
@@ -21,14 +21,18 @@ class Answer(NamedTuple):
 
 
 def ask_program(
-    command: Sequence[str], seconds: float, environment: Optional[Mapping[str, str]] = None
+    command: Sequence[str],
+    seconds: float,
+    environment: Optional[Mapping[str, str]] = None,
+    given: Union[bytes, int, None] = None,
 ) -> Optional[Answer]:
-    """Runs a program to its end; None where it does not end in time, and is killed. It gets no input."""
+    """Run a program to its end; None if it does not end in time, and is killed. given: its input, or the descriptor of it."""
+    source: Dict[str, Any] = {"input": given} if isinstance(given, bytes) else {"stdin": subprocess.DEVNULL if given is None else given}
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             list(command),
             env=None if environment is None else dict(environment),
-            stdin=subprocess.DEVNULL,
+            **source,
             capture_output=True,
             timeout=seconds,
             check=False,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The folders of runs: made whole, and locked while one is started. As the training user."""
+"""The folders of runs: made whole, and locked during a start. As the training user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from .._system import accounts
 from .._system.paths import display
 
 PROJECT = "project"  # in a run's folder
-STAGED = ".project-"  # beside the runs, on its way there
 
 
 def make_directories(account: accounts.Account, paths: Sequence[str], check: bool) -> None:
@@ -53,7 +52,7 @@ def lock_runs(runs: str, check: bool) -> Optional[int]:
 
 
 def write_file(path: str, content: str, mode: int) -> None:
-    """Write whole, then put in place. One that is the same already is left as it is."""
+    """Write a file whole, then put it in place. One that is the same already is left as it is."""
     data = content.encode("utf-8", "surrogateescape")
     try:
         with open(path, "rb") as old:
@@ -77,28 +76,33 @@ def write_file(path: str, content: str, mode: int) -> None:
         raise errors.FeatureError(f"{display(path)} cannot be written ({error.strerror}): free or repair that place") from None
 
 
-def new_run(runs: str, files: Dict[str, Tuple[str, int]], tree: str = "") -> str:
-    """The folder of a new run with these files (content and mode) and a staged project, which gets its name when it is whole.
-
-    So what a killed deploy leaves is not a run.
-    """
+def begin_run(runs: str, files: Dict[str, Tuple[str, int]]) -> str:
+    """Make the folder of a new run with these files (content and mode); what a killed deploy leaves is not a run."""
     new = os.path.join(runs, ".new")
-    base = os.path.join(runs, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     try:
         shutil.rmtree(new, ignore_errors=True)
         os.mkdir(new, 0o755)
-        for name, (content, mode) in files.items():
-            write_file(os.path.join(new, name), content, mode)
-        if tree:
-            os.rename(os.path.join(runs, tree), os.path.join(new, PROJECT))
-        for number in range(1, 100):
-            path = base if number == 1 else f"{base}-{number}"
-            try:
-                os.rename(new, path)
-                return path
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
     except OSError as error:
-        raise errors.FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place") from None
+        raise _no_run(runs, error) from None
+    for name, (content, mode) in files.items():
+        write_file(os.path.join(new, name), content, mode)
+    return new
+
+
+def finish_run(new: str) -> str:
+    """Give a new run's folder its name, now that it is whole."""
+    runs = os.path.dirname(new)
+    base = os.path.join(runs, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    for number in range(1, 100):
+        path = base if number == 1 else f"{base}-{number}"
+        try:
+            os.rename(new, path)
+            return path
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise _no_run(runs, error) from None
     raise errors.FeatureError(f"{display(runs)} has a hundred runs of this second: wait a moment and deploy again")
+
+
+def _no_run(runs: str, error: OSError) -> errors.FeatureError:
+    return errors.FeatureError(f"{display(runs)} takes no new run ({error.strerror}): free or repair that place")

@@ -18,13 +18,14 @@ import json
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
 from .. import errors
 from .._system import accounts, paths
 from . import tmux
 
 RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.log", "launcher.py", "environment.json"
+MARK = "TRAINPREP_RUN"  # the variable that the launcher gives all processes of a run
 LATEST = "latest"
 _MAX_JSON = 4 << 20
 
@@ -53,7 +54,8 @@ class RunState:
     """The last run, its session and its processes, all looked at once.
 
     C(trainer) is the live process of the run; C(others) what else lives in the session and is not a shell: an editor, or a
-    training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives.
+    training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives. C(outlived) are
+    processes of runs of this session that have no main process any more.
     """
 
     session: tmux.Session
@@ -63,6 +65,7 @@ class RunState:
     in_session: bool
     others: Tuple[tmux.Process, ...]
     leaving: Optional[tmux.Process] = None
+    outlived: Tuple[tmux.Process, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -149,17 +152,34 @@ def observe(account: accounts.Account, directory: str, session: str, name: str =
     if run and run.state.get("boot_id", "") == tmux.boot_id() and "ended" not in run.state:
         trainer = recorded(processes, run.state.get("trainer"))
         launcher = recorded(processes, run.state.get("launcher"))
-    known = {process.pid for process in (trainer, launcher) if process}
-    if launcher:
-        known |= {process.pid for process in tmux.below(processes, [launcher.pid])}
+    known = {process.pid for process in tmux.below(processes, [one.pid for one in (launcher, trainer) if one])}
     others = tuple(process for process in inside if not process.is_shell and process.pid not in known)
     if run and "ended" in run.state:
         # The launcher that has written the end is on its way out, with the command it runs then: no training any more.
         leaving = recorded(processes, run.state.get("launcher"))
         gone = {process.pid for process in tmux.below(processes, [leaving.pid] if leaving else [])}
         others = tuple(process for process in others if process.pid not in gone)
+    outlived = _outlived(account, directory, session, run, processes, known)
+    others = tuple(process for process in others if process not in outlived)
     in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
-    return RunState(found, run, trainer, launcher, in_session, others, leaving)
+    return RunState(found, run, trainer, launcher, in_session, others, leaving, outlived)
+
+
+def _outlived(
+    account: accounts.Account, directory: str, session: str, run: Optional[Run], processes: Dict[int, tmux.Process], known: Set[int]
+) -> Tuple[tmux.Process, ...]:
+    """Return what is left of ended or vanished runs: by the mark of any of them, or as the last one's launcher has recorded it.
+
+    known: the processes of a live run, which may have started more than descends from it.
+    """
+    left, root = set(), os.path.realpath(runs_of(directory, session))
+    for pid, path in tmux.marked(processes, account, MARK).items():
+        if os.path.realpath(os.path.dirname(path)) == root and not (known and run and os.path.basename(path) == run.name):
+            left.add(pid)
+    if run and run.state.get("boot_id", "") == tmux.boot_id():
+        found = (recorded(processes, entry) for entry in run.state.get("outlived") or [])
+        left |= {one.pid for one in tmux.below(processes, [process.pid for process in found if process])}
+    return tuple(processes[pid] for pid in sorted(left - known))
 
 
 def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Process]:

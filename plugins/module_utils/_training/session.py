@@ -2,45 +2,77 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A training's session: its launcher started in one, and all that lives in one ended. As the training user."""
+"""A training's session: start its launcher in one, and end all that lives in one. As the training user."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+import zlib
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts, paths
-from . import runs, tmux
+from . import folder, runs, tmux
 
-_LAUNCH_PATIENCE = 60.0  # seconds until the launcher has to have recorded its start
+_LAUNCH_TIMEOUT = 60.0  # seconds until the launcher has to have recorded its start
+_STOP_MARGIN = 15.0  # seconds beyond the grace period in which the launcher has to end what it started
+STOP = "stop.json"
 
 
-def find_server(account: accounts.Account, login: Mapping[str, str]) -> Optional[int]:
-    """The process of the tmux server on which a new session of this login would be."""
-    code, text = tmux.tmux(account, ["display-message", "-p", "#{pid}"], environment=login)
+def find_server(account: accounts.Account, login: Mapping[str, str], socket: str) -> Optional[int]:
+    """Return the process of the tmux server on which a new session of this login would be. socket: its name; empty: the usual one."""
+    words = ["-L", socket] if socket else []
+    code, text = tmux.tmux(account, [*words, "display-message", "-p", "#{pid}"], environment=login)
     return int(text) if code == 0 and text.isdigit() else None
 
 
+def choose_server(account: accounts.Account, login: Mapping[str, str]) -> Tuple[str, Optional[int], str]:
+    """Return the socket for a new session, its server's process if one runs, and why it is not the usual one.
+
+    A server that was started before the account's groups changed, or in another mount namespace, has other rights than those that were
+    proved for the features.
+    """
+    own = tmux.rights("self")
+    server = find_server(account, login, "")
+    found = tmux.rights(str(server)) if server else {}
+    odd = [name for name in found if found[name] != own.get(name)]
+    if not odd:
+        return "", server, ""
+    socket = f"trainprep-{zlib.crc32(repr(sorted(own.items())).encode()):08x}"
+    why = (
+        f"the tmux server of user {account.name} (process {server}) has other {odd[0]} than that user has now, so the training runs on"
+        f" a server of its own: attach with `tmux -L {socket} attach`"
+    )
+    return socket, find_server(account, login, socket), why
+
+
 def launch(
-    account: accounts.Account, session: str, run: str, interpreter: str, login: Mapping[str, str], prefix: Sequence[str]
-) -> Dict[str, Any]:
+    account: accounts.Account,
+    session: str,
+    run: str,
+    interpreter: str,
+    login: Mapping[str, str],
+    socket: str,
+    prefix: Sequence[str],
+) -> None:
     """Start the launcher in its session and wait until it has recorded the training's process.
 
-    C(login): the environment of a login, which says where the user's server is. C(prefix) goes before the command.
+    login: the environment of a login, which says where the user's server is. prefix: goes before the command.
     """
     launcher = os.path.join(run, runs.LAUNCHER)
     code, text = tmux.tmux(
         account,
         [
+            *(("-L", socket) if socket else ()),
             *("new-session", "-d", "-s", session, "-c", login["HOME"]),
             # A server hands on the environment of whoever started it: of that the launcher sees nothing.
             *(shutil.which("env") or "/usr/bin/env", "-i", interpreter, "-I", launcher),
-            # Nobody is attached, which the user's configuration may take for the end.
+            # No client is attached, which the user's configuration may take for the end.
             *(";", "set-option", "-t", f"={session}:", "destroy-unattached", "off"),
             *(";", "set-option", "-s", "exit-unattached", "off"),
         ],
@@ -51,53 +83,94 @@ def launch(
         raise errors.FeatureError(
             f"tmux could not start session '{session}' ({paths.display(text)}): start one by hand as {account.name} to see why"
         )
-    deadline = time.monotonic() + _LAUNCH_PATIENCE
-    while time.monotonic() < deadline:
-        state = runs.read_json(os.path.join(run, runs.STATE))
-        if "trainer" in state or "ended" in state:
-            trainer = state.get("trainer") or {}
-            return {"run": run, "pid": trainer.get("pid"), "old_runs": state.get("old_runs") or {}}
-        time.sleep(0.05)
-    raise errors.FeatureError(
-        f"the launcher in {paths.display(run)} did not start within {_LAUNCH_PATIENCE:.0f} s: run it by hand as {account.name} to see why"
-    )
-
-
-def stop(account: accounts.Account, run_state: runs.RunState, session: str, grace: float) -> None:
-    """End what lives in the session: asked first, killed after the grace, and the session with it."""
-    processes = tmux.all_processes()
-    tree = tmux.below(processes, [process.pid for process in (run_state.launcher, run_state.trainer) if process])
-    foreign: List[tmux.Process] = list(run_state.others)
-    if run_state.trainer:
-        _signal(run_state.trainer, signal.SIGTERM)
-    for process in foreign:
-        _signal(process, signal.SIGTERM)
-    waiting = [process for process in (run_state.trainer, *foreign) if process]
-    _wait(waiting, grace)
-    for process in [process for process in tree if process != run_state.launcher] + foreign:
-        _signal(process, signal.SIGKILL)
-    # The launcher ends by itself once it has recorded the end, and the command that is run then has ended.
-    last = run_state.launcher or run_state.leaving
-    _wait([last] if last else [], 10.0)
-    for server in tmux.find_session(account, session).servers:
-        tmux.tmux(account, ["kill-session", "-t", f"={session}"], server)
-    _wait(waiting, 5.0)
-    left = [process for process in waiting if tmux.is_same(tmux.read_process(process.pid), process.started)]
-    if left:
+    if not _state_of(run, lambda state: "trainer" in state or "ended" in state, _LAUNCH_TIMEOUT):
         raise errors.FeatureError(
-            f"process {left[0].pid} ({paths.display(left[0].name)}) of the live training does not end: end it by hand and deploy again"
+            f"the launcher in {paths.display(run)} did not start within {_LAUNCH_TIMEOUT:.0f} s: run it by hand as {account.name} to see why"
         )
 
 
+def settle(run: str, seconds: float) -> Dict[str, Any]:
+    """Return a run's state once it has ended, or its present attempt has lived that long."""
+    retries = int(runs.read_json(os.path.join(run, runs.RECORD)).get("retries") or 0)
+
+    def settled(state: Dict[str, Any]) -> bool:
+        attempt, last = state.get("attempt") or {}, (state.get("attempts") or [{}])[-1]
+        lives = int(last.get("number") or 0) < int(attempt.get("number") or 0)
+        return "ended" in state or (lives and time.time() - float(attempt.get("started") or 0) >= seconds)
+
+    return _state_of(run, settled, (retries + 1) * (seconds + _LAUNCH_TIMEOUT)) or runs.read_json(os.path.join(run, runs.STATE))
+
+
+def _state_of(run: str, wanted: Callable[[Dict[str, Any]], bool], seconds: float) -> Dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        state = runs.read_json(os.path.join(run, runs.STATE))
+        if wanted(state):
+            return state
+        time.sleep(0.05)
+    return {}
+
+
+def stop(account: accounts.Account, run_state: runs.RunState, session: str, grace: float, by: str, why: str) -> None:
+    """End what lives in the session, with all that it started: asked first, killed after the grace period; and the session with it.
+
+    The launcher does that and records it; it goes on if this process is killed. What it does not end is ended here.
+    """
+    run, launcher = run_state.run, run_state.launcher
+    tree = tmux.below(tmux.all_processes(), [one.pid for one in (launcher, run_state.trainer) if one])
+    mine = [process for process in tree if process != launcher]
+    if run and launcher:
+        request = {"by": by, "why": why, "grace": grace, "at": time.time()}
+        folder.write_file(os.path.join(run.path, STOP), json.dumps(request) + "\n", 0o644)
+        _signal(launcher, signal.SIGTERM)
+    elif run_state.trainer:
+        _signal(run_state.trainer, signal.SIGTERM)
+    foreign = [*run_state.others, *run_state.outlived]
+    for process in foreign:
+        _signal(process, signal.SIGTERM)
+    _wait(mine, grace + (_STOP_MARGIN if launcher else 0.0), foreign, grace)
+    for process in [*mine, *foreign]:
+        _signal(process, signal.SIGKILL)
+    # The launcher ends by itself once it has recorded the end, and the command that is run then has ended.
+    last = launcher or run_state.leaving
+    _wait([last] if last else [], 10.0)
+    for server in tmux.find_session(account, session).servers:
+        tmux.tmux(account, ["kill-session", "-t", f"={session}"], server)
+    _wait([*mine, *foreign], 5.0)
+    left = [process for process in (*mine, *foreign) if _lives(process)]
+    if left:
+        raise errors.FeatureError(
+            f"process {left[0].pid} ({paths.display(left[0].name)}) of the live training does not end: end it by hand and run again"
+        )
+    if run and (launcher or run_state.trainer):
+        _record_end(run, by, why)
+
+
+def _record_end(run: runs.Run, by: str, why: str) -> None:
+    """Record the end of a run whose launcher could not."""
+    path = os.path.join(run.path, runs.STATE)
+    state = runs.read_json(path)
+    if "ended" not in state:
+        state.update(ended=time.time(), signal=int(signal.SIGKILL), stopped={"by": by, "why": why})
+        folder.write_file(path, json.dumps(state, sort_keys=True) + "\n", 0o644)
+
+
+def _lives(process: tmux.Process) -> bool:
+    return tmux.is_same(tmux.read_process(process.pid), process.started)
+
+
 def _signal(process: tmux.Process, number: int) -> None:
-    if tmux.is_same(tmux.read_process(process.pid), process.started):
+    if _lives(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
 
 
-def _wait(processes: Sequence[tmux.Process], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not any(tmux.is_same(tmux.read_process(process.pid), process.started) for process in processes):
-            return
+def _wait(
+    processes: Sequence[tmux.Process], seconds: float, others: Sequence[tmux.Process] = (), shorter: float = 0.0
+) -> None:
+    """Wait until all have ended, or until their time is over."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + seconds and any(map(_lives, processes)):
+        time.sleep(0.1)
+    while time.monotonic() < begin + shorter and any(map(_lives, others)):
         time.sleep(0.1)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start a training in a detached tmux session, or leave the live one alone.
+"""Start a training in a detached tmux session, leave a live one alone, or stop it.
 
 All of it runs as the training user: everything in the working directory belongs to that user.
 """
@@ -12,187 +12,261 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import time
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .. import errors
 from .._system import accounts
-from . import folder, tmux
-from .command import check_script, check_session, show_command
-from .environment import PATH, check_program, find_interpreter, find_python, find_virtualenv, login_environment
-from .runs import ENVIRONMENT, LAUNCHER, RECORD, RunState, observe, runs_of, working_directory
-from .session import find_server, launch, stop
+from . import environment, folder, runs, session, tmux
+
+STARTED, STOPPED, ABSENT = "started", "stopped", "absent"
+_PASSING = 3.0  # seconds for what a training that has just ended leaves behind
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run. C(script) and C(launcher) are contents; C(facts) goes into the record as it is.
+    """What to do. C(options) are the module's; C(given) is what its action plugin makes of them, C(given["files"]) programs by name."""
 
-    C(command) and C(on_end) are started as they are; C(programs) are to be found, by the variables that name them, and
-    C(shown) is the command for people. C(environment) is configured and stands in no record. C(login) is the
-    environment of a login, once it is known, and C(prefix) goes before a command that starts a tmux server.
-    """
+    options: Mapping[str, Any]
+    given: Mapping[str, Any]
 
-    directory: str
-    session: str
-    script_name: str
-    script: str
-    launcher: str
-    arguments: Tuple[str, ...] = ()
-    command: Tuple[str, ...] = ()
-    shown: str = ""
-    on_end: Tuple[str, ...] = ()
-    programs: Dict[str, str] = field(default_factory=dict)
-    virtualenv: str = ""
-    variables: Dict[str, str] = field(default_factory=dict)
-    environment: Dict[str, Any] = field(default_factory=dict)
-    restart: bool = False
-    grace: float = 30.0
-    keep_runs: int = 20
-    ready_for: str = ""
-    facts: Dict[str, Any] = field(default_factory=dict)
-    tree: str = ""  # the staged project, in which the script is then
-    login: Optional[Dict[str, str]] = None
-    prefix: Tuple[str, ...] = ()
+    @property
+    def session(self) -> str:
+        """The name of the session."""
+        return str(self.options["session"])
+
+    @property
+    def by(self) -> str:
+        """Who gave the order."""
+        return str(self.given["by"])
+
+    @property
+    def script(self) -> Optional[str]:
+        """The content of the script; None if it is part of a project, or a command is run instead."""
+        return None if self.given["script"] is None else str(self.given["script"])
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was found for an order on this host, before anything is changed."""
+def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
+    """Return what will be done, before anything is changed; in check mode C(answer) is the whole result. User errors end here."""
+    options, given = order.options, order.given
+    directory = _check(account, order)
+    run_state = _observe(account, directory, order)
+    answer = _answer(run_state, order, directory, account)
+    replaced = {process.pid for process in tmux.below(tmux.all_processes(), [one.pid for one in _all_of(run_state)])}
+    interpreter = environment.find_interpreter(account)
+    question = {
+        "names": {name: errors.named(name) for name in ("virtualenv", "dir", "require_gpus")},
+        "virtualenv": options["virtualenv"],
+        "path": str(given["environment"].get("PATH") or ""),
+        "programs": given["programs"],
+        "python": not given["command"] and not given["text"],
+        "start": answer["changed"],
+        "gpus": options["require_gpus"],
+        "gpu_memory": given["gpu_memory"],
+        "own": sorted(replaced),
+        "directory": directory,
+    }
+    found = environment.ask(interpreter, given["files"]["preflight.py"], [json.dumps(question)])
+    plan = {"answer": answer, "interpreter": interpreter, "directory": directory, **found}
+    folders = [directory, runs.runs_of(directory, order.session)]
+    folder.make_directories(account, folders, True)
+    tmux.find_tmux()
+    plan["socket"], plan["server"], why = session.choose_server(account, found["login"]) if answer["changed"] else ("", None, "")
+    answer["socket"] = plan["socket"]
+    answer["warnings"] = [one for one in (found["warning"], why) if one]
+    plan["command"] = given["command"] or ([] if given["text"] else [found["python"], "-u", given["script_path"], *given["arguments"]])
+    answer["command_line"] = given["command_line"] or " ".join(map(shlex.quote, plan["command"]))
+    if given["manifest"]:
+        run = runs.find_run(directory, order.session)
+        plan["before"] = os.path.join(run.path, folder.PROJECT) if run else ""
+        source = given["files"]["unpack.py"]
+        asked = environment.ask(interpreter, source, [plan["before"]], given["manifest"].encode()) if answer["changed"] else {}
+        answer["missing"] = asked.get("missing", [])
+    return plan
 
-    directory: str
-    login: Dict[str, str]
-    virtualenv: str
-    interpreter: str
-    command: Tuple[str, ...]
-    command_line: str
-    warnings: List[str]
 
-
-def plan_start(account: accounts.Account, order: Order) -> Plan:
-    """The plan for an order; every error that is the user's ends here."""
-    check_session(order.session)
-    if order.ready_for and order.ready_for != account.name:
+def _check(account: accounts.Account, order: Order) -> str:
+    """Return the working directory; refuse what no host could do."""
+    ready_for, options = str(order.given["ready_for"] or ""), order.options
+    if ready_for and ready_for != account.name:
         raise errors.FeatureError(
-            f"the features were made ready for user {order.ready_for}, but {account.name} is to train:"
+            f"the features were made ready for user {ready_for}, but {account.name} is to train:"
             f" set {errors.named('ready_for')} and {errors.named('user')} to one account"
         )
-    if order.keep_runs < 1:
-        raise errors.FeatureError(f"{errors.named('keep_runs')} is {order.keep_runs}: keep 1 ended run at least")
-    directory = working_directory(order.directory, account)
-    virtualenv = find_virtualenv(order.virtualenv, account)
-    tmux.find_tmux()
-    interpreter = find_interpreter(account, virtualenv)
-    login, warning = (order.login, "") if order.login else login_environment(account, interpreter, order.launcher)
-    path = str(order.environment.get("PATH") or login.get("PATH") or PATH)
-    if virtualenv:
-        path = f"{virtualenv}/bin:{path}"
-    for variable, program in order.programs.items():
-        check_program(program, variable, path, account)
-    command = order.command
-    if not command:
-        python = find_python(virtualenv, login, account)
-        script = order.script_name if order.tree else os.path.join("scripts", check_script(order.script_name))
-        command = (python, "-u", script, *order.arguments)
-    shown = order.shown or show_command(command)
-    return Plan(directory, login, virtualenv, interpreter, command, shown, [warning] if warning else [])
+    for name, least in (("keep_runs", 1), ("grace", 0), ("settle", 0), ("retries", 0), ("require_gpus", 0)):
+        if options[name] < least:
+            raise errors.FeatureError(f"{errors.named(name)} is {options[name]}: set it to {least} at least")
+    return runs.working_directory(options["dir"], account)
 
 
-def start(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
-    """Start the training, unless one is live. Returns the module's result.
+def _observe(account: accounts.Account, directory: str, order: Order) -> runs.RunState:
+    """Return the session's state, once what an ended training leaves behind for a moment is gone."""
+    deadline = time.monotonic() + _PASSING
+    while True:
+        run_state = runs.observe(account, directory, order.session)
+        if not run_state.outlived or time.monotonic() > deadline:
+            return run_state
+        time.sleep(0.2)
 
-    With check nothing is changed, and the result has what the start itself is to be given: C(login), and C(server), the
-    process of the tmux server that is there already.
-    """
-    plan = plan_start(account, order)
-    directory, runs = plan.directory, runs_of(plan.directory, order.session)
-    if not check or os.path.isdir(runs):
-        folders = [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), runs]
-        folder.make_directories(account, folders, check)
-    lock = folder.lock_runs(runs, check)
+
+def _all_of(run_state: runs.RunState) -> List[tmux.Process]:
+    return [one for one in (run_state.launcher, run_state.trainer, *run_state.others, *run_state.outlived) if one]
+
+
+def start(account: accounts.Account, order: Order, plan: Mapping[str, Any], prefix: Tuple[str, ...], archive: Optional[int]) -> Dict[str, Any]:
+    """Start the training, unless one is live. Returns the module's result. archive: a descriptor of the project's files."""
+    directory, given = plan["directory"], order.given
+    root = runs.runs_of(directory, order.session)
+    folder.make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), root], False)
+    lock = folder.lock_runs(root, False)
     try:
-        run_state = observe(account, directory, order.session)
-        answer = _answer(run_state, order, plan, account)
-        if check:
-            return {**answer, "login": plan.login, "server": find_server(account, plan.login)}
+        run_state = runs.observe(account, directory, order.session)
+        answer = {**_answer(run_state, order, directory, account), **{name: plan["answer"][name] for name in ("command_line", "socket")}}
         if not answer["changed"]:
             return answer
-        if run_state.session.active or run_state.alive:
-            stop(account, run_state, order.session, order.grace)
-        if order.script_name and not order.tree:
-            folder.write_file(os.path.join(directory, "scripts", order.script_name), order.script, 0o755)
-        run = folder.new_run(runs, _files(account, order, plan), order.tree)
-        answer.update(launch(account, order.session, run, plan.interpreter, plan.login, order.prefix))
+        if run_state.session.active or _all_of(run_state):
+            session.stop(account, run_state, order.session, order.options["grace"], order.by, "restart")
+        if order.script is not None:
+            folder.write_file(os.path.join(directory, given["script_path"]), order.script, 0o755)
+        new = folder.begin_run(root, _files(account, order, plan))
+        if archive is not None:
+            words = [plan["before"], os.path.join(new, folder.PROJECT)]
+            environment.ask(plan["interpreter"], given["files"]["unpack.py"], words, archive)
+        run = folder.finish_run(new)
+        session.launch(account, order.session, run, plan["interpreter"], plan["login"], plan["socket"], prefix)
+        state = session.settle(run, order.options["settle"])
+        answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"), old_runs=state.get("old_runs") or {})
+        if "ended" in state or state.get("attempts"):
+            answer["settled"] = _settled(run, state)
         return answer
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _files(account: accounts.Account, order: Order, plan: Plan) -> Dict[str, Tuple[str, int]]:
-    """What a run's folder holds before it starts."""
+def _settled(run: str, state: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return how a run has ended that did so at once, with the end of its log."""
+    try:
+        with open(os.path.join(run, runs.LOG), "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 8192))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        text = ""
+    found = {name: state.get(name) for name in ("exit_code", "signal", "error")}
+    return {**found, "ended": "ended" in state, "attempts": len(state.get("attempts") or []), "log": text}
+
+
+def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> Dict[str, Tuple[str, int]]:
+    """Return what a run's folder holds before it starts."""
+    given = order.given
     record = {
         "format": 1,
         "session": order.session,
         "user": account.name,
-        "directory": plan.directory,
-        "cwd": folder.PROJECT if order.tree else plan.directory,
-        "virtualenv": plan.virtualenv,
-        "command": plan.command,
-        "command_line": plan.command_line,
-        "variables": order.variables,
-        "on_end": order.on_end,
-        "keep_runs": order.keep_runs,
-        "script_sha256": hashlib.sha256(order.script.encode("utf-8", "surrogateescape")).hexdigest(),
+        "directory": plan["directory"],
+        "cwd": folder.PROJECT if given["manifest"] else plan["directory"],
+        "virtualenv": plan["virtualenv"],
+        "command": plan["command"],
+        "login_shell": not plan["warning"],
+        "command_line": plan["answer"]["command_line"],
+        "keep_runs": order.options["keep_runs"],
+        "retries": order.options["retries"],
+        "script_sha256": hashlib.sha256((order.script or "").encode("utf-8", "surrogateescape")).hexdigest(),
         "deployed": time.time(),
     }
-    record.update(order.facts)
-    # A profile or an environment may export what is nobody else's business.
-    environment = {"login": plan.login, "configured": order.environment}
+    record.update((name, given[name]) for name in ("text", "arguments", "variables", "on_end", "on_end_text"))
+    record.update(given["record"])
+    # A profile or an environment may export secrets.
+    secret = {"login": plan["login"], "configured": given["environment"]}
+    files = {name: (source, 0o700) for name, source in given["files"].items() if name != "unpack.py"}
     return {
-        RECORD: (json.dumps(record, indent=1, sort_keys=True) + "\n", 0o644),
-        ENVIRONMENT: (json.dumps(environment, indent=1, sort_keys=True) + "\n", 0o600),
-        LAUNCHER: (order.launcher, 0o700),
+        **files,
+        runs.RECORD: (json.dumps(record, indent=1, sort_keys=True) + "\n", 0o644),
+        runs.ENVIRONMENT: (json.dumps(secret, indent=1, sort_keys=True) + "\n", 0o600),
     }
 
 
-def _answer(run_state: RunState, order: Order, plan: Plan, account: accounts.Account) -> Dict[str, Any]:
-    """What is to be done, decided before anything is; in check mode this is the whole result."""
+def _answer(run_state: runs.RunState, order: Order, directory: str, account: accounts.Account) -> Dict[str, Any]:
+    """Return what is to be done, decided before anything is changed."""
     live, where = run_state.first, f"tmux session '{order.session}'"
+    restart = order.options["restart"]
     answer: Dict[str, Any] = {
         "changed": True,
         "live": run_state.alive,
-        "directory": plan.directory,
+        "directory": directory,
         "user": account.name,
-        "command_line": plan.command_line,
+        "command_line": order.given["command_line"],
         "run": run_state.run.path if run_state.run and run_state.alive else "",
         "pid": live.pid if live else None,
-        "warnings": list(plan.warnings),
     }
-    if run_state.alive and not order.restart:
+    if run_state.alive and not restart:
         answer["changed"] = False
         answer["message"] = (
             f"{'a training' if run_state.process else 'something'} is live in {where}"
             f" (process {live.pid if live else '?'}) and was left alone: set {errors.named('restart')}=true to replace it"
         )
         return answer
-    if run_state.session.active and not order.restart and _has_shell(run_state):
+    if run_state.outlived and not restart:
+        raise errors.FeatureError(
+            f"{_named(run_state.outlived)} of an earlier run in {where} still live, though its main process has ended: set"
+            f" {errors.named('restart')}=true to end them, or {errors.named('state')}=stopped"
+        )
+    if run_state.session.active and not restart and _has_shell(run_state):
         raise errors.FeatureError(
             f"{where} is in use by a shell, but no training runs in it: end it"
             f" (tmux kill-session -t {order.session}) or set {errors.named('restart')}=true"
         )
     answer["message"] = f"{'replaced the live training' if run_state.alive else 'started'} in {where}"
-    header = f"training in session {order.session}"
-    answer["diff"] = {
-        "before_header": header,
-        "after_header": header,
-        "before": (f"process {live.pid} in {answer['run'] or 'a run without record'}\n" if live else "not running\n"),
-        "after": f"in {plan.directory}: {plan.command_line}\n",
-    }
+    after = f"in {directory}: {order.given['command_line'] or order.given['script_path']}\n"
+    answer["diff"] = _diff(order, run_state, after)
     return answer
 
 
-def _has_shell(run_state: RunState) -> bool:
+def _diff(order: Order, run_state: runs.RunState, after: str) -> Dict[str, str]:
+    header, live = f"training in session {order.session}", _all_of(run_state)
+    before = f"process {live[0].pid} in {run_state.run.path if run_state.run else 'a run without record'}\n" if live else "not running\n"
+    return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def _named(processes: Tuple[tmux.Process, ...]) -> str:
+    shown = ", ".join(f"{one.pid} ({one.name}, {tmux.age_of(one):.0f} s old)" for one in processes[:5])
+    return f"{len(processes)} processes ({shown})"
+
+
+def _has_shell(run_state: runs.RunState) -> bool:
     panes = (tmux.read_process(pid) for pid in run_state.session.panes)
     return any(process is not None and process.alive and process.is_shell for process in panes)
+
+
+def end(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
+    """Stop the session's run; with C(absent) also remove its oldest ended runs. Returns the module's result."""
+    directory, where = _check(account, order), f"tmux session '{order.session}'"
+    root = runs.runs_of(directory, order.session)
+    lock = folder.lock_runs(root, check) if os.path.isdir(root) else None
+    try:
+        run_state = runs.observe(account, directory, order.session)
+        live = _all_of(run_state)
+        answer: Dict[str, Any] = {
+            "changed": bool(live),
+            "live": run_state.alive,
+            "directory": directory,
+            "user": account.name,
+            "command_line": "",
+            "run": run_state.run.path if run_state.run else "",
+            "pid": None,
+            "warnings": [],
+            "message": f"the training in {where} {'would be' if check else 'was'} stopped" if live else f"no training is live in {where}",
+            "diff": _diff(order, run_state, "not running\n"),
+        }
+        if live and not check:
+            session.stop(account, run_state, order.session, order.options["grace"], order.by, "stop")
+        if order.options["state"] == ABSENT and os.path.isdir(root):
+            words = [root, str(order.options["keep_runs"]), "check" if check else ""]
+            answer["old_runs"] = environment.ask(environment.find_interpreter(account), order.given["files"]["old_runs.py"], words)
+            answer["changed"] = answer["changed"] or bool(answer["old_runs"]["removed"])
+        return answer
+    finally:
+        if lock is not None:
+            os.close(lock)

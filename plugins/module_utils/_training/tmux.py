@@ -192,9 +192,42 @@ def below(processes: Dict[int, Process], roots: Iterable[int]) -> List[Process]:
     return found
 
 
+def marked(processes: Dict[int, Process], account: accounts.Account, name: str) -> Dict[int, str]:
+    """Return the value of an environment variable of each of the account's processes that has it, by pid."""
+    found = {}
+    for pid, process in processes.items():
+        with contextlib.suppress(OSError):
+            if process.alive and os.stat(f"/proc/{pid}").st_uid == account.uid:
+                with open(f"/proc/{pid}/environ", "rb") as stream:
+                    for entry in stream.read().split(b"\0"):
+                        if entry.startswith(os.fsencode(name) + b"="):
+                            found[pid] = os.fsdecode(entry.partition(b"=")[2])
+    return found
+
+
+def rights(pid: str) -> Dict[str, str]:
+    """Return what a process may read beyond its user: groups, capabilities, and the file systems that it sees; nothing if it is gone."""
+    found: Dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+            fields = dict(line.split(":", 1) for line in stream if ":" in line)
+        gid = fields["Gid"].split()[1]
+        found = {"groups": " ".join(sorted({gid, *fields["Groups"].split()}, key=int)), "capabilities": fields.get("CapEff", "").strip()}
+        for name in ("mnt", "user"):
+            found[name] = os.readlink(f"/proc/{pid}/ns/{name}")
+        found["root"] = os.readlink(f"/proc/{pid}/root")
+    return found
+
+
 def is_same(process: Optional[Process], started: int) -> bool:
     """Whether the process found under a pid is the one that was recorded there."""
     return process is not None and process.started == started and process.alive
+
+
+def age_of(process: Process) -> float:
+    """Return the seconds since a process was started."""
+    with open("/proc/uptime", encoding="ascii") as stream:
+        return max(0.0, float(stream.read().split()[0]) - process.started / os.sysconf("SC_CLK_TCK"))
 
 
 def boot_id() -> str:

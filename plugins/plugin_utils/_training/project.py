@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A training's project on the controller: which of its files are sent, and which commit they are."""
+"""A training's project on the controller: the files to send, and their commit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 
 # Of whoever runs Ansible from a hook of git: they would lead to that other repository.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+# The project's own rules alone: the deployer's global ignore file, or .git/info/exclude, must not change what a training gets.
+_CONFIGURED = ("-c", f"core.excludesFile={os.devnull}", "-c", "core.fsmonitor=false")
+_IGNORE = ("--exclude-per-directory=.gitignore",)
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,22 @@ class Project:
 
 
 def read_project(path: str) -> Project:
-    """The project in this folder: all of it but what its .gitignore files name, and .git itself."""
+    """Return the project in a folder: all of its files except those that its .gitignore files name, and .git itself."""
     if not os.path.isdir(path):
         raise FeatureError(f"{named('project')} '{path}' is not a folder on the controller: give the folder of the project")
-    if _git(path, "rev-parse", "--is-inside-work-tree", check=False) == "true":
-        files = tuple(sorted(_listed(path)))
-        commit = _git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or None
-        dirty = bool(_git(path, "status", "--porcelain", "--", "."))
-        return Project(path, files, commit, dirty)
-    return Project(path, tuple(sorted(_walked(path))))
+    if not _is_checkout(path):
+        return Project(path, tuple(sorted(_walked(path))))
+    # In a merge one name is listed several times.
+    return Project(path, tuple(sorted(set(_listed(path)))), *read_commit(path))
+
+
+def read_commit(path: str) -> tuple[str | None, bool | None]:
+    """Return the commit that a folder of a checkout is at, and whether its files differ from it; (None, None) outside a checkout."""
+    if not _is_checkout(path):
+        return None, None
+    commit = _git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip() or None
+    status = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=none", "--", ".")
+    return commit, bool(_git(path, *status) or _git(path, "ls-files", "-o", *_IGNORE, "-z"))
 
 
 def check_start(project: Project, script: str, program: str) -> None:
@@ -57,12 +67,19 @@ def check_start(project: Project, script: str, program: str) -> None:
             )
 
 
+def _is_checkout(path: str) -> bool:
+    """True if git keeps this folder; false too for one that an outer checkout ignores as a whole."""
+    if _git(path, "rev-parse", "--is-inside-work-tree", check=False).strip() != "true":
+        return False
+    return bool(_git(path, "ls-files", "-co", *_IGNORE, "-z")) or not _git(path, "check-ignore", ".", check=False)
+
+
 def _git(path: str, *arguments: str, check: bool = True) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     # Looking changes nothing, not even the index.
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
-        done = subprocess.run(["git", "-C", path, *arguments], env=environment, capture_output=True, check=False)
+        done = subprocess.run(["git", "-C", path, *_CONFIGURED, *arguments], env=environment, capture_output=True, check=False)
     except FileNotFoundError:
         if check:
             raise FeatureError(
@@ -74,12 +91,12 @@ def _git(path: str, *arguments: str, check: bool = True) -> str:
     if done.returncode and (check or "dubious ownership" in said):
         why = said.splitlines()[0] if said else "no reason given"
         raise FeatureError(f"{named('project')} {path}: git {arguments[0]} fails ({why})")
-    return os.fsdecode(done.stdout).strip("\n") if done.returncode == 0 else ""
+    return os.fsdecode(done.stdout) if done.returncode == 0 else ""
 
 
 def _listed(path: str, prefix: str = "") -> Iterator[str]:
-    """What git keeps, and what it would: submodules with their own files, nothing that is gone."""
-    for name in _git(path, "ls-files", "-co", "--exclude-standard", "-z").split("\0"):
+    """Yield the tracked files and the new ones that are not ignored; submodules with their own files, nothing that is gone."""
+    for name in _git(path, "ls-files", "-co", *_IGNORE, "-z").split("\0"):
         whole = os.path.join(path, name)
         if not name or not os.path.lexists(whole):
             continue
@@ -90,20 +107,23 @@ def _listed(path: str, prefix: str = "") -> Iterator[str]:
 
 
 def _walked(path: str) -> Iterator[str]:
-    """A folder that git does not keep. Its .gitignore files are read by git all the same, from a repository with nothing in it."""
+    """Yield the files of a folder outside any checkout; git reads its .gitignore files all the same, with an empty repository."""
     files, ignores = [], False
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if name != ".git"]
         # A link to a folder is a link.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         ignores = ignores or ".gitignore" in names
-        files += [os.path.relpath(os.path.join(folder, name), path) for name in names + links]
+        files += [os.path.relpath(os.path.join(folder, name), path) for name in names + links if name != ".git"]
     if not ignores:
         yield from files
         return
     with tempfile.TemporaryDirectory(prefix="project-") as empty:
         _git(empty, "init", "--quiet", "--bare", ".")
         options = (f"--git-dir={empty}", f"--work-tree={path}")
-        for name in _git(path, *options, "ls-files", "-o", "--exclude-standard", "-z").split("\0"):
-            if name and not name.endswith("/"):
+        for name in _git(path, *options, "ls-files", "-o", *_IGNORE, "-z").split("\0"):
+            if name.endswith("/"):
+                # A checkout inside, whose files git leaves to that one.
+                yield from _listed(os.path.join(path, name), name)
+            elif name:
                 yield name

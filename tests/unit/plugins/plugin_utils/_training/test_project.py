@@ -68,6 +68,47 @@ def test_with_git_also_new_files_are_sent_and_the_commit_is_known(tree):
     assert read_project(str(tree / "src")).files == ("a.py",)
 
 
+@pytest.fixture
+def global_ignore(tmp_path, monkeypatch):
+    """The deployer's own ignore file, which must not decide what a training gets."""
+    (tmp_path / "ignore").write_text("*.py\n")
+    (tmp_path / "gitconfig").write_text(f"[core]\n\texcludesFile = {tmp_path}/ignore\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["checkout", "folder"])
+def test_only_gitignore_files_of_the_project_leave_files_out(tree, global_ignore, kept):
+    (tree / "\nfirst").write_text("x")
+    if kept:
+        git(tree, "init", "-q")
+        (tree / ".git" / "info" / "exclude").write_text("src/\n")
+    assert set(read_project(str(tree)).files) == {*KEPT, "\nfirst"}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["checkout", "folder"])
+@pytest.mark.parametrize("ignores", [True, False])
+def test_nested_clones_are_sent_by_their_own_rules(tree, kept, ignores):
+    if not ignores:
+        (tree / ".gitignore").unlink()
+    if kept:
+        git(tree, "init", "-q")
+    for name in ("libs/one", "libs/one/deep", "two"):
+        write(tree / name, model_dot_py="x", out_dot_txt="x", _dot_gitignore="*.txt\n")
+        git(tree / name, "init", "-q")
+    git(tree / "two", "add", "-A")
+    git(tree / "two", "commit", "-qm", "x")
+    files = read_project(str(tree)).files
+    assert {"libs/one/model.py", "libs/one/deep/model.py", "two/model.py", "two/.gitignore"} <= set(files)
+    assert not [name for name in files if name.endswith(".txt") or "/.git/" in f"/{name}/"]
+
+
+def test_a_folder_that_an_outer_checkout_ignores_is_sent_all_the_same(tree):
+    git(tree.parent, "init", "-q")
+    (tree.parent / ".gitignore").write_text("project/\n")
+    (tree / "src" / ".git").write_text("gitdir: /nowhere\n")  # a copied submodule
+    assert read_project(str(tree)) == Project(str(tree), tuple(sorted(KEPT)))
+
+
 def test_submodules_are_sent_with_their_own_files(tree, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
