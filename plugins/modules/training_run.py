@@ -16,10 +16,9 @@ author:
   - trainprep.features contributors (@trainprep)
 description:
   - Sends the script or project, makes a folder for the run (record, launcher, log), and starts the launcher in a detached tmux session
-    that outlives the connection. Everything is done as the training user.
-  - The environment is that of a login of the training user, and what is configured; never that of a running tmux server.
+    that outlives the connection, as the training user and with the environment of that user's login.
   - A training that lives in the session is left alone, unless O(restart=true).
-  - In check mode all that can be known before a start is checked (environment, programs, project, GPUs, disk space).
+  - Check mode checks all that can be known before a start (environment, programs, project, GPUs, disk space).
 extends_documentation_fragment:
   - trainprep.features.training
   - trainprep.features.training_run
@@ -64,11 +63,11 @@ live:
   returned: success
   type: bool
 pid:
-  description: The process of the training that is live now; null in check mode and if there is none.
+  description: The process of the training; null if none is live, and in check mode.
   returned: success
   type: int
 run:
-  description: The folder of that training's run; empty if it has none.
+  description: The folder of its run; empty if it has none.
   returned: success
   type: str
   sample: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z
@@ -76,13 +75,12 @@ directory:
   description: The working directory, expanded.
   returned: success
   type: str
-  sample: /home/ubuntu/emotion_recognition
 user:
   description: The training user.
   returned: success
   type: str
 attach:
-  description: The command that shows the session, as the training user on the host.
+  description: The command that shows the session, for the training user on the host.
   returned: success
   type: str
   sample: tmux attach -t attn_crnn_v2
@@ -96,18 +94,18 @@ command_line:
   type: str
   sample: /opt/pytorch/bin/python -u scripts/train.py --epochs 30
 changes:
-  description: How the arguments and the code differ from those of the run before.
-  returned: success
+  description: How arguments, code and data differ from those of the run before.
+  returned: when a training was started
   type: list
-  elements: str
   sample: ["--lr 0.05 → 0.01"]
 """
 
 import json
 import os
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.lifetime import Lifetime
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import (
@@ -147,7 +145,6 @@ def main() -> None:
             "keep_runs": {"type": "int", "default": 20},
             "restart": {"type": "bool", "default": False},
             "grace": {"type": "int", "default": 30},
-            # Programs and the environment's values: kept out of the system log.
             "order": {"type": "str", "default": "", "no_log": True},
         },
         supports_check_mode=True,
@@ -164,7 +161,7 @@ def main() -> None:
         module.exit_json(**answer)
 
 
-def _start(module, account, order):
+def _start(module: Any, account: Account, order: Order) -> Dict[str, Any]:
     lifetime = Lifetime(account)
     # First whether it can be done, as the user; the user's tmux server is then kept alive by whoever may.
     plan = run_as(account, plan_start, account, order)

@@ -17,7 +17,7 @@ from tests.support.hosts import REPOSITORY, SUPPORT
 # In the order of a job: what one leaves is what the next is about.
 ORDER = [
     "feature_facts", "feature_report", "feature_prepare", "feature_links", "feature_access", "feature_upload",
-    "feature_transfer", "feature_files_info", "training_project", "training_run", "training_follow", "training_info",
+    "feature_transfer", "feature_files_info", "training_run", "training_follow", "training_info",
     "training_health",
 ]  # fmt: skip
 MODULES = {path.stem: path for path in (REPOSITORY / "plugins/modules").glob("*.py")}
@@ -39,13 +39,9 @@ def test_the_examples_run_as_written(start_host, play, tmp_path):
     command = [sys.executable, SUPPORT / "layout.py", "--features", tmp_path / "features/wav2vec", "--crema-d", "4"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (tmp_path / "train.py").write_text("print('Epoch 1/1\\nloss: 0.5 - val_loss: 0.4', flush=True)\n")
-    [launcher] = (REPOSITORY / "roles/deploy_training").glob("*/launcher.py*")
-    shutil.copy(launcher, tmp_path)
     plays = [{"name": module, "hosts": "all", "gather_facts": False, "tasks": documented(module, "EXAMPLES")} for module in ORDER]
     (tmp_path / "examples.yml").write_text(json.dumps(plays))
-    # A launcher that is a template names the role's variables.
-    variables = yaml.safe_load((REPOSITORY / "roles/deploy_training/defaults/main.yml").read_text())
-    result = play(host, tmp_path / "examples.yml", variables)
+    result = play(host, tmp_path / "examples.yml")
     assert result.rc == 0, result.stdout
     actions = {event["action"] for event in result.results(host) if event["event"] in ("ok", "changed")}
     assert {f"trainprep.features.{module}" for module in ORDER} <= actions

@@ -122,7 +122,7 @@ def sessions(host, play, tmp_path_factory):
         (scripts / f"{name}.py").write_text(program)
         tasks.append({
             "ansible.builtin.include_role": {"name": "trainprep.features.deploy_training"},
-            "vars": {"deploy_training_script": str(scripts / f"{name}.py"), "deploy_training_session": name,
+            "vars": {"deploy_training_script": str(scripts / f"{name}.py"), "deploy_training_session": name, "deploy_training_settle": 0,
                      "deploy_training_virtualenv": "", "deploy_training_args": ["two words", "$(reboot)", 3],
                      "deploy_training_environment": {"NOTE": "it's \"ü\" \\ $HOME"}},
         })

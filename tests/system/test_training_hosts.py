@@ -34,7 +34,8 @@ def deploy(host, play, tmp_path_factory):
             script.write_text(program)
             variables.setdefault("script", str(script))
         names = {"deploy_training_" + name: value for name, value in variables.items()}
-        result = play(host, "deploy_training.yml", {"deploy_training_session": session, "deploy_training_virtualenv": "", **names})
+        names = {"deploy_training_session": session, "deploy_training_virtualenv": "", "deploy_training_settle": 0, **names}
+        result = play(host, "deploy_training.yml", names)
         assert result.rc == rc, result.stdout
         return result
 
@@ -66,16 +67,17 @@ def test_a_login_shell_that_gives_no_environment_is_told_and_stops_nothing(host,
     host.run("usermod --shell /usr/sbin/nologin ubuntu")
     try:
         # Over SSH nobody gets in with that shell: the play is run on the host's own word, as another user would.
-        answer = host.run(["/usr/bin/python3", "-", "--login"], user="ubuntu", input=launcher()).stdout
+        question = {"names": {}, "virtualenv": "", "path": "", "programs": {}, "python": False, "start": False, "directory": "/home/ubuntu"}
+        answer = json.loads(host.run(["/usr/bin/python3", "-", json.dumps(question)], user="ubuntu", input=preflight()).stdout)
     finally:
         host.run("usermod --shell /bin/bash ubuntu")
-    environment, problem = json.loads(answer)
+    environment = answer["login"]
     assert environment["HOME"] == "/home/ubuntu" and environment["FROM_PAM"] == "yes" and "FROM_PROFILE" not in environment
-    assert problem.startswith("the login shell /usr/sbin/nologin of user ubuntu gives no environment (exit code 1)")
+    assert answer["warning"].startswith("the login shell /usr/sbin/nologin of user ubuntu gives no environment (exit code 1)")
 
 
-def launcher():
-    return (REPOSITORY / "roles/deploy_training/files/launcher.py").read_text()
+def preflight():
+    return (REPOSITORY / "roles/deploy_training/files/preflight.py").read_text()
 
 
 @pytest.mark.parametrize("last", ["[ -d /nowhere ] && export CUDA=1", "exit 4", "set -e; false"], ids=["false", "exit", "set -e"])
@@ -140,7 +142,7 @@ def test_a_command_runs_in_place_of_the_script_with_its_rank(host, deploy):
 
 
 def test_a_program_that_is_not_there_starts_nothing(host, deploy):
-    result = deploy("", "gone", rc=2, command="torchrun --nproc_per_node=gpu train.py")
+    result = deploy("", "gone", rc=2, command=["torchrun", "--nproc_per_node=gpu", "train.py"])
     assert "deploy_training_command: user ubuntu finds no program 'torchrun' in" in " ".join(result.stdout.split())
     result = deploy(LIVES, "gone", rc=2, on_end=["sendmail", "root"])
     assert "deploy_training_on_end: user ubuntu finds no program 'sendmail' in" in " ".join(result.stdout.split())

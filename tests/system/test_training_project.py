@@ -50,7 +50,8 @@ def host(start_host):
 
 def deploy(play, hosts, project, rc=0, **variables):
     names = {"deploy_training_" + name: value for name, value in variables.items()}
-    result = play(hosts, "deploy_training.yml", {"deploy_training_project": str(project), "deploy_training_virtualenv": "", **names})
+    names = {"deploy_training_project": str(project), "deploy_training_virtualenv": "", "deploy_training_settle": 0, **names}
+    result = play(hosts, "deploy_training.yml", names)
     assert result.rc == rc, result.stdout
     return result
 
@@ -65,7 +66,7 @@ def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, pr
     git(project, "commit", "-qm", "first")
     commit = subprocess.run(["git", "-C", project, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     # Left aside by a start that was killed.
-    host.run(f"mkdir -p {WORK}/runs/speech/.project-old/x", user="ubuntu")
+    host.run(f"mkdir -p {WORK}/runs/speech/.new/project", user="ubuntu")
     deploy(play, host, project, script="train.py", session="speech", args=["stay"])
     first = run_of(host, "speech")
     wait_for(lambda: "model first in project ['stay']" in host.run(["cat", f"{first}/training.log"]).stdout, "the first lines")
@@ -74,7 +75,7 @@ def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, pr
     sent = host.run(f"cd {first}/project && find . -type f ! -path '*/__pycache__/*' | LC_ALL=C sort; stat -c '%a %U' 'run it.sh'")
     sent = sent.stdout.splitlines()
     assert sent == ["./.gitignore", "./kept.log", "./package/__init__.py", "./package/model.py", "./run it.sh", "./train.py", "755 ubuntu"]
-    assert host.run(f"ls -A {WORK}/runs/speech | grep '^.project'", check=False).stdout == ""
+    assert host.run(f"ls -A {WORK}/runs/speech | grep '^.new'", check=False).stdout == ""
     assert "✓ checkpoint: " + f"{WORK}/checkpoints/first.keras" in monitor(play, host, "speech").stdout
 
     # A second deploy sends nothing and changes nothing under the live run.
@@ -117,7 +118,7 @@ def test_an_old_run_goes_with_its_copy_unless_the_training_wrote_there(host, pla
     ({"project": "/nowhere", "script": "train.py"}, "deploy_training_project '/nowhere' is not a folder on the controller"),
     ({"script": "gone.py"}, "deploy_training_script 'gone.py' is not there on the controller"),
     ({"script": "left.py"}, "'left.py' is not among the files of deploy_training_project"),
-    ({"command": "./left.py x"}, "'./left.py' is not among the files of deploy_training_project"),
+    ({"command": ["./left.py", "x"]}, "'./left.py' is not among the files of deploy_training_project"),
     ({"script": "train.py", "virtualenv": "/opt/none"}, "the virtual environment /opt/none is not there"),
 ], ids=["folder", "script", "ignored", "command", "host"])  # fmt: skip
 def test_what_cannot_be_started_sends_nothing(host, play, project, variables, words):
@@ -128,8 +129,9 @@ def test_what_cannot_be_started_sends_nothing(host, play, project, variables, wo
     assert host.run(f"ls -d {WORK}/runs/bad", check=False).returncode != 0
 
 
-def test_another_training_user_gets_it_by_sudo(host, play, project):
+def test_another_training_user_gets_it_without_rsync(host, play, project):
     host.lay_out("--features", "/srv/old", "--crema-d", "6", "--owner", "trainer")
+    host.run(["mv", "/usr/bin/rsync", "/usr/bin/rsync.away"])
     result = play(host, "deploy_training.yml", {
         "prepare_features_sets": [{"name": "old", "target": "/data/old", "legacy": ["/srv/old"]}], "prepare_features_user": "trainer",
         "deploy_training_project": str(project), "deploy_training_script": "train.py", "deploy_training_virtualenv": ""})
@@ -143,7 +145,7 @@ def test_another_training_user_gets_it_by_sudo(host, play, project):
 def test_each_host_of_a_play_knows_its_place(host, start_host, play, project):
     other = start_host("second", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
     deploy(play, [host, other], project, session="nodes", args=[], command="echo $NODE_RANK of $NNODES at $MASTER_ADDR",
-           master_address="{{ ansible_play_hosts_all[0] }}.example.org")
+           environment={"MASTER_ADDR": "{{ ansible_play_hosts_all[0] }}.example.org"})
     for rank, one in enumerate((host, other)):
         wait_for(lambda one=one: "ended" in state(one, "nodes"), "the end")
         assert one.run(["cat", f"{run_of(one, 'nodes')}/training.log"]).stdout == f"{rank} of 2 at {host.name}.example.org\n"

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import time
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts
@@ -39,9 +39,7 @@ def make_directories(account: accounts.Account, paths: Sequence[str], check: boo
             )
 
 
-def lock_runs(runs: str, check: bool) -> Optional[int]:
-    if check:
-        return None
+def lock_runs(runs: str) -> int:
     handle = os.open(os.path.join(runs, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What would end a tmux server with the connection that started it, and a scope of its own against it.
+"""A systemd scope for a tmux server that would end with the connection: with its service, or its login session (KillUserProcesses).
 
-systemd ends a service with all that runs in it, and logind, where it is told to (C(KillUserProcesses)), a login session
-likewise. A scope belongs to neither. This runs as whoever the module runs as: nothing a user wrote is read here.
+Runs as the user of the module: nothing a user wrote is read here.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Logind:
-    """How logind is set. C(removes_ipc): a user's shared memory goes with the user's last session."""
+    """logind's settings. C(removes_ipc): a user's shared memory is removed with the last session."""
 
     kills: bool = False
     only: Tuple[str, ...] = ()
@@ -37,14 +36,14 @@ class Logind:
     removes_ipc: bool = False
 
     def ends(self, user: str) -> bool:
-        """Whether the processes of that user's sessions are ended with them."""
+        """True if the processes of that user's sessions end with them."""
         if user in (self.exclude or ("root",)):
             return False
         return user in self.only if self.only else self.kills
 
 
 def parse_logind(text: str) -> Logind:
-    """What C(busctl get-property) says of KillUserProcesses, KillOnlyUsers, KillExcludeUsers and RemoveIPC."""
+    """Parse KillUserProcesses, KillOnlyUsers, KillExcludeUsers and RemoveIPC as C(busctl get-property) prints them."""
     lines = text.splitlines()
     if len(lines) != 4:
         return Logind()
@@ -53,10 +52,7 @@ def parse_logind(text: str) -> Logind:
 
 
 def decide(cgroup: str, logind: Logind, privileged: bool, lingers: bool, owner: str) -> Optional[str]:
-    """Where a tmux server that is started from this cgroup has to go so that it outlives the connection; None: it cannot.
-
-    C(owner) is the user of the login session that the cgroup is in, if it is in one.
-    """
+    """Return where a tmux server started from this cgroup must go to outlive the connection; None: it cannot. owner: of the session."""
     in_session = re.search(r"/session-[^/]*\.scope(/|$)", cgroup)
     in_service = re.search(r"\.service(/|$)", cgroup) and not re.search(r"/user@\d+\.service(/|$)", cgroup)
     if not in_session and not in_service:
@@ -71,7 +67,7 @@ def decide(cgroup: str, logind: Logind, privileged: bool, lingers: bool, owner: 
 
 
 def cgroup_of(pid: int) -> str:
-    """The cgroup that systemd has put a process into; empty where it has not."""
+    """Return the cgroup of a process, as systemd knows it."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
             lines = [line.rstrip("\n").split(":", 2) for line in stream]
@@ -83,7 +79,7 @@ def cgroup_of(pid: int) -> str:
 
 
 class Lifetime:
-    """Asked before a start, in check mode too (`__init__` raises), and acted on with the start."""
+    """Asked before a start, in check mode too (`__init__` raises), and used at the start."""
 
     def __init__(self, account: accounts.Account) -> None:
         self._account = account

@@ -4,12 +4,9 @@
 
 """A run's own folder below the working directory: record, state, log.
 
-`runs/<session>/<time>/` holds C(run.json) (what was deployed, written once), C(state.json) (written by the
-launcher alone: start, process, end), C(training.log) (written by the training alone), the launcher, and C(environment.json), which
-only its user can read.
-`runs/<session>/latest` is a link that the launcher sets when it starts.
-
-All of it has to run as the training user: the folder belongs to that user, and root does not follow what stands there.
+`runs/<session>/<time>/` has C(run.json) (what was deployed), C(state.json) (written by the launcher: start, process, attempts, end),
+C(training.log), the launcher, and C(environment.json), which only its user can read.
+`runs/<session>/latest` is a link that the launcher sets when it starts. All of this runs as the training user.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ _MAX_JSON = 4 << 20
 
 @dataclass(frozen=True)
 class Run:
-    """One run as its folder shows it."""
+    """A run as its folder shows it."""
 
     path: str
     record: Dict[str, Any] = field(default_factory=dict)
@@ -51,11 +48,11 @@ class Run:
 
 @dataclass(frozen=True)
 class RunState:
-    """The last run, its session and its processes, all looked at once.
+    """The last run, its session and its processes at one time.
 
-    C(trainer) is the live process of the run; C(others) what else lives in the session and is not a shell: an editor, or a
-    training that was started by hand. C(leaving) is the launcher of a run that has ended, as long as it lives. C(outlived) are
-    processes of runs of this session that have no main process any more.
+    C(trainer): the live process of the run; C(others): what else lives in the session and is no shell (e.g. an editor, or a training
+    started by hand); C(leaving): the live launcher of an ended run; C(outlived): processes of this session's runs whose main process has
+    ended.
     """
 
     session: tmux.Session
@@ -69,22 +66,22 @@ class RunState:
 
     @property
     def alive(self) -> bool:
-        """Whether anything lives that a second start would disturb."""
+        """True if anything lives that a second start would disturb."""
         return bool(self.trainer or self.launcher or self.others)
 
     @property
     def process(self) -> Optional[tmux.Process]:
-        """The process of the training. Where no run is on record, what else works in the session is taken for it."""
+        """The process of the training. Without a recorded run, another process in the session is taken for it."""
         return self.trainer or self.launcher or (self.others[0] if self.others and not self.run else None)
 
     @property
     def first(self) -> Optional[tmux.Process]:
-        """The process to name where anything lives."""
+        """The process to name if anything lives."""
         return self.process or (self.others[0] if self.others else None)
 
 
 def working_directory(path: str, account: accounts.Account) -> str:
-    """The working directory on this host, C(~) being the training user's home."""
+    """Return the working directory, C(~) being the training user's home."""
     directory = paths.expand_home(path, account.home)
     if not directory.startswith("/"):
         raise errors.FeatureError(
@@ -94,12 +91,12 @@ def working_directory(path: str, account: accounts.Account) -> str:
 
 
 def runs_of(directory: str, session: str) -> str:
-    """Where the runs of a session lie."""
+    """Return the folder of a session's runs."""
     return os.path.join(directory, "runs", session)
 
 
 def read_json(path: str) -> Dict[str, Any]:
-    """A small JSON object from a regular file; empty where there is none."""
+    """Return a small JSON object from a regular file; empty if there is none."""
     try:
         handle = os.open(path, paths.OPEN_FILE)
     except FileNotFoundError:
@@ -120,12 +117,12 @@ def read_json(path: str) -> Dict[str, Any]:
 
 
 def read_run(path: str) -> Run:
-    """The run in this folder."""
+    """Return the run in this folder."""
     return Run(path, read_json(os.path.join(path, RECORD)), read_json(os.path.join(path, STATE)))
 
 
 def find_run(directory: str, session: str, name: str = "") -> Optional[Run]:
-    """The run of that name, or the last one that started; None where there is none."""
+    """Return the run of that name, or the last one that started; None if there is none."""
     root = runs_of(directory, session)
     try:
         name = os.path.basename(name or os.readlink(os.path.join(root, LATEST)))
@@ -168,22 +165,20 @@ def observe(account: accounts.Account, directory: str, session: str, name: str =
 def _outlived(
     account: accounts.Account, directory: str, session: str, run: Optional[Run], processes: Dict[int, tmux.Process], known: Set[int]
 ) -> Tuple[tmux.Process, ...]:
-    """Return what is left of ended or vanished runs: by the mark of any of them, or as the last one's launcher has recorded it.
-
-    known: the processes of a live run, which may have started more than descends from it.
-    """
+    """Return what is left of ended or vanished runs: by their mark, or as a launcher recorded it. known: of a live run."""
     left, root = set(), os.path.realpath(runs_of(directory, session))
     for pid, path in tmux.marked(processes, account, MARK).items():
         if os.path.realpath(os.path.dirname(path)) == root and not (known and run and os.path.basename(path) == run.name):
             left.add(pid)
     if run and run.state.get("boot_id", "") == tmux.boot_id():
-        found = (recorded(processes, entry) for entry in run.state.get("outlived") or [])
+        entries = run.state.get("outlived")
+        found = (recorded(processes, entry) for entry in (entries if isinstance(entries, list) else []))
         left |= {one.pid for one in tmux.below(processes, [process.pid for process in found if process])}
     return tuple(processes[pid] for pid in sorted(left - known))
 
 
 def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Process]:
-    """The live process that this entry of a state names."""
+    """Return the live process that an entry of a state names."""
     if not isinstance(entry, dict):
         return None
     process = processes.get(int(entry.get("pid") or 0))

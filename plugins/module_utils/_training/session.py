@@ -12,8 +12,7 @@ import os
 import shutil
 import signal
 import time
-import zlib
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 from .. import errors
 from .._system import accounts, paths
@@ -22,33 +21,6 @@ from . import folder, runs, tmux
 _LAUNCH_TIMEOUT = 60.0  # seconds until the launcher has to have recorded its start
 _STOP_MARGIN = 15.0  # seconds beyond the grace period in which the launcher has to end what it started
 STOP = "stop.json"
-
-
-def find_server(account: accounts.Account, login: Mapping[str, str], socket: str) -> Optional[int]:
-    """Return the process of the tmux server on which a new session of this login would be. socket: its name; empty: the usual one."""
-    words = ["-L", socket] if socket else []
-    code, text = tmux.tmux(account, [*words, "display-message", "-p", "#{pid}"], environment=login)
-    return int(text) if code == 0 and text.isdigit() else None
-
-
-def choose_server(account: accounts.Account, login: Mapping[str, str]) -> Tuple[str, Optional[int], str]:
-    """Return the socket for a new session, its server's process if one runs, and why it is not the usual one.
-
-    A server that was started before the account's groups changed, or in another mount namespace, has other rights than those that were
-    proved for the features.
-    """
-    own = tmux.rights("self")
-    server = find_server(account, login, "")
-    found = tmux.rights(str(server)) if server else {}
-    odd = [name for name in found if found[name] != own.get(name)]
-    if not odd:
-        return "", server, ""
-    socket = f"trainprep-{zlib.crc32(repr(sorted(own.items())).encode()):08x}"
-    why = (
-        f"the tmux server of user {account.name} (process {server}) has other {odd[0]} than that user has now, so the training runs on"
-        f" a server of its own: attach with `tmux -L {socket} attach`"
-    )
-    return socket, find_server(account, login, socket), why
 
 
 def launch(
@@ -85,7 +57,7 @@ def launch(
         )
     if not _state_of(run, lambda state: "trainer" in state or "ended" in state, _LAUNCH_TIMEOUT):
         raise errors.FeatureError(
-            f"the launcher in {paths.display(run)} did not start within {_LAUNCH_TIMEOUT:.0f} s: run it by hand as {account.name} to see why"
+            f"the launcher in {paths.display(run)} did not start within {_LAUNCH_TIMEOUT:.0f} s: run it by hand as {account.name}"
         )
 
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start a training in a detached tmux session, leave a live one alone, or stop it.
-
-All of it runs as the training user: everything in the working directory belongs to that user.
-"""
+"""Start a training in a detached tmux session, leave a live one alone, or stop it. As the training user."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ import json
 import os
 import shlex
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .. import errors
 from .._system import accounts
@@ -25,8 +21,7 @@ STARTED, STOPPED, ABSENT = "started", "stopped", "absent"
 _PASSING = 3.0  # seconds for what a training that has just ended leaves behind
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What to do. C(options) are the module's; C(given) is what its action plugin makes of them, C(given["files"]) programs by name."""
 
     options: Mapping[str, Any]
@@ -36,16 +31,6 @@ class Order:
     def session(self) -> str:
         """The name of the session."""
         return str(self.options["session"])
-
-    @property
-    def by(self) -> str:
-        """Who gave the order."""
-        return str(self.given["by"])
-
-    @property
-    def script(self) -> Optional[str]:
-        """The content of the script; None if it is part of a project, or a command is run instead."""
-        return None if self.given["script"] is None else str(self.given["script"])
 
 
 def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
@@ -67,15 +52,14 @@ def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
         "gpu_memory": given["gpu_memory"],
         "own": sorted(replaced),
         "directory": directory,
+        "tmux": tmux.find_tmux(),
     }
     found = environment.ask(interpreter, given["files"]["preflight.py"], [json.dumps(question)])
     plan = {"answer": answer, "interpreter": interpreter, "directory": directory, **found}
     folders = [directory, runs.runs_of(directory, order.session)]
     folder.make_directories(account, folders, True)
-    tmux.find_tmux()
-    plan["socket"], plan["server"], why = session.choose_server(account, found["login"]) if answer["changed"] else ("", None, "")
     answer["socket"] = plan["socket"]
-    answer["warnings"] = [one for one in (found["warning"], why) if one]
+    answer["warnings"] += [one for one in (found["warning"], found["why"]) if one]
     plan["command"] = given["command"] or ([] if given["text"] else [found["python"], "-u", given["script_path"], *given["arguments"]])
     answer["command_line"] = given["command_line"] or " ".join(map(shlex.quote, plan["command"]))
     if given["manifest"]:
@@ -115,47 +99,38 @@ def _all_of(run_state: runs.RunState) -> List[tmux.Process]:
     return [one for one in (run_state.launcher, run_state.trainer, *run_state.others, *run_state.outlived) if one]
 
 
-def start(account: accounts.Account, order: Order, plan: Mapping[str, Any], prefix: Tuple[str, ...], archive: Optional[int]) -> Dict[str, Any]:
+def start(
+    account: accounts.Account, order: Order, plan: Mapping[str, Any], prefix: Tuple[str, ...], archive: Optional[int]
+) -> Dict[str, Any]:
     """Start the training, unless one is live. Returns the module's result. archive: a descriptor of the project's files."""
     directory, given = plan["directory"], order.given
     root = runs.runs_of(directory, order.session)
     folder.make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), root], False)
-    lock = folder.lock_runs(root, False)
+    lock = folder.lock_runs(root)
     try:
         run_state = runs.observe(account, directory, order.session)
         answer = {**_answer(run_state, order, directory, account), **{name: plan["answer"][name] for name in ("command_line", "socket")}}
         if not answer["changed"]:
             return answer
         if run_state.session.active or _all_of(run_state):
-            session.stop(account, run_state, order.session, order.options["grace"], order.by, "restart")
-        if order.script is not None:
-            folder.write_file(os.path.join(directory, given["script_path"]), order.script, 0o755)
+            session.stop(account, run_state, order.session, order.options["grace"], order.given["by"], "restart")
+        if given["script"] is not None:
+            folder.write_file(os.path.join(directory, given["script_path"]), given["script"], 0o755)
         new = folder.begin_run(root, _files(account, order, plan))
         if archive is not None:
             words = [plan["before"], os.path.join(new, folder.PROJECT)]
             environment.ask(plan["interpreter"], given["files"]["unpack.py"], words, archive)
         run = folder.finish_run(new)
         session.launch(account, order.session, run, plan["interpreter"], plan["login"], plan["socket"], prefix)
-        state = session.settle(run, order.options["settle"])
-        answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"), old_runs=state.get("old_runs") or {})
-        if "ended" in state or state.get("attempts"):
-            answer["settled"] = _settled(run, state)
-        return answer
     finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _settled(run: str, state: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return how a run has ended that did so at once, with the end of its log."""
-    try:
-        with open(os.path.join(run, runs.LOG), "rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 8192))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        text = ""
-    found = {name: state.get(name) for name in ("exit_code", "signal", "error")}
-    return {**found, "ended": "ended" in state, "attempts": len(state.get("attempts") or []), "log": text}
+        os.close(lock)
+    state = session.settle(run, order.options["settle"])
+    answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"))
+    answer.update((name, state.get(name) or kind()) for name, kind in (("old_runs", dict), ("changes", list)))
+    if state.get("attempts"):
+        answer["settled"] = {name: state.get(name) for name in ("exit_code", "signal", "error", "tail")}
+        answer["settled"].update(ended="ended" in state, attempts=len(state["attempts"]))
+    return answer
 
 
 def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> Dict[str, Tuple[str, int]]:
@@ -173,7 +148,7 @@ def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> 
         "command_line": plan["answer"]["command_line"],
         "keep_runs": order.options["keep_runs"],
         "retries": order.options["retries"],
-        "script_sha256": hashlib.sha256((order.script or "").encode("utf-8", "surrogateescape")).hexdigest(),
+        "script_sha256": hashlib.sha256((given["script"] or "").encode("utf-8", "surrogateescape")).hexdigest(),
         "deployed": time.time(),
     }
     record.update((name, given[name]) for name in ("text", "arguments", "variables", "on_end", "on_end_text"))
@@ -190,22 +165,14 @@ def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> 
 
 def _answer(run_state: runs.RunState, order: Order, directory: str, account: accounts.Account) -> Dict[str, Any]:
     """Return what is to be done, decided before anything is changed."""
-    live, where = run_state.first, f"tmux session '{order.session}'"
-    restart = order.options["restart"]
-    answer: Dict[str, Any] = {
-        "changed": True,
-        "live": run_state.alive,
-        "directory": directory,
-        "user": account.name,
-        "command_line": order.given["command_line"],
-        "run": run_state.run.path if run_state.run and run_state.alive else "",
-        "pid": live.pid if live else None,
-    }
+    where, restart = f"tmux session '{order.session}'", order.options["restart"]
+    answer = _state(run_state, directory, account)
+    pid = answer["pid"] or "?"
     if run_state.alive and not restart:
         answer["changed"] = False
         answer["message"] = (
             f"{'a training' if run_state.process else 'something'} is live in {where}"
-            f" (process {live.pid if live else '?'}) and was left alone: set {errors.named('restart')}=true to replace it"
+            f" (process {pid}) and was left alone: set {errors.named('restart')}=true to replace it"
         )
         return answer
     if run_state.outlived and not restart:
@@ -224,10 +191,25 @@ def _answer(run_state: runs.RunState, order: Order, directory: str, account: acc
     return answer
 
 
-def _diff(order: Order, run_state: runs.RunState, after: str) -> Dict[str, str]:
+def _state(run_state: runs.RunState, directory: str, account: accounts.Account) -> Dict[str, Any]:
+    """Return what a result says of the present state."""
+    live, run = run_state.first, run_state.run
+    return {
+        "changed": True,
+        "live": run_state.alive,
+        "directory": directory,
+        "user": account.name,
+        "command_line": "",
+        "run": run.path if run and run_state.alive else "",
+        "pid": live.pid if live else None,
+        "warnings": [],
+    }
+
+
+def _diff(order: Order, run_state: runs.RunState, after: str) -> List[Dict[str, str]]:
     header, live = f"training in session {order.session}", _all_of(run_state)
     before = f"process {live[0].pid} in {run_state.run.path if run_state.run else 'a run without record'}\n" if live else "not running\n"
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
+    return [{"before_header": header, "after_header": header, "before": before, "after": after}]
 
 
 def _named(processes: Tuple[tmux.Process, ...]) -> str:
@@ -244,24 +226,15 @@ def end(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
     """Stop the session's run; with C(absent) also remove its oldest ended runs. Returns the module's result."""
     directory, where = _check(account, order), f"tmux session '{order.session}'"
     root = runs.runs_of(directory, order.session)
-    lock = folder.lock_runs(root, check) if os.path.isdir(root) else None
+    lock = folder.lock_runs(root) if os.path.isdir(root) and not check else None
     try:
         run_state = runs.observe(account, directory, order.session)
         live = _all_of(run_state)
-        answer: Dict[str, Any] = {
-            "changed": bool(live),
-            "live": run_state.alive,
-            "directory": directory,
-            "user": account.name,
-            "command_line": "",
-            "run": run_state.run.path if run_state.run else "",
-            "pid": None,
-            "warnings": [],
-            "message": f"the training in {where} {'would be' if check else 'was'} stopped" if live else f"no training is live in {where}",
-            "diff": _diff(order, run_state, "not running\n"),
-        }
+        done = f"the training in {where} {'would be' if check else 'was'} stopped"
+        answer = {**_state(run_state, directory, account), "changed": bool(live), "pid": None}
+        answer.update(message=done if live else f"no training is live in {where}", diff=_diff(order, run_state, "not running\n"))
         if live and not check:
-            session.stop(account, run_state, order.session, order.options["grace"], order.by, "stop")
+            session.stop(account, run_state, order.session, order.options["grace"], order.given["by"], "stop")
         if order.options["state"] == ABSENT and os.path.isdir(root):
             words = [root, str(order.options["keep_runs"]), "check" if check else ""]
             answer["old_runs"] = environment.ask(environment.find_interpreter(account), order.given["files"]["old_runs.py"], words)

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A tmux session and the processes in it: asked of tmux and /proc, never of a pattern over all command lines.
-
-All of it has to run as the training user, whose tmux server it is.
-"""
+"""A tmux session and the processes in it, from tmux and /proc, never by a pattern over command lines. As the training user."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _PATIENCE = 60  # seconds for one answer of tmux: a host that trains may be busy
 
 @dataclass(frozen=True)
 class Process:
-    """One process. C(started) is in clock ticks since boot: with the pid it names a process for good."""
+    """One process. C(started) is in clock ticks since boot: with the pid it identifies a process."""
 
     pid: int
     parent: int
@@ -37,18 +34,18 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs: a zombie only waits for its parent."""
+        """True if it still runs: a zombie only waits for its parent."""
         return self.state not in ("Z", "X", "x")
 
     @property
     def is_shell(self) -> bool:
-        """Whether it is the frame of a session and no work in it."""
+        """True for a shell, which is no work."""
         return self.name.lstrip("-") in _SHELLS
 
 
 @dataclass(frozen=True)
 class Session:
-    """A tmux session: C(panes) are the process ids that tmux started in it, C(servers) the sockets it was found at."""
+    """C(panes): the processes that tmux started in it; C(servers): the sockets at which it was found."""
 
     name: str
     active: bool
@@ -57,7 +54,7 @@ class Session:
 
 
 def user_environment(account: accounts.Account) -> Dict[str, str]:
-    """The environment of a login of the account, as far as a question to tmux needs it."""
+    """Return as much of a login's environment as a tmux client needs."""
     shell = "/bin/sh"
     with contextlib.suppress(KeyError):
         shell = pwd.getpwuid(account.uid).pw_shell or shell
@@ -72,7 +69,7 @@ def user_environment(account: accounts.Account) -> Dict[str, str]:
 
 
 def find_tmux() -> str:
-    """The path of tmux, or a FeatureError."""
+    """Return the path of tmux."""
     found = shutil.which("tmux", path=(os.environ.get("PATH") or "") + ":" + _SEARCH)
     if not found:
         raise errors.FeatureError("tmux is not installed on this host: install it, the training runs in a tmux session")
@@ -86,9 +83,9 @@ def tmux(
     environment: Optional[Mapping[str, str]] = None,
     prefix: Sequence[str] = (),
 ) -> Tuple[int, str]:
-    """Exit code and output (errors where it failed) of one tmux command, with C(prefix) before it.
+    """Return exit code and output (or errors) of a tmux command, with C(prefix) before it.
 
-    On the account's server with that socket, or else on the one that a shell with this environment finds.
+    server: its socket; without one, the server that a shell with this environment finds.
     """
     command = [*prefix, find_tmux(), *(["-S", server] if server else []), *arguments]
     answer = programs.ask_program(command, _PATIENCE, environment or user_environment(account))
@@ -101,7 +98,7 @@ def tmux(
 
 
 def find_servers(account: accounts.Account) -> List[str]:
-    """The sockets of the account's tmux servers, wherever its TMUX_TMPDIR is; an empty one, the default, where none is told."""
+    """Return the sockets of the account's tmux servers, for any TMUX_TMPDIR; an empty one, the default, if none is found."""
     found = set()
     try:
         with open("/proc/net/unix", "rb") as stream:
@@ -118,7 +115,7 @@ def find_servers(account: accounts.Account) -> List[str]:
 
 
 def _is_own(path: str, account: accounts.Account) -> bool:
-    """Whether nobody else can have put this path there: a server tells its client what to do."""
+    """True if no other user can have put this path there: a server controls its client."""
     while path != "/":
         path = os.path.dirname(path)
         try:
@@ -132,7 +129,7 @@ def _is_own(path: str, account: accounts.Account) -> bool:
 
 
 def find_session(account: accounts.Account, name: str) -> Session:
-    """The session of that very name, on any server of the account; without tmux on the host there is none."""
+    """Return the session of exactly that name, on any server of the account; without tmux there is none."""
     panes: List[int] = []
     servers = []
     try:
@@ -148,13 +145,13 @@ def find_session(account: accounts.Account, name: str) -> Session:
 
 
 def read_process(pid: int) -> Optional[Process]:
-    """One process, or None where there is none (any more)."""
+    """Return a process, or None."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             line = stat.read().decode("utf-8", "replace")
     except OSError:
         return None
-    # The name stands in parentheses and may hold any character, ')' too.
+    # The name is in parentheses and may have any character, ')' too.
     head, _paren, tail = line.rpartition(")")
     name = head.partition("(")[2]
     fields = tail.split()
@@ -164,7 +161,7 @@ def read_process(pid: int) -> Optional[Process]:
 
 
 def all_processes() -> Dict[int, Process]:
-    """Every process of this host that we may see."""
+    """Return all processes that are visible."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -175,7 +172,7 @@ def all_processes() -> Dict[int, Process]:
 
 
 def below(processes: Dict[int, Process], roots: Iterable[int]) -> List[Process]:
-    """The live processes that are the roots or descend from them, parents first."""
+    """Return the live processes that are roots or descend from them, parents first."""
     children: Dict[int, List[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -193,7 +190,7 @@ def below(processes: Dict[int, Process], roots: Iterable[int]) -> List[Process]:
 
 
 def marked(processes: Dict[int, Process], account: accounts.Account, name: str) -> Dict[int, str]:
-    """Return the value of an environment variable of each of the account's processes that has it, by pid."""
+    """Return an environment variable of each of the account's processes that has it, by pid."""
     found = {}
     for pid, process in processes.items():
         with contextlib.suppress(OSError):
@@ -205,22 +202,8 @@ def marked(processes: Dict[int, Process], account: accounts.Account, name: str) 
     return found
 
 
-def rights(pid: str) -> Dict[str, str]:
-    """Return what a process may read beyond its user: groups, capabilities, and the file systems that it sees; nothing if it is gone."""
-    found: Dict[str, str] = {}
-    with contextlib.suppress(OSError):
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
-            fields = dict(line.split(":", 1) for line in stream if ":" in line)
-        gid = fields["Gid"].split()[1]
-        found = {"groups": " ".join(sorted({gid, *fields["Groups"].split()}, key=int)), "capabilities": fields.get("CapEff", "").strip()}
-        for name in ("mnt", "user"):
-            found[name] = os.readlink(f"/proc/{pid}/ns/{name}")
-        found["root"] = os.readlink(f"/proc/{pid}/root")
-    return found
-
-
 def is_same(process: Optional[Process], started: int) -> bool:
-    """Whether the process found under a pid is the one that was recorded there."""
+    """True if the process with a recorded pid is the recorded one."""
     return process is not None and process.started == started and process.alive
 
 
@@ -231,7 +214,7 @@ def age_of(process: Process) -> float:
 
 
 def boot_id() -> str:
-    """What is new with each start of the host; empty where the kernel does not tell."""
+    """Return the kernel's id of this boot, or an empty text."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
             return stream.read().strip()

@@ -57,7 +57,7 @@ def read_commit(path: str) -> tuple[str | None, bool | None]:
 
 def check_start(project: Project, script: str, program: str) -> None:
     """What is to be started has to be among the files that are sent."""
-    for name, option in ((script, "script_name"), (program if "/" in program else "", "command")):
+    for name, option in ((script, "script"), (program if "/" in program else "", "command")):
         if not name or (os.path.isabs(name) and option == "command"):
             continue
         if os.path.normpath(name) not in project.files:

@@ -11,7 +11,6 @@ SIGTERM is handed to the training. If stop.json was written just before, it is a
 after the grace period is killed.
 """
 
-import contextlib
 import json
 import os
 import pwd
@@ -30,12 +29,12 @@ sys.dont_write_bytecode = True
 
 import old_runs  # noqa: E402
 import preflight  # noqa: E402
+from processes import MARK, adopt_orphans, end_leftovers, processes, send  # noqa: E402
 
 STATE = {}
 STOP = {}  # how the training was asked to end
 TRAINING = []  # the pid of its main process
 
-MARK = "TRAINPREP_RUN"  # in the environment of all processes of a run
 END_TIMEOUT = 600  # seconds for the command that is run at the end
 STOP_FRESH = 60  # seconds within which a SIGTERM belongs to a request to stop
 LEFTOVER_GRACE = 10  # seconds for what a failed attempt leaves behind
@@ -88,44 +87,6 @@ def show_log(path):
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-def adopt_orphans():
-    """Become the parent of what outlives the main process of the training (PR_SET_CHILD_SUBREAPER)."""
-    with contextlib.suppress(ImportError, OSError, AttributeError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-
-
-def processes():
-    """Return the live processes of this run except the launcher, by pid: its descendants, and those that have its mark."""
-    mark, table, found = os.fsencode("%s=%s" % (MARK, RUN)), {}, {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            with open("/proc/%s/stat" % name, "rb") as stream:
-                fields = stream.read().rpartition(b")")[2].split()
-            table[int(name)] = (int(fields[1]), int(fields[19]))
-            if fields[0] in (b"Z", b"X", b"x"):
-                del table[int(name)]
-                continue
-            with open("/proc/%s/environ" % name, "rb") as stream:
-                if mark in stream.read().split(b"\0"):
-                    found[int(name)] = table[int(name)][1]
-        except (OSError, IndexError):
-            pass
-    size = -1
-    while size != len(found):
-        size = len(found)
-        found.update((pid, one[1]) for pid, one in table.items() if one[0] in found or one[0] == os.getpid())
-    return found
-
-
-def send(pid, number):
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
 def wait_for(training):
     """Return the wait status of the training's main process. Orphans that end meanwhile are reaped too."""
     while True:
@@ -134,25 +95,6 @@ def wait_for(training):
             del TRAINING[:]
             training.returncode = status
             return status
-
-
-def end_leftovers(deadline):
-    """Ask what is left of an attempt to end, kill it after the deadline."""
-    asked = set()
-    while time.monotonic() < deadline + 30:  # one in an uninterruptible sleep may never end
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        left = processes()
-        if not left:
-            return
-        for pid in left:
-            if time.monotonic() > deadline:
-                send(pid, signal.SIGKILL)
-            elif pid not in asked:
-                asked.add(pid)
-                send(pid, signal.SIGTERM)
-        time.sleep(0.1)
 
 
 def on_sigterm(_number, _frame):
@@ -171,7 +113,7 @@ def on_sigterm(_number, _frame):
 
 def on_sigalrm(_number, _frame):
     """The grace period of a stop is over."""
-    for pid in processes():
+    for pid in processes(RUN):
         send(pid, signal.SIGKILL)
 
 
@@ -227,6 +169,13 @@ def training_command(run, configured):
     return [*words, '. "$0"', path]
 
 
+def tail_of(path):
+    """Return the end of the log, for whoever waits for the start."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - 2000))
+        return stream.read().decode("utf-8", "replace")
+
+
 def places_of_checkpoints(run):
     directory = run["directory"]
     return [(directory, False), (os.path.join(directory, "checkpoints"), True), (os.path.join(RUN, "project"), True)]
@@ -280,7 +229,7 @@ def train(run, environment, configured):
         record(attempts=(STATE["attempts"] + [end])[-MOST_ATTEMPTS:])
         if end.get("exit_code") == 0 or number == last or STOP:
             break
-        end_leftovers(time.monotonic() + LEFTOVER_GRACE)
+        end_leftovers(RUN, time.monotonic() + LEFTOVER_GRACE)
         how = "signal %d" % end["signal"] if "signal" in end else "exit code %d" % end["exit_code"]
         os.write(log, b"\n[trainprep] attempt %d of %d ended with %s: trying again\n" % (number, last, how.encode()))
         pause = time.monotonic() + RETRY_PAUSE
@@ -289,16 +238,17 @@ def train(run, environment, configured):
         if STOP:
             break
     os.close(log)
+    record(tail=tail_of(path))
     stopped = {}
     if "by" in STOP:
-        end_leftovers(STOP["deadline"])
+        end_leftovers(RUN, STOP["deadline"])
         stopped = {"stopped": {"by": STOP["by"], "why": STOP["why"]}}
     # From here on nothing is left to stop but the command for the end, which is not the training.
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     how = {name: end[name] for name in ("exit_code", "signal", "error") if name in end}
     # What outlives the main process is found by these, even if it has lost its mark.
-    outlived = [{"pid": pid, "started": began} for pid, began in sorted(processes().items())][:20]
+    outlived = [{"pid": pid, "started": began} for pid, began in sorted(processes(RUN).items())][:20]
     record(ended=time.time(), outlived=outlived, **how, **stopped)
     return 128 + end["signal"] if "signal" in end else end["exit_code"]
 
@@ -346,6 +296,7 @@ def main():
         STATE["old_runs"] = old_runs.remove_old_runs(*os.path.split(RUN), run["keep_runs"])
     except OSError as error:
         STATE["old_runs"] = {"removed": 0, "kept": [], "error": str(error)[:500]}
+    STATE["changes"] = old_runs.changes_since_last(RUN)
     if run["cwd"] == "project":
         old_runs.settle_project(RUN, run["directory"])
     code = train(run, dict(environment, **{MARK: RUN}), configured)

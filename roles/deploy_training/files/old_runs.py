@@ -17,7 +17,7 @@ RUN_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\Z")
 OLD = ".old-"
 OURS = {
     "run.json", "environment.json", "state.json", "state.json.new", "stop.json", "start.sh", "training.log", "on_end.log",
-    "launcher.py", "preflight.py", "old_runs.py",
+    "launcher.py", "preflight.py", "old_runs.py", "processes.py",
 }  # fmt: skip
 
 
@@ -118,6 +118,52 @@ def settle_project(path, directory):
         os.symlink(os.path.join(directory, "checkpoints"), checkpoints)
     with open(os.path.join(path, "project.json"), "w", encoding="utf-8") as stream:
         json.dump(files_of(project), stream)
+
+
+def options_of(record):
+    """Return what a run was started with: the values of each option, and under an empty name what stands before the first one."""
+    found, name = {"": []}, ""
+    for word in record.get("arguments") or []:
+        if word.startswith("-") and not re.match(r"-[\d.]", word):
+            name, sign, value = word.partition("=")
+            found[name] = [value] if sign else []
+        else:
+            found.setdefault(name, []).append(word)
+    return {name: " ".join(values) for name, values in found.items()}
+
+
+def changes(before, now):
+    """Return how a run differs from the one before, as texts (--lr 0.05 → 0.01). before, now: what run.json holds."""
+    old, new, found = options_of(before), options_of(now), []
+    for name in sorted({*old, *new}):
+        if name not in new:
+            found.append("without %s" % name)
+        elif name not in old:
+            found.append(("with %s %s" % (name, new[name])).strip())
+        elif old[name] != new[name]:
+            found.append(("%s %s → %s" % (name, old[name] or "(none)", new[name] or "(none)")).strip())
+    for name, keys in (("command", ("text",)), ("commit", ("commit",)), ("data", ("data", "digest"))):
+        values = []
+        for record in (before, now):
+            for key in keys:
+                record = record.get(key) if isinstance(record, dict) else None
+            values.append((record if name == "command" else str(record or "")[:12]) or "(none)")
+        if values[0] != values[1]:
+            found.append("%s %s → %s" % (name, *values))
+    if now.get("dirty"):
+        found.append("uncommitted changes")
+    elif before.get("script_sha256") != now.get("script_sha256") and before.get("commit") == now.get("commit"):
+        found.append("another script")
+    return [text[:200] for text in found[:20]]
+
+
+def changes_since_last(run):
+    """Return how a run that is about to start differs from the last one of its session."""
+    try:
+        last = os.path.join(os.path.dirname(run), os.readlink(os.path.join(os.path.dirname(run), "latest")))
+        return changes(read("run.json", last), read("run.json", run))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
 
 
 if __name__ == "__main__":

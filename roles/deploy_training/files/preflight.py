@@ -18,6 +18,7 @@ import signal
 import stat
 import subprocess
 import sys
+import zlib
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOGIN_FILES = ("/etc/environment", "/etc/default/locale")  # what PAM gives a login before its shell starts
@@ -29,7 +30,7 @@ APP_FIELDS = ("gpu_uuid", "pid", "used_memory")
 MODELS = (
     ".ckpt", ".h5", ".hdf5", ".joblib", ".keras", ".model", ".msgpack", ".onnx", ".pb", ".pt", ".pth", ".safetensors", ".weights",
 )  # fmt: skip
-# Checkpoints below a folder of that name, and anything elsewhere.
+# Checkpoints below a folder of that name only.
 MORE_MODELS = (".bin", ".index", ".npy", ".npz", ".pickle", ".pkl", ".tar")
 MOST_ENTRIES = 50000  # of one place
 CHECKPOINT_FOLDER = re.compile(r"checkpoint[-_]\d+\Z")  # of several files that belong together
@@ -96,6 +97,52 @@ def ask_login_shell(shell, command, environment):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return b"", "its profile takes more than %d s" % LOGIN_TIMEOUT
+
+
+# --- the tmux server -------------------------------------------------------------------------------------------------
+
+
+def rights(pid):
+    """Return what decides what a process may read, beside its user; nothing if it is gone."""
+    found = {}
+    try:
+        with open("/proc/%s/status" % pid, encoding="utf-8", errors="replace") as stream:
+            fields = dict(line.split(":", 1) for line in stream if ":" in line)
+        groups = {fields["Gid"].split()[1], *fields["Groups"].split()}
+        found = {"groups": " ".join(sorted(groups, key=int)), "capabilities": fields.get("CapEff", "").strip()}
+        for name in ("mnt", "user"):
+            found[name + " namespace"] = os.readlink("/proc/%s/ns/%s" % (pid, name))
+        found["root directory"] = os.readlink("/proc/%s/root" % pid)
+    except (OSError, KeyError):
+        pass
+    return found
+
+
+def find_server(tmux, login, socket):
+    """Return the process of a tmux server, or None. socket: its name; empty for the one that a login finds."""
+    command = [tmux, *(["-L", socket] if socket else []), "display-message", "-p", "#{pid}"]
+    done = subprocess.run(command, env=login, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    pid = done.stdout.decode("utf-8", "replace").strip()
+    return int(pid) if done.returncode == 0 and pid.isdigit() else None
+
+
+def choose_server(tmux, login, user):
+    """Return the socket for a new session, its server if one runs, and why it is not the usual one.
+
+    A server that was started before the user's groups changed, or in another mount namespace, has other rights than those with which
+    access to the features was proved.
+    """
+    own, server = rights("self"), find_server(tmux, login, "")
+    found = rights(server) if server else {}
+    odd = [name for name in found if found[name] != own.get(name)]
+    if not odd:
+        return "", server, ""
+    socket = "trainprep-%08x" % zlib.crc32(repr(sorted(own.items())).encode())
+    why = (
+        "the tmux server of user %s (process %d) was started with other %s than that user has now, so the training runs on a server of"
+        " its own: attach with `tmux -L %s attach`" % (user, server, odd[0], socket)
+    )
+    return socket, find_server(tmux, login, socket), why
 
 
 # --- the virtual or conda environment, and programs ------------------------------------------------------------------
@@ -276,9 +323,6 @@ def check_gpus(wanted, memory, own, names):
             names["require_gpus"], wanted, free, len(reasons), " (" + busy + ")" if busy else "", hint))  # fmt: skip
 
 
-# --- all of it -------------------------------------------------------------------------------------------------------
-
-
 def preflight(order):
     """Return what a start needs to know, or raise Problem."""
     user, names = pwd.getpwuid(os.geteuid()).pw_name, order["names"]
@@ -292,7 +336,9 @@ def preflight(order):
     if order["start"]:
         check_gpus(order["gpus"], order["gpu_memory"], order["own"], names)
         check_disk(order["directory"], names)
-    return {"login": login, "warning": warning, "virtualenv": virtualenv, "python": python}
+    socket, server, why = choose_server(order["tmux"], login, user) if order["start"] else ("", None, "")
+    found = {"login": login, "warning": warning, "virtualenv": virtualenv, "python": python}
+    return dict(found, socket=socket, server=server, why=why)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.facts im
 from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.refusals import advice
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_script
+from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, plan_start
 from ansible_collections.trainprep.features.plugins.module_utils.errors import (
     FeatureError,
@@ -35,13 +35,13 @@ ALONE = {}
 PREPARE = {"variable_prefix": "prepare_features_", "variable_names": {"streams": "prepare_features_upload_streams"}}
 DEPLOY = {
     "variable_prefix": "deploy_training_",
-    "variable_names": {"ready_for": "prepare_features_user", "script_name": "deploy_training_script"},
+    "variable_names": {"ready_for": "prepare_features_user"},
 }
 REFUSED = OSError(errno.EACCES, "Permission denied")
 
 
 def other_user():
-    plan_start(find_account(""), Order(directory="/w", session="s", script_name="a.py", script="", launcher="", ready_for="nobody-else"))
+    plan_start(find_account(""), Order({"session": "s"}, {"ready_for": "nobody-else"}))
 
 
 def said_by(function, *arguments):
@@ -58,8 +58,8 @@ SENTENCES = [
     (lambda: said_by(parse_sets, []), ALONE, "sets is empty: name at least one feature set with 'name' and 'target'"),
     (lambda: said_by(parse_sets, []), PREPARE, "prepare_features_sets is empty: name at least one feature set with 'name' and 'target'"),
     (lambda: said_by(parse_sets, [3]), ALONE, "feature set 1 in sets is not a dictionary: give it 'name' and 'target'"),
-    (lambda: said_by(check_script, ""), ALONE, "script_name: '' is not a file name: give the path of the training script"),
-    (lambda: said_by(check_script, ""), DEPLOY, "deploy_training_script: '' is not a file name: give the path of the training script"),
+    (lambda: said_by(check_session, "a b"), ALONE, "session 'a b' cannot name a tmux session"),
+    (lambda: said_by(check_session, "a b"), DEPLOY, "deploy_training_session 'a b' cannot name a tmux session"),
     (lambda: said_by(other_user), ALONE, "set ready_for and user to one account"),
     (lambda: said_by(other_user), DEPLOY, "set prepare_features_user and deploy_training_user to one account"),
     (lambda: said_by(check_streams, 0), ALONE, "streams: '0' is not a number of connections"),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
-from ansible_collections.trainprep.features.plugins.module_utils._training.environment import find_virtualenv
 from ansible_collections.trainprep.features.plugins.module_utils._training.lifetime import (
     STAY,
     SYSTEM,
@@ -24,56 +23,59 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.lifet
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import find_servers
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
-    ANY_SHELL,
-    pack_environment,
     parse_command,
-    program_of,
+    parse_environment,
+    parse_memory,
     show_parsed,
 )
 
-LAUNCHER = Path(__file__).resolve().parents[5] / "roles" / "deploy_training" / "files" / "launcher.py"
+FILES = Path(__file__).resolve().parents[5] / "roles" / "deploy_training" / "files"
+
+
+def load(name):
+    """A program of the role as a module."""
+    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def launcher():
-    """The launcher as a module."""
-    spec = importlib.util.spec_from_file_location("launcher", LAUNCHER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("launcher")
+
+
+@pytest.fixture(scope="module")
+def preflight():
+    return load("preflight")
+
+
+@pytest.fixture(scope="module")
+def old_runs():
+    return load("old_runs")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("raw", "arguments", "argv"),
+    ("raw", "parsed"),
     [
-        (None, ["x"], []),
-        ("", ["x"], []),
-        (" \n", ["x"], []),
-        ([], ["x"], []),
-        (["torchrun", "--nnodes", 2], ["x y"], ["torchrun", "--nnodes", "2", "x y"]),
-        ("torchrun train.py", [], ["/bin/sh", "-c", ANY_SHELL, "torchrun train.py"]),
-        ("cd src && python a.py\n", ["x y"], ["/bin/sh", "-c", ANY_SHELL, 'cd src && python a.py "$@"', "x y"]),
+        (None, ([], "")),
+        ("", ([], "")),
+        (" \n", ([], "")),
+        ([], ([], "")),
+        (["torchrun", "--nnodes", 2], (["torchrun", "--nnodes", "2"], "")),
+        ("cd src && python a.py\n", ([], "cd src && python a.py")),
     ],
 )
-def test_commands(raw, arguments, argv):
-    assert parse_command(raw, "command", arguments) == argv
-
-
-@pytest.mark.parametrize(("path", "code"), [("/usr/bin:/bin", 1), ("", 0)], ids=["bash", "sh"])
-def test_a_text_is_for_any_shell(tmp_path, path, code):
-    (tmp_path / "sh").symlink_to("/bin/sh")
-    command = parse_command("printf '%s.' \"$A\" && false | :", "v", ["two words", "x"])
-    command[-3] = command[-3].replace(":", 'printf "%s." "$@" #')
-    done = subprocess.run(command, env={"A": "a", "PATH": path or str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("a.two words.x.", code)
+def test_commands(raw, parsed):
+    assert parse_command(raw, "command") == parsed
 
 
 def test_a_command_for_people():
-    assert show_parsed("torchrun train.py\n", ["a b"]) == "torchrun train.py 'a b'"
-    assert show_parsed(["a b", "c"], ["d"]) == "'a b' c d"
+    assert show_parsed([], "torchrun train.py", ["a b"]) == "torchrun train.py 'a b'"
+    assert show_parsed(["a b", "c"], "", ["d"]) == "'a b' c d"
 
 
 @pytest.mark.parametrize("raw", [{"a": 1}, 3, [["a"]], ["", "x"], "a\0b", ["a\0"]])
@@ -82,22 +84,73 @@ def test_commands_that_cannot_be_meant(raw):
         parse_command(raw, "on_end")
 
 
-@pytest.mark.parametrize(
-    ("raw", "program"),
-    [
-        (None, ""), ("", ""), ("torchrun x", "torchrun"), ("A=1 x", ""), ("$X y", ""), ("(a; b)", ""), (["a b", "c"], "a b"),
-        ("./run.sh", "./run.sh"),
-    ],
-)
-def test_the_program_of_a_command(raw, program):
-    assert program_of(raw) == program
-
-
 def test_the_configured_environment():
-    assert pack_environment({"A": 1, "B": "x"}) == '{"variables": {"A": "1", "B": "x"}}'
+    assert parse_environment({"A": 1, "B": "x"}) == {"A": "1", "B": "x"}
     for raw in ("A=1", [1], {"A": "a\0b"}):
         with pytest.raises(FeatureError, match=r"^environment"):
-            pack_environment(raw)
+            parse_environment(raw)
+
+
+@pytest.mark.parametrize(("raw", "mib"), [
+    (None, 0), ("", 0), (20000, 20000), ("20000", 20000), ("20 GiB", 20480), ("20G", 20480), ("0.5g", 512), ("512 MiB", 512),
+    ("1TB", 1 << 20),
+])  # fmt: skip
+def test_amounts_of_memory(raw, mib):
+    assert parse_memory(raw) == mib
+
+
+@pytest.mark.parametrize("raw", ["much", "-1", "20 GiB each", "1e3"])
+def test_amounts_of_memory_that_cannot_be_meant(raw):
+    with pytest.raises(FeatureError, match=r"^require_gpu_memory"):
+        parse_memory(raw)
+
+
+# --- the shell of a command that is a text ---------------------------------------------------------------------------
+
+
+def run_of(tmp_path, **record):
+    """A run's folder as the launcher sees it."""
+    return {"login_shell": False, "virtualenv": "", "cwd": str(tmp_path), "text": "", "arguments": [], "command": [], **record}
+
+
+def run_text(launcher, tmp_path, monkeypatch, text, arguments=(), environment=None, **record):
+    """Run a text as the launcher does; return what its log holds and its exit code."""
+    monkeypatch.setattr(launcher, "RUN", str(tmp_path))
+    run = run_of(tmp_path, text=text, arguments=list(arguments), **record)
+    command = launcher.training_command(run, environment or {})
+    done = subprocess.run(command, env={"PATH": os.environ["PATH"], **(environment or {})}, capture_output=True, text=True, check=False)
+    (tmp_path / "start.sh").unlink()
+    assert done.stdout in ("", "noise\n"), done  # which the launcher throws away
+    log = tmp_path / "training.log"
+    return log.read_text() if log.exists() else "", done.returncode
+
+
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
+@pytest.mark.parametrize(("text", "arguments", "log", "code"), [
+    ("printf '%s.' \"$A\"", ["two words", "x"], "a $HOME.two words.x.", 0),
+    ("unset A && printf '%s.' \"${A:-none}\"", [], "none.", 0),
+    ("exit 5", [], "", 5),
+    ("cd / && pwd", [], "/\n", 0),
+], ids=["arguments", "builtin", "exit", "cd"])  # fmt: skip
+def test_a_text_is_run_by_a_shell(launcher, tmp_path, monkeypatch, shell, text, arguments, log, code):
+    monkeypatch.setattr(launcher, "login_shell", lambda run: ([shell, "-c"], ""))
+    assert run_text(launcher, tmp_path, monkeypatch, text, arguments, {"A": "a $HOME"}) == (log, code)
+
+
+def test_a_pipe_fails_with_any_of_its_parts(launcher, tmp_path, monkeypatch):
+    assert run_text(launcher, tmp_path, monkeypatch, "false | cat")[1] == 1
+
+
+def test_a_missing_program_is_the_message_of_the_shell(launcher, tmp_path, monkeypatch):
+    log, code = run_text(launcher, tmp_path, monkeypatch, "no-such-program --x")
+    assert code == 127 and "no-such-program: command not found" in log
+
+
+def test_functions_of_the_profile_are_known_and_what_it_prints_is_not_the_trainings(launcher, tmp_path, monkeypatch):
+    (tmp_path / ".bash_profile").write_text("module() { echo \"loaded $2\"; }\nPATH=/usr/bin:/bin\nKEPT=profile\nexport KEPT\necho noise\n")
+    environment = {"HOME": str(tmp_path), "KEPT": "configured"}
+    log = run_text(launcher, tmp_path, monkeypatch, "module load cuda && echo $KEPT", (), environment, login_shell=True)
+    assert log == ("loaded cuda\nconfigured\n", 0)
 
 
 # --- the lifetime ----------------------------------------------------------------------------------------------------
@@ -166,22 +219,21 @@ def test_servers_are_found_wherever_they_listen_and_only_the_users_own(tmp_path)
 
 
 @pytest.mark.parametrize("mark", ["conda-meta/", "bin/activate", "pyvenv.cfg"])
-def test_an_environment_is_one_that_can_be_activated(tmp_path, mark):
-    account = find_account(str(os.getuid()))
-    with pytest.raises(FeatureError, match="neither a virtual environment"):
-        find_virtualenv(str(tmp_path), account)
+def test_an_environment_is_one_that_can_be_activated(preflight, tmp_path, mark):
+    with pytest.raises(preflight.Problem, match="neither a virtual environment"):
+        preflight.find_virtualenv(str(tmp_path), "u", NAMES)
     path = tmp_path / mark
     path.parent.mkdir(exist_ok=True)
     path.mkdir() if mark.endswith("/") else path.write_text("")
-    assert find_virtualenv(f"{tmp_path}/", account) == str(tmp_path)
+    assert preflight.find_virtualenv(f"{tmp_path}/", "u", NAMES) == str(tmp_path)
 
 
-def test_what_pam_reads(launcher):
+def test_what_pam_reads(preflight):
     text = "# a comment\nPATH=\"/a:/b\"\nexport LANG=C.UTF-8\nBROKEN LINE\nEMPTY=\nQ='x y'\n1X=2\n"
-    assert launcher.parse_assignments(text) == {"PATH": "/a:/b", "LANG": "C.UTF-8", "EMPTY": "", "Q": "x y"}
+    assert preflight.parse_assignments(text) == {"PATH": "/a:/b", "LANG": "C.UTF-8", "EMPTY": "", "Q": "x y"}
 
 
-def test_the_activation_of_each_kind(launcher, tmp_path):
+def test_the_activation_of_each_kind(preflight, tmp_path):
     venv, conda, bare = (str(tmp_path / name) for name in ("venv", "envs/conda", "bare"))
     for path in (f"{venv}/bin", f"{conda}/conda-meta", f"{conda}/etc/conda/activate.d", f"{conda}/bin", f"{bare}/bin"):
         Path(path).mkdir(parents=True)
@@ -190,9 +242,9 @@ def test_the_activation_of_each_kind(launcher, tmp_path):
     Path(conda, "conda-meta", "state").write_text('{"env_vars": {"A": "1", "B": "***unset***"}}')
     for name in ("b.sh", "a.sh", "c.csh"):
         Path(conda, "etc/conda/activate.d", name).write_text("")
-    assert launcher.activation(venv) == ({}, "", [f"{venv}/bin/activate"])
-    assert launcher.activation(bare) == ({"VIRTUAL_ENV": bare}, f"{bare}/bin", [])
-    assert launcher.activation(conda) == (
+    assert preflight.activation(venv) == ({}, "", [f"{venv}/bin/activate"])
+    assert preflight.activation(bare) == ({"VIRTUAL_ENV": bare}, f"{bare}/bin", [])
+    assert preflight.activation(conda) == (
         {"CONDA_PREFIX": conda, "CONDA_DEFAULT_ENV": "conda", "CONDA_SHLVL": "1", "A": "1"},
         f"{conda}/bin",
         [f"{conda}/etc/conda/activate.d/a.sh", f"{conda}/etc/conda/activate.d/b.sh"],
@@ -201,10 +253,105 @@ def test_the_activation_of_each_kind(launcher, tmp_path):
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
 @pytest.mark.parametrize("last", ["false", "exit 7", "set -e; false", "set -u; echo $NOT_SET", "return 3", "x ("])
-def test_whatever_ends_an_activation_the_training_comes_after_it(launcher, tmp_path, shell, last):
-    first, second = tmp_path / "it's first", tmp_path / "second"
-    first.write_text("[ $# = 0 ] && export SEEN=yes\n")
-    second.write_text(last + "\n")
-    code = launcher.ACTIVATE % ("'exec env'", "exec env")
-    done = subprocess.run([shell, "-c", code, "launcher", str(first), str(second)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "SEEN=yes\n" in done.stdout, done
+def test_whatever_ends_an_activation_the_training_comes_after_it(launcher, tmp_path, monkeypatch, shell, last):
+    environment = tmp_path / "it's an environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "activate").write_text("[ $# = 0 ] && export SEEN=yes\n" + last + "\n")
+    monkeypatch.setattr(launcher, "login_shell", lambda run: ([shell, "-c"], ""))
+    text = run_text(launcher, tmp_path, monkeypatch, "echo seen $SEEN", virtualenv=str(environment))
+    assert text[0].endswith("seen yes\n") and text[1] == 0, text
+    monkeypatch.setattr(os, "access", lambda path, mode, real=os.access: real(path, mode) and path != {"/bin/sh": "/bin/bash"}.get(shell))
+    command = launcher.training_command(run_of(tmp_path, virtualenv=str(environment), command=["env"]), {})
+    assert command[0] == shell
+    subprocess.run(command, env={"PATH": os.environ["PATH"]}, check=True)
+    assert "SEEN=yes\n" in (tmp_path / "training.log").read_text()
+
+
+# --- the preflight ---------------------------------------------------------------------------------------------------
+
+NAMES = {"virtualenv": "v", "dir": "deploy_training_dir", "require_gpus": "deploy_training_require_gpus"}
+IDLE, BUSY = ["0", "NVIDIA H100", "0", "1000", "81000", "GPU-a"], ["1", "NVIDIA H100", "99", "70000", "81000", "GPU-b"]
+SILENT = ["2", "NVIDIA H100", "[N/A]", "[N/A]", "[N/A]", "GPU-c"]
+
+
+@pytest.mark.parametrize(("gpus", "apps", "own", "memory", "reasons"), [
+    ([IDLE], [], [], 0, [None]),
+    ([IDLE, BUSY], [], [], 20000, [None, "GPU 1 has 11000 of 20000 MiB free"]),
+    ([IDLE, BUSY], [["GPU-b", "4711", "69000"]], [], 0, [None, "GPU 1 is used by process 4711"]),
+    # What is replaced gives its memory back.
+    ([BUSY], [["GPU-b", "4711", "69000"]], [4711], 20000, [None]),
+    ([SILENT], [], [], 20000, ["GPU 2 does not report its memory"]),
+    ([SILENT], [], [], 0, [None]),
+    ([["GPU is lost"]], [], [], 0, ["GPU is lost does not answer"]),
+    ([], [], [], 0, []),
+])  # fmt: skip
+def test_free_gpus(preflight, gpus, apps, own, memory, reasons):
+    assert preflight.busy_gpus(gpus, apps, own, memory) == reasons
+
+
+SMI = """#!/bin/sh
+case "$1" in
+  --query-gpu=*) printf '0, NVIDIA H100, 0, 1000, 81000, GPU-a\\n1, NVIDIA H100, 9, 1000, 81000, GPU-b\\n' ;;
+  --query-compute-apps=*) echo 'GPU-b, 4711, 900' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("program", "wanted", "words"), [
+    (SMI, 0, ""), (SMI, 1, ""),
+    (SMI, 2, "deploy_training_require_gpus is 2, but 1 of 2 GPUs are free (GPU 1 is used by process 4711)"),
+    ("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n", 1,
+     "nvidia-smi fails (exit code 18: Failed to initialize NVML: Driver/library version mismatch)"),
+    ("", 1, "nvidia-smi is not installed on this host"), ("", 0, ""),
+], ids=["none wanted", "enough", "busy", "broken", "absent", "absent, none wanted"])  # fmt: skip
+def test_required_gpus(preflight, tmp_path, monkeypatch, program, wanted, words):
+    if program:
+        (tmp_path / "nvidia-smi").write_text(program)
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setattr(preflight, "PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if not words:
+        preflight.check_gpus(wanted, 0, [], NAMES)
+        return
+    with pytest.raises(preflight.Problem) as problem:
+        preflight.check_gpus(wanted, 0, [], NAMES)
+    assert words in str(problem.value) and "or set deploy_training_require_gpus" in str(problem.value)
+
+
+def test_a_checkpoint_of_several_files_is_its_folder(preflight, tmp_path):
+    place = [(str(tmp_path), True)]
+    assert preflight.checkpoint_for(place, 0.0) == ""
+    (tmp_path / "best.pt").write_text("x")
+    assert preflight.checkpoint_for(place, 0.0) == str(tmp_path / "best.pt")
+    folder = tmp_path / "checkpoint-500"
+    folder.mkdir()
+    (folder / "model.safetensors").write_text("x")
+    os.utime(tmp_path / "best.pt", (1, 1))
+    assert preflight.checkpoint_for(place, 0.0) == str(folder)
+    assert preflight.checkpoint_for(place, os.stat(folder / "model.safetensors").st_mtime + 5) == ""
+
+
+def test_rights_are_those_of_the_process(preflight):
+    found = preflight.rights("self")
+    assert set(found["groups"].split()) == {str(os.getegid()), *map(str, os.getgroups())}
+    assert preflight.rights(os.getpid()) == found and preflight.rights("none") == {}
+
+
+# --- how runs differ -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "now", "changes"), [
+    ({}, {}, []),
+    ({"arguments": ["--lr", "0.05"]}, {"arguments": ["--lr", "0.01"]}, ["--lr 0.05 → 0.01"]),
+    ({"arguments": ["--lr=0.05", "--shift", "-1"]}, {"arguments": ["--lr", "0.05", "--shift", "-2"]}, ["--shift -1 → -2"]),
+    ({"arguments": ["--dirs", "a", "b", "--amp"]}, {"arguments": ["--dirs", "a", "c", "--seed", "3"]},
+     ["without --amp", "--dirs a b → a c", "with --seed 3"]),
+    ({"arguments": ["a"]}, {"arguments": ["b"]}, ["a → b"]),
+    ({"text": "torchrun a.py"}, {"text": "torchrun b.py"}, ["command torchrun a.py → torchrun b.py"]),
+    ({"commit": "a" * 40}, {"commit": "b" * 40, "dirty": True}, ["commit aaaaaaaaaaaa → bbbbbbbbbbbb", "uncommitted changes"]),
+    ({"data": {"digest": "1" * 64}}, {"data": {"digest": None}}, ["data 111111111111 → (none)"]),
+    ({"script_sha256": "1"}, {"script_sha256": "2"}, ["another script"]),
+    ({"arguments": None, "data": "odd"}, {"data": []}, []),
+])  # fmt: skip
+def test_what_changed_against_the_run_before(old_runs, before, now, changes):
+    assert old_runs.changes(before, now) == changes

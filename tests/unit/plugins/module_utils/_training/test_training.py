@@ -10,11 +10,7 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import (
-    check_script,
-    check_session,
-    show_command,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
     read_command,
 )
@@ -46,7 +42,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.tmux 
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import judge
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import split_arguments
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import show_command, split_arguments
 
 # --- the log ---------------------------------------------------------------------------------------------------------
 
@@ -154,12 +150,6 @@ def test_session_names_that_tmux_would_change(name):
     with pytest.raises(FeatureError, match=r"^session "):
         check_session(name)
     assert check_session("attn_crnn_v2") == "attn_crnn_v2"
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\nb"])
-def test_script_names(name):
-    with pytest.raises(FeatureError, match=r"^script_name: "):
-        check_script(name)
 
 
 # --- the run's folder ------------------------------------------------------------------------------------------------

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -13,11 +17,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.proje
     check_start,
     read_project,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import (
-    check_words,
-    explain,
-    send_project,
-)
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import manifest_of, pack_project
 
 
 def git(folder, *words):
@@ -132,8 +132,8 @@ def test_a_repository_of_a_hook_is_not_taken_for_the_projects(tree, tmp_path, mo
     ("script", "program", "variable"),
     [
         ("train.py", "", ""), ("./src/a.py", "", ""), ("", "src/a.py", ""), ("", "/bin/sh", ""), ("", "torchrun", ""),
-        ("gone.py", "", "script_name"), ("../train.py", "", "script_name"),
-        ("/train.py", "", "script_name"), ("", "./gone.sh", "command"),
+        ("gone.py", "", "script"), ("../train.py", "", "script"),
+        ("/train.py", "", "script"), ("", "./gone.sh", "command"),
     ],
 )  # fmt: skip
 def test_what_is_started_has_to_be_sent(script, program, variable):
@@ -145,30 +145,49 @@ def test_what_is_started_has_to_be_sent(script, program, variable):
         check_start(project, script, program)
 
 
+UNPACK = Path(__file__).resolve().parents[5] / "roles" / "deploy_training" / "files" / "unpack.py"
+
+
+def unpack(*arguments, given):
+    done = subprocess.run([sys.executable, "-I", UNPACK, *map(str, arguments)], input=given, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
 def test_a_project_arrives_with_modes_links_and_odd_names_and_copies_what_is_there(tree, tmp_path):
     (tree / "train.py").chmod(0o755)
-    before, target = tmp_path / "before", tmp_path / "it's $HOME"
-    for folder in (before, target):
-        folder.mkdir()
+    (tree / os.fsdecode(b"not utf-8 \xff")).write_text("odd")
+    before, target, archive = tmp_path / "before", tmp_path / "it's $HOME", tmp_path / "archive"
+    (before / "src").mkdir(parents=True)
     (before / "train.py").write_text("x")
+    (before / "src" / "a.py").write_text("y")  # of the same size
     (before / "of the run before").write_text("x")
-    info = target.stat()
-    staged = {"path": str(target), "key": f"{info.st_dev}:{info.st_ino}", "rsync": "rsync", "copy_from": str(before), "sudo_user": ""}
-    send_project(read_project(str(tree)), staged, None, "here")
+    project = read_project(str(tree))
+    manifest = manifest_of(project)
+    places = unpack(before, given=json.dumps(manifest).encode())["missing"]
+    sent = {list(manifest)[place] for place in places}
+    assert sent == set(project.files) - {"train.py", "link"}
+    pack_project(project, manifest, places, str(archive))
+    assert unpack(before, target, given=archive.read_bytes()) == {"files": len(project.files)}
     found = {str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir() or path.is_symlink()}
-    assert found == set(KEPT)
+    assert found == set(project.files)
+    for name in found - {"link"}:
+        assert (target / name).read_bytes() == (tree / name).read_bytes()
     assert (target / "train.py").stat().st_mode & 0o777 == 0o755 and (target / "link").readlink().name == "src"
+    assert (target / "src" / "a.py").stat().st_mtime_ns == (tree / "src" / "a.py").stat().st_mtime_ns
     # A copy, which the run before cannot see changing.
     assert (target / "train.py").stat().st_ino != (before / "train.py").stat().st_ino
-    with pytest.raises(FeatureError, match="was not sent to here"):
-        send_project(read_project(str(tree)), {**staged, "key": "1:1"}, None, "here")
 
 
-def test_what_rsync_says_is_one_sentence():
-    assert explain(12, "x\nsudo: a password is required\n", "h", "/p").startswith("project /p was not sent to h: sudo asks")
-    assert "(rsync's code 23: no room)" in explain(23, "noise\nno room\nrsync error: x", "h", "/p")
-    check_words(["sudo"], "ansible.builtin.sudo", "ssh", "h")
-    check_words(["/bin/sh"], "doas", "local", "h")
-    for words, method, transport, said in ((["sudo"], "doas", "ssh", "by sudo only"), (["/bin/sh"], "sudo", "docker", "use ssh")):
-        with pytest.raises(FeatureError, match=said):
-            check_words(words, method, transport, "h")
+def test_an_archive_that_is_cut_or_does_not_match_makes_no_project(tree, tmp_path):
+    project = read_project(str(tree))
+    manifest, archive = manifest_of(project), tmp_path / "archive"
+    every = unpack("", given=json.dumps(manifest).encode())["missing"]
+    pack_project(project, manifest, every, str(archive))
+    assert "error" in unpack("", tmp_path / "cut", given=archive.read_bytes()[:-40])
+    manifest["train.py"][3] = "0" * 64
+    pack_project(project, manifest, every, str(archive))
+    assert "train.py has changed meanwhile" in unpack("", tmp_path / "other", given=archive.read_bytes())["error"]
+    (tree.parent / "out").write_text("x")
+    pack_project(project, {"../out": [0o644, 1, 1, "x"]}, [0], str(archive))
+    assert "is not listed" in unpack("", tmp_path / "up", given=archive.read_bytes())["error"]
+    assert unpack("/nowhere", given=b"{}") == {"missing": []}

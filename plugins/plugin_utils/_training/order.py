@@ -1,0 +1,179 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task of training_run asks for, understood on the controller before any host is asked: paths, commands, features."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
+    parse_command,
+    parse_environment,
+    parse_memory,
+    show_parsed,
+    split_arguments,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import (
+    Project,
+    check_start,
+    read_commit,
+    read_project,
+)
+
+# What the action plugin makes an order of; the module gets all other options as they are.
+UNDERSTOOD = ("arguments", "command", "environment", "features", "metrics", "on_end", "project", "require_gpu_memory", "script")
+PROGRAMS = Path(__file__).resolve().parents[3] / "roles" / "deploy_training" / "files"
+_SCRIPT = re.compile(r"[^/\0\n]+\Z")
+
+
+@dataclass(frozen=True)
+class Order:
+    """C(given) is what the module gets; C(project) what is to be sent before."""
+
+    given: dict[str, Any]
+    project: Project | None
+
+
+def find_on_controller(path: str, base: str) -> str:
+    """Return the real path of a file or folder, from the current directory or from the playbook's; empty if there is none."""
+    for candidate in (os.path.expanduser(path), os.path.join(base, path)):
+        if os.path.exists(candidate):
+            return os.path.realpath(candidate)
+    return ""
+
+
+def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Order:
+    """Return the order of a task. variables: of the task; paths are relative to the current directory or to their C(playbook_dir)."""
+    check_session(str(arguments.get("session") or "attn_crnn_v2"))
+    base = str(variables.get("playbook_dir") or os.getcwd())
+    programs = {path.name: path.read_text(encoding="utf-8") for path in sorted(PROGRAMS.glob("*.py"))}
+    given: dict[str, Any] = {"by": f"{_deployer()}@{socket.gethostname()}", "files": programs}
+    given.update(dict.fromkeys(("ready_for", "manifest", "archive"), ""))
+    if str(arguments.get("state") or "started") != "started":
+        return Order(given, None)
+    words = split_arguments(arguments.get("arguments"))
+    command, text = parse_command(arguments.get("command"), named("command"))
+    on_end, on_end_text = parse_command(arguments.get("on_end"), named("on_end"))
+    project = _project(str(arguments.get("project") or ""), base)
+    metrics = arguments.get("metrics") or []
+    record: dict[str, Any] = dict.fromkeys(("project", "commit", "dirty"))
+    record["metrics"] = [metrics] if isinstance(metrics, str) else list(metrics)
+    script, script_path = None, ""
+    if not command and not text:
+        script, script_path = _script(str(arguments.get("script") or ""), project, base, record)
+    if project:
+        check_start(project, script_path, command[0] if command else "")
+        record.update(project=project.record(), commit=project.commit, dirty=project.dirty)
+    given.update(
+        script=script,
+        script_path=script_path,
+        command=[*command, *words] if command else [],
+        text=text,
+        arguments=words,
+        command_line=show_parsed(command, text, words) if command or text else "",
+        on_end=on_end,
+        on_end_text=on_end_text,
+        programs={named("command"): command[0] if command else "", named("on_end"): on_end[0] if on_end else ""},
+        environment=parse_environment(arguments.get("environment") or {}),
+        variables=_place(variables),
+        gpu_memory=parse_memory(arguments.get("require_gpu_memory")),
+        record=record,
+    )
+    return Order(given, project)
+
+
+def _deployer() -> str:
+    with contextlib.suppress(OSError, KeyError):
+        return getpass.getuser()
+    return str(os.getuid())
+
+
+def _project(path: str, base: str) -> Project | None:
+    if not path:
+        return None
+    found = find_on_controller(path, base)
+    if not found:
+        raise FeatureError(
+            f"{named('project')} '{path}' is not a folder on the controller: give its path, from the current directory or from the"
+            " playbook's"
+        )
+    return read_project(found)
+
+
+def _script(path: str, project: Project | None, base: str, record: dict[str, Any]) -> tuple[str | None, str]:
+    """Return a script's content and where it is on the host; of a project, its path below that alone."""
+    found = find_on_controller(os.path.join(project.path, path) if project else path, base) if path else ""
+    if not found or not os.path.isfile(found):
+        where = f"below {named('project')}" if project else "from the current directory or from the playbook's"
+        raise FeatureError(
+            f"{named('script')} '{path}' is not there on the controller: give the path of the training script, {where}"
+            f"{'' if path else ', or set ' + named('command')}"
+        )
+    if project:
+        return None, path
+    if not _SCRIPT.match(os.path.basename(found)):
+        raise FeatureError(f"{named('script')}: '{os.path.basename(found)}' has a line break in its name: rename it")
+    # Only for the record: whatever git refuses here keeps no training from its start.
+    with contextlib.suppress(FeatureError):
+        record["commit"], record["dirty"] = read_commit(os.path.dirname(found))
+    try:
+        content = Path(found).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise FeatureError(f"{named('script')}: {found} cannot be read ({error.strerror}): make it readable") from None
+    return content, os.path.join("scripts", os.path.basename(path))
+
+
+def _place(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Return what torchrun and its like ask for, under the names that they use themselves.
+
+    No RANK and WORLD_SIZE: a training that is not distributed would take itself for one process of many.
+    """
+    hosts = list(variables.get("ansible_play_hosts_all") or [variables.get("inventory_hostname", "localhost")])
+    first = variables.get("hostvars", {}).get(hosts[0], {})
+    return {
+        "NODE_RANK": str(hosts.index(variables["inventory_hostname"]) if variables.get("inventory_hostname") in hosts else 0),
+        "NNODES": str(len(hosts)),
+        "MASTER_ADDR": str(first.get("ansible_host") or hosts[0]),
+        "MASTER_PORT": "29500",
+    }
+
+
+def add_features(order: Order, variables: Mapping[str, Any], check_mode: bool) -> str:
+    """Put the features that the facts of this run describe into the record. Refuse facts of another run, and a host that is not ready.
+
+    Returns why a start has to wait in check mode, in which features are only about to be made available.
+    """
+    host, facts = str(variables.get("inventory_hostname", "this host")), variables.get("ansible_facts") or {}
+    if facts.get(run_id.FACT) != run_id.run_id() or "features_ready" not in facts:
+        raise FeatureError(
+            f"this run has not looked at the features of {host}, so nothing is started: let the role trainprep.features.prepare_features"
+            " run before, in the same run, and leave none of its tasks out"
+        )
+    sets = facts.get("feature_sets") or {}
+    if not facts["features_ready"]:
+        problems = [str(problem) for one in sets.values() for problem in one.get("problems") or []]
+        reason = f"the features of {host} are not ready, so nothing is started: {'; '.join(problems) or 'no feature set holds any'}"
+        if not check_mode:
+            raise FeatureError(reason)
+        return reason
+    inspected = variables.get("prepare_features_inspected") or {}
+    order.given["ready_for"] = next((one["access"]["user"] for one in sets.values() if one["access"].get("user")), "")
+    order.given["record"].update(
+        feature_status=inspected.get("found_status", facts.get("feature_status")),
+        sets=[one["declared"] for one in sets.values() if "declared" in one],
+        data={"digest": facts.get("feature_digest"), "sets": {name: one.get("digest") for name, one in sets.items()}},
+    )
+    return ""
