@@ -103,10 +103,10 @@ session:
 process:
   description:
     - The training's process, found by the run's record and the session, not by its command line.
-    - C(others) is what else works in the session, at most ten.
+    - C(others) is what else works in the session, C(outlived) what is left of runs whose main process has ended, at most ten each.
   returned: success
   type: dict
-  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py], others: []}
+  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py], others: [], outlived: []}
 run:
   description: The last run, times in seconds since the epoch; null where none is on record.
   returned: success

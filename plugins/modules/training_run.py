@@ -168,11 +168,12 @@ def _start(module: Any, account: Account, order: Order) -> Dict[str, Any]:
     answer, server = plan["answer"], plan["server"]
     prefix = lifetime.prefix(order.session, server) if answer["changed"] else ()
     if module.check_mode or not answer["changed"]:
-        return answer
+        return dict(answer)
     warnings = answer["warnings"] + lifetime.protect(order.session, server)
     archive = order.given["archive"]
     handle = os.open(archive, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if archive else None
-    return {**run_as(account, start, account, order, plan, prefix, handle), "warnings": warnings}
+    answer = dict(run_as(account, start, account, order, plan, prefix, handle))
+    return {**answer, "warnings": warnings}
 
 
 if __name__ == "__main__":

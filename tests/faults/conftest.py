@@ -103,12 +103,6 @@ def uploaded(upload: Callable[[Sequence[str]], tuple[Path, Path]]) -> tuple[Path
     return upload(crema_d_names(3))
 
 
-@pytest.fixture(scope="session")
-def launcher() -> str:
-    """The launcher, as the role sends it."""
-    return (REPOSITORY / "roles" / "deploy_training" / "files" / "launcher.py").read_text()
-
-
 def ansible(program: str, *arguments: str) -> None:
     """One of Ansible's programs, on this machine."""
     command = [str(REPOSITORY / ".venv/bin" / program), *arguments, "-e", f"ansible_python_interpreter={sys.executable}"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fault_cases
-from tests.support.fault_trainings import Training
+from tests.support.fault_trainings import Stop, Training
 from tests.support.faults import ERRORS, KILL, Modules, Point, Tally, plain
 
 LINKS = [fault_cases.Links, fault_cases.Removal, fault_cases.Access]
@@ -29,8 +29,9 @@ def test_uploads(case, uploaded, place, tally, full):
     strike_everywhere(case(*uploaded), place, tally, full)
 
 
-def test_the_start_of_a_training(launcher, place, tally, full):
-    strike_everywhere(Training(launcher), place, tally, full)
+@pytest.mark.parametrize("case", [Training, Stop])
+def test_the_start_and_the_stop_of_a_training(case, place, tally, full):
+    strike_everywhere(case(), place, tally, full)
 
 
 def strike_everywhere(one: fault_cases.Case, place: Path, tally: Callable[[str], Tally], full: bool) -> None:

@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import read_order
+
 from tests.support.fault_cases import Case, Files, kept, names_in
-from tests.support.faults import Tally, files
+from tests.support.faults import COLLECTIONS, Tally, files
+
+MODULE = "ansible_collections.trainprep.features.plugins.modules.training_run"
 
 
 class Training(Case):
@@ -24,8 +31,7 @@ class Training(Case):
     script = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"
     old = "print('the script before')\n"
 
-    def __init__(self, launcher: str) -> None:
-        self.launcher = launcher
+    def __init__(self) -> None:
         self.session = f"fault{os.getpid()}"
 
     def lay_out(self, root: Path) -> None:
@@ -34,8 +40,14 @@ class Training(Case):
         (root / "work" / "notes.txt").write_text("the user's own\n")
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {"session": self.session, "dir": f"{root}/work", "script_name": "train.py", "script": self.script,
-                "launcher": self.launcher}  # fmt: skip
+        script = root / "train.py"
+        script.write_text(self.script)
+        return self.ordered({"session": self.session, "dir": f"{root}/work", "script": str(script)})
+
+    @staticmethod
+    def ordered(options: dict[str, Any]) -> dict[str, Any]:
+        """A module's arguments, as the action plugin makes them."""
+        return {**options, "order": json.dumps(read_order(options, {}).given)}
 
     def snapshot(self, root: Path) -> Any:
         return {path: entry for path, entry in files(root / "work").items() if path.endswith("notes.txt")}
@@ -70,6 +82,39 @@ class Training(Case):
                     os.kill(pid, signal.SIGKILL)
             assert time.monotonic() < end, f"processes {found} do not end"
             time.sleep(0.02)
+
+
+class Stop(Training):
+    """The stop of a live training that takes a moment to end; killed at any step, the next run stops it, and it is on record."""
+
+    name = "training_run, stopped"
+    script = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: (time.sleep(0.3), sys.exit(0)))\ntime.sleep(900)\n"
+
+    def lay_out(self, root: Path) -> None:
+        super().lay_out(root)
+        done = subprocess.run(
+            [sys.executable, "-m", MODULE], input=json.dumps({"ANSIBLE_MODULE_ARGS": super().arguments(root)}), text=True,
+            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}, capture_output=True, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def arguments(self, root: Path) -> dict[str, Any]:
+        return self.ordered({"session": self.session, "dir": f"{root}/work", "state": "stopped", "grace": 20})
+
+    def during(self, root: Path, before: Files, tally: Tally) -> None:
+        tally.check(kept(before, files(root / "work")), "a file of the user's was touched")
+
+    def clear(self, root: Path) -> None:
+        """The training is what the next run has to stop."""
+        if self._ended(root):
+            super().clear(root)
+
+    def _ended(self, root: Path) -> bool:
+        latest = root / "work" / "runs" / self.session / "latest" / "state.json"
+        return latest.exists() and "ended" in json.loads(latest.read_text())
+
+    def _reached(self, root: Path) -> bool:
+        state = json.loads((root / "work" / "runs" / self.session / "latest" / "state.json").read_text())
+        return not self.trainings(root) and state.get("exit_code") == 0 and state["stopped"]["why"] == "stop"
 
 
 def command_lines() -> list[tuple[int, list[str]]]:

@@ -17,7 +17,7 @@ from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
-from . import causes, command, curves, gpus, log, pace, reading, runs, verdict
+from . import causes, command, curves, gpus, log, pace, reading, runs, tmux, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
@@ -73,19 +73,14 @@ def look(
 
 def _process(run_state: runs.RunState) -> Dict[str, Any]:
     process = run_state.process
+    others = [{"pid": one.pid, "name": paths.display(one.name)} for one in run_state.others if one != process][:10]
+    outlived = [{"pid": one.pid, "name": paths.display(one.name), "age": tmux.age_of(one)} for one in run_state.outlived][:10]
+    found: Dict[str, Any] = {"running": False, "pid": None, "in_session": False, "command": [], "others": others, "outlived": outlived}
     if process is None:
-        return {"running": False, "pid": None, "in_session": False, "command": [], "others": _others(run_state)}
-    return {
-        "running": True,
-        "pid": process.pid,
-        "in_session": run_state.in_session or process in run_state.others,
-        "command": [paths.display(word)[:log.MAX_LINE] for word in read_command(process.pid)[:40]],
-        "others": _others(run_state),
-    }
-
-
-def _others(run_state: runs.RunState) -> List[Dict[str, Any]]:
-    return [{"pid": one.pid, "name": paths.display(one.name)} for one in run_state.others if one != run_state.process][:10]
+        return found
+    in_session = run_state.in_session or process in run_state.others
+    command_line = [paths.display(word)[:log.MAX_LINE] for word in read_command(process.pid)[:40]]
+    return {**found, "running": True, "pid": process.pid, "in_session": in_session, "command": command_line}
 
 
 def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
@@ -100,6 +95,10 @@ def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
         "signal": state.get("signal"),
         "command_line": record.get("command_line"),
         "feature_status": record.get("feature_status"),
+        "commit": record.get("commit"),
+        "dirty": record.get("dirty"),
+        "attempts": len(runs.as_list(state.get("attempts"))) + ("ended" not in state),
+        "changes": [paths.display(str(text))[:200] for text in runs.as_list(state.get("changes"))][:20],
         "sets": [str(one.get("name")) for one in record.get("sets") or [] if isinstance(one, dict)],
     }
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 import time
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._system import paths
@@ -30,10 +30,15 @@ def observation(run_state: runs.RunState, log_age: Optional[float], error: Optio
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
         error=state.get("error") or error,
-        stopped=bool(state.get("stopped")),
+        stopped=_stopped_by(state.get("stopped")),
         rebooted=bool(state.get("boot_id")) and state.get("boot_id") != tmux.boot_id(),
         log_age=log_age,
     )
+
+
+def _stopped_by(entry: Any) -> Optional[str]:
+    """Return who asked for the end, as the launcher has recorded it."""
+    return paths.display(str(entry.get("by"))[:200]) if isinstance(entry, dict) else None
 
 
 def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[float]:

@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .. import errors
 from .._system import accounts, paths
@@ -171,10 +171,14 @@ def _outlived(
         if os.path.realpath(os.path.dirname(path)) == root and not (known and run and os.path.basename(path) == run.name):
             left.add(pid)
     if run and run.state.get("boot_id", "") == tmux.boot_id():
-        entries = run.state.get("outlived")
-        found = (recorded(processes, entry) for entry in (entries if isinstance(entries, list) else []))
+        found = (recorded(processes, entry) for entry in as_list(run.state.get("outlived")))
         left |= {one.pid for one in tmux.below(processes, [process.pid for process in found if process])}
     return tuple(processes[pid] for pid in sorted(left - known))
+
+
+def as_list(value: Any) -> List[Any]:
+    """Return a list of a state; an empty one for anything else, since its user may have written anything there."""
+    return value if isinstance(value, list) else []
 
 
 def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Process]:

@@ -22,7 +22,7 @@ class Observation:
     """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
 
     C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
-    C(exit_code) or C(signal). C(stopped): the end was asked for.
+    C(exit_code) or C(signal). C(stopped): who asked for the end.
     C(rebooted): the host was started after the run. C(log_age): since the log grew.
     """
 
@@ -33,7 +33,7 @@ class Observation:
     exit_code: Optional[int] = None
     signal: Optional[int] = None
     error: Optional[str] = None
-    stopped: bool = False
+    stopped: Optional[str] = None
     rebooted: bool = False
     log_age: Optional[float] = None
 
@@ -83,7 +83,7 @@ def judge(observed: Observation, stale_after: float) -> Judgement:
 def _judge_end(observed: Observation) -> Judgement:
     if observed.stopped:
         outcome = f"exit code {observed.exit_code}" if observed.signal is None else f"signal {observed.signal}"
-        return Judgement(STOPPED, outcome, f"stopped, as asked for ({outcome})")
+        return Judgement(STOPPED, outcome, f"stopped by {observed.stopped} ({outcome})")
     if observed.signal is not None:
         outcome = f"signal {observed.signal}"
         return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(observed.signal)})")

@@ -42,7 +42,12 @@ def _session(info: dict[str, Any]) -> list[str]:
         lines.append(f"{OK} training process is running (process {process['pid']})")
     else:
         lines.append(f"{gone} training process not running{why}")
-    return lines + [f"  also in the session: {one['name']} (process {one['pid']})" for one in process["others"]]
+    lines += [f"  also in the session: {one['name']} (process {one['pid']})" for one in process["others"]]
+    return lines + [
+        f"{BAD} process {one['pid']} ({one['name']}, {duration(one['age'])} old) outlived its training: deploy_training_restart or"
+        " deploy_training_state=stopped ends it"
+        for one in process.get("outlived") or []
+    ]
 
 
 def _features(features: dict[str, Any], label: str) -> list[str]:
@@ -75,6 +80,12 @@ def _run(info: dict[str, Any]) -> list[str]:
         status = run["feature_status"]
         lines.append(f"  run: {run['path']}{times}, feature status {'null' if status is None else status} at the start")
         lines.append(f"  command: {run['command_line']}")
+        if run.get("commit"):
+            lines.append(f"  commit: {run['commit'][:12]}{', with uncommitted changes' if run.get('dirty') else ''}")
+        if run.get("changes"):
+            lines.append(f"  against the run before: {'; '.join(run['changes'])}")
+        if (run.get("attempts") or 1) > 1:
+            lines.append(f"  attempt: {run['attempts']}")
     return lines
 
 

@@ -53,8 +53,8 @@ VERDICTS = [
     ({"ended": True, "signal": 15, "session": True, "alive": True}, KILLED, "signal 15", "killed (signal 15, SIGTERM)", False, True),
     ({"ended": True, "exit_code": 137}, FAILED, "exit code 137", "failed (exit code 137)", False, True),
     ({"ended": True, "signal": 999}, KILLED, "signal 999", "killed (signal 999)", False, True),
-    ({"ended": True, "signal": 15, "stopped": True}, STOPPED, "signal 15", "stopped, as asked for (signal 15)", True, True),
-    ({"ended": True, "exit_code": 1, "stopped": True}, STOPPED, "exit code 1", "stopped, as asked for (exit code 1)", True, True),
+    ({"ended": True, "signal": 15, "stopped": "a@b"}, STOPPED, "signal 15", "stopped by a@b (signal 15)", True, True),
+    ({"ended": True, "exit_code": 1, "stopped": "a@b"}, STOPPED, "exit code 1", "stopped by a@b (exit code 1)", True, True),
     ({"ended": True, "signal": 0}, KILLED, "signal 0", "killed (signal 0)", False, True),
 ]
 
