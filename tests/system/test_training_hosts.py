@@ -147,7 +147,7 @@ def test_a_program_that_is_not_there_starts_nothing(host, deploy):
     result = deploy(LIVES, "gone", rc=2, on_end=["sendmail", "root"])
     assert "deploy_training_on_end: user ubuntu finds no program 'sendmail' in" in " ".join(result.stdout.split())
     result = deploy(LIVES, "gone", rc=2, keep_runs=0)
-    assert "deploy_training_keep_runs is 0: keep 1 ended run at least" in result.stdout
+    assert "deploy_training_keep_runs is 0: set it to 1 at least" in result.stdout
     assert host.run(f"ls {WORK}/runs/gone", check=False).returncode != 0
 
 

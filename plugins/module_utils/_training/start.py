@@ -127,7 +127,7 @@ def start(
     state = session.settle(run, order.options["settle"])
     answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"))
     answer.update((name, state.get(name) or kind()) for name, kind in (("old_runs", dict), ("changes", list)))
-    if state.get("attempts"):
+    if state.get("attempts") and order.options["settle"]:
         answer["settled"] = {name: state.get(name) for name in ("exit_code", "signal", "error", "tail")}
         answer["settled"].update(ended="ended" in state, attempts=len(state["attempts"]))
     return answer
