@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import add_host, record_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
     REPORT_SPEC,
-    check_report_dir,
     tell,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import shipped_sets
 
+display = Display()
 ARGUMENT_SPEC = {"facts": {"type": "dict"}, "done": {"type": "dict", "default": {}}, **REPORT_SPEC}
 
 
@@ -31,7 +33,6 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
-        check_report_dir(options["report_dir"])
         facts = options["facts"]
         if facts is None:
             return result
@@ -40,10 +41,16 @@ class ActionModule(ActionBase):
         note = shipped_note(facts)
         result.update(tell(host, facts, options["done"], options, check_mode, note))
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
+        message = "\n".join(sentences)
+        record = record_of(facts, options["done"], options["state"], message)
+        try:
+            add_host(options["report_dir"], host, record, check_mode, str((task_vars or {}).get("ansible_play_name", "")))
+        except OSError as error:
+            display.warning(f"The report could not be written to {options['report_dir']}: {error.strerror or error}.")
         if sentences:
             # Ansible prints a failed result: with these lines in it, the report would be printed twice.
             result.pop("report")
-            result.update(failed=True, msg="\n".join(sentences))
+            result.update(failed=True, msg=message)
         return result
 
 

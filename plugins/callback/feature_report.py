@@ -52,6 +52,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import OF_OUTCOME
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
@@ -127,7 +128,7 @@ class CallbackModule(CallbackBase):
                 self._fleet.rescued(host)
             record.changed = record.changed or bool(summary["changed"])
         generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        report = document(self._fleet, self._playbook, generated)
+        report = document(self._fleet, self._playbook, generated, run_id.run_id())
         self._display.banner("FEATURES")
         for line, outcome in fleet_table(report, shutil.get_terminal_size((80, 24)).columns):
             self._display.display(line, color=OF_OUTCOME.get(outcome))

@@ -37,7 +37,7 @@ options:
     description:
       - A directory on the controller for the report of all hosts, or an empty string for none. It is written at the end
         of the run by the callback plugin P(trainprep.features.feature_report#callback), which learns of it here.
-      - It is an error where that callback is not enabled.
+      - If that callback is not enabled, each host's task adds its host to the report instead.
     type: str
     default: ""
   detail:

@@ -145,11 +145,13 @@ def test_the_role_variable_counts_where_no_host_answers(fleet, play, tmp_path):
     assert (tmp_path / "r" / "report.html").exists()
 
 
-def test_without_the_callback_a_report_directory_is_an_error(fleet, play, tmp_path):
-    result = play(fleet[2] / "hosts.yml", PLAYBOOK, {"prepare_features_report_dir": str(tmp_path / "r")}, args=["-l", "gpu-2"])
-    assert result.rc == 2
-    assert "add trainprep.features.feature_report to callbacks_enabled in ansible.cfg" in result.stdout
-    assert not (tmp_path / "r").exists()
+def test_without_the_callback_each_host_adds_itself_to_the_report(fleet, play, tmp_path):
+    result = play(fleet[2] / "hosts.yml", PLAYBOOK, {"prepare_features_report_dir": str(tmp_path / "r")}, args=["-l", "gpu-2,gpu-10"])
+    assert "FEATURES" not in result.stdout
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert [host["host"] for host in report["hosts"]] == ["gpu-2", "gpu-10"]
+    assert report["summary"]["unreachable"] == 1
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["report.html", "report.json"]
 
 
 def test_a_directory_that_cannot_be_written_is_said(fleet, play, tmp_path):

@@ -136,16 +136,23 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
-    """Return the report as plain data, hosts in natural order. ``generated`` is a UTC time in ISO 8601."""
-    hosts = [_host(name, fleet.hosts[name], fleet.check_mode) for name in sorted(fleet.hosts, key=natural)]
+def document(fleet: Fleet, playbook: str, generated: str, run: str = "") -> dict[str, Any]:
+    """Return the report of a fleet as plain data. generated: a UTC time in ISO 8601; run: the identifier of this run."""
+    entries = [host_entry(name, record, fleet.check_mode) for name, record in fleet.hosts.items()]
+    return assemble(entries, playbook, generated, fleet.check_mode, run)
+
+
+def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check_mode: bool, run: str) -> dict[str, Any]:
+    """Return the report of these hosts as plain data, hosts in natural order."""
+    hosts = sorted(entries, key=lambda entry: natural(entry["host"]))
     summary = {"hosts": len(hosts), "changed": sum(host["changed"] for host in hosts)}
     summary.update({outcome: sum(host["outcome"] == outcome for host in hosts) for outcome in OUTCOMES})
     return {
         "schema": SCHEMA,
+        "run": run,
         "generated": generated,
         "playbook": plain(playbook),
-        "check_mode": fleet.check_mode,
+        "check_mode": check_mode,
         "summary": summary,
         "shared": shared_targets(hosts),
         "differing": differing_sets(_data_of(hosts)),
@@ -153,7 +160,8 @@ def document(fleet: Fleet, playbook: str, generated: str) -> dict[str, Any]:
     }
 
 
-def _host(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
+def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
+    """Return one host of the report as plain data."""
     views = views_of(record.facts, record.done, check_mode, record.state)
     outcome = record.outcome(check_mode)
     status = record.facts.get("feature_status")

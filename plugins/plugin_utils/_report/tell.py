@@ -8,12 +8,10 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from .colours import coloured
-from .marker import FEATURES, deaf
-from .text import failures, host_report
+from .text import host_report
 
 display = Display()
 
@@ -23,19 +21,6 @@ REPORT_SPEC: dict[str, dict[str, Any]] = {
     "detail": {"type": "str", "choices": ["short", "full"], "default": "full"},
     "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
 }
-
-
-def check_report_dir(report_dir: str) -> None:
-    """Raise AnsibleActionFail if the fleet report is requested and nothing would write it."""
-    problem = deaf("prepare_features_report_dir", report_dir, FEATURES)
-    if problem:
-        raise AnsibleActionFail(problem)
-
-
-def is_due_to_nothing(facts: dict[str, Any], options: dict[str, Any], check_mode: bool) -> bool:
-    """True if a host is ready as it is, so that its report can be printed at once."""
-    ready = facts.get("features_ready") is True and not facts.get("feature_steps")
-    return bool(ready and options["state"] == "present" and not failures(facts, options["fail_on"], check_mode))
 
 
 def tell(

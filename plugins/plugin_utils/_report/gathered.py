@@ -1,0 +1,62 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the fleet report without the callback: each host's task adds its host to the files of this run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .. import run_id
+from .files import write_report
+from .fleet import HostRecord, assemble, host_entry
+from .marker import FEATURES, is_listening
+from .model import mapping, results_of
+
+
+def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, playbook: str) -> list[str]:
+    """Add a host to report.json and report.html, unless the callback writes them; return their paths.
+
+    A report of another run is replaced. OSError if the directory cannot be created or written.
+    """
+    if not directory or is_listening(FEATURES):
+        return []
+    folder = Path(directory).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    run = run_id.run_id()
+    with _locked(folder):
+        others = [one for one in _hosts_of(folder / "report.json", run) if one["host"] != host]
+        generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return write_report(directory, assemble([*others, host_entry(host, record, check_mode)], playbook, generated, check_mode, run))
+
+
+def record_of(facts: Mapping[str, Any], done: Mapping[str, Any], state: str, message: str) -> HostRecord:
+    """Return the record of a host from what the role's last task got."""
+    steps = {step: list(results_of(value)) for step, value in done.items()}
+    changed = any(result.get("changed") is True for results in steps.values() for result in results)
+    return HostRecord(facts=mapping(facts), done=dict(steps), state=state, changed=changed, failure=message)
+
+
+def _hosts_of(path: Path, run: str) -> list[dict[str, Any]]:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["run"] == run:
+            return list(found["hosts"])
+    return []
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
