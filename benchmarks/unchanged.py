@@ -24,18 +24,19 @@ from scan import lay_out
 # In a process of its own, as the module is: recalls only, as often as asked for; the first run makes the witness.
 RECALL = """
 import json, resource, sys, time
-from ansible_collections.trainprep.features.plugins.module_utils._steps import recall, remember, witness
-from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._cache import files, lookup, store
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts
 directory = sys.argv[1]
-kept_files.place = lambda: directory + "/cache/trainprep.features"
+files.place = lambda: directory + "/cache/trainprep.features"
 params = {"remember": True, "sets": [{"name": "many", "target": directory + "/target", "legacy": [directory + "/legacy"],
                                      "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}}]}
 user = accounts.find_account(None)
-witness.AGE = 1.0
+store.AGE = 1.0
 if sys.argv[2] == "look":
-    remember.inspect_or_recall(params, user, False)
+    from ansible_collections.trainprep.features.plugins.module_utils._steps import prepare
+    prepare.find_facts(params, prepare.request_of({**params, "user": user.name}, False), {})
 start = time.perf_counter()
-found = recall.recall(params, user)
+found = lookup.lookup(params, user)
 seconds = time.perf_counter() - start
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": seconds, "memory": memory, "features": found["feature_sets"]["many"]["features"]}))

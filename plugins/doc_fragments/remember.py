@@ -14,11 +14,11 @@ class ModuleDocFragment:
 options:
   remember:
     description:
-      - Keep a witness of this look on the host where it is ready and nothing is due, and answer from it as long as nothing has
-        changed, so that an unchanged host costs a C(stat) a file. Access is proved anew each time.
-      - The witness lies in C(/var/cache/trainprep.features), or without root in C(~/.cache/trainprep.features). It is not
-        written in check mode, and neither written nor used with C(verify=full), on file systems other than ext2, ext3, ext4, xfs, btrfs and
-        zfs, or where something changed in the last two minutes.
+      - Cache the inspection of a host that is ready and needs nothing, and return it while nothing has changed, so that an unchanged host
+        costs a C(stat) a file. Access is proved each time. A reboot ends it.
+      - The cache is in C(/var/cache/trainprep.features), or without root in C(~/.cache/trainprep.features). It is not written in check
+        mode, and neither written nor used with C(verify=full), on file systems other than ext2, ext3, ext4, xfs, btrfs and zfs, or if
+        something changed in the last two minutes.
     type: bool
     default: false
 """

@@ -118,23 +118,31 @@ ansible_facts:
           declared: {name: wav2vec, target: /data/wav2vec_features}
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils._cache.lookup import lookup
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS, REMEMBER
-from ansible_collections.trainprep.features.plugins.module_utils._steps.remember import inspect_or_recall
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
-    """Arguments in, one look, facts out."""
-    module = AnsibleModule(
-        argument_spec={**PLAN_ARGUMENTS, **REMEMBER},
-        supports_check_mode=True,
-    )
+    """A lookup of the cached inspection, or else an inspection."""
+    module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER}, supports_check_mode=True)
+    result: Dict[str, Any] = {}
     with failing(module):
-        account = find_account(module.params["user"] or None)
-        found = inspect_or_recall(module.params, account, module.check_mode)
-        module.exit_json(changed=False, ansible_facts=found.facts)
+        found = lookup(module.params, find_account(module.params["user"] or None))
+        if found is None:
+            # Imported if needed: an unchanged host needs none of it.
+            from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import (
+                find_facts,
+                request_of,
+            )
+
+            find_facts(module.params, request_of(module.params, module.check_mode), result)
+            found = result["ansible_facts"]
+        module.exit_json(changed=False, ansible_facts=found)
 
 
 if __name__ == "__main__":

@@ -90,12 +90,12 @@ sets:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.trainprep.features.plugins.module_utils._cache.lookup import lookup
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import (
     PLAN_ARGUMENTS,
     REMEMBER,
     STATE,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import recall
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -105,7 +105,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER, **STATE}, supports_check_mode=True)
     result: Dict[str, Any] = {"changed": False, "sets": {}, "steps": []}
     with failing(module, result):
-        known = recall(module.params, find_account(module.params["user"] or None)) if module.params["state"] == "present" else None
+        known = lookup(module.params, find_account(module.params["user"] or None)) if module.params["state"] == "present" else None
         if known is not None:
             result.update(ansible_facts=known, found_status=known["feature_status"])
         else:

@@ -19,11 +19,10 @@ from tests.support.faults import ERRORS, KILL, MODULES, Modules, Ran, everything
 # The module as it is, but that what changed a moment ago counts as old, and that what is kept lies in the test's own directory.
 DRIVER = """
 import runpy, sys
-from ansible_collections.trainprep.features.plugins.module_utils._steps import witness
-from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._cache import files, store
 place, module = sys.argv[1:3]
-witness.AGE = 0.1
-kept_files.place = lambda: place
+store.AGE = 0.1
+files.place = lambda: place
 del sys.argv[1:3]
 runpy.run_module(module, run_name="__main__")
 """

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._steps import recall, remember, witness
-from ansible_collections.trainprep.features.plugins.module_utils._system import code_version, kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._cache import code_version, files, lookup
+from ansible_collections.trainprep.features.plugins.module_utils._steps import prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import XATTR, of_mode, pack, with_user
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -69,8 +69,8 @@ class Witnessed(RuleBasedStateMachine):
             (self.root / directory).mkdir(parents=True)
         (self.root / "cache").chmod(0o700)
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(kept_files, "place", lambda: str(self.root / "cache/trainprep.features"))
-        self.patch.setattr(witness, "AGE", GRAIN)
+        self.patch.setattr(files, "place", lambda: str(self.root / "cache/trainprep.features"))
+        self.patch.setattr(store, "AGE", GRAIN)
         self.patch.setattr(code_version, "code_version", lambda: self.code)
 
     def teardown(self) -> None:
@@ -269,9 +269,14 @@ class Witnessed(RuleBasedStateMachine):
 
 def count(params: dict[str, Any], user: Account) -> dict[str, Any]:
     """The facts, noting how often a witness gave them."""
-    if recall.recall(params, user) is not None:
+    cached = lookup.lookup(params, user)
+    if cached is not None:
         Witnessed.outcomes["recalled"] += 1
-    return remember.inspect_or_recall(params, user, check_mode=False).facts
+        return cached
+    result: dict[str, Any] = {}
+    request = prepare.request_of({**params, "user": user.name}, False)
+    prepare.find_facts(params, request._replace(account=user), result)
+    return dict(result["ansible_facts"])
 
 
 def test_the_answer_with_a_witness_is_the_answer_without(runs: int) -> None:

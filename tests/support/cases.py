@@ -146,7 +146,8 @@ class Cases:
         self._runs += 1
         inventory = self.scratch / f"cases{self._runs}.yml"
         members = {
-            name: {**self.host.variables, **case.variables(f"{ROOT}/{name}")} for name, case in cases.items()
+            name: {**self.host.variables, "prepare_features_report": "full", **case.variables(f"{ROOT}/{name}")}
+            for name, case in cases.items()
         }
         inventory.write_text(json.dumps({"all": {"hosts": members}}))
         before = self._trees(cases)

@@ -65,7 +65,7 @@ def test_what_cannot_be_told_stops_with_directory_and_user(outcomes, name):
     says(outcome, UNKNOWN[name][1])
     assert "user ubuntu" in outcome.message
     assert outcome.status is None and not outcome.ready
-    assert "NOT READY, the status is unknown" in outcome.report
+    assert "NOT READY, status null: unknown" in outcome.report
 
 
 @pytest.mark.parametrize("name", NOTHING)

@@ -10,15 +10,16 @@ import contextlib
 import os
 import time
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from .. import errors
+from .._cache import store
 from .._plan import state as plan_state
 from .._plan import steps
 from .._spec import arguments, policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, mounts, samples
-from . import facts, grant, inspect, link, witness
+from . import facts, grant, inspect, link
 
 
 class Request(NamedTuple):
@@ -42,12 +43,8 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
 
     After a failure, the result holds what was done and found until then.
     """
-    run = _Run(request, result)
-    started = time.time()
-    pending = run.inspect()
+    run, pending = _inspect_and_store(params, request, result)
     result["found_status"] = result["ansible_facts"]["feature_status"]
-    if not request.check_mode:
-        witness.leave_witness(params, run.host, result["ansible_facts"], started)
     done: List[str] = []
     now = steps.next_on_host(pending, done, request.check_mode)
     while now:
@@ -61,6 +58,11 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
         now = steps.next_on_host(pending, done, request.check_mode)
 
 
+def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> None:
+    """Fill the result of feature_facts."""
+    _inspect_and_store(params, request, result)
+
+
 def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
     """Fill the result of a module that does one step, feature_links or feature_access."""
     run = _Run(request, result)
@@ -68,6 +70,15 @@ def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
     run.do([step])
     if result["changed"] and not request.check_mode:
         run.inspect(decided=True)
+
+
+def _inspect_and_store(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Run, List[str]]:
+    run = _Run(request, result)
+    started = time.time()
+    pending = run.inspect()
+    if not request.check_mode:
+        store.store(params, run.host, result["ansible_facts"], started)
+    return run, pending
 
 
 class _Run:

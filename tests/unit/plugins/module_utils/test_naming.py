@@ -9,9 +9,9 @@ import errno
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import not_seen
+from ansible_collections.trainprep.features.plugins.module_utils._cache.basis import basis_of
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
-from ansible_collections.trainprep.features.plugins.module_utils._steps.recall import basis_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.refusals import advice
 from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which code this is: what one version concluded is not taken over by another."""
+"""The version of the code: what one version concluded is not used by another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .. import errors
 
 
 def code_version() -> str:
-    """A digest over the collection's sources that are here, in the archive that Ansible sends or in a folder."""
+    """Return a digest over the collection's sources, in the archive that Ansible sends or in a folder."""
     archive = getattr(errors.__loader__, "archive", None)
     sources = _in_archive(archive) if archive else _in_folder(os.path.dirname(errors.__file__))
     return hashlib.sha256(repr(sorted(sources)).encode("utf-8", "backslashreplace")).hexdigest()

@@ -9,26 +9,26 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._system import kept_files
+from ansible_collections.trainprep.features.plugins.module_utils._cache import files
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The directory of the store, below one that is ours alone."""
     (tmp_path / "cache").mkdir(mode=0o700)
-    path = tmp_path / "cache" / kept_files.NAME
-    monkeypatch.setattr(kept_files, "place", lambda: str(path))
+    path = tmp_path / "cache" / files.NAME
+    monkeypatch.setattr(files, "place", lambda: str(path))
     return path
 
 
 def test_what_was_saved_is_loaded_and_forgotten(place):
-    assert kept_files.load("look.json") is None
-    assert kept_files.save("look.json", b"one") and kept_files.save("look.json", b"two")
-    assert kept_files.load("look.json") == b"two"
+    assert files.load("look.json") is None
+    assert files.save("look.json", b"one") and files.save("look.json", b"two")
+    assert files.load("look.json") == b"two"
     assert os.listdir(place) == ["look.json"]
     assert (place / "look.json").stat().st_mode & 0o777 == 0o600 and place.stat().st_mode & 0o777 == 0o700
-    kept_files.forget("look.json")
-    assert kept_files.load("look.json") is None
+    files.forget("look.json")
+    assert files.load("look.json") is None
 
 
 def group_writes_the_directory(place):
@@ -71,7 +71,7 @@ def the_file_is_a_fifo(place):
 
 
 def the_file_is_too_large(place):
-    (place / "look.json").write_bytes(bytes(kept_files.MOST_BYTES + 1))
+    (place / "look.json").write_bytes(bytes(files.MOST_BYTES + 1))
 
 
 # Giving a file away takes root, as the tests on real hosts have it.
@@ -91,27 +91,27 @@ ODD = [
 
 @pytest.mark.parametrize("make_odd", ODD)
 def test_whatever_is_odd_is_not_believed(place, make_odd):
-    assert kept_files.save("look.json", b"ours")
+    assert files.save("look.json", b"ours")
     make_odd(place)
-    assert kept_files.load("look.json") is None
+    assert files.load("look.json") is None
 
 
 def test_a_killed_save_is_no_obstacle_and_old_files_go(place):
-    assert kept_files.save("look.json", b"ours")
+    assert files.save("look.json", b"ours")
     (place / "look.json.new").write_bytes(b"half")
-    assert kept_files.save("look.json", b"again") and kept_files.load("look.json") == b"again"
-    for number in range(2 * kept_files.MOST_FILES):
-        assert kept_files.save(f"look-{number}.json", b"x")
-    assert len(os.listdir(place)) == kept_files.MOST_FILES
+    assert files.save("look.json", b"again") and files.load("look.json") == b"again"
+    for number in range(2 * files.MOST_FILES):
+        assert files.save(f"look-{number}.json", b"x")
+    assert len(os.listdir(place)) == files.MOST_FILES
 
 
 def test_what_is_too_large_is_not_saved(place):
-    assert not kept_files.save("look.json", bytes(kept_files.MOST_BYTES + 1))
-    assert kept_files.load("look.json") is None
+    assert not files.save("look.json", bytes(files.MOST_BYTES + 1))
+    assert files.load("look.json") is None
 
 
 def test_where_no_directory_can_be_made_nothing_is_kept_and_nothing_fails(place):
     place.parent.rmdir()
-    assert not kept_files.save("look.json", b"ours")
-    assert kept_files.load("look.json") is None
-    kept_files.forget("look.json")
+    assert not files.save("look.json", b"ours")
+    assert files.load("look.json") is None
+    files.forget("look.json")

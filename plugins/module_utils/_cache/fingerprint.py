@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What directories look like from outside: names, inodes, sizes and times of change. No file is opened.
+"""The fingerprint of directories: names, inodes, sizes and times of change. No file is opened.
 
-The kernel sets the time of change (ctime) at every change of an inode, and nobody can set it back. So where all of that is as it
-was, the content is as it was, on file systems that keep that promise. C(unchanged) tells later whether it is.
+The kernel sets the time of change (ctime) at every change of an inode, and no user can set it back. So while all of that is the same,
+the content is the same, on file systems that keep that promise. C(unchanged) compares it later.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Unfit(Exception):
 
 
 def survey(roots: Sequence[str], mountinfo: str, most: int, latest: int) -> List[unchanged.Folder]:
-    """Fingerprints all that lies below the roots, in every folder and behind every link to one.
+    """Return the fingerprint of everything below the roots, in every folder and behind every link to one.
 
-    most: names to look at in all. Unfit where that is not enough, where something changed after C(latest), in nanoseconds, or where a file
-    system's ctime cannot be trusted; OSError where something cannot be looked at.
+    most: names to read in all. Unfit if that is not enough, if something changed after C(latest) (nanoseconds), or if a file system's
+    ctime cannot be trusted; OSError if something cannot be read.
     """
     return _Surveyor(mountinfo, most, latest).walk(roots)
 
@@ -41,7 +41,7 @@ class _Surveyor:
         self._trusted: Set[int] = set()
 
     def walk(self, roots: Sequence[str]) -> List[unchanged.Folder]:
-        """All folders first: then it is known which of them a link leads into."""
+        """Read all folders first: then it is known which of them a link leads into."""
         todo, seen, found = list(reversed(roots)), set(), []
         while todo:
             path = todo.pop()
@@ -65,7 +65,7 @@ class _Surveyor:
         ]
 
     def _list(self, fd: int) -> Tuple[List[str], List[str], bool]:
-        """The names that lead to folders, what the links say, and whether there is nothing but links."""
+        """Return the names that lead to folders, the links' texts, and whether there is nothing but links."""
         folders, links, count = [], [], 0
         with os.scandir(fd) as listing:
             for item in listing:
@@ -104,5 +104,5 @@ class _Surveyor:
 
 
 def _all_inside(links: Sequence[str], visited: Set[str]) -> bool:
-    """Whether each link leads, by its text alone, to a name in a folder that is looked at itself."""
+    """True if each link leads, by its text alone, to a name in a folder that has a fingerprint itself."""
     return all(os.path.dirname(text) in visited and os.path.normpath(text) == text for text in links)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small file that a run leaves for the next one, where nobody else can have written it.
+"""Small files that a run leaves for the next one, in a directory that no other user can have written.
 
-As root below a directory that only root can write, else in the cache directory of who we are, which root never reads.
-Anything odd about the file or the directory above it ends in "there is none".
+As root, that is below a directory that only root can write; otherwise the cache directory of the current user, which root never reads.
+A file or directory of another kind, owner or mode counts as none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pwd
 import stat
 from typing import BinaryIO, Iterator, Optional
 
-from . import paths
+from .._system import paths
 
 NAME = "trainprep.features"
 MOST_BYTES = 1 << 20
@@ -26,7 +26,7 @@ _NEW = ".new"
 
 
 def load(name: str) -> Optional[bytes]:
-    """The content that C(save) left under this name; None where there is none that can be trusted."""
+    """Return the content that C(save) left under this name; None if there is none that can be trusted."""
     with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory, _open(directory, name) as file:
         info = os.fstat(file.fileno())
         if stat.S_ISREG(info.st_mode) and _is_ours(info) and info.st_nlink == 1 and info.st_size <= MOST_BYTES:
@@ -39,7 +39,7 @@ def _open(directory: int, name: str) -> BinaryIO:
 
 
 def save(name: str, content: bytes) -> bool:
-    """Leaves the content under a plain name, whole or not at all; whether that was possible."""
+    """Save the content under a plain name, whole or not at all; return whether that was possible."""
     if len(content) > MOST_BYTES:
         return False
     with contextlib.suppress(OSError, KeyError), _directory(make=True) as directory:
@@ -55,13 +55,13 @@ def save(name: str, content: bytes) -> bool:
 
 
 def forget(name: str) -> None:
-    """Removes what was left under a name, if anything was."""
+    """Remove the file of this name, if there is one."""
     with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory:
         os.unlink(name, dir_fd=directory)
 
 
 def place() -> str:
-    """The directory that the files lie in."""
+    """Return the directory of the files."""
     if os.geteuid() == 0:
         return f"/var/cache/{NAME}"
     return f"{pwd.getpwuid(os.geteuid()).pw_dir}/.cache/{NAME}"
@@ -69,7 +69,7 @@ def place() -> str:
 
 @contextlib.contextmanager
 def _directory(make: bool) -> Iterator[int]:
-    """A descriptor of the directory, made where it lacks; OSError where others could write it or it is reached through a link."""
+    """A descriptor of the directory; OSError if other users could write it or it is reached through a link. make: create it."""
     above, name = os.path.split(place())
     fd = os.open(above, paths.OPEN_DIRECTORY)
     try:

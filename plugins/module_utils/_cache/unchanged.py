@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether directories look from outside as they did: names, inodes, sizes and times of change. No file is opened.
+"""Compares directories with their fingerprint: names, inodes, sizes and times of change. No file is opened.
 
-The kernel sets the time of change (ctime) at every change of an inode, and nobody can set it back. So where all of that is as it
-was, the content is as it was, on file systems that keep that promise: C(fingerprint) takes none of others.
+The kernel sets the time of change (ctime) at every change of an inode, and no user can set it back. So while all of that is the same,
+the content is the same, on file systems that keep that promise: C(fingerprint) accepts no others.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._system import paths
 
-CHUNK = 4096  # names that are looked at together
-_FEW = 2 * CHUNK  # names that are looked at before what it takes to share them out is loaded
+CHUNK = 4096  # names that are compared together
+_FEW = 2 * CHUNK  # up to so many names, one process compares them
 
-# A link never changes, and a directory's own ctime tells when one was exchanged: where there are nothing but links into folders that
-# are looked at themselves, their names are enough. Else each entry is looked at, and where links lead elsewhere, what lies behind them.
+# A link never changes, and a directory's own ctime tells when one was exchanged: if there are only links into folders that have
+# fingerprints themselves, their names are enough. Otherwise each entry is compared, and if links lead elsewhere, what is behind them.
 NAMES, EACH, FOLLOW = "names", "each", "follow"
 
 _pack = struct.Struct("<QQIqq").pack
 
 
 class Folder(NamedTuple):
-    """One directory. C(key): (st_dev, st_ino); C(entries): how much of its entries has to be looked at, see above; C(digests): one
+    """One directory. C(key): (st_dev, st_ino); C(entries): how much of its entries is compared, see above; C(digests): one
     for each C(CHUNK) names, in the order of the listing."""
 
     path: str
@@ -47,7 +47,7 @@ class _Open(NamedTuple):
 
 
 class _Nothing(NamedTuple):
-    """What stands for what is not there."""
+    """Stands for a file that is not there."""
 
     st_dev: int = 0
     st_ino: int = 0
@@ -57,7 +57,7 @@ class _Nothing(NamedTuple):
 
 
 def inspect_names(fd: int, names: Sequence[str], entries: str) -> List[Any]:
-    """What is compared of these names in an open directory, as far as C(entries) asks; OSError where one has vanished."""
+    """Return what is compared of these names in an open directory, as C(entries) says; OSError if one has vanished."""
     if entries == NAMES:
         return []
     lstat = os.lstat
@@ -77,14 +77,14 @@ def _behind(fd: int, name: str) -> Any:
 
 
 def digest_of(names: Sequence[str], infos: Sequence[Any]) -> str:
-    """One digest of names and of what was seen of them."""
+    """Return one digest of names and of what is compared of them."""
     total = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape"))
     total.update(b"".join([_pack(one.st_dev, one.st_ino, one.st_mode, one.st_size, one.st_ctime_ns) for one in infos]))
     return total.hexdigest()
 
 
 def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
-    """The folders, open and listed, where each is the directory it was; None where one is not. To be closed by C(close)."""
+    """Return the folders, open and listed, or None if one is another directory than it was. C(close) closes them."""
     found: List[_Open] = []
     for folder in folders:
         try:
@@ -105,13 +105,13 @@ def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
 
 
 def close(found: Sequence[_Open]) -> None:
-    """Closes what C(listings) opened."""
+    """Close what C(listings) opened."""
     for one in found:
         os.close(one.fd)
 
 
 def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
-    """Whether every name is what it was; many are looked at by as many processes as there are processors."""
+    """True if every name is what it was; many are compared by as many processes as there are processors."""
     chunks = [
         (one, index, folder)
         for folder, one in zip(folders, found)
@@ -131,5 +131,5 @@ def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
     from .._system import parallel
 
     results = parallel.map_parallel(chunks, as_it_was, slow=parallel.SLOW * CHUNK, share=1, sample=1)
-    # A result may be an exception, as where a name has vanished.
+    # A result may be an exception, e.g. if a name has vanished.
     return all(result is True for _chunk, result in results)

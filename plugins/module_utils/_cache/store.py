@@ -1,0 +1,80 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stores the inspection of a host that is ready and needs nothing: its facts and all that they depend on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Mapping, Sequence
+
+from .._plan import state
+from .._scan import places, staging_paths
+from .._system import mounts
+from . import basis, entry, files, fingerprint
+
+# Seconds. A change that comes within the clock's resolution of another one looks like it, and a clock may be set back a little.
+AGE = 120.0
+# Names of a target that are read and are no features: with more of them, the inspection is not stored.
+MOST_EXCEPTIONS = 1000
+
+
+def store(params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any], started: float) -> None:
+    """Store the facts, if they can be; the file system's errors only mean that nothing is stored.
+
+    params: the module's. started: time.time() from before the inspection.
+    """
+    if not (params.get("remember") and facts["features_ready"] and not facts["feature_steps"]):
+        return
+    if not all(map(_can_be_cached, host.sets)):
+        return
+    sets = [_opened(one) for one in host.sets]
+    if sum(len(one.exceptions) for one in sets) > MOST_EXCEPTIONS:
+        return
+    try:
+        found = _entry(params, host, facts, sets, started)
+    except (OSError, fingerprint.Unfit):
+        return
+    files.save(basis.entry_name(params, host.account), entry.pack(found))
+
+
+def _can_be_cached(one: state.SetState) -> bool:
+    scanned = [one.scan.place, *(legacy.place for legacy in one.legacy)]
+    return (
+        one.feature_set.verify == "quick"
+        and not one.discovery.directories
+        and one.access is not None
+        and not one.access.unreadable
+        and all(place.state in (places.ABSENT, places.PRESENT) for place in scanned)
+    )
+
+
+def _opened(one: state.SetState) -> entry.Opened:
+    exceptions = frozenset(os.fsencode(found.path) for found in one.read if not found.is_feature)
+    return entry.Opened(one.target, one.feature_set.reads, one.feature_set.layout == "tree", exceptions, len(one.features))
+
+
+def _entry(
+    params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any], opened: Sequence[entry.Opened], started: float
+) -> entry.Entry:
+    account, sets = host.account, [one.feature_set for one in host.sets]
+    staged = [path(one.target) for one in sets for path in (staging_paths.staging_path, staging_paths.manifest_path)]
+    result = entry.Entry(
+        facts=facts,
+        basis=basis.basis_of(params, account),
+        mounts=[one.mount for one in sets if one.mount is not None],
+        absent=staged,
+        targets=[(one.target, basis.target_now(account, one.target)) for one in sets],
+        legacy=[(path, basis.legacy_now(account, path)) for path in dict.fromkeys(path for one in sets for path in one.legacy)],
+        sets=list(opened),
+        folders=[],
+    )
+    scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
+    most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
+    scanned = [one.scan.place for one in host.sets] + [legacy.place for one in host.sets for legacy in one.legacy]
+    roots = {place.path: place.key for place in scanned if place.key}
+    folders = fingerprint.survey(list(roots), mounts.read_mountinfo(), most, int((started - AGE) * 1e9))
+    if any(one.key != roots.get(one.path, one.key) for one in folders):
+        raise fingerprint.Unfit  # another directory than the one that was scanned: a mount changes no time
+    return result._replace(folders=folders)
