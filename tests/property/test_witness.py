@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._cache import code_version, files, lookup
+from ansible_collections.trainprep.features.plugins.module_utils._cache import code_version, files, lookup, store
 from ansible_collections.trainprep.features.plugins.module_utils._steps import prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import XATTR, of_mode, pack, with_user
