@@ -185,7 +185,7 @@ class Access(Case):
             path.chmod(0o700 if path.is_dir() else 0o000 if path.name == "own.npz" else 0o600)
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {"sets": [one_set(root, legacy=[f"{root}/old/deep"])], "user": USER, "refresh_facts": True}
+        return {"sets": [one_set(root, legacy=[f"{root}/old/deep"])], "user": USER}
 
     def claims(self, ran: Ran) -> bool:
         """It is the look afterwards that says what the user can read."""

@@ -77,4 +77,4 @@ def test_events_carry_the_facts_a_program_decides_by(runs, way):
     results = [event["event_data"]["res"] for event in events if event["event"] == "runner_on_ok"]
     (prepared,) = [result for result in results if "feature_status" in result.get("ansible_facts", {})]
     facts = prepared["ansible_facts"]
-    assert (prepared["found_status"], facts["feature_status"], facts["features_ready"], prepared["due"]) == (2, 3, True, [])
+    assert (prepared["found_status"], facts["feature_status"], facts["features_ready"], facts["feature_steps"]) == (2, 3, True, [])
