@@ -8,42 +8,41 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What bears on the plan, documented once."""
+    """What the plan depends on, documented once."""
 
     DOCUMENTATION = r"""
 options:
   on_conflict:
     description:
-      - What to plan where one wanted name stands for different features in legacy directories.
-      - With V(fail) nothing is planned for that name, which is a problem, and nothing at all is changed.
-        With V(first) the directories count in their order.
+      - What to do if different features in legacy directories claim one name.
+      - With V(fail) that is an obstacle, and nothing is changed. With V(first), the directory listed first wins.
     type: str
     choices: [fail, first]
     default: fail
   prune:
     description:
-      - Which links are to go from the targets. With V(dangling), those into the set's legacy directories that lead to nothing;
-        with V(stray), also those into legacy directories that do not belong into the target.
-      - Nothing goes while the legacy directory that a link names is itself missing.
+      - Which links to remove from the targets. With V(dangling), those into the set's legacy directories that lead to nothing; with
+        V(stray), also those into legacy directories that do not belong into the target.
+      - No link is removed while the legacy directory that it names is itself missing.
     type: str
     choices: [none, dangling, stray]
     default: none
   search_roots:
-    description: Where to search for directories that nobody listed, when a set that is wanted has nothing anywhere.
+    description: Where to search for features in unlisted directories, if a required set has nothing anywhere.
     type: list
     elements: str
     default: []
   on_discovery:
-    description: What a find of that search means. With V(link), found directories count as legacy directories.
+    description: What a find of that search means. With V(link), the directories count as legacy directories.
     type: str
     choices: [fail, link, upload]
     default: fail
   top_up:
-    description: Whether a present but incomplete set counts as one that this run uploads, from which nothing is pruned.
+    description: Whether a set with fewer features than C(expected) is uploaded too. Nothing is pruned from it then.
     type: bool
     default: false
   permissions:
-    description: With V(check), nothing is going to be granted, so that what the training user cannot read stays a problem.
+    description: With V(check), nothing is granted, and a feature that the training user cannot read is a problem.
     type: str
     choices: [grant, widen, check]
     default: grant

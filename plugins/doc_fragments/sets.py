@@ -32,8 +32,8 @@ options:
         description:
           - Directories where earlier models left features, in order of preference; scanned with all their folders, but for those that
             O(sets[].hidden) is about.
-          - Of several files of one name in one directory the least deep ones count. Where they differ, that is a conflict; what lies deeper
-            is left out with a warning.
+          - If a directory has several files of one name, the least deep ones count. If these differ, that is a conflict. Deeper ones are
+            left out with a warning.
           - Globs are expanded on the host.
         type: list
         elements: str
@@ -52,11 +52,11 @@ options:
         default: []
       hidden:
         description:
-          - Whether to enter hidden folders, and those of snapshots, wastebaskets and systems, inside legacy directories and the source
+          - Whether to enter hidden folders, and those of snapshots, trash and systems, inside legacy directories and the source
             (C(.snapshot), C(.zfs), C(.Trash-1000), C(lost+found), C(@eaDir), C(#recycle), C($RECYCLE.BIN) and their like).
           - One that is listed in O(sets[].legacy) itself is always entered.
-          - That a folder was not entered never counts as none. Where nothing is found elsewhere these folders are looked into, and
-            what lies there is a find as those of the search are.
+          - A skipped folder is never treated as empty. If nothing is found elsewhere, these folders are scanned, and features in them are
+            finds like those of O(search_roots).
         type: bool
         default: false
       reads:
@@ -65,9 +65,9 @@ options:
         elements: str
       format:
         description:
-          - With V(auto) what a file is, is told by its content, not by its name. Known are NumPy's V(.npz) and V(.npy), safetensors,
-            torch's V(.pt), HDF5, Parquet, Arrow, tar and zip; anything else is of a kind that is not known here.
-          - With V(any) any file that is not empty is a feature; nothing is looked at in it, and its bytes are its identity.
+          - With V(auto) files are classified by their content, not by their name. Known formats are NumPy's V(.npz) and V(.npy),
+            safetensors, torch's V(.pt), HDF5, Parquet, Arrow, tar and zip; any other file is of another kind.
+          - With V(any) any file that is not empty is a feature, and its bytes are its identity.
         type: str
         choices: [auto, any]
         default: auto
@@ -75,19 +75,19 @@ options:
         description:
           - Which arrays make a file a feature, as array name to C(dtype) and C(shape). Only the arrays named here count.
           - V(null) in a shape matches any length. Empty means that any intact file is a feature.
-          - Arrays can be told of V(.npz), V(.npy), safetensors and torch's files only.
+          - Arrays can be read from V(.npz), V(.npy), safetensors and torch's files only.
         type: dict
         default: {}
       verify:
         description:
           - With V(quick) the structure of each file is verified, with V(full) the CRC-32 of every array too, and of formats
             without checksums all that their libraries read to open them.
-          - A file with holes, as an interrupted download leaves it, is verified in full in any case.
+          - A file with holes (e.g. of an interrupted download) is verified in full in any case.
         type: str
         choices: [quick, full]
         default: quick
       layout:
-        description: With V(flat) links lie at the top of the target, with V(tree) sub-folders are kept.
+        description: With V(flat) links are at the top of the target, with V(tree) sub-folders are kept.
         type: str
         choices: [flat, tree]
         default: flat
@@ -109,7 +109,7 @@ options:
         type: str
   user:
     description:
-      - The training user, the account that has to be able to read the features.
-      - By default the connecting user, as found on the host.
+      - The training user, who has to be able to read the features.
+      - By default the connecting user.
     type: str
 """

@@ -14,9 +14,9 @@ short_description: Let the training user read the features
 version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
-  - Grants the training user the least access it lacks. That is to pass the directories above the features, to list and pass
-    the directories of features, and to read the features. What the user can do already is left as it is.
-  - The access is granted by an ACL entry for that user alone, so nobody else gains anything.
+  - Grants the training user the least access that it lacks, to pass the directories above the features, to list and pass the directories
+    of features, and to read the features.
+  - The access is granted by an ACL entry for that user alone, so no other user gains anything.
   - Only features in declared directories, these directories, and the directories above them are touched; never the root
     directory, never through a link that others than root can change, and below a directory that a user can write only objects
     that this same user owns.
@@ -30,10 +30,10 @@ extends_documentation_fragment:
 options:
   permissions:
     description:
-      - What to do where no ACL entry can be made, because the file system keeps no ACLs or the host has no C(setfacl).
+      - What to do if no ACL entry can be made, because the file system has no ACLs or the host has no C(setfacl).
       - With V(grant), the module fails before it changes anything.
-      - With V(check), nothing is changed anywhere.
-      - With V(widen), it sets mode bits instead, those of the group where the training user belongs to it, else those of everyone,
+      - With V(check), nothing is changed.
+      - With V(widen), it sets mode bits instead, those of the group if the training user belongs to it, else those of everyone,
         and warns for whom that opened what. It never makes anything writable.
     type: str
     choices: [grant, widen, check]

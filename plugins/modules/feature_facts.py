@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Looks at all directories of all feature sets in one execution; the decisions are in module_utils."""
+"""Inspects the directories of all feature sets in one execution."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ short_description: Find features in targets and legacy directories
 version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
-  - Looks at the targets and legacy directories of all feature sets, recognises features by their content, and returns
-    what it found as facts, with a status code for each set and for the host.
-  - The status is V(0) where there are no features anywhere, V(1) where they are in the target only, V(2) where they are in
-    legacy directories only, V(3) where they are in both, and null where it is unknown.
+  - Inspects the targets and legacy directories of all feature sets, recognises features by their content, and returns facts, with a
+    status code for each set and for the host.
+  - The status is V(0) for no features anywhere, V(1) for features in the target only, V(2) for features in legacy directories only,
+    V(3) for features in both, and null if it is unknown.
   - It never fails because of a status.
 extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_features
@@ -34,7 +34,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Inspect the host
   trainprep.features.feature_facts:
     sets:
       - name: wav2vec
@@ -45,7 +45,7 @@ EXAMPLES = r"""
           wav2vec_features: {dtype: float32, shape: [null, 768]}
     user: ubuntu
 
-- name: Say what was found
+- name: Show the status
   ansible.builtin.debug:
     var: ansible_facts['feature_status']
 """
@@ -57,7 +57,7 @@ ansible_facts:
   type: dict
   contains:
     feature_status:
-      description: The host's status, 0 to 3, or null where it is unknown.
+      description: The host's status, 0 to 3, or null if it is unknown.
       type: int
       sample: 2
     features_ready:
@@ -65,19 +65,23 @@ ansible_facts:
       type: bool
       sample: false
     features_will_be_ready:
-      description: Whether every required set is ready once the role has done what this look plans.
+      description: Whether every required set is ready once the role has done what this inspection plans.
       type: bool
       sample: true
     feature_steps:
       description:
-        - What is to be done on this host, in this order, out of C(publish), C(link) (and remove), C(upload) and C(grant).
-        - Of a host where something stands in the way of the decision, only C(publish).
+        - The pending steps of this host in their order, out of C(publish), C(link) (which also removes links), C(upload) and C(grant).
+        - If a set has an obstacle, only C(publish). With O(trainprep.features.feature_prepare#module:state=absent), C(unlink).
       type: list
       elements: str
       sample: [link]
+    feature_run:
+      description: An identifier of the run of Ansible that these facts are of, the same for all hosts.
+      type: str
+      sample: 6f1ed002ab5595859014ebf0951522d9
     feature_digest:
       description:
-        - SHA-256 over the digests of all sets, by name; null where a set has none. Equal on hosts whose trainers see the same data.
+        - SHA-256 over the digests of all sets, by name; null if a set has none. Equal on hosts whose trainers see the same data.
       type: str
       sample: 8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f8d3f4c1e0b6a5d2f
     feature_sets:
@@ -85,10 +89,10 @@ ansible_facts:
         - By set name, its status, readiness, problems, warnings, counts and directories.
         - C(planned) are the problems that a run would clear, C(will_be_ready) is whether the set is ready after that run.
         - C(closed) of a legacy directory counts the folders in it that were not entered (O(sets[].hidden)). What lies there is
-          C(discovered) where there are no features elsewhere.
-        - C(copies) are names that are not linked, since another name stands for the same feature.
+          C(discovered) if there are no features elsewhere.
+        - C(copies) are names that are not linked, since another name is the same feature.
         - C(digest) is the SHA-256 over the names below the target and the identities of the features that the trainer sees there now.
-          It is null, with the reason in C(digest_reason), where data would have to be read for it (a format without checksums, unless
+          It is null, with the reason in C(digest_reason), if data would have to be read for it (a format without checksums, unless
           the set says C(verify=full)) or the target could not be scanned in full.
         - C(declared) is the set as it was given.
       type: dict

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes the targets hold a link to each feature they lack, all sets in one execution."""
+"""Links features into the targets that lack them, all sets in one execution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ short_description: Link features of legacy directories into the targets
 version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
-  - Makes each target hold a link to each feature of the legacy directories that it lacks.
+  - Links each feature of the legacy directories into the target, if the target lacks it.
   - The plan is complete, and free of conflicts, before the first link is made. A regular file is never replaced or removed.
   - A target that is absent is created, owned by the training user, with mode 0755. One that exists keeps its owner and mode.
 extends_documentation_fragment:
@@ -47,7 +47,7 @@ EXAMPLES = r"""
     user: ubuntu
   become: true
 
-- name: Take these links away again
+- name: Remove these links again
   trainprep.features.feature_links:
     sets:
       - name: wav2vec

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parameters of a module turned into sets, training user and policy."""
+"""Turns the parameters of a module into sets, training user and policy."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .sets import FeatureSet, parse_sets, resolve_sets
 
 
 def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
-    """The sets, their paths absolute, and the training user; FeatureError for bad ones."""
+    """Return the sets, with absolute paths, and the training user; FeatureError for bad ones."""
     sets = parse_sets(params["sets"])
     account = accounts.find_account(params["user"] or None)
     return resolve_sets(sets, account.home), account
 
 
 def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, policy.Policy]:
-    """The sets, the training user and the options of a module's parameters; FeatureError for bad ones."""
+    """Return the sets, the training user and the policy; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
     return sets, account, parse_policy(params, account)
 
 
 def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> policy.Policy:
-    """The options that bear on the plan; FeatureError for bad ones."""
+    """Return the options that the plan depends on; FeatureError for bad ones."""
     return policy.Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
@@ -40,7 +40,7 @@ def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> policy
 
 
 def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:
-    """None of them also where somebody typed that on the command line, from where everything comes as text."""
+    """Return the search roots; an empty list may arrive as text from the command line."""
     if list(roots) in ([""], ["[]"]):
         return ()
     for root in roots:

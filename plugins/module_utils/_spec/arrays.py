@@ -27,7 +27,7 @@ def parse_arrays(raw: Optional[Mapping[str, Any]]) -> arrays.ArraySpec:
 
 
 def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
-    """FeatureError where arrays are asked for of files in which nobody here can see them."""
+    """Raise FeatureError if arrays are required of a format whose arrays cannot be read here."""
     if form == "any":
         raise errors.FeatureError("arrays: files of format 'any' are not looked into; leave 'arrays' out, or set format: auto")
     further = [pattern for pattern in patterns if not pattern.endswith((".npz", ".npy"))]

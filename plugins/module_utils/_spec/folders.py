@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which folders are entered: snapshots and wastebaskets hold older and thrown-away features, under the same names."""
+"""Which folders are entered: snapshots and trash hold older and deleted features under the same names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _is_system = re.compile("|".join(map(fnmatch.translate, SYSTEM_FOLDERS)), re.IGN
 
 
 def is_system_folder(name: str) -> bool:
-    """Whether a folder of this name holds snapshots, a wastebasket, or what a system keeps for itself."""
+    """True if a folder of this name holds snapshots, trash, or files of the system."""
     return _is_system(name) is not None
 
 
@@ -34,15 +34,15 @@ class FolderRule(NamedTuple):
     exclude: Tuple[str, ...] = ()
 
     def closed(self, name: str) -> bool:
-        """Whether a folder is left closed for what it is, though features may lie there."""
+        """True if a folder is not entered because of its kind, although features may be in it."""
         return not self.hidden and (name.startswith(".") or is_system_folder(name))
 
     def excluded(self, name: str) -> bool:
-        """Whether the user said that a folder holds none of the set's features."""
+        """True if the user excludes a folder from the set."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
 
     def enters(self, path: str) -> bool:
-        """Whether all folders of a path, which is one below the directory, are entered."""
+        """True if all folders of a path below the directory are entered."""
         return not any(self.closed(name) or self.excluded(name) for name in path.split("/") if name)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names of files are meant: globs turned into one question."""
+"""Filters of file names: globs as one regular expression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NameFilter = Callable[[str], Any]
 
 
 def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFilter:
-    """A test of base names as a shell's glob does it: case counts, a leading dot must be asked for.
+    """Return a test of base names as a shell's glob does it: case counts, a leading dot has to be in the pattern.
 
     It is asked for every file of a host, several times: what it returns is true or false by its truth value alone.
     """
@@ -22,7 +22,7 @@ def name_filter(patterns: Sequence[str], exclude: Sequence[str] = ()) -> NameFil
 
 
 def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> NameFilter:
-    """As name_filter, for names that belong to any of several (patterns, exclude)."""
+    """Return the same for names that match any of several (patterns, exclude)."""
     # One expression for all: a match costs less than a call of a function of ours.
     return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that the collection's modules share, as their argument specifications."""
+"""The argument specifications that modules share."""
 
 from __future__ import annotations
 

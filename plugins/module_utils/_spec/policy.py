@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The choices of a run that bear on the plan."""
+"""The choices of a run that the plan depends on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Tuple
 
 @dataclass(frozen=True)
 class Policy:
-    """The options that bear on the plan, with the names and meanings that the modules document."""
+    """The options that the plan depends on, as the modules document them."""
 
     on_conflict: str = "fail"
     prune: str = "none"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a feature set is: the argument specification and the parsed form, written once."""
+"""Feature sets: the argument specification and the parsed form."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class FeatureSet:
 
 
 def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
-    """The sets of one run, or a FeatureError that names the set and the key."""
+    """Return the sets of one run; FeatureError names the set and the key."""
     if not raw:
         raise errors.FeatureError(f"{errors.named('sets')} is empty: name at least one feature set with 'name' and 'target'")
     sets = [_parse_set(item, number) for number, item in enumerate(raw, 1)]
@@ -90,7 +90,7 @@ def parse_sets(raw: Sequence[Mapping[str, Any]]) -> List[FeatureSet]:
 
 
 def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
-    """The sets with absolute paths, once and for all; C(home): the training user's. To be called on the host.
+    """Return the sets with absolute paths. Runs on the host. home: the training user's.
 
     FeatureError for a C(~name) whose account this host does not have.
     """

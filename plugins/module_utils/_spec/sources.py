@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the features of a set come from: a directory of the controller, or a store that the host itself reaches by rclone. Pure."""
+"""Sources of features: a directory of the controller, or a store that the host reaches by rclone. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ON_THE_FLY = re.compile(rf"\A:[A-Za-z0-9_][A-Za-z0-9_ -]*(?P<options>(?:,[A-Za-
 
 
 def parse_store(source: str) -> Optional[Store]:
-    """The store behind a set's source; None for a directory of the controller. FeatureError for a form that cannot be meant."""
+    """Return the store of a set's source, None for a directory of the controller. FeatureError for any other form."""
     if source.startswith(":"):
         return _on_the_fly(source)
     head, colon, path = source.partition(":")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The facts that feature_facts returns: the contract, filled from one look. Pure.
+"""The facts that feature_facts returns: the contract, filled from one inspection. Pure.
 
 Their size does not grow with the number of files: counts, and at most ten samples of each.
 """
@@ -147,7 +147,7 @@ def _legacy(one: model.LegacyScan) -> Dict[str, Any]:
 
 
 def _rejected(state: SetState) -> Dict[str, Any]:
-    """Files that were looked at and are not features, in the target and in legacy directories; each reason is shown first."""
+    """Return the classified files that are no features, in the target and in legacy directories; every reason comes first once."""
     count = 0
     samples: List[Dict[str, str]] = []
     repeated: List[Dict[str, str]] = []

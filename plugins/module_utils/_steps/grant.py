@@ -66,7 +66,7 @@ def _some(sentences: List[str]) -> List[str]:
 
 
 def _shown(changes: Sequence[rules.Change]) -> List[rules.Change]:
-    """At most ten, the directories first: there are few, and they open the most."""
+    """Return at most ten changes, directories first: there are few, and they open the most."""
     return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:samples.SAMPLES]
 
 

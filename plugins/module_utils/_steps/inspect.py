@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at a host: every set's directories scanned, compared and planned for. Changes nothing."""
+"""One inspection of a host: the directories of all sets are scanned, compared and planned for. Changes nothing."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def inspect_host(
     with_access: bool = True,
     search_for_all: bool = False,
 ) -> state.HostState:
-    """Looks at everything once and plans. FeatureError for input that cannot be meant.
+    """Scan everything once and plan. FeatureError for input that contradicts the host.
 
-    search_for_all: search for every set, not only for those that have nothing: what an earlier search found has been linked.
+    search_for_all: search for every set, not only for those that have nothing: finds of an earlier search are linked by now.
     """
     with _gc_paused():
         probe = report.AccessProbe(account) if with_access else None
@@ -62,7 +62,7 @@ def inspect_host(
 
 @contextlib.contextmanager
 def _gc_paused() -> Iterator[None]:
-    """A look makes an object for each file and keeps them all: looking for garbage among them takes time and finds none."""
+    """An inspection keeps an object for each file: garbage collection among them takes time and finds none."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -166,7 +166,7 @@ def _features(scans: Iterable[model.DirectoryScan]) -> Iterable[identity.Located
 
 
 def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], account: accounts.Account) -> model.Discovery:
-    """What lies in the folders of the set's legacy directories that were not entered.
+    """Return what is in the folders of the set's legacy directories that were not entered.
 
     One that could not be looked at in full is among the directories as well, without a feature.
     """

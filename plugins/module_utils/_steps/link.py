@@ -81,7 +81,7 @@ def _found_on_disk(one: SetState, plan: SetPlan) -> LinkCounts:
 
 
 def _writer(one: SetState, plan: SetPlan, account: accounts.Account) -> Optional[accounts.Account]:
-    """Who carries the plan out; FeatureError, in check mode too, where the file system cannot take links."""
+    """Return the account that makes the links; FeatureError, in check mode too, if the file system cannot hold them."""
     if plan.is_empty:
         return None
     needs = [capabilities.SYMLINKS] if plan.to_create or plan.to_replace else []
@@ -91,14 +91,14 @@ def _writer(one: SetState, plan: SetPlan, account: accounts.Account) -> Optional
 
 
 def _refuse(host: HostState) -> None:
-    """Stops before the first change where a set's status is unknown or names contradict each other."""
+    """Raise before the first change if a set's status is null or names are in conflict."""
     for one in host.sets:
         if one.status is None or one.plan.conflicts:
             raise errors.FeatureError(readiness.assess(one, host).obstacles[0])
 
 
 def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
-    """Stops before the first removal where links stay of which nobody knows whether they would have been made."""
+    """Raise before the first removal if it is unknown whether a link that stays would have been made."""
     for one, plan in zip(host.sets, plans):
         going = {name for name, _text in plan.to_remove}
         staying = [entry.link_target for entry in one.scan.entries if entry.link_target and entry.path not in going]
@@ -124,7 +124,7 @@ def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:
 
 
 def _actions(one: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
-    """At most ten actions: some of each sort."""
+    """Return at most ten actions, some of each kind."""
     sorts = [
         [("remove", name, text) for name, text in plan.to_remove[:samples.SAMPLES]],
         [("replace", name, text) for name, text, _old in plan.to_replace[:samples.SAMPLES]],

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two options at once: every pair of what decides the role's work, against four invariants, in check mode, in a run and in a second one.
+
+Absent never adds. ``changed`` is the difference of the tree. The report agrees with the disk. A second run changes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
+
+from tests.support.layout import write_wav2vec
+from tests.support.pairs import ARRAYS, DIMENSIONS, lay_out, sets_of, table
+
+ROOT = "/srv/pairs"
+ROWS = {f"row{number:02}": row for number, row in enumerate(table(60))}
+SHOWN = r"%P|%y|%m|%u|%s|%C@|%l\n"
+
+
+def stage(place: Path) -> None:
+    """What an upload of ``b`` and ``c`` leaves beside a target ``one``: complete, and without ``c``."""
+    (one,) = parse_sets([{"name": "one", "target": str(place / "one"), "arrays": ARRAYS}])
+    gathered, manifest = place / ".one.incoming", {}
+    gathered.mkdir(parents=True, mode=0o700)
+    for name in ("b.npz", "c.npz"):
+        write_wav2vec(gathered / name, f"feature {name}", frames=2)
+        with (gathered / name).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            manifest[name] = Wanted(size, token_of(classify(file.fileno(), size, name, *one.criteria), lambda: b""))
+    write_manifest(str(place / "one"), manifest)
+
+
+def tree_of(text: str) -> dict[str, str]:
+    """Path below the host's directory -> all else that find says of it."""
+    return dict(line.split("|", 1) for line in text.splitlines() if not line.startswith("|"))
+
+
+class Table:
+    """The hosts of the table, and what three runs of the role did to them."""
+
+    def __init__(self, host, play, scratch: Path) -> None:
+        self.host, self.play, self.scratch = host, play, scratch
+        self.source = scratch / "source"
+        self.source.mkdir()
+        for name in ("b.npz", "c.npz"):
+            write_wav2vec(self.source / name, f"feature {name}", frames=2)
+        for kind in ("complete", "incomplete"):
+            stage(scratch / "staged" / kind)
+        (scratch / "staged/incomplete/.one.incoming/c.npz").unlink()
+        for name, row in ROWS.items():
+            if row["where"] == "local":
+                self.lay_out_here(scratch / name, row)
+        self.lay_out_there({name: row for name, row in ROWS.items() if row["where"] != "local"})
+        inventory = scratch / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": {name: self.variables(name, row) for name, row in ROWS.items()}}}))
+        self.trees = [self.look()]
+        self.results = []
+        for check in (True, False, False):
+            self.results.append(play(inventory, "prepare_features.yml", check=check, args=["--forks", "6"]))
+            self.trees.append(self.look())
+
+    def directory(self, name: str) -> str:
+        return str(self.scratch / name) if ROWS[name]["where"] == "local" else f"{ROOT}/{name}"
+
+    def lay_out_here(self, place: Path, row) -> None:
+        lay_out(place, row)
+        if row["staged"] != "none":
+            shutil.copytree(self.scratch / "staged" / row["staged"], place, dirs_exist_ok=True)
+
+    def lay_out_there(self, rows) -> None:
+        self.host.run(["mkdir", "-p", ROOT])
+        for name in ("layout.py", "pairs.py"):
+            self.host.put(Path(__file__).parents[1] / "support" / name, f"{ROOT}/{name}")
+        self.host.put(self.scratch / "staged", f"{ROOT}/staged")
+        self.host.run(["python3", f"{ROOT}/pairs.py"], input=json.dumps({self.directory(name): row for name, row in rows.items()}))
+        copies = [f"cp -r {ROOT}/staged/{row['staged']}/. {ROOT}/{name}" for name, row in rows.items() if row["staged"] != "none"]
+        self.host.run("; ".join([*copies, f"chown -hR ubuntu:ubuntu {ROOT}"]))
+
+    def variables(self, name: str, row) -> dict:
+        here = row["where"] == "local"
+        connection = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        return {
+            **(connection if here else self.host.variables),
+            "prepare_features_sets": sets_of(self.directory(name), row, str(self.source)),
+            "prepare_features_state": row["state"],
+            "prepare_features_become": row["where"] == "become",
+            "prepare_features_upload_streams": row["streams"],
+            "prepare_features_top_up": row["top_up"],
+            "prepare_features_search_roots": [],
+            "prepare_features_report": "full",
+        }
+
+    def look(self) -> dict[str, dict[str, str]]:
+        """The tree of every host, without the folders above the feature whose path is too long."""
+        trees = {}
+        there = self.host.run(["find", ROOT, "-mindepth", "2", "-maxdepth", "4", "-printf", SHOWN]).stdout
+        for name, row in ROWS.items():
+            if row["where"] == "local":
+                command = ["find", str(self.scratch / name), "-mindepth", "1", "-maxdepth", "3", "-printf", SHOWN]
+                trees[name] = tree_of(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            else:
+                lines = [line[len(name) + 1 :] for line in there.splitlines() if line.startswith(f"{name}/")]
+                trees[name] = tree_of("\n".join(lines))
+        return trees
+
+    def changed(self, name: str, run: int) -> bool:
+        """Whether any result of a run says that it changed something, failed ones included."""
+        return any(event["result"].get("changed") is True for event in self.results[run].results(name))
+
+    def failed(self, name: str, run: int) -> bool:
+        return bool(self.results[run].recap[name]["failures"])
+
+    def facts(self, name: str, run: int) -> dict:
+        return self.results[run].facts(name)
+
+
+@pytest.fixture(scope="module")
+def done(start_host, play, tmp_path_factory):
+    return Table(start_host("pairs"), play, tmp_path_factory.mktemp("pairs"))
+
+
+def test_every_pair_is_in_the_table():
+    for left, right in itertools.combinations(DIMENSIONS, 2):
+        for one, other in itertools.product(DIMENSIONS[left], DIMENSIONS[right]):
+            assert any((row[left], row[right]) == (one, other) for row in ROWS.values()), (left, one, right, other)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_check_mode_changes_nothing_and_says_what_the_run_says(done, name):
+    row, checked, ran = ROWS[name], done.facts(name, 0), done.facts(name, 1)
+    assert done.trees[1][name] == done.trees[0][name], row
+    if not row["fails"]:
+        assert checked["features_will_be_ready"] == ran["features_ready"] or row["state"] == "absent", (row, checked)
+        assert done.changed(name, 0) == done.changed(name, 1), row
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_absent_never_adds(done, name):
+    if ROWS[name]["state"] == "absent":
+        assert set(done.trees[2][name]) <= set(done.trees[0][name]), ROWS[name]
+        real = {path for path, shown in done.trees[0][name].items() if shown.startswith("f")}
+        assert real <= set(done.trees[2][name])
+    else:
+        features = {path for path in done.trees[0][name] if "/" in path and not path.startswith(".one")}
+        assert features <= set(done.trees[2][name]), "nothing that was there is gone"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_changed_is_the_difference_of_the_tree(done, name):
+    assert done.changed(name, 1) == (done.trees[2][name] != done.trees[0][name]), ROWS[name]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_report_agrees_with_the_disk(done, name):
+    row, facts, tree = ROWS[name], done.facts(name, 1), done.trees[2][name]
+    one = facts["feature_sets"]["one"]
+    there = {path for path in tree if path.startswith("one/")}
+    assert one["target"]["features"] == len(there), (row, one)
+    assert one["target"]["links"] == sum(tree[path].startswith("l") for path in there)
+    assert one["incoming"]["state"] == ("absent" if ".one.incoming" not in tree else "present"), row
+    assert done.failed(name, 1) == (row["state"] == "present" and (row["fails"] or not facts["features_ready"])), (row, one)
+    if row["fails"] and row["state"] == "present":
+        told = [event["result"] for event in done.results[1].results(name) if event["event"] == "failed"]
+        assert len(told) == 1, told
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_second_run_changes_nothing(done, name):
+    row = ROWS[name]
+    assert done.trees[3][name] == done.trees[2][name], row
+    assert not done.changed(name, 2) and done.failed(name, 2) == done.failed(name, 1), row
