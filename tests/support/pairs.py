@@ -26,7 +26,7 @@ DIMENSIONS: Dict[str, Sequence[Any]] = {
     "source": (False, True),
     "fails": (False, True),
     "streams": (1, 4),
-    "where": ("local", "become", "connecting user"),
+    "become": (False, True),
     "expected": (None, 2, 5),
     "top_up": (False, True),
 }

@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from tests.support.hosts import Host, Hosts, PlayResult
 from tests.support.image import Missing
+
+if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
 
 
 @pytest.fixture(scope="session")
