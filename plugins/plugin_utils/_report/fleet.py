@@ -86,31 +86,28 @@ class Fleet:
         return self.hosts.setdefault(host, HostRecord())
 
     def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
-        """A successful result of one of the collection's own actions."""
+        """A result of one of the collection's own actions; a failed one tells what was done before."""
         if action not in ACTIONS:
             return
         record = self.record(host)
-        if check_mode and not self.check_mode and record.facts and "ansible_facts" not in result:
-            return  # a rehearsal in a run that changes hosts, as of the sources before anything is sent: nothing was done
         self.check_mode = self.check_mode or check_mode
         record.changed = record.changed or result.get("changed") is True
-        # The last look is what is true at the end, whichever action looked.
+        # The last inspection is what is true at the end, whichever action made it.
         record.facts = mapping(result.get("ansible_facts")) or record.facts
-        if action == REPORTS or result.get("reported"):
+        if action == REPORTS:
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
         if action == PREPARES and result.get("sets"):
-            record.done.setdefault("publish" if result.get("step") == "publish" else "links", []).append(result)
+            record.done.setdefault("links", []).append(result)
         elif action in STEP_OF:
             record.done.setdefault(STEP_OF[action], []).append(result)
 
     def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
         """A failed task of any action; the first failure of a host is the one that is reported."""
         record = self.record(host)
-        stated = action in STATEMENTS
-        if action == REPORTS and "state" in result:
-            # It reported what blocks; nothing broke.
-            stated = True
+        # A report that failed told what blocks; nothing broke.
+        stated = action in STATEMENTS or (action == REPORTS and "state" in result)
+        if action != REPORTS or stated:
             self.saw(host, action, result)
         record.facts = mapping(result.get("ansible_facts")) or record.facts
         if record.failure:

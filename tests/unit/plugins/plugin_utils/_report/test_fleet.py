@@ -333,18 +333,10 @@ def test_json_has_no_control_character_that_a_host_could_choose():
     assert text.isascii() and "\x1b" not in text and "\\u001b" not in text
 
 
-def test_what_is_rehearsed_before_a_run_changes_a_host_was_not_done():
-    """The sources are verified by an upload in check mode, in a run that is none."""
-    fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
-    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}})
-    fleet.saw("gpu", PREFIX + "feature_upload", sent, check_mode=True)
-    assert not fleet.check_mode and not fleet.hosts["gpu"].done
-    fleet.saw("gpu", PREFIX + "feature_upload", sent)
-    assert fleet.hosts["gpu"].done == {"upload": [sent]}
-
-
-def test_a_run_in_check_mode_tells_what_it_would_do():
-    fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
-    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}}, check_mode=True)
-    fleet.saw("gpu", PREFIX + "feature_upload", sent, check_mode=True)
-    assert fleet.check_mode and fleet.hosts["gpu"].done == {"upload": [sent]}
+def test_a_failed_step_tells_what_was_done_before():
+    """Of two sets the second one failed: the links of the first are on the disk (case 40)."""
+    fleet, done = Fleet(), {"wav2vec": {"linked": 8}}
+    result = {"changed": True, "msg": "disk full", "sets": done, "ansible_facts": facts(ready=False)}
+    fleet.failed("gpu", PREFIX + "feature_prepare", "Inspect", result)
+    (host,) = document(fleet, "p.yml", "2026-01-01T00:00:00Z")["hosts"]
+    assert (host["outcome"], host["changed"], host["sets"][0]["did"]) == ("failed", True, ["linked 8 features"])
