@@ -340,3 +340,10 @@ def test_a_failed_step_tells_what_was_done_before():
     fleet.failed("gpu", PREFIX + "feature_prepare", "Inspect", result)
     (host,) = document(fleet, "p.yml", "2026-01-01T00:00:00Z")["hosts"]
     assert (host["outcome"], host["changed"], host["sets"][0]["did"]) == ("failed", True, ["linked 8 features"])
+
+
+def test_a_run_in_check_mode_tells_what_it_would_do():
+    fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
+    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}}, check_mode=True)
+    fleet.saw("gpu", PREFIX + "feature_upload", sent, check_mode=True)
+    assert fleet.check_mode and fleet.hosts["gpu"].done == {"upload": [sent]}
