@@ -2,15 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of this name, and checks its answer."""
+"""Runs the module of this name, checks its answer, and prints the health check."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, deaf
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
+from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+
+display = Display()
 
 _PARTS = (
     *("session", "process", "run", "runs", "log", "progress", "history", "checkpoint", "gpus", "gpu_problem", "memory", "disk", "features"),
@@ -26,3 +34,27 @@ class ActionModule(ModuleAction):
         **dict.fromkeys(_PARTS, Maybe(PLAIN)),
         "healthy": bool,
     }
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The module's result; failed if the training is not healthy and C(fail) is set."""
+        _validated, options = self.validate_argument_spec(argument_spec=INFO)
+        problem = deaf("monitor_training_report_dir", options["report_dir"], TRAININGS)
+        if problem:
+            raise AnsibleActionFail(problem)
+        result = super().run(tmp, task_vars)
+        if result.get("failed") or "state" not in result:
+            return result
+        result["report_dir"] = options["report_dir"]
+        host = str((task_vars or {}).get("inventory_hostname", "host"))
+        alone = len((task_vars or {}).get("ansible_play_hosts_all") or [host]) == 1
+        lines = check_lines(host, result, options, alone)
+        if lines:
+            # One call, so that the checks of several hosts do not mix.
+            show(display.display, "\n".join(lines))
+        if options["fail"] and not result["healthy"]:
+            msg = f"the training is not healthy: {result['sentence']}"
+            names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir")
+            verdict = {name: result[name] for name in names if name in result}
+            # Ansible prints a failed result as JSON, except C(invocation): there the callback finds what the page needs.
+            return {**verdict, "failed": True, "msg": msg, "invocation": {"training": result}}
+        return result

@@ -1,19 +1,20 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One page for the trainings of all hosts of a run."""
+"""One table, and one page, for the trainings of all hosts of a run."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: training_report
 type: aggregate
-short_description: One page for the trainings of all hosts
+short_description: One table, and one page, for the trainings of all hosts
 version_added: 1.0.0
 description:
-  - At the end of a run that used M(trainprep.features.training_info), writes C(training.json) and the self-contained page
-    C(training.html), with every host, its verdict and its curves. Hosts that could not be looked at are in them, with their sentence.
-  - It runs on the controller and asks the hosts nothing. Without O(report_dir) it does nothing.
+  - At the end of a run that used M(trainprep.features.training_info), prints one table with every host, its verdict, epoch, best value,
+    expected end, GPUs and data; hosts that need attention come first, with what is wrong. Hosts that could not be inspected are in it.
+  - With O(report_dir), writes C(training.json) and the self-contained page C(training.html), which has the curves too.
+  - It runs on the controller and asks the hosts nothing.
 author:
   - trainprep.features contributors (@trainprep)
 requirements:
@@ -23,8 +24,7 @@ options:
     description:
       - A directory on the controller for the two files, created where it is absent. A relative path is taken from the current
         directory.
-      - The role variable C(monitor_training_report_dir) does the same, and has precedence. With it the hosts are asked for curves,
-        too.
+      - The role variable C(monitor_training_report_dir) does the same, and has precedence.
     type: str
     default: ""
     env:
@@ -34,7 +34,6 @@ options:
         key: report_dir
 seealso:
   - module: trainprep.features.training_info
-  - module: trainprep.features.training_health
 """
 
 EXAMPLES = r"""
@@ -44,9 +43,11 @@ EXAMPLES = r"""
 """
 
 import os
+import shutil
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, announce
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
@@ -56,6 +57,14 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.results
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import ACTIONS, Trainings, document
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import training_table
+
+_COLOURS = {
+    **dict.fromkeys(("running", "succeeded", "stopped"), C.COLOR_OK),
+    **dict.fromkeys(("failed", "killed", "vanished", "stuck", "unknown"), C.COLOR_ERROR),
+    "unreachable": C.COLOR_UNREACHABLE,
+    "never started": C.COLOR_SKIP,
+}
 
 VARIABLE = "monitor_training_report_dir"
 
@@ -101,11 +110,15 @@ class CallbackModule(CallbackBase):
         """Writes the files."""
         if not self._trainings.hosts:
             return
+        report = document(self._trainings, self._playbook, datetime.now(UTC))
+        self._display.banner("TRAININGS")
+        for line, state in training_table(report, shutil.get_terminal_size((80, 24)).columns):
+            self._display.display(line, color=_COLOURS.get(state))
         directory = self._trainings.report_dir or self._from_variables() or str(self.get_option("report_dir") or "")
         if not directory:
             return
         try:
-            paths = write_training(directory, document(self._trainings, self._playbook, datetime.now(UTC)))
+            paths = write_training(directory, report)
         except OSError as error:
             self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
             return

@@ -39,12 +39,53 @@ options:
       - Of each log a bounded part is read once, and all curves together have at most 2,000 points.
     type: bool
     default: false
+  metrics:
+    description:
+      - Globs of the files with metrics, below the run's project or the working directory, for a run whose record names none.
+      - Without them the files that the run wrote are searched for TensorBoard event files, CSV files with C(epoch) or C(step) in their
+        header (Lightning's C(metrics.csv), ultralytics' C(results.csv), Keras' CSVLogger), Hugging Face's C(trainer_state.json) and JSON
+        lines, in this order. The log comes last, and only its unambiguous forms are read.
+    type: list
+    elements: str
+    default: []
   sets:
     description:
       - Feature sets to count where no run has recorded its own, as in M(trainprep.features.feature_facts).
     type: list
     elements: dict
     default: []
+  report:
+    description:
+      - What to print on the controller. V(short) is one line for a healthy host of several, the lines on session, process, features and
+        run for a healthy host alone, and everything for any other. V(full) is everything.
+    type: str
+    choices: [none, short, full]
+    default: none
+  title:
+    description:
+      - The first line of what is printed. Empty is V(ATTN-CRNN TRAINING HEALTH CHECK) if the targets of the default sets are trained on,
+        else V(TRAINING HEALTH CHECK).
+    type: str
+    default: ""
+  label:
+    description: The name of the features in the line that counts them. Empty is V(WAV2VEC) for the targets of the default sets, else none.
+    type: str
+    default: ""
+  fail:
+    description:
+      - Whether to fail if the training is not healthy. A failed result has the verdict alone.
+    type: bool
+    default: false
+  report_dir:
+    description:
+      - A directory on the controller for the page of all hosts, or an empty string for none. The callback plugin
+        P(trainprep.features.training_report#callback) writes it at the end of the run; it is an error if that callback is not enabled.
+    type: str
+    default: ""
+attributes:
+  action:
+    description: Has an action plugin that runs on the controller.
+    support: full
 seealso:
   - module: trainprep.features.training_run
   - module: trainprep.features.training_follow
@@ -57,10 +98,10 @@ EXAMPLES = r"""
     user: ubuntu
   register: training
 
-- name: Stop here where it is not well
-  ansible.builtin.assert:
-    that: training.healthy
-    fail_msg: "{{ training.sentence }}"
+- name: Print the health check, and fail if the training is not healthy
+  trainprep.features.training_info:
+    report: full
+    fail: true
 """
 
 RETURN = r"""
@@ -127,7 +168,7 @@ log:
   sample: {path: /home/ubuntu/emotion_recognition/runs/attn_crnn_v2/20260101T120000Z/training.log, bytes: 4096, age: 2.5, lines: []}
 progress:
   description:
-    - The last epoch, the last value of each metric, and the last error lines in the log.
+    - The current epoch, the last value of each metric, and the errors in the log, the cause of a failure first.
     - C(seconds_left) is until the last epoch ends; null where the log does not tell, or the run has ended.
   returned: success
   type: dict
@@ -136,9 +177,9 @@ progress:
 history:
   description:
     - With O(history=true), the last five runs of the session, the newest first; else null.
-    - A point of a curve is a pair of epochs so far and value. Names are the same for all trainers, as C(val_accuracy). A value is null
-      where the log says C(nan) or infinity. Where a log names no epoch, C(axis) is V(report), and
-      the first number counts the values. C(sampled) says that the log is too long to be read whole.
+    - A point of a curve is a pair of epoch (or step, see C(axis)) and value. Names are the same for all trainers, e.g. C(val_accuracy). A
+      value is null for C(nan) or infinity. C(source) names the kind and the path of the file that the curves are from; C(sampled) is true
+      if that file is too long to be read whole.
     - C(seconds_left) is until the last epoch ends; null where a log names no number of epochs, or the run has ended.
   returned: success
   type: list
@@ -150,6 +191,7 @@ history:
       exit_code: null
       signal: null
       axis: epoch
+      source: {kind: TensorBoard, path: /home/ubuntu/emotion_recognition/logs}
       epochs: 30
       seconds_per_epoch: 12.5
       seconds_left: 337.5
@@ -164,11 +206,18 @@ checkpoint:
   type: dict
   sample: {path: /home/ubuntu/emotion_recognition/checkpoints/attn_crnn_v2_1/best.keras, bytes: 1048576, age: 60.0}
 gpus:
-  description: What C(nvidia-smi) says; use in percent, memory in MiB.
+  description:
+    - The GPUs as C(nvidia-smi), C(amd-smi) or C(rocm-smi) reports them; use in percent, memory in MiB, null if it is not known.
+    - A GPU in MIG mode has one entry for each instance.
   returned: success
   type: list
   elements: dict
-  sample: [{index: 0, name: Tesla T4, use: 97, memory_used: 11000, memory_total: 15360}]
+  sample: [{index: 0, name: Tesla T4, instance: null, use: 97, memory_used: 11000, memory_total: 15360}]
+gpu_problem:
+  description: What that program says if it fails; null if it does not, or if there is none.
+  returned: success
+  type: str
+  sample: "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch (exit code 18)"
 memory:
   description: Bytes of main memory.
   returned: success
@@ -200,23 +249,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
-from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
+from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
     """Arguments in, one look as the training user, result out."""
     module = AnsibleModule(
-        argument_spec={
-            "session": {"type": "str", "default": "attn_crnn_v2"},
-            "dir": {"type": "str", "default": "~/emotion_recognition"},
-            "user": {"type": "str"},
-            **NAMING,
-            "stale_after": {"type": "int", "default": 900},
-            "lines": {"type": "int", "default": 10},
-            "history": {"type": "bool", "default": False},
-            "sets": {"type": "list", "elements": "dict", "default": []},
-        },
+        argument_spec=INFO,
         supports_check_mode=True,
     )
     params = module.params
@@ -224,7 +264,7 @@ def main() -> None:
         account = find_account(params["user"] or None)
         found = run_as(
             account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],
-            params["history"],
+            params["history"], params["metrics"],
         )
         module.exit_json(changed=False, **found)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html.parser
 import re
 
-VOID = {"meta", "br", "line", "circle", "path"}
+VOID = {"meta", "br", "line", "circle", "path", "input"}
 
 
 class Page(html.parser.HTMLParser):

@@ -17,7 +17,6 @@ from tests.support.hosts import REPOSITORY, SUPPORT
 ORDER = [
     "feature_facts", "feature_report", "feature_prepare", "feature_links", "feature_access", "feature_upload",
     "feature_transfer", "feature_files_info", "training_run", "training_follow", "training_info",
-    "training_health",
 ]  # fmt: skip
 MODULES = {path.stem: path for path in (REPOSITORY / "plugins/modules").glob("*.py")}
 

@@ -21,7 +21,7 @@ BIN = REPOSITORY / ".venv" / "bin"
 # In this order: what is linked is then granted, reported, trained on. A training has to be there to be looked at.
 MODULES = ["feature_facts", "feature_links", "feature_access", "feature_report", "feature_upload"]
 ROLES = ["prepare_features", "deploy_training", "monitor_training"]
-AFTER = ["training_info", "training_health", "training_follow"]
+AFTER = ["training_info", "training_follow"]
 
 
 class Project:

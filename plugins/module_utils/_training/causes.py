@@ -14,6 +14,8 @@ from typing import List, Optional, Sequence, Tuple
 from . import log
 
 MAX_ERRORS = 5
+_MOST_TRACEBACKS = 200  # that are read, the last ones
+_LONGEST = 1000  # lines of a traceback with its message, those of other processes between them included
 _TRACEBACK = re.compile(r"(?:Original |\+ Exception Group )?Traceback \(most recent call last\):?\s*$")
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: ?(.*)|)$")
 _DIRECT = "The above exception was the direct cause of"
@@ -96,20 +98,17 @@ def find_errors(lines: Sequence[str]) -> List[str]:
 
 
 def _tracebacks(lines: Sequence[str]) -> List[_Raised]:
-    raised = []
-    for at, line in enumerate(lines):
-        match = _TRACEBACK.search(line)
-        if match:
-            one = _exception_after(lines, at, line[: match.start()])
-            raised += [one] if one else []
-    return raised
+    found = [(at, match) for at, match in enumerate(map(_TRACEBACK.search, lines)) if match]
+    raised = [_exception_after(lines, at, lines[at][: match.start()]) for at, match in found[-_MOST_TRACEBACKS:]]
+    return [one for one in raised if one]
 
 
 def _exception_after(lines: Sequence[str], at: int, prefix: str) -> Optional[_Raised]:
     """The first line behind a traceback's frames that is not indented: its exception, whatever the name."""
     following = next((line for line in lines[at + 1 : at + 200] if line.strip()), "")
     prefix = prefix if following.startswith(prefix) else ""
-    own = [(number, lines[number][len(prefix) :]) for number in range(at + 1, len(lines)) if lines[number].startswith(prefix)]
+    behind = range(at + 1, min(len(lines), at + _LONGEST))
+    own = [(number, lines[number][len(prefix) :]) for number in behind if lines[number].startswith(prefix)]
     for place, (number, text) in enumerate(own):
         if not text.strip() or text[0] in " \t|+":
             continue

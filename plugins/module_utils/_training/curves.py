@@ -12,10 +12,11 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from .. import errors
-from . import history, pace, reading, series
+from .._system import paths
+from . import history, log, outputs, pace, reading, series, tables
 from .runs import Run, read_run, runs_of
 
 RUNS = 5
@@ -47,13 +48,28 @@ class Told:
         }
 
 
-def read_curves(run: Optional[Run], limit: int = NEWEST) -> Told:
-    """Read what a run says of itself."""
+def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str] = (), limit: int = NEWEST) -> Told:
+    """Read what a run says of itself. patterns: globs of the files with metrics, below the working directory or the run's project."""
     told = Told()
-    if run is not None:
-        with contextlib.suppress(OSError, errors.FeatureError):  # no log, or one that must not be read
-            _read_log(run, limit, told)
+    if run is None:
+        return told
+    with contextlib.suppress(OSError, errors.FeatureError):  # no log, or one that must not be read
+        _read_log(run, limit, told)
+    if directory:
+        _read_files(run, directory, [str(one) for one in run.record.get("metrics") or patterns], limit, told)
     return told
+
+
+def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, told: Told) -> None:
+    for metrics in outputs.read_metrics(run, directory, patterns, limit):
+        found = tables.curves_of(metrics.entries)
+        if not found.series.curves():
+            continue
+        told.series, told.axis, told.sampled = found.series, found.axis, metrics.sampled
+        told.source = {"kind": metrics.kind, "path": paths.display(metrics.path)}
+        if told.epochs.number is None and found.epoch is not None:
+            told.epochs.add(log.Place(found.epoch))
+        return
 
 
 def _read_log(run: Run, limit: int, told: Told) -> None:
@@ -70,14 +86,16 @@ def _read_log(run: Run, limit: int, told: Told) -> None:
     told.source = {"kind": "log", "path": run.log} if found.series.curves() else None
 
 
-def session_curves(directory: str, session: str, newest: Optional[Run], told: Told, now: float) -> List[Dict[str, Any]]:
+def session_curves(
+    directory: str, session: str, newest: Optional[Run], told: Told, now: float, patterns: Sequence[str] = ()
+) -> List[Dict[str, Any]]:
     """One entry for each of the last runs, the newest first: its curves, its best epoch, its pace."""
     if newest is None:
         return []
     older = _runs_before(directory, session, newest.name)
     budget = POINTS // 2 if older else POINTS
     found = [_entry(newest, told, budget, now)]
-    return found + [_entry(run, read_curves(run, _OLDER), (POINTS - budget) // len(older), now) for run in older]
+    return found + [_entry(run, read_curves(run, directory, patterns, _OLDER), (POINTS - budget) // len(older), now) for run in older]
 
 
 def _runs_before(directory: str, session: str, name: str) -> List[Run]:

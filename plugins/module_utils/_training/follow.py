@@ -49,7 +49,7 @@ def read_on(
     age = reading.log_age(run)
     judgement = verdict.judge(reading.observation(run_state, age), stale_after)
     if run is None:
-        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None}
+        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None, "tail": []}
     if offset < 0:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
     data, more = reading.read_chunk(run, offset, limit, judgement.over)

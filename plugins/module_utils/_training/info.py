@@ -37,6 +37,7 @@ def look(
     stale_after: float,
     lines: int,
     history: bool = False,
+    metrics: Sequence[str] = (),
 ) -> Dict[str, Any]:
     """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
     command.check_session(session)
@@ -47,7 +48,7 @@ def look(
     tail = reading.last_lines(run, _TAIL) if run else []
     cause = _cause(run, tail)
     judgement = verdict.judge(reading.observation(run_state, age, cause), stale_after)
-    told = curves.read_curves(run)
+    told = curves.read_curves(run, directory, metrics)
     graphics = gpus.find_gpus()
     return {
         "state": judgement.state,
@@ -61,7 +62,7 @@ def look(
         "run": _run(run),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
         "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
-        "history": curves.session_curves(directory, session, run, told, time.time()) if history else None,
+        "history": curves.session_curves(directory, session, run, told, time.time(), metrics) if history else None,
         "checkpoint": _checkpoint(directory, run),
         "gpus": graphics.found,
         "gpu_problem": graphics.problem,

@@ -18,7 +18,7 @@ _STAGES = {
 _SHORT = {"acc": "accuracy", "lr": "learning_rate", "ppl": "perplexity", "average": "", "avg": "", "mean": ""}
 _METRIC = re.compile(
     r"(?:^|_)(?:loss|accuracy|f1(?:_score)?|precision|recall|auc|auroc|uar|wer|cer|mae|mse|rmse|iou|miou|dice|map\d*(?:_95)?|bleu"
-    r"|perplexity|learning_rate)(?:$|_)"
+    r"|perplexity|reward|learning_rate)(?:$|_)"
 )
 _WORD = r"[A-Za-z][A-Za-z0-9_./@-]*"
 # A thousands separator is read if decimals follow ("1,234.5"); "0,5" and "1,234" can mean two numbers and are left out.
@@ -49,7 +49,14 @@ def curve_name(name: str) -> Tuple[str, Optional[str]]:
         if len(words) > 1 and words[end] in _STAGES:
             stage = _STAGES[words.pop(end)]
             break
+    if len(words) > 1 and words[-1] == "epoch":
+        words.pop()  # Lightning: the mean over the epoch
     return "_".join(filter(None, (_SHORT.get(word, word) for word in words))), stage
+
+
+def stage_of(word: str) -> Optional[str]:
+    """Return the stage that a word means; None if it means none."""
+    return _STAGES.get(word.lower())
 
 
 def is_metric(base: str) -> bool:

@@ -17,6 +17,7 @@ MOST_TICKS = 6
 _MOST = 1e300  # no axis goes further
 STAGES = (("", "training"), ("val_", "validation"), ("test_", "test"))
 FIRST, LAST = ("loss", "accuracy"), ("learning_rate",)
+FLEET = ("val_loss", "loss", "val_accuracy", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,38 @@ def _chart(base: str, runs: Sequence[Mapping[str, Any]]) -> Chart | None:
         if prefix + base in run["curves"]
     ]
     known = [point for *_rest, points in found for point in points if point[1] is not None]
-    if not known:
-        return None
+    if not any(sum(point[1] is not None for point in points) > 1 for *_rest, points in found):
+        return None  # one point is no curve
     x = _fit((point[0] for point in known), LEFT, RIGHT)
     y = _fit((point[1] for point in known), BOTTOM, TOP, may_be_logarithmic=True)
     lines = [Line(metric, stage, run["run"], run is runs[0], *_path(points, x, y)) for run, metric, stage, points in found]
     axis = str(runs[0].get("axis") or "epoch")
     return Chart(base.replace("_", " "), axis, x, y, lines, _best(runs[0], x), _summary(base, runs[0], axis))
+
+
+def fleet_chart(hosts: Sequence[Mapping[str, Any]]) -> Chart | None:
+    """The newest run of each host in one chart: the first of FLEET that most hosts have a curve of, over what most of them count."""
+    runs = [(host, host["runs"][0]) for host in hosts if host["runs"]]
+    counts = {(name, run["axis"]): 0 for name in FLEET for _host, run in runs}
+    for _host, run in runs:
+        for name in FLEET:
+            counts[name, run["axis"]] += sum(point[1] is not None for point in run["curves"].get(name, ())) > 1
+    name, axis = max(counts, key=lambda key: (counts[key], -FLEET.index(key[0])), default=("", ""))
+    if not name or counts[name, axis] < 2:
+        return None
+    drawn = [(host, run["curves"][name]) for host, run in runs if run["axis"] == axis and len(run["curves"].get(name, ())) > 1]
+    known = [point for _host, points in drawn for point in points if point[1] is not None]
+    x = _fit((point[0] for point in known), LEFT, RIGHT)
+    y = _fit((point[1] for point in known), BOTTOM, TOP, may_be_logarithmic=True)
+    # Healthy hosts first, so that the others are drawn over them.
+    drawn.sort(key=lambda one: not one[0]["healthy"])
+    lines = [Line(name, "healthy" if host["healthy"] else "attention", host["host"], True, *_path(points, x, y)) for host, points in drawn]
+    return Chart(_title(name), axis, x, y, lines, None, f"{_title(name)} of {len(lines)} hosts")
+
+
+def _title(name: str) -> str:
+    prefix, stage = next(((prefix, stage) for prefix, stage in STAGES[1:] if name.startswith(prefix)), ("", ""))
+    return f"{stage} {name[len(prefix) :].replace('_', ' ')}".strip()
 
 
 def _best(run: Mapping[str, Any], x: Scale) -> tuple[float, str] | None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.files i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import iso
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import cells_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import gpu_text
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
-def to_html(report: Mapping[str, Any]) -> str:
-    """The document as one HTML page."""
+def to_html(report: Mapping[str, Any], features_page: bool = False) -> str:
+    """Return the document as one HTML page. features_page: True if a page of the features is in the same directory."""
     environment = page_environment()
     environment.filters.update(
         size=size,
@@ -33,15 +35,28 @@ def to_html(report: Mapping[str, Any]) -> str:
         shown=_shown,
         gpu_text=gpu_text,
         moment=_moment,
+        moment_of=lambda seconds: _moment(iso(seconds) or "–"),
+        cells=cells_of,
+        by_message=_by_message,
         charts=lambda host: charts.charts_of(host["runs"]),
+        fleet_chart=charts.fleet_chart,
     )
     environment.globals.update({name: getattr(charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "TOP", "BOTTOM")})
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report, features_page=features_page)
 
 
 def write_training(directory: str, report: Mapping[str, Any]) -> list[str]:
-    """Writes both files and returns their paths. OSError where the directory cannot be made or written."""
-    return write_files(directory, {"training.json": to_json(report), "training.html": to_html(report)})
+    """Write both files and return their paths. OSError if the directory cannot be created or written."""
+    features_page = (Path(directory).expanduser() / "report.html").is_file()
+    return write_files(directory, {"training.json": to_json(report), "training.html": to_html(report, features_page)})
+
+
+def _by_message(hosts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Hosts with the same verdict and message, together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for host in hosts:
+        groups.setdefault((host["state"], host["message"]), []).append(host["host"])
+    return [{"outcome": state, "hosts": names, "messages": [message]} for (state, message), names in groups.items()]
 
 
 def _shown(value: object = None) -> str:

@@ -31,8 +31,8 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 
 SCHEMA = 1
 PREFIX = "trainprep.features."
-LOOKS, HEALTH = PREFIX + "training_info", PREFIX + "training_health"
-ACTIONS = frozenset((LOOKS, HEALTH, PREFIX + "training_follow"))
+INFO = PREFIX + "training_info"
+ACTIONS = frozenset((INFO, PREFIX + "training_follow"))
 UNREACHABLE, UNKNOWN = "unreachable", "unknown"
 STATES = (RUNNING, SUCCEEDED, STUCK, FAILED, KILLED, STOPPED, VANISHED, NEVER, UNREACHABLE, UNKNOWN)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -56,9 +56,9 @@ class Trainings:
 
     def saw(self, host: str, action: str, result: Mapping[str, Any]) -> None:
         """A result of one of the collection's own actions; the last look at a host counts."""
-        if action == LOOKS and "state" in result:
-            self.hosts.setdefault(host, Host()).info = result
-        elif action == HEALTH:
+        if action == INFO and "state" in result:
+            # A failed result keeps what is known of the host where Ansible does not print it.
+            self.hosts.setdefault(host, Host()).info = mapping(mapping(result.get("invocation")).get("training")) or result
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
 
     def failed(self, host: str, action: str, result: Mapping[str, Any]) -> None:
@@ -116,6 +116,7 @@ def _host(name: str, record: Host, now: datetime) -> dict[str, Any]:
         "epochs": progress.get("epochs"),
         "seconds_per_epoch": progress.get("seconds_per_epoch"),
         "expected_end": _expected_end(state, progress.get("seconds_left"), now),
+        "share": _share(progress),
         "metrics": dict(mapping(progress.get("metrics"))),
         "errors": list(sequence(progress.get("errors"))),
         "checkpoint": info.get("checkpoint"),
@@ -165,6 +166,14 @@ def _features(features: Mapping[str, Any]) -> dict[str, Any]:
             for name, one in mapping(features.get("sets")).items()
         ],
     }
+
+
+def _share(progress: Mapping[str, Any]) -> float | None:
+    """How much of the training is over, by the time that is left."""
+    each, left, epochs = (progress.get(name) for name in ("seconds_per_epoch", "seconds_left", "epochs"))
+    if not (isinstance(each, (int, float)) and isinstance(left, (int, float)) and isinstance(epochs, int) and each > 0 and epochs > 0):
+        return None
+    return round(max(0.0, min(1.0, 1 - left / each / epochs)), 3)
 
 
 def _expected_end(state: str, left: Any, now: datetime) -> str | None:

@@ -14,9 +14,32 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.verdi
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 
 OK, BAD = "✓", "✗ WARNING:"
+ENDED = " (the run has ended)"
 
 
-def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> list[str]:
+# Of the default sets (roles/prepare_features/defaults): whoever trains on nothing else has the trainer that they are made for.
+ATTN_CRNN_TARGETS = frozenset(("/data/wav2vec_features", "/data/wav2vec_crema_d"))
+
+
+def check_lines(host: str, info: Mapping[str, Any], options: Mapping[str, Any], alone: bool) -> list[str]:
+    """What is printed of one host. options: of training_info; alone: True if the play has no other host."""
+    if options["report"] == "none":
+        return []
+    targets = [one["target"] for one in info["features"]["sets"].values()] or [str(one.get("target")) for one in options["sets"]]
+    known = ATTN_CRNN_TARGETS.issuperset(targets)
+    title = options["title"] or ("ATTN-CRNN TRAINING HEALTH CHECK" if known else "TRAINING HEALTH CHECK")
+    lines = health_lines(host, info, title, options["label"] or ("WAV2VEC" if known else ""))
+    if options["report"] == "full" or not info["healthy"] or any(BAD in line for line in lines):
+        return lines
+    short = [line for line in lines if not line.startswith((" ", "Host:"))] + [line for line in lines if line.startswith("  epoch:")]
+    if not info["process"]["running"]:
+        short += [line for line in lines if line.endswith(ENDED)]
+    if alone:
+        return short
+    return [f"{short[0]} {_printable(host)}: {'; '.join(line.strip() for line in short[1:])}"]
+
+
+def health_lines(host: str, info: Mapping[str, Any], title: str, label: str) -> list[str]:
     """The whole check, the title first."""
     lines = [
         f"=== {title} ===",
@@ -29,14 +52,18 @@ def health_lines(host: str, info: dict[str, Any], title: str, label: str) -> lis
         *_recent(info["log"]),
     ]
     # Records and logs belong to the training user: nothing in them may drive the terminal of whoever looks.
-    return ["".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line) for line in lines]
+    return [_printable(line) for line in lines]
 
 
-def _session(info: dict[str, Any]) -> list[str]:
+def _printable(line: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def _session(info: Mapping[str, Any]) -> list[str]:
     name, process = info["session"]["name"], info["process"]
     active = info["session"]["active"]
     # What is gone once a run has ended well is not missing.
-    gone, why = (" ", " (the run has ended)") if info["healthy"] and not process["running"] else (BAD, "")
+    gone, why = (" ", ENDED) if info["healthy"] and not process["running"] else (BAD, "")
     lines = [f"{OK} tmux session '{name}' is active" if active else f"{gone} tmux session '{name}' not found{why}"]
     if process["running"]:
         lines.append(f"{OK} training process is running (process {process['pid']})")
@@ -50,7 +77,7 @@ def _session(info: dict[str, Any]) -> list[str]:
     ]
 
 
-def _features(features: dict[str, Any], label: str) -> list[str]:
+def _features(features: Mapping[str, Any], label: str) -> list[str]:
     what = f"{label} feature files" if label else "feature files"
     if features["count"] is None:
         return [f"{BAD} {what} not counted: {features['problem']}"]
@@ -61,7 +88,7 @@ def _features(features: dict[str, Any], label: str) -> list[str]:
     return lines + _data(features["data"])
 
 
-def _data(data: dict[str, Any]) -> list[str]:
+def _data(data: Mapping[str, Any]) -> list[str]:
     """Whether the data are those that the run was started with."""
     if data["changed"]:
         return [f"{BAD} the data of {', '.join(data['changed_sets'])} have changed since the run was started"]
@@ -71,7 +98,7 @@ def _data(data: dict[str, Any]) -> list[str]:
     return [f"{OK} data unchanged since the run was started (digest {data['digest'][:12]})"]
 
 
-def _run(info: dict[str, Any]) -> list[str]:
+def _run(info: Mapping[str, Any]) -> list[str]:
     run = info["run"]
     mark = OK if info["healthy"] else BAD
     lines = [f"{mark} last run: {info['sentence']}"]
@@ -89,7 +116,7 @@ def _run(info: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _progress(info: dict[str, Any]) -> list[str]:
+def _progress(info: Mapping[str, Any]) -> list[str]:
     progress, age, checkpoint = info["progress"], info["log"]["age"], info["checkpoint"]
     lines = []
     if progress["epoch"] is not None:
@@ -102,7 +129,7 @@ def _progress(info: dict[str, Any]) -> list[str]:
         metrics = progress["metrics"]
         lines.append("  metrics: " + ", ".join(f"{name} {_number(value)}" for name, value in metrics.items()))
         lines += [f"  {BAD} {name} is {value}" for name, value in metrics.items() if isinstance(value, str)]
-    lines += [f"  error in the log: {line}" for line in progress["errors"]]
+    lines += [f"  error in the log: {line}" for line in progress["errors"] if line not in info["sentence"]]
     if info["process"]["running"] and age is not None:
         lines.append(f"  log: last line {duration(age)} ago")
     if checkpoint:
@@ -132,7 +159,7 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, (int, float)) else str(value)
 
 
-def _machine(info: dict[str, Any]) -> list[str]:
+def _machine(info: Mapping[str, Any]) -> list[str]:
     lines = [f"  {gpu_text(gpu)}" for gpu in info["gpus"]]
     if info.get("gpu_problem"):
         lines.append(f"{BAD} {info['gpu_problem']}")
@@ -156,5 +183,5 @@ def gpu_text(gpu: Mapping[str, Any]) -> str:
     return f"GPU{index}: {', '.join(said)}"
 
 
-def _recent(log: dict[str, Any]) -> list[str]:
+def _recent(log: Mapping[str, Any]) -> list[str]:
     return ["  recent log:", *(f"    {line}" for line in log["lines"])] if log["lines"] else []

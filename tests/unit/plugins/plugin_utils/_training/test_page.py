@@ -13,11 +13,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.charts import Scale, charts_of
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.charts import Scale, charts_of, fleet_chart
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import to_html, write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import (
-    HEALTH,
-    LOOKS,
+    INFO,
     Trainings,
     document,
 )
@@ -47,7 +46,7 @@ def a_run(name, lines):
     }  # fmt: skip
 
 
-INFO = {
+ANSWER = {
     "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/w",
     "session": {"name": "attn", "active": True}, "process": {"running": True, "pid": 4711, "others": []},
     "run": {"path": "/w/runs/attn/20260101T000000Z", "started": 0.0, "ended": None, "exit_code": None, "signal": None,
@@ -69,12 +68,12 @@ INFO = {
 def a_fleet(**hosts):
     trainings = Trainings()
     for host, changes in hosts.items():
-        trainings.saw(host, LOOKS, {**copy.deepcopy(INFO), **changes})
+        trainings.saw(host, INFO, {**copy.deepcopy(ANSWER), **changes})
     return trainings
 
 
 def hostile():
-    info = copy.deepcopy(INFO)
+    info = copy.deepcopy(ANSWER)
     info["sentence"] += MARKUP
     info["run"]["command_line"] = info["run"]["path"] = info["log"]["path"] = info["checkpoint"]["path"] = MARKUP
     info["log"]["lines"] = info["progress"]["errors"] = [MARKUP]
@@ -84,9 +83,9 @@ def hostile():
     info["features"]["data"].update(digest=MARKUP, at_start=MARKUP, changed=True, changed_sets=[MARKUP])
     info["history"][0].update(run=MARKUP, curves={"loss": [[1.0, 1.0]], f"loss_{MARKUP}": [[1.0, 1.0], [2.0, 2.0]]})
     trainings = a_fleet(good={})
-    trainings.saw(MARKUP, LOOKS, info)
+    trainings.saw(MARKUP, INFO, info)
     trainings.lost("gone", {"msg": MARKUP})
-    trainings.failed("odd", LOOKS, {"msg": MARKUP})
+    trainings.failed("odd", INFO, {"msg": MARKUP})
     return trainings
 
 
@@ -107,7 +106,8 @@ def test_the_document_has_its_schema_and_the_page_is_well_formed_and_needs_nothi
     page = page_of(text)
     assert page.open == []
     assert not {"script", "link", "img", "iframe", "object", "use", "foreignobject", "animate"} & set(page.tags)
-    assert [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action") and not value.startswith("#")] == []
+    assert [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#",
+    "report.html"))] == []
     assert [name for name, _value in page.attributes if name.startswith("on")] == []
     assert "\x1b" not in text and "\u202e" not in text
     assert page.tags.count("svg") == sum(len(charts_of(host["runs"])) for host in report["hosts"])
@@ -116,27 +116,59 @@ def test_the_document_has_its_schema_and_the_page_is_well_formed_and_needs_nothi
 def test_what_is_drawn_is_what_the_logs_say():
     report = document(a_fleet(a={}), "p", NOW)
     drawn = drawn_curves(to_html(report))
-    for run in INFO["history"]:
+    for run in ANSWER["history"]:
         for metric, points in run["curves"].items():
             expected = [tuple(point) for point in points if point[1] is not None]
             assert agree(drawn[(run["run"], metric)], expected), metric
-    assert len(drawn) == sum(len(run["curves"]) for run in INFO["history"])
+    assert len(drawn) == sum(len(run["curves"]) for run in ANSWER["history"])
 
 
 def test_a_value_that_is_no_number_breaks_the_line():
-    (loss,) = [chart for chart in charts_of(INFO["history"][:1]) if chart.title == "loss"]
+    (loss,) = [chart for chart in charts_of(ANSWER["history"][:1]) if chart.title == "loss"]
     (line,) = [line for line in loss.lines if line.metric == "loss"]
     assert line.path.count("M") == 1 and line.path.count("L") == 1 and len(line.dots) == 1
 
 
 def test_charts_have_the_twins_together_the_best_epoch_and_the_newest_run_on_top():
-    charts = charts_of(INFO["history"])
+    charts = charts_of(ANSWER["history"])
     assert [chart.title for chart in charts] == ["loss", "accuracy", "learning rate"]
     assert [(line.metric, line.newest) for line in charts[0].lines] == [
         ("loss", False), ("val_loss", False), ("loss", True), ("val_loss", True)]  # fmt: skip
     assert charts[0].best == (charts[0].x.at(2.0), "best val_loss 1.5 at epoch 2")
     assert charts[0].summary == "loss: training from 2 to 0.5 at epoch 4; validation from 2.5 to 2 at epoch 4"
     assert [chart.y.logarithmic for chart in charts] == [False, False, True]
+
+
+def test_one_point_is_no_curve():
+    assert charts_of([a_run("x", LOG[:1])]) == []
+
+
+def test_one_chart_has_the_newest_run_of_each_host_and_those_that_need_attention_on_top():
+    report = document(a_fleet(a={"state": "failed", "healthy": False}, b={}, c={"history": [a_run("x", LOG[:1])]}, d={"history": None}),
+    "p", NOW)
+    chart = fleet_chart(report["hosts"])
+    assert (chart.title, chart.axis) == ("validation loss", "epoch")
+    assert [(line.run, line.stage) for line in chart.lines] == [("b", "healthy"), ("a", "attention")]
+    drawn = drawn_curves(to_html(report))
+    assert agree(drawn[("a", "val_loss")], [tuple(point) for point in ANSWER["history"][0]["curves"]["val_loss"]])
+    assert fleet_chart(report["hosts"][:1]) is None and fleet_chart([]) is None
+
+
+def test_a_failed_host_comes_first_with_its_last_lines_before_its_curves():
+    text = to_html(document(a_fleet(a={}, b={"state": "failed", "healthy": False, "sentence": "failed (exit code 1: KeyError)"}), "p", NOW))
+    page = text.partition('id="host-b"')[2]
+    assert page and 'id="host-a"' in page
+    assert page.index("failed (exit code 1: KeyError)") < page.index("last lines of") < page.index("<svg")
+    # Filters need no script: a verdict that no host has needs none.
+    assert text.count('id="show-failed"') == 1 and 'id="show-killed"' not in text
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_two_pages_are_linked(tmp_path, there):
+    if there:
+        (tmp_path / "report.html").write_text("")
+    write_training(str(tmp_path), document(a_fleet(a={}), "p", NOW))
+    assert ('href="report.html"' in (tmp_path / "training.html").read_text()) is there
 
 
 def test_no_more_charts_than_can_be_looked_at():
@@ -171,21 +203,23 @@ def test_any_numbers_can_be_drawn(values):
 def test_hosts_that_could_not_be_looked_at_are_told_with_their_sentence():
     trainings = a_fleet(**{"gpu-10": {}, "gpu-2": {"state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}})
     trainings.lost("gpu-1", {"msg": "timed out"})
-    trainings.failed("gpu-3", LOOKS, {"msg": "this host has no account 'trainer'"})
-    # That a run has failed is what the check says, and no failure to look.
-    trainings.failed("gpu-2", HEALTH, {"msg": "the training is not healthy", "report_dir": "reports"})
+    trainings.failed("gpu-3", INFO, {"msg": "this host has no account 'trainer'"})
+    # A failed check keeps what is known of the host where Ansible does not print it.
+    known = {**copy.deepcopy(ANSWER), "state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}
+    verdict = {"state": "failed", "healthy": False, "msg": "the training is not healthy", "report_dir": "reports"}
+    trainings.failed("gpu-2", INFO, {**verdict, "invocation": {"training": known}})
     report = document(trainings, "p", NOW)
     assert trainings.report_dir == "reports"
     assert [(host["host"], host["state"], host["healthy"], host["message"]) for host in report["hosts"]] == [
         ("gpu-1", "unreachable", False, "timed out."), ("gpu-2", "failed", False, "failed (exit code 3)."),
         ("gpu-3", "unknown", False, "this host has no account 'trainer'."), ("gpu-10", "running", True, "running."),
     ]  # fmt: skip
-    assert report["summary"]["healthy"] == 1
+    assert report["summary"]["healthy"] == 1 and report["hosts"][1]["runs"] == ANSWER["history"]
     assert report["hosts"][3]["expected_end"] == "2026-01-01T13:00:00Z" and report["hosts"][1]["expected_end"] is None
 
 
 def test_hosts_that_do_not_train_on_the_same_data_are_told():
-    other = copy.deepcopy(INFO["features"])
+    other = copy.deepcopy(ANSWER["features"])
     other["sets"]["a"].update(features=8, digest="3" * 64)
     report = document(a_fleet(a={}, b={}, c={"features": other}), "p", NOW)
     assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [("a", [["a", "b"], ["c"]])]

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import copy
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import (
+    ATTN_CRNN_TARGETS,
+    check_lines,
     expected_end,
+    gpu_text,
     health_lines,
     with_expected_end,
 )
@@ -151,3 +156,72 @@ def test_the_pace_stands_beside_the_epoch(pace, running, line):
     info["process"]["running"] = running
     (shown,) = [text for text in health_lines("h", info, "T", "W") if text.startswith("  epoch")]
     assert shown.startswith(line) and ("expected" in shown) is ("expected" in line)
+
+
+OPTIONS = {"report": "short", "title": "", "label": "", "sets": []}
+
+
+def healthy(target="/data/wav2vec_features", **changes):
+    info = copy.deepcopy(RUNNING)
+    info["progress"]["metrics"] = {"loss": 1.0}
+    info["features"]["sets"] = {"a": {"features": 8690, "target": target, "problems": []}}
+    info.update(changes)
+    return info
+
+
+def test_a_healthy_host_alone_is_told_in_short():
+    assert check_lines("gpu-1", healthy(), OPTIONS, True) == [
+        "=== ATTN-CRNN TRAINING HEALTH CHECK ===",
+        "✓ tmux session 'attn_crnn_v2' is active",
+        "✓ training process is running (process 4711)",
+        "WAV2VEC feature files found: 8690",
+        "✓ data unchanged since the run was started (digest 0123456789ab)",
+        "✓ last run: running",
+        "✓ checkpoint: /home/ubuntu/w/checkpoints/b.keras (1.5 MB, 2 min old)",
+        "  epoch: 3/30",
+    ]
+
+
+def test_a_healthy_host_of_several_is_one_line_with_the_same_words():
+    (line,) = check_lines("gpu-1", healthy(), OPTIONS, False)
+    assert line.startswith("=== ATTN-CRNN TRAINING HEALTH CHECK === gpu-1: ✓ tmux session 'attn_crnn_v2' is active; ✓ training process"
+     " is running")
+    assert "WAV2VEC feature files found: 8690" in line and line.endswith("epoch: 3/30")
+
+
+@pytest.mark.parametrize(("info", "report"), [
+    (healthy(), "full"), (RUNNING, "short"), (healthy(gpu_problem="nvidia-smi: No devices were found (exit code 6)"), "short"),
+    (ENDED | {"features": RUNNING["features"]}, "short"),
+])  # fmt: skip
+def test_everything_is_told_if_asked_for_or_if_anything_is_amiss(info, report):
+    title = "ATTN-CRNN TRAINING HEALTH CHECK" if info["features"]["sets"]["a"]["target"] != "/data/a" else "TRAINING HEALTH CHECK"
+    lines = check_lines("gpu-1", info, {**OPTIONS, "report": report}, False)
+    assert lines == health_lines("gpu-1", info, title, "WAV2VEC" if title[0] == "A" else "")
+    assert check_lines("gpu-1", info, {**OPTIONS, "report": "none"}, False) == []
+
+
+@pytest.mark.parametrize(("target", "options", "title", "count"), [
+    ("/data/wav2vec_features", {}, "ATTN-CRNN TRAINING HEALTH CHECK", "WAV2VEC feature files found: 8690"),
+    ("/data/other", {}, "TRAINING HEALTH CHECK", "feature files found: 8690"),
+    ("/data/other", {"title": "T", "label": "HUBERT"}, "T", "HUBERT feature files found: 8690"),
+])  # fmt: skip
+def test_the_title_and_the_features_name_follow_the_targets(target, options, title, count):
+    lines = check_lines("h", healthy(target), {**OPTIONS, **options}, True)
+    assert lines[0] == f"=== {title} ===" and count in lines
+
+
+def test_the_targets_of_the_title_are_those_of_the_default_sets():
+    defaults = yaml.safe_load((Path(__file__).parents[5] / "roles/prepare_features/defaults/main.yml").read_text(encoding="utf-8"))
+    assert {one["target"] for one in defaults["prepare_features_sets"]} == ATTN_CRNN_TARGETS
+
+
+@pytest.mark.parametrize(("gpu", "text"), [
+    ({"index": 0, "name": "Tesla T4", "instance": None, "use": 97, "memory_used": 11, "memory_total": 15},
+    "GPU 0: Tesla T4, 97 % used, 11 of 15 MiB"),
+    ({"index": 0, "name": "A100", "instance": "1g.5gb, instance 1", "use": None, "memory_used": 37, "memory_total": 4864},
+     "GPU 0: A100, MIG 1g.5gb, instance 1, 37 of 4864 MiB"),
+    ({"index": None, "name": "A10G", "instance": None, "use": None, "memory_used": None, "memory_total": 9}, "GPU: A10G, 9 MiB"),
+    ({"index": 1, "name": "A10G", "instance": None, "use": None, "memory_used": None, "memory_total": None}, "GPU 1: A10G"),
+])  # fmt: skip
+def test_what_is_not_known_of_a_gpu_is_left_out(gpu, text):
+    assert gpu_text(gpu) == text
