@@ -116,7 +116,7 @@ def place_of(line: str) -> Place:
     start = match.end() if match else 0
     metric = _METRIC.search(line, start)
     share = _share(line, start, metric.start() if metric else len(line))
-    if share is None and metric:
+    if share is None and (metric or _METRIC.search(line)):
         share = 1.0
     if match is None:
         return Place(share=share)

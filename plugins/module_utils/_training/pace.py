@@ -33,6 +33,7 @@ class Epochs:
         self._worked = 0.0  # epochs of the stretches before it
         self.restarted = False
         self.sampled = False  # only a part of the log was read
+        self._first: Optional[float] = None  # done_here when the first epoch was named
 
     def add(self, place: log.Place) -> None:
         """Take in what one line says."""
@@ -41,6 +42,8 @@ class Epochs:
             self._move_to(place.epoch)
         if place.share is not None:
             self.share = place.share
+        if self._first is None and self.number is not None:
+            self._first = self.done_here
 
     def _move_to(self, epoch: float) -> None:
         self._lowest = min(self._lowest, epoch)
@@ -65,6 +68,11 @@ class Epochs:
         return number - 1 + self.share if number == int(number) else number
 
     @property
+    def done_since_named(self) -> float:
+        """The same, without what was over when the first epoch was named."""
+        return self.done_here - (self._first or 0.0)
+
+    @property
     def left(self) -> Optional[float]:
         """Epochs until the last one ends. Epochs that are counted from 0 are one further than their number."""
         if self.number is None or self.total is None:
@@ -81,9 +89,19 @@ def read_epochs(lines: Iterable[Optional[str]]) -> Epochs:
     return epochs
 
 
-def pace(elapsed: Optional[float], epochs: Epochs) -> Pace:
-    """Return the pace of a run that did these epochs in C(elapsed) seconds."""
-    if elapsed is None or elapsed < 0 or epochs.done_here <= 0 or (epochs.sampled and epochs.restarted):
+class Elapsed(NamedTuple):
+    """Seconds that a run took: since the log named the first epoch if that moment is on record, else since the start."""
+
+    seconds: float
+    since_named: bool
+
+
+def pace(elapsed: Optional[Elapsed], epochs: Epochs) -> Pace:
+    """Return the pace of a run that did these epochs meanwhile."""
+    if elapsed is None or elapsed.seconds < 0 or (epochs.sampled and epochs.restarted):
         return Pace()
-    epoch = elapsed / epochs.done_here
+    done = epochs.done_since_named if elapsed.since_named else epochs.done_here
+    if done <= 0:
+        return Pace()
+    epoch = elapsed.seconds / done
     return Pace(epoch, None if epochs.left is None else epochs.left * epoch)

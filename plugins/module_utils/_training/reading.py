@@ -52,10 +52,13 @@ def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[fl
     return max(0.0, now - max(times)) if times else None
 
 
-def elapsed(run: Optional[runs.Run], now: float) -> Optional[float]:
-    """Seconds from the run's start until its log last grew: what the log says is of then."""
-    started, age = run.state.get("started") if run else None, log_age(run, now)
-    return now - age - started if isinstance(started, (int, float)) and age is not None else None
+def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
+    """The time from the run's first epoch, or its start, until its log last grew: the log describes that moment."""
+    age = log_age(run, now)
+    state = run.state if run else {}
+    named = state.get("epoch_named")
+    begun = named if isinstance(named, (int, float)) else state.get("started")
+    return pace.Elapsed(now - age - begun, begun is named) if isinstance(begun, (int, float)) and age is not None else None
 
 
 def open_log(run: runs.Run) -> int:

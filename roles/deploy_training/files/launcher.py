@@ -32,6 +32,8 @@ import preflight  # noqa: E402
 from processes import MARK, adopt_orphans, end_leftovers, processes, send  # noqa: E402
 
 STATE = {}
+RECORDING = threading.RLock()  # the thread that shows the log records as well
+FIRST_EPOCH = re.compile(rb"(?i)epoch\W{0,4}\d")
 STOP = {}  # how the training was asked to end
 TRAINING = []  # the pid of its main process
 
@@ -47,19 +49,20 @@ MOST_ATTEMPTS = 20  # on record
 
 def record(**news):
     """Write the state whole, then put it in place. Padded, so that the end finds room on a full disk as well."""
-    STATE.update(news)
-    path = os.path.join(RUN, "state.json")
-    data = json.dumps(STATE, sort_keys=True).ljust(16000).encode() + b"\n"
-    try:
-        with open(path + ".new", "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(path + ".new", path)
-    except OSError:
-        with open(path, "r+b") as stream:
-            stream.write(data)
-            stream.truncate()
+    with RECORDING:
+        STATE.update(news)
+        path = os.path.join(RUN, "state.json")
+        data = json.dumps(STATE, sort_keys=True).ljust(16000).encode() + b"\n"
+        try:
+            with open(path + ".new", "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(path + ".new", path)
+        except OSError:
+            with open(path, "r+b") as stream:
+                stream.write(data)
+                stream.truncate()
 
 
 def become_latest():
@@ -70,13 +73,18 @@ def become_latest():
 
 
 def show_log(path):
-    """Copy the log to the terminal, for whoever attaches. The training never waits for a terminal."""
+    """Copy the log to the terminal, for whoever attaches, and record when the first epoch was named: from then on its pace is measured.
+
+    The training never waits for a terminal.
+    """
     with open(path, "rb") as stream:
         while True:
             data = stream.read(65536)
             if not data:
                 time.sleep(0.5)
                 continue
+            if "epoch_named" not in STATE and FIRST_EPOCH.search(data):
+                record(epoch_named=time.time())
             try:
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()

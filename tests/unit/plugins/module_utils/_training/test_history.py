@@ -11,7 +11,7 @@ import resource
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training import curves, log
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
-from ansible_collections.trainprep.features.plugins.module_utils._training.pace import pace, read_epochs
+from ansible_collections.trainprep.features.plugins.module_utils._training.pace import Elapsed, pace, read_epochs
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import Run
 from ansible_collections.trainprep.features.plugins.module_utils._training.series import thin
 from ansible_collections.trainprep.features.plugins.module_utils._training.values import curve_name
@@ -159,10 +159,20 @@ PACES = [
 
 @pytest.mark.parametrize(("elapsed", "lines", "each", "left"), PACES)
 def test_pace(elapsed, lines, each, left):
-    found = pace(elapsed, read_epochs(lines))
+    found = pace(None if elapsed is None else Elapsed(elapsed, False), read_epochs(lines))
     if each is not None:
         assert found.epoch == pytest.approx(each)
     assert found.left == left
+
+
+@pytest.mark.parametrize(("lines", "done"), [
+    (["Epoch 51/100", "Epoch 53/100"], 2), (["Epoch 1/9 train_loss: 1", "Epoch 2/9 train_loss: 1"], 1),
+    (["{'loss': 1, 'epoch': 0.5}", "{'loss': 1, 'epoch': 2.0}"], 1.5),
+    (["Epoch 1/9"], 0),
+])  # fmt: skip
+def test_the_time_before_the_first_epoch_does_not_count_if_its_moment_is_on_record(lines, done):
+    found = pace(Elapsed(30.0, True), read_epochs(lines))
+    assert found.epoch == (30.0 / done if done else None)
 
 
 def a_run(directory, name, text, **state):

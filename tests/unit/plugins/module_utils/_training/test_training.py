@@ -72,8 +72,8 @@ PLACES = [
     ("01/01 12:00:00 - mmengine - INFO - Epoch(train) [1][50/100]  lr: 1e-3  loss: 1.2", (1, None, 0.5)),
     ("Train: 3 [  50/100 ( 50%)]  Loss: 6.9 (6.9)", (3, None, 0.5)), ("      7/100      2.51G     1.2       2.1", (7, 100, None)),
     ("2epoch:train:1-50batch: iter_time=0.1, loss=3.0", (2, None, 0.0)), ("[host] 5/50epoch started.", (5, 50, None)),
-    ("{'loss': 2.5, 'epoch': 0.5}", (0.5, None, None)), ('{"epoch": 3, "train_loss": 0.5}', (3, None, 1.0)),
-    ("{'loss': '2.5', 'epoch': '1.5'}", (1.5, None, None)), ("Epoch 00003: val_loss did not improve", (3, None, None)),
+    ("{'loss': 2.5, 'epoch': 0.5}", (0.5, None, 1.0)), ('{"epoch": 3, "train_loss": 0.5}', (3, None, 1.0)),
+    ("{'loss': '2.5', 'epoch': '1.5'}", (1.5, None, 1.0)), ("Epoch 00003: val_loss did not improve", (3, None, None)),
     ("| epoch   3 |   200/2000 batches | lr 5.00", (3, None, 0.1)), ("Epoch 3 of 30", (3, 30, None)),
     # Another epoch, or none.
     ("=> loaded checkpoint 'x' (epoch 50)", (None, None, None)), ("Resuming from epoch 51", (None, None, None)),
