@@ -77,7 +77,7 @@ class History:
         keras, tqdm = _KERAS.match(line), _TQDM.search(line)
         if keras and not self._is_same_bar(int(keras.group(1)), int(keras.group(2)), line):
             return  # of model.evaluate or model.predict
-        if self._epoch is None or place.share != 1:
+        if self._epoch is None or place.share != 1 or (tqdm and log.is_partial_bar(line)):
             return
         found = values.certain(line, bool(keras) or (tqdm is not None and place.epoch is not None))
         if tqdm and place.epoch is not None:
