@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Streams a training's log: one bounded chunk after the other, each from where the last one ended."""
+"""Streams a training's log in bounded chunks, each from the end of the last one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from ansible_collections.trainprep.features.plugins.module_utils._training impor
 from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import with_expected_end
+from ansible_collections.trainprep.features.plugins.plugin_utils.answers import LINES, Maybe, Schema
 from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
 
 display = Display()
 
-MODULE = "trainprep.features.training_follow"
+# What the module returns; a text of the log has several lines.
+CHUNK: dict[str, Schema] = {
+    **dict.fromkeys(("state", "outcome", "sentence", "run"), str),
+    **dict.fromkeys(("healthy", "over", "more"), bool),
+    **dict.fromkeys(("lines", "offset"), int),
+    "text": LINES,
+    "age": Maybe(float),
+    "expected": Maybe({"line": int, "left": float}),
+    "tail": [str],
+}
 RETRY = 3.0  # seconds between two tries at a lost connection
 
 
@@ -33,7 +44,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Shows lines until the run is over; the result is its outcome."""
+        """Print lines until the run is over; the result is its outcome."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         crowd = crowded(task_vars)
@@ -80,10 +91,10 @@ class ActionModule(ActionBase):
         return result
 
     def _chunk(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+        return run_module(self, "training_follow", arguments, CHUNK, task_vars)
 
     def _ask(self, ask: Callable[[], dict[str, Any]], patience: float, prefix: str) -> dict[str, Any]:
-        """The next chunk. A connection that is lost, or drops in the middle of an answer, is tried again for a while."""
+        """Return the next chunk. A connection that is lost, or drops in the middle of an answer, is retried for a while."""
         lost_at = 0.0
         while True:
             try:
@@ -108,7 +119,7 @@ class ActionModule(ActionBase):
 
 
 def crowded(task_vars: dict[str, Any]) -> str:
-    """Why not all hosts of the play could be shown at once; empty where they can."""
+    """Return why not all hosts of the play can be shown at once; empty if they can."""
     hosts = len(task_vars.get("ansible_play_hosts") or [])
     at_once = min(
         int(task_vars.get("ansible_forks") or 5),

@@ -105,6 +105,8 @@ def clean(text: str, lines: bool = False) -> str:
     """Return a text without control characters; a line break or tab becomes a blank unless there may be several lines."""
     if text.isprintable():
         return str(text)
+    if lines and "\n" in text:
+        return "\n".join(clean(line, lines) for line in text.split("\n"))
     kept = []
     for char in str(text):
         if char in "\n\t":
