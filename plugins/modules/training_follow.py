@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads one bounded chunk of a training's log; the action plugin of the same name asks for one after the other."""
+"""Reads one bounded chunk of a training's log; the action plugin of the same name asks for each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:
-  - Prints each line of the last run's log once, in order, as it comes, until the run ends, and fails where it has ended
-    badly.
+  - Prints each line of the last run's log once, in order, as it comes, until the run ends, and fails if it has ended badly.
   - The log is read in bounded chunks from a byte offset that is kept on the controller, so that a dropped connection loses
     and repeats nothing, and nothing stays behind on the host when it is interrupted.
-  - Lines have the host's name before them where the play has several hosts.
+  - Lines have the host's name in front if the play has several hosts.
 extends_documentation_fragment:
   - trainprep.features.training
   - trainprep.features.naming
@@ -38,19 +37,19 @@ options:
     choices: [start, now]
     default: start
   stale_after:
-    description: Seconds without a new log line after which a remark says so, once for each such pause.
+    description: Seconds without a new log line after which a warning is printed, once for each such pause.
     type: int
     default: 900
   interval:
-    description: Seconds between two looks.
+    description: Seconds between two reads.
     type: float
     default: 2
   patience:
-    description: Seconds for which a lost connection is tried again.
+    description: Seconds for which a lost connection is retried.
     type: int
     default: 600
   fail:
-    description: Whether to fail where the run has ended badly.
+    description: Whether to fail if the run has ended badly.
     type: bool
     default: true
   run:
@@ -102,7 +101,7 @@ sentence:
   type: str
   sample: succeeded (exit code 0)
 run:
-  description: The run that was followed; empty where there is none.
+  description: The run that was followed; empty if there is none.
   returned: success
   type: str
   sample: 20260101T120000Z

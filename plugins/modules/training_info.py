@@ -3,20 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Looks at the training of a host in one execution; what it means is decided in module_utils."""
+"""Inspects the training of a host in one execution."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: training_info
-short_description: Tell whether a training runs, how the last run ended, and what features it has
+short_description: Inspect a training and print its health check
 version_added: 1.0.0
 author:
   - trainprep.features contributors (@trainprep)
 description:
-  - Looks, in one execution, at the tmux session and the process in it, the last run's record, its log, the newest
-    checkpoint, GPUs, memory, disk, and the features in the targets.
+  - Inspects, in one execution, the tmux session and its process, the last run's record and log, its metrics, the newest checkpoint,
+    GPUs, memory, disk, and the features in the targets.
   - Features are counted by the code of M(trainprep.features.feature_facts), in the sets that the run has recorded.
   - All of it is done as the training user.
 extends_documentation_fragment:
@@ -50,7 +50,7 @@ options:
     default: []
   sets:
     description:
-      - Feature sets to count where no run has recorded its own, as in M(trainprep.features.feature_facts).
+      - Feature sets to count if no run has recorded its own, as in M(trainprep.features.feature_facts).
     type: list
     elements: dict
     default: []
@@ -93,7 +93,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the training
+- name: Inspect the training
   trainprep.features.training_info:
     user: ubuntu
   register: training
@@ -254,7 +254,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Arguments in, one look as the training user, result out."""
+    """Inspect as the training user."""
     module = AnsibleModule(
         argument_spec=INFO,
         supports_check_mode=True,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Have the data changed since the run was started? Digests on record against those of now. Pure."""
+"""Compare the digests of the data on the run's record with those of now. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 
 def compare_data(recorded: Any, found: Mapping[str, Mapping[str, Any]], digest: Optional[str]) -> Dict[str, Any]:
-    """What C(training_info) says of the data. C(changed) is None, with the reason, where that is unknown.
+    """Return the comparison for C(training_info). C(changed) is None, with the reason, if that is unknown.
 
     recorded: C(data) of the run's record. found: the facts' sets of now. digest: of all of them.
     """
@@ -37,5 +37,5 @@ def compare_data(recorded: Any, found: Mapping[str, Mapping[str, Any]], digest: 
 
 
 def _text(value: Any) -> Optional[str]:
-    """A digest as the record has it: the training user may have written anything there."""
+    """Return a digest of the record, bounded: the training user may have written anything there."""
     return str(value)[:128] if value else None

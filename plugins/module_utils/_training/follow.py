@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One bounded chunk of a run's log, and whether more is to come. Runs as the training user."""
+"""Read one bounded chunk of a run's log. Runs as the training user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SAMPLE = 1 << 20  # bytes of the log from which the pace is taken
 def read_on(
     account: accounts.Account, directory: str, session: str, name: str, offset: int, limit: int, which: str, stale_after: float
 ) -> Dict[str, Any]:
-    """The lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
+    """Return the lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
 
     In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
@@ -78,7 +78,7 @@ def read_on(
 
 
 def _expected(run: runs.Run, shown: List[str]) -> Optional[Dict[str, Any]]:
-    """When the run is expected to end: the index of the last line that names an epoch, and the seconds left."""
+    """Return the expected end: the index of the last line that names an epoch, and the seconds left."""
     index = next((at for at in range(len(shown) - 1, -1, -1) if log.place_of(shown[at]).epoch is not None), None)
     if index is None:
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All that a host shows of its training, in one look. Runs as the training user and changes nothing."""
+"""Inspect a host's training. Runs as the training user and changes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def look(
     history: bool = False,
     metrics: Sequence[str] = (),
 ) -> Dict[str, Any]:
-    """The result of C(training_info). C(sets) are counted only where no run has recorded its own."""
+    """Return the result of C(training_info). C(sets) are counted only if no run has recorded its own."""
     command.check_session(session)
     directory = runs.working_directory(directory, account)
     run_state = runs.observe(account, directory, session)
@@ -110,14 +110,14 @@ def _recent(tail: List[str], lines: int) -> List[str]:
 
 
 def _cause(run: Optional[runs.Run], tail: List[str]) -> Optional[str]:
-    """Why the run failed; None if it did not, or if the launcher has recorded why."""
+    """Return why the run failed; None if it did not, or if the launcher has recorded why."""
     if run is None or run.state.get("error") or run.state.get("stopped") or not run.state.get("exit_code"):
         return None
     return causes.find_cause(causes.parts(tail))
 
 
 def _errors(judgement: verdict.Judgement, cause: Optional[str], tail: List[str]) -> List[str]:
-    """The cause first, then other errors of the log. None for a run that ended well: what it printed did not stop it."""
+    """Return the cause, then other errors of the log; empty for a run that ended well."""
     if judgement.state in (verdict.SUCCEEDED, verdict.STOPPED, verdict.NEVER):
         return []
     found = causes.find_errors(causes.parts(tail))
@@ -137,7 +137,7 @@ def _size(path: str) -> Optional[int]:
 
 
 def _checkpoint(directory: str, run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
-    """The run's newest one: in the working directory, below its C(checkpoints), or anywhere in the run's own project."""
+    """Return the run's newest checkpoint: in the working directory, below its C(checkpoints), or in the run's own project."""
     places = [(directory, False), (os.path.join(directory, "checkpoints"), True)]
     if run:
         places.append((os.path.join(run.path, "project"), True))
@@ -146,13 +146,13 @@ def _checkpoint(directory: str, run: Optional[runs.Run]) -> Optional[Dict[str, A
 
 
 def _times(run: Optional[runs.Run]) -> Tuple[float, float]:
-    """When the run began and ended, as the times of its files can be: a file system may keep whole seconds only."""
+    """Return the run's start and end, widened by a second: a file system may keep whole seconds only."""
     state = run.state if run else {}
     return float(state.get("started") or 0.0) - 1.0, float(state.get("ended") or math.inf) + 1.0
 
 
 def read_command(pid: int) -> List[str]:
-    """The command line of a process; empty where it has ended."""
+    """Return the command line of a process; empty if it has ended."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
             data = stream.read(65536)
@@ -164,7 +164,7 @@ def read_command(pid: int) -> List[str]:
 def newest_checkpoint(
     root: str, deep: bool, since: float = 0.0, until: float = math.inf
 ) -> Optional[Dict[str, Any]]:
-    """The file of a model in C(root), or deep below, that was written last between two times; links are not followed."""
+    """Return the newest model file in C(root), or below it, written between two times. Links are not followed."""
     newest: Tuple[float, str, int] = (-1.0, "", 0)
     left = _WALK_LIMIT
     queue = [root]
@@ -193,7 +193,7 @@ def newest_checkpoint(
 
 
 def _memory() -> Dict[str, Optional[int]]:
-    """Bytes of main memory: all of it, and what a process could still get."""
+    """Return the bytes of main memory, total and available."""
     found: Dict[str, Optional[int]] = {"total": None, "available": None}
     try:
         with open("/proc/meminfo", encoding="ascii") as stream:
@@ -207,7 +207,7 @@ def _memory() -> Dict[str, Optional[int]]:
 
 
 def _disk(directory: str) -> Dict[str, Optional[int]]:
-    """Bytes of the file system of the working directory, or of its nearest ancestor: all, and free for a user."""
+    """Return the bytes of the working directory's (or its nearest ancestor's) file system, total and free for a user."""
     while True:
         try:
             info = os.statvfs(directory)
@@ -221,7 +221,7 @@ def _disk(directory: str) -> Dict[str, Optional[int]]:
 def count_features(
     account: accounts.Account, record: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]
 ) -> Dict[str, Any]:
-    """The features in the targets, by the code of C(feature_facts); C(count) is None where they are unknown.
+    """Count the features in the targets, by the code of C(feature_facts). C(count) is None if they are unknown.
 
     record: of the run, with the sets it was started with and the digests of their data; empty where there is no run.
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run's log, read in bounded parts, and what a run shows as the table of verdicts takes it."""
+"""Bounded reads of a run's log, and the observation from which the verdict follows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WINDOW = 64 << 10
 
 
 def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
-    """The run_state as the table of verdicts takes it."""
+    """Return the run state as input for the verdict."""
     state = run_state.run.state if run_state.run else {}
     return verdict.Observation(
         recorded=run_state.run is not None,
@@ -42,7 +42,7 @@ def _stopped_by(entry: Any) -> Optional[str]:
 
 
 def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[float]:
-    """Seconds since the log last grew, or since the start where it never did."""
+    """Return the seconds since the log last grew, or since the start if it never did."""
     if run is None:
         return None
     now = time.time() if now is None else now
@@ -53,7 +53,7 @@ def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[fl
 
 
 def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
-    """The time from the run's first epoch, or its start, until its log last grew: the log describes that moment."""
+    """Return the time from the run's first epoch, or its start, until its log last grew: the log describes that moment."""
     age = log_age(run, now)
     state = run.state if run else {}
     named = state.get("epoch_named")
@@ -62,7 +62,7 @@ def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
 
 
 def open_log(run: runs.Run) -> int:
-    """A descriptor on the run's log."""
+    """Open the run's log; return the descriptor."""
     handle = os.open(run.log, paths.OPEN_FILE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -71,7 +71,7 @@ def open_log(run: runs.Run) -> int:
 
 
 def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
-    """Whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
+    """Return whole lines of the log from a byte offset, at most limit bytes, and whether more is there already.
 
     A line without its end is held back until the run is over, or until it alone fills the limit.
     """
@@ -114,7 +114,7 @@ def blocks(handle: int, limit: int) -> Iterator[Tuple[bytes, bool, bool]]:
 
 
 def epochs(run: runs.Run, limit: int) -> pace.Epochs:
-    """The epochs that a bounded part of the log names."""
+    """Return the epochs that a bounded part of the log names."""
     handle = open_log(run)
     try:
         found = pace.read_epochs(sampled_lines(handle, limit))
@@ -125,7 +125,7 @@ def epochs(run: runs.Run, limit: int) -> pace.Epochs:
 
 
 def last_lines(run: runs.Run, size: int) -> List[str]:
-    """The lines in the last C(size) bytes of the log; a first one that is cut is left out."""
+    """Return the lines in the last C(size) bytes of the log, without a first one that is cut."""
     try:
         handle = open_log(run)
     except FileNotFoundError:

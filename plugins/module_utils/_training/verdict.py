@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The verdict on the last run: one table from what was seen to a state, a health and a sentence. Pure."""
+"""The verdict on the last run: from an observation to a state, a health and a message. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = (SUCCEEDED, FAILED, KILLED, VANISHED, STOPPED)
 
 @dataclass(frozen=True)
 class Observation:
-    """What a host shows of the last run. Ages are in seconds; None where there is nothing to measure.
+    """What was observed of the last run. Ages are in seconds; None if there is nothing to measure.
 
     C(alive): the run's own process, or another one in its session, lives. C(ended): an end is on record, with
     C(exit_code) or C(signal). C(stopped): who asked for the end.
@@ -40,7 +40,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """C(outcome) is V(exit code N), V(signal N) or empty; C(sentence) is for the user."""
+    """The verdict. C(outcome) is V(exit code N), V(signal N) or empty; C(sentence) is the message for the user."""
 
     state: str
     outcome: str
@@ -48,17 +48,17 @@ class Judgement:
 
     @property
     def healthy(self) -> bool:
-        """Whether the monitor lets the host pass."""
+        """True if the monitor lets the host pass."""
         return self.state in HEALTHY
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come from this run."""
+        """True if the run has ended or never began."""
         return self.state in ENDED or self.state == NEVER
 
 
 def judge(observed: Observation, stale_after: float) -> Judgement:
-    """The verdict. A record of the end says more than any process, a process more than its absence."""
+    """Return the verdict. A recorded end takes precedence over any process, a process over its absence."""
     if observed.ended:
         return _judge_end(observed)
     if observed.alive:
@@ -101,7 +101,7 @@ def _signal_name(number: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it: V(45 s), V(12 min), V(3 h 20 min), V(2 d 4 h)."""
+    """Return a length of time as text: V(45 s), V(12 min), V(3 h 20 min), V(2 d 4 h)."""
     whole = max(0, int(seconds))
     if whole < 120:
         return f"{whole} s"
