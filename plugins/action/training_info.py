@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, deaf
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.gathered import add_host
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
@@ -38,9 +37,6 @@ class ActionModule(ModuleAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result; failed if the training is not healthy and C(fail) is set."""
         _validated, options = self.validate_argument_spec(argument_spec=INFO)
-        problem = deaf("monitor_training_report_dir", options["report_dir"], TRAININGS)
-        if problem:
-            raise AnsibleActionFail(problem)
         result = super().run(tmp, task_vars)
         if result.get("failed") or "state" not in result:
             return result
@@ -51,6 +47,10 @@ class ActionModule(ModuleAction):
         if lines:
             # One call, so that the checks of several hosts do not mix.
             show(display.display, "\n".join(lines))
+        try:
+            add_host(options["report_dir"], host, result, str((task_vars or {}).get("ansible_play_name", "")))
+        except OSError as error:
+            display.warning(f"The report could not be written to {options['report_dir']}: {error.strerror or error}.")
         if options["fail"] and not result["healthy"]:
             msg = f"the training is not healthy: {result['sentence']}"
             names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir")

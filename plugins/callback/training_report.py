@@ -49,6 +49,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, announce
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
     action_of,
@@ -110,7 +111,7 @@ class CallbackModule(CallbackBase):
         """Writes the files."""
         if not self._trainings.hosts:
             return
-        report = document(self._trainings, self._playbook, datetime.now(UTC))
+        report = document(self._trainings, self._playbook, datetime.now(UTC), run_id.run_id())
         self._display.banner("TRAININGS")
         for line, state in training_table(report, shutil.get_terminal_size((80, 24)).columns):
             self._display.display(line, color=_COLOURS.get(state))

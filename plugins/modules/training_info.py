@@ -78,8 +78,9 @@ options:
     default: false
   report_dir:
     description:
-      - A directory on the controller for the page of all hosts, or an empty string for none. The callback plugin
-        P(trainprep.features.training_report#callback) writes it at the end of the run; it is an error if that callback is not enabled.
+      - A directory on the controller for C(training.json) and C(training.html), or an empty string for none. The callback plugin
+        P(trainprep.features.training_report#callback) writes them at the end of the run; if it is not enabled, each host's task adds its
+        host.
     type: str
     default: ""
 attributes:

@@ -25,15 +25,5 @@ def is_listening(callback: str) -> bool:
     return os.environ.get(_marker(callback)) in (str(os.getpid()), str(os.getppid()))
 
 
-def deaf(variable: str, directory: str, callback: str) -> str:
-    """What a role says where its report cannot be written; empty where it can be."""
-    if not directory or is_listening(callback):
-        return ""
-    return (
-        f"{variable} is {directory}, but the callback that writes it is not"
-        f" enabled: add {callback} to callbacks_enabled in ansible.cfg (or ANSIBLE_CALLBACKS_ENABLED)."
-    )
-
-
 def _marker(callback: str) -> str:
     return "_" + callback.upper().replace(".", "_") + "_CALLBACK"

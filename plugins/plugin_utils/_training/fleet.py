@@ -9,7 +9,7 @@ Its form is ``docs/training.schema.json``. Pure: the callback hands in plain val
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,9 +72,14 @@ class Trainings:
         self.hosts.setdefault(host, Host()).unreachable = str(result.get("msg") or "it could not be reached")
 
 
-def document(trainings: Trainings, playbook: str, now: datetime) -> dict[str, Any]:
-    """The report as plain data, hosts in natural order, every text printable."""
-    hosts = [_host(name, trainings.hosts[name], now) for name in sorted(trainings.hosts, key=natural)]
+def document(trainings: Trainings, playbook: str, now: datetime, run: str = "") -> dict[str, Any]:
+    """Return the report as plain data, hosts in natural order, every text printable. run: identifies the run of Ansible."""
+    return assemble([host_entry(name, record, now) for name, record in trainings.hosts.items()], playbook, now, run)
+
+
+def assemble(entries: Iterable[Mapping[str, Any]], playbook: str, now: datetime, run: str) -> dict[str, Any]:
+    """Return the report of these hosts."""
+    hosts = sorted(entries, key=lambda host: natural(host["host"]))
     summary: dict[str, Any] = {"hosts": len(hosts), "healthy": sum(host["healthy"] for host in hosts)}
     summary["states"] = {state: sum(host["state"] == state for host in hosts) for state in STATES}
     seen = [
@@ -85,6 +90,7 @@ def document(trainings: Trainings, playbook: str, now: datetime) -> dict[str, An
     ]
     return {
         "schema": SCHEMA,
+        "run": run,
         "generated": now.astimezone(UTC).strftime(_TIME),
         "playbook": plain(playbook),
         "summary": summary,
@@ -93,7 +99,8 @@ def document(trainings: Trainings, playbook: str, now: datetime) -> dict[str, An
     }
 
 
-def _host(name: str, record: Host, now: datetime) -> dict[str, Any]:
+def host_entry(name: str, record: Host, now: datetime) -> dict[str, Any]:
+    """Return one host's part of the report."""
     info = clean(record.info)
     if record.unreachable:
         state, message = UNREACHABLE, record.unreachable

@@ -13,6 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
+from ansible_collections.trainprep.features.plugins.plugin_utils._training import gathered
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.charts import Scale, charts_of, fleet_chart
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import to_html, write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import (
@@ -231,3 +232,20 @@ def test_both_files_are_written(tmp_path):
     report = document(a_fleet(a={}), "p", NOW)
     assert write_training(str(tmp_path / "new"), report) == [str(tmp_path / "new/training.json"), str(tmp_path / "new/training.html")]
     assert json.loads((tmp_path / "new/training.json").read_text()) == report
+
+
+def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_path, monkeypatch):
+    folder = tmp_path / "reports"
+    for host in ("b", "a", "b"):
+        assert gathered.add_host(str(folder), host, ANSWER, "p") == [str(folder / "training.json"), str(folder / "training.html")]
+    report = json.loads((folder / "training.json").read_text())
+    jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
+    assert [host["host"] for host in report["hosts"]] == ["a", "b"]
+    # Another run of Ansible starts again; the callback, if it is enabled, writes by itself.
+    monkeypatch.setattr(gathered.run_id, "run_id", lambda: "another")
+    gathered.add_host(str(folder), "c", ANSWER, "p")
+    assert [host["host"] for host in json.loads((folder / "training.json").read_text())["hosts"]] == ["c"]
+    monkeypatch.setattr(gathered, "is_listening", lambda name: True)
+    assert gathered.add_host(str(folder), "d", ANSWER, "p") == []
+    (folder / "training.json").write_text("damaged")
+    assert gathered.add_host("", "d", ANSWER, "p") == []
