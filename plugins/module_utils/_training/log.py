@@ -45,6 +45,7 @@ _METRIC = re.compile(
 )
 _ERROR = re.compile(
     r"^Traceback \(most recent call last\)|^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)"
+    r"|^(?:[a-z_]\w*\.)+[A-Z]\w*: "
     r"|\b(?:ERROR|CRITICAL|FATAL|Error:|error:|out of memory|Killed|Segmentation fault|core dumped)"
 )
 _NOTABLE = re.compile(

@@ -98,7 +98,7 @@ class Elapsed(NamedTuple):
 
 def pace(elapsed: Optional[Elapsed], epochs: Epochs) -> Pace:
     """Return the pace of a run that did these epochs meanwhile."""
-    if elapsed is None or elapsed.seconds < 0 or (epochs.sampled and epochs.restarted):
+    if elapsed is None or elapsed.seconds <= 0 or (epochs.sampled and epochs.restarted):
         return Pace()
     done = epochs.done_since_named if elapsed.since_named else epochs.done_here
     if done <= 0:

@@ -145,7 +145,7 @@ def test_thinned_curves_keep_their_ends_and_peaks(number, most):
 PACES = [
     (100.0, ["Epoch 1/30", "Epoch 10/30", "val_loss: 1"], 10.0, 200.0), (100.0, ["Epoch 30/30", "val_loss: 1"], None, 0.0),
     (100.0, ["Epoch 1", "Epoch 10", "val_loss: 1"], 10.0, None), (100.0, ["Epoch 1/30"], None, None), (None, ["Epoch 2/3"], None, None),
-    (-5.0, ["Epoch 2/3"], None, None), (100.0, [], None, None),
+    (-5.0, ["Epoch 2/3"], None, None), (0.0, ["Epoch 1/3", "Epoch 2/3"], None, None), (100.0, [], None, None),
     # Resumed at 51 of 100, 2 s an epoch: 16 epochs are over, 34 are left.
     (32.0, ["=> loaded checkpoint (epoch 50)", "Epoch 51/100", "Epoch 67/100"], 2.0, 68.0),
     # Restarted by torchrun from a checkpoint: ten epochs, then four again.

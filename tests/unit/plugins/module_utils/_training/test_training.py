@@ -104,6 +104,7 @@ def test_what_a_bar_has_written_over(data, cut):
         ("10/10 - 1s - loss: 1.0 - val_loss: 1.1", {"training", "validation"}),
         ("Validation accuracy = 0.4", {"training", "validation"}),
         ("ValueError: invalid file", {"training"}),
+        ("zipfile.BadZipFile: Bad CRC-32 for file 'a.npy'", {"training"}),
         ("torch.cuda.OutOfMemoryError: CUDA out of memory", {"training"}),
         ("MODEL saved", {"training"}),
         ("Training complete", {"training"}),
