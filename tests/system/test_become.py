@@ -16,6 +16,7 @@ from tests.support.fault_trainings import command_lines
 from tests.support.hosts import Host
 from tests.support.image import ensure_become_image
 from tests.support.layout import crema_d_names, write_features
+from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
 
 FILES = 12
@@ -115,6 +116,45 @@ def test_link_and_upload_work_and_no_password_shows(passworded, play, source, tm
     assert host.run("find /data/wav -type f -user ubuntu | wc -l; find /data/old -type l | wc -l").stdout == f"{FILES}\n3\n"
     again = play(host, ROLE, args=arguments)
     assert again.rc == 0 and again.recap[host.name]["changed"] == 0, again.stdout
+
+
+def test_a_training_belongs_to_the_connecting_user_whoever_root_is_by(passworded, play, tmp_path):
+    """With su nothing on the host says who connected."""
+    host = passworded(":")
+    host.lay_out("--features", "/home/ubuntu/old", "--ravdess", "3", "--owner", "ubuntu")
+    script = tmp_path / "train.py"
+    script.write_text("import getpass\nprint('Epoch 1/1', getpass.getuser(), flush=True)\n")
+    more = {"ansible_become_method": "su", "deploy_training_script": str(script), "deploy_training_args": []}
+    more |= {"deploy_training_virtualenv": "", "deploy_training_dir": "~/work"}
+    more |= {"deploy_training_session": "su", "monitor_training_session": "su"}
+    sets = [{"name": "old", "target": "/data/old", "legacy": ["/home/ubuntu/old"], "arrays": ARRAYS}]
+    file = tmp_path / "variables.json"
+    file.write_text(json.dumps({**role_variables(*sets), "ansible_become_password": SECRET, **more}))
+    deployed = play(host, "deploy_training.yml", args=["-e", f"@{file}", "-vvvvv"])
+    assert deployed.rc == 0, deployed.stdout[-3000:]
+    wait_for(lambda: host.run("cat /home/ubuntu/work/runs/su/latest/state.json", check=False).stdout.count("exit_code"), "the end")
+    monitored = play(host, "monitor_training.yml", args=["-e", f"@{file}", "-vvvvv"])
+    assert monitored.rc == 0, monitored.stdout[-3000:]
+    assert SECRET not in deployed.stdout + monitored.stdout
+    assert host.run("find /home/ubuntu/work /data/old -mindepth 1 -not -user ubuntu; ls -A /root | grep -c work || true").stdout == "0\n"
+    assert host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/work/runs").stdout.strip().endswith("ubuntu")
+
+
+def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):
+    ssh_host.lay_out("--features", "/home/ubuntu/docked", "--ravdess", "3", "--owner", "ubuntu")
+    line = f"{ssh_host.name} ansible_connection=community.docker.docker ansible_user=ubuntu ansible_python_interpreter=/usr/bin/python3"
+    (tmp_path / "inventory.ini").write_text(line + "\n")
+    old = {"name": "docked", "target": "/data/docked", "legacy": ["/home/ubuntu/docked"], "arrays": ARRAYS}
+    linked = play(tmp_path / "inventory.ini", ROLE, role_variables(old))
+    assert linked.rc == 0, linked.stdout
+    assert ssh_host.run("stat -c %U /data/docked; ls /data/docked | wc -l").stdout == "ubuntu\n3\n"
+    before = ssh_host.tree("/data")
+    for check in (True, False):
+        refused = play(tmp_path / "inventory.ini", ROLE, role_variables(old, feature_set(source, "/data/sent")), check=check)
+        (event,) = [event for event in refused.results(ssh_host) if event["event"] == "failed"]
+        assert "rsync cannot upload over the connection 'community.docker.docker'" in event["result"]["msg"]
+        assert "s3://bucket/prefix" in event["result"]["msg"] and "connect by SSH" in event["result"]["msg"]
+    assert ssh_host.tree("/data") == before
 
 
 def test_a_wrong_password_changes_nothing(passworded, play, source, tmp_path):

@@ -217,10 +217,11 @@ def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, 
     assert host.tree("/data", "/small", "/few", "/fixed") == before
 
 
-def test_the_controller_itself_without_becoming_anybody(play, source, tmp_path):
+@pytest.mark.parametrize("streams", ["auto", 4])
+def test_the_controller_itself_without_becoming_anybody(play, source, tmp_path, streams):
     (tmp_path / "inventory.ini").write_text("here ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n")
     target = tmp_path / "a $HOME:place" / "features"
-    variables = role_variables(feature_set(source, str(target)), prepare_features_become=False)
+    variables = role_variables(feature_set(source, str(target)), prepare_features_become=False, prepare_features_upload_streams=streams)
     result = play(tmp_path / "inventory.ini", ROLE, variables)
     assert result.rc == 0, result.stdout
     assert len(list(target.iterdir())) == 30 and [path.name for path in target.parent.iterdir()] == ["features"]
