@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.fault_trainings import command_lines
 from tests.support.hosts import Host
-from tests.support.image import ensure_become_image
+from tests.support.image import ensure_become_image, install
 from tests.support.layout import crema_d_names, write_features
 from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
@@ -32,6 +32,11 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
         SUDO.format("ALL") + "; echo 'Defaults:ubuntu requiretty, use_pty' >> /etc/sudoers.d/ubuntu", {"ansible_pipelining": False},
     ),
     "sudo, fish as login shell": (SUDO.format("ALL") + "; chsh -s /usr/bin/fish ubuntu", {}),
+    "SSH and sudo with a password": (
+        SUDO.format("ALL") + "; sed -i 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/sshd_config.d/tests.conf"
+        " && pkill -HUP -o sshd",
+        {"ansible_password": SECRET, "ansible_ssh_extra_args": "-o PubkeyAuthentication=no"},
+    ),
     "su, tcsh as login shell": ("chsh -s /bin/tcsh ubuntu", {"ansible_become_method": "su"}),
 }  # fmt: skip
 
@@ -47,6 +52,7 @@ def source(tmp_path_factory) -> Path:
 def passworded(start_host):
     """Hosts whose accounts root and ubuntu have the secret as password."""
     image = ensure_become_image()
+    install({"sshpass": "sshpass"})
 
     def start(setup: str) -> Host:
         host = start_host("become", image=image)
