@@ -9,9 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import subprocess
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
+
+_SECONDS = 10
 
 
 def become_user(action: Any) -> str | None:
@@ -23,11 +27,11 @@ def become_user(action: Any) -> str | None:
 
 
 def connecting_user(action: Any) -> str:
-    """The user that the connection logs in as, asked of the host without become if the inventory does not name one."""
+    """The user that the connection logs in as, asked of ssh, or of the host without become, if the inventory does not name one."""
     if action._connection.transport == "local":
         return pwd.getpwuid(os.geteuid()).pw_name
     with contextlib.suppress(KeyError):
-        user = action._connection.get_option("remote_user")
+        user = action._connection.get_option("remote_user") or _configured_user(action)
         if user:
             return str(user)
     answer = action._low_level_execute_command("id -un", sudoable=False)
@@ -35,6 +39,18 @@ def connecting_user(action: Any) -> str:
     if answer.get("rc") or not lines:
         raise FeatureError("the host does not tell who connects (id -un failed): set ansible_user in the inventory")
     return lines[-1]
+
+
+def _configured_user(action: Any) -> str | None:
+    """The user that ssh itself logs in as; ssh_config decides that, and a question to ssh costs no connection."""
+    if action._connection.transport != "ssh":
+        return None
+    login = ssh.login_of(action._connection, action._play_context, "")
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        words = [*ssh.ssh_command(login), "-G", "--", login.bare_host]
+        said = subprocess.run(words, text=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False)
+        return next((line[len("user ") :] for line in said.stdout.splitlines() if line.startswith("user ")), None)
+    return None
 
 
 def with_user(action: Any, arguments: dict[str, Any]) -> dict[str, Any]:

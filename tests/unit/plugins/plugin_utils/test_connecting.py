@@ -32,8 +32,8 @@ def action(becomes=None, remote_user="ubuntu", transport="ssh", says="asked\n", 
         (action("root"), {"user": ""}, "ubuntu"),
         (action("root"), {"user": "trainer"}, "trainer"),
         (action("root", remote_user="root"), {}, "root"),
-        (action("root", remote_user=None), {}, "asked"),
-        (action("root", remote_user=None, says="Welcome\nasked\n"), {}, "asked"),
+        (action("root", remote_user=None, transport="community.docker.docker"), {}, "asked"),
+        (action("root", remote_user=None, transport="community.docker.docker", says="Welcome\nasked\n"), {}, "asked"),
         (action("root", transport="local"), {}, getpass.getuser()),
         (action(None), {}, None),
         (action("trainer"), {}, None),
@@ -42,6 +42,16 @@ def action(becomes=None, remote_user="ubuntu", transport="ssh", says="asked\n", 
 def test_the_training_user_is_the_connecting_user(host, given, user, monkeypatch):
     monkeypatch.setenv("SUDO_USER", "nobody")
     assert with_user(host, given).get("user") == user
+
+
+def test_ssh_knows_the_user_that_its_configuration_names(tmp_path):
+    program = tmp_path / "ssh"
+    program.write_text('#!/bin/sh\ncase "$*" in *"-G -- gpu-1"*) printf "host gpu-1\nuser configured\nport 22\n";; esac\n')
+    program.chmod(0o755)
+    host = action("root")
+    host._connection.get_option = {"ssh_executable": str(program), "host": "gpu-1"}.get
+    host._play_context = SimpleNamespace(remote_addr="gpu-1", remote_user=None, port=None, private_key_file=None)
+    assert with_user(host, {})["user"] == "configured"
 
 
 def test_a_role_that_becomes_another_user_than_root_names_the_variable():
@@ -53,4 +63,4 @@ def test_a_role_that_becomes_another_user_than_root_names_the_variable():
 
 def test_a_host_that_does_not_tell_is_an_error():
     with pytest.raises(FeatureError, match="set ansible_user"):
-        with_user(action("root", remote_user=None, code=1), {})
+        with_user(action("root", remote_user=None, code=1, transport="community.docker.docker"), {})

@@ -35,14 +35,14 @@ OPTIONS = ["--server", "-Ote.LsfxCIvu", "--timeout=300", "--partial-dir", ".rsyn
 class Staging:
     """A locked staging directory with a receiver."""
 
-    def __init__(self, path, uid=None, streams=1, rsync=RSYNC):
+    def __init__(self, path, uid=None, streams=1, rsync=RSYNC, files=100):
         self.path = path
         path.mkdir()
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(fd, fcntl.LOCK_EX)
         self.pulse = receiver.make_pulse()
         terms = receiver.Terms(os.geteuid() if uid is None else uid, streams, rsync, self.pulse)
-        self.address = receiver.start_receiver(fd, terms)
+        self.address = receiver.start_receiver(fd, receiver.for_files(terms, files))
         os.close(fd)
         self.receiver = Receiver(sys.executable, self.address.name, self.address.uid)
 
@@ -101,6 +101,13 @@ def test_streams_arrive_under_one_lock_that_is_free_at_the_end(tmp_path, staging
     assert [(one.code, one.stderr) for one in ended] == [(0, "feature_upload: arrived\n")] * streams
     assert not place.is_locked(), "free before the last rsync of the controller ends"
     assert sorted(os.listdir(place.path)) == [f"f{number}" for number in range(streams)]
+
+
+def test_fewer_files_than_streams_need_fewer_streams(tmp_path, staging):
+    place = staging(streams=4, files=1)
+    (one,) = sendings(tmp_path, 1)
+    (ended,) = run_streams([send_command(rsync_options(one), one.source, place.receiver, None)], tmp_path, None)
+    assert ended.code == 0 and not place.is_locked()
 
 
 def test_a_sender_that_is_killed_frees_the_lock(tmp_path, staging):
