@@ -126,9 +126,7 @@ class ActionModule(ActionBase):
         # All formats are imported with it, while the connection is being checked.
         from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_once
 
-        if not one.source:
-            raise FeatureError(f"feature set '{one.name}' has no 'source': name a directory on the controller")
-        path = os.path.normpath(os.path.expanduser(one.source))
+        path = os.path.normpath(os.path.expanduser(str(one.source)))
         # Resolve relative paths like arguments of the command line (current directory first), then relative to the playbook.
         places = [os.getcwd(), str(task_vars.get("playbook_dir") or self._loader.get_basedir())]
         found = [os.path.join(place, path) for place in places]

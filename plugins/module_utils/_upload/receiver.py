@@ -86,11 +86,6 @@ def refused_option(arguments: Sequence[str]) -> Optional[str]:
     return None
 
 
-def for_files(terms: Terms, count: int) -> Terms:
-    """The terms for so many files: a stream without one does not connect, and is not waited for. Pure."""
-    return terms._replace(streams=min(terms.streams, count))
-
-
 def start_receiver(staging: int, terms: Terms) -> Address:
     """Start a receiver for an open, locked staging directory, as this process's account. It outlives this process."""
     name = secrets.token_hex(16)

@@ -24,7 +24,7 @@ from .._spec.sets import FeatureSet
 from .._system import at, owners, paths, refusals
 from . import present_elsewhere, requirements
 from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
-from .receiver import Address, Terms, for_files, start_receiver
+from .receiver import Address, Terms, start_receiver
 from .sites import Site
 
 # How long another upload or publication of the same set is waited for, in seconds.
@@ -172,7 +172,8 @@ def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.R
         folders = sorted({os.path.dirname(name) for name in plan.wanted} - {""})
         owners.as_owner(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
         changed = write_manifest(site.target, plan.wanted) or changed or bool(plan.remove)
-        serving = for_files(terms, len(plan.send)) if terms else None
+        # A stream without a file does not connect, so it is not waited for.
+        serving = terms._replace(streams=min(terms.streams, len(plan.send))) if terms else None
         serves = serving is not None and serving.streams
         receiver: Optional[Address] = owners.as_owner(site.worker, start_receiver, fd, serving) if serves else None
         return Prepared(site.staging, plan, room, receiver, changed)

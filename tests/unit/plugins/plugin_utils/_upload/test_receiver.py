@@ -14,7 +14,10 @@ import sys
 import time
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload import receiver
+from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
@@ -25,7 +28,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     rsync_options,
     send_command,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import run_streams
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import ME, a_set, features
 
 WHERE = Where("web1", "ubuntu", "/data/.x")
 RSYNC = "/usr/bin/rsync"
@@ -35,14 +40,14 @@ OPTIONS = ["--server", "-Ote.LsfxCIvu", "--timeout=300", "--partial-dir", ".rsyn
 class Staging:
     """A locked staging directory with a receiver."""
 
-    def __init__(self, path, uid=None, streams=1, rsync=RSYNC, files=100):
+    def __init__(self, path, uid=None, streams=1, rsync=RSYNC):
         self.path = path
         path.mkdir()
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(fd, fcntl.LOCK_EX)
         self.pulse = receiver.make_pulse()
         terms = receiver.Terms(os.geteuid() if uid is None else uid, streams, rsync, self.pulse)
-        self.address = receiver.start_receiver(fd, receiver.for_files(terms, files))
+        self.address = receiver.start_receiver(fd, terms)
         os.close(fd)
         self.receiver = Receiver(sys.executable, self.address.name, self.address.uid)
 
@@ -103,11 +108,24 @@ def test_streams_arrive_under_one_lock_that_is_free_at_the_end(tmp_path, staging
     assert sorted(os.listdir(place.path)) == [f"f{number}" for number in range(streams)]
 
 
-def test_fewer_files_than_streams_need_fewer_streams(tmp_path, staging):
-    place = staging(streams=4, files=1)
-    (one,) = sendings(tmp_path, 1)
-    (ended,) = run_streams([send_command(rsync_options(one), one.source, place.receiver, None)], tmp_path, None)
-    assert ended.code == 0 and not place.is_locked()
+def test_fewer_files_than_streams_need_fewer_streams(tmp_path):
+    """What has to be sent is known on the host: the lock is free once each file's stream has ended."""
+    (tmp_path / "data").mkdir()
+    features(tmp_path / "source", "a.npz", "b.npz")
+    (one,) = parse_sets([a_set(tmp_path / "data/t", source=str(tmp_path / "source"))])
+    request = Request(one, [one], find_site(one.target, ME), classify_source(one, one.source).manifest, {})
+    terms = receiver.Terms(os.geteuid(), 8, RSYNC, receiver.make_pulse())
+    prepared = prepare_upload(request, True, terms)
+    address = Receiver(sys.executable, prepared.receiver.name, prepared.receiver.uid)
+    commands = []
+    for number, name in enumerate((b"a.npz", b"b.npz")):
+        (tmp_path / f"list{number}").write_bytes(files_list([name]))
+        sending = Sending(one.source, str(tmp_path / f"list{number}"), str(tmp_path / f"log{number}"), False)
+        commands.append(send_command(rsync_options(sending), one.source, address, None))
+    assert [ended.code for ended in run_streams(commands, tmp_path, None)] == [0, 0]
+    fd = os.open(prepared.staging, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
 
 
 def test_a_sender_that_is_killed_frees_the_lock(tmp_path, staging):
