@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import errors
@@ -15,20 +16,21 @@ from .._plan import readiness
 from .._plan.host import plan_of_removal
 from .._plan.links import SetPlan
 from .._plan.state import HostState, SetState
-from .._scan import places
+from .._scan import manifest, places
 from .._system import accounts, capabilities, paths, samples, words
 
 
-def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any]) -> None:
+def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any], published: bool = False) -> None:
     """Make the links of the plan, or with C(absent) remove those that it would have made; fill changed, sets and diff of the result.
 
-    FeatureError, before anything is changed if that can be known. The result is right after an error, too.
+    published: a dry run in which finished staging directories would have been published before. FeatureError, before anything is changed
+    if that can be known. The result is right after an error, too.
     """
     if absent:
         plans = plan_of_removal(host.sets, host.policy.top_up)
         _refuse_removal(host, plans)
     else:
-        plans = [one.plan for one in host.sets]
+        plans = [_after_publication(one) if published else one.plan for one in host.sets]
         _refuse(host)
     account = host.account
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
@@ -42,6 +44,21 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
             _record(result, one, plan, _found_on_disk(one, plan))
             raise
         _record(result, one, plan, counts)
+
+
+def _after_publication(one: SetState) -> SetPlan:
+    """Return a set's plan without the links that a publication of its staging directory would make unnecessary."""
+    staged = manifest.read_manifest(one.target) if one.incoming.complete else None
+    if not staged:
+        return one.plan
+    tokens = {wanted.token for wanted in staged.values()}
+    there = {
+        f"{legacy.place.path.rstrip('/')}/{entry.path}"
+        for legacy in one.legacy
+        for entry in legacy.features
+        if manifest.token_of(entry.classification, lambda: b"") in tokens
+    }
+    return replace(one.plan, to_create=[(name, text) for name, text in one.plan.to_create if name not in staged and text not in there])
 
 
 def _record(result: Dict[str, Any], one: SetState, plan: SetPlan, counts: LinkCounts) -> None:

@@ -130,7 +130,8 @@ class _Run:
             elif name == steps.GRANT:
                 grant.grant(self.host, self._request.check_mode, part)
             else:
-                link.change_links(self.host, name == steps.UNLINK, self._request.check_mode, part)
+                published = self._request.check_mode and steps.PUBLISH in self._result["steps"]
+                link.change_links(self.host, name == steps.UNLINK, self._request.check_mode, part, published)
         finally:
             _add(self._result, part)
 
