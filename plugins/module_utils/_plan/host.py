@@ -77,8 +77,8 @@ def _status(one: state.SetScan) -> Optional[int]:
 
 
 def _uploads(one: state.SetScan, status: Optional[int], top_up: bool) -> bool:
-    lacking = (one.feature_set.expected or 0) - one.distinct_features() if top_up else 0
-    return steps.uploads(status, one.feature_set.source is not None, top_up, lacking)
+    lacking = (one.feature_set.expected or 0) - one.distinct_features() - one.staged if top_up else 0
+    return steps.uploads(status, one.feature_set.source is not None, top_up, lacking, bool(one.staged))
 
 
 def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links.SetInput:

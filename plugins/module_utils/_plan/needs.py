@@ -15,7 +15,7 @@ def may_stay_empty(state: SetState, host: HostState) -> bool:
     if required == "false":
         return True
     return required == "any" and any(
-        other.features or other.plan.to_link or (other.uploads and not state.uploads)
+        other.features or other.arriving or (other.uploads and not state.uploads)
         for other in host.sets
         if other.feature_set.required == "any"
     )

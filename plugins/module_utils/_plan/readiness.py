@@ -56,7 +56,7 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
     stops = _conflicts(state)
     nothing_to_do = not state.uploads and not state.plan.to_remove and not needs.may_stay_empty(state, host)
     decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and needs.is_needed(state, host)
-    if state.status == 0 and (nothing_to_do or decide_first):
+    if state.status == 0 and not state.staged and (nothing_to_do or decide_first):
         stops += _nothing(state, host)
     return [stop.text for stop in stops]
 
@@ -68,7 +68,7 @@ def is_ready(state: SetState, assessment: Assessment) -> bool:
 
 def set_will_be_ready(state: SetState, assessment: Assessment) -> bool:
     """True if the set is ready once this run has done what is planned."""
-    return bool(state.features or state.plan.to_link or state.uploads) and not assessment.blocks
+    return bool(state.features or state.arriving or state.uploads) and not assessment.blocks
 
 
 def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
@@ -85,7 +85,7 @@ def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bo
         if assessment.obstacles or (assessment.blocks and state.feature_set.required != "false"):
             return False
     return all(
-        state.features or state.plan.to_link or state.uploads for state in host.sets if state.feature_set.required == "true"
+        state.features or state.arriving or state.uploads for state in host.sets if state.feature_set.required == "true"
     )
 
 
@@ -102,7 +102,7 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
 def _too_few(state: SetState) -> List[Problem]:
     """Fewer features than expected, now or once all is linked; that a set is empty is told by C(_nothing)."""
     expected, there = state.feature_set.expected or 0, len(state.features)
-    after = there + state.plan.to_link
+    after = there + state.arriving
     if there >= expected or not after:
         return []
     place = f"{display(state.target)} {'holds' if there else 'would hold'}"
@@ -282,6 +282,9 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
         return [
             Problem(f"{target} lacks {words.count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
         ]
+    if state.staged:
+        text = f"{target} lacks {words.count(state.staged, 'feature')} that an earlier upload left in its staging directory"
+        return [Problem(text, planned=True)]
     if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and needs.is_needed(state, host):
         text = f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload"
         return [Problem(text)]

@@ -60,6 +60,11 @@ class SetScan:
         """Whether all that lies in the target was seen."""
         return self.scan.state != places.UNREADABLE and not self.scan.gap_count
 
+    @property
+    def staged(self) -> int:
+        """The features of a finished staging directory, which a run publishes before anything else."""
+        return self.incoming.features if self.incoming.complete else 0
+
     def link_sources(self) -> List[probe.Source]:
         """What links to features may lead to, for each declared legacy directory."""
         linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == model.LINK)
@@ -118,6 +123,11 @@ class PlannedSet(SetScan):
     leaks: Tuple[str, ...]
     leak_count: int
     leaks_left: int
+
+    @property
+    def arriving(self) -> int:
+        """Features that the host brings into the target by itself."""
+        return self.plan.to_link + self.staged
 
     def reads_after(self) -> List[ToRead]:
         """What the training user has to read now, and once all is linked."""

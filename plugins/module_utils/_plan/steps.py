@@ -38,11 +38,14 @@ class SetNeeds(NamedTuple):
     obstacle: bool = False
 
 
-def uploads(status: Optional[int], has_source: bool, top_up: bool, lacking: int) -> bool:
-    """True if a set is to be sent. lacking: how many features fewer than expected the host has."""
+def uploads(status: Optional[int], has_source: bool, top_up: bool, lacking: int, staged: bool = False) -> bool:
+    """True if a set is to be sent. lacking: how many features fewer than expected the host has, finished staging directories included.
+
+    staged: there is one, so the set has features once that is published.
+    """
     if not has_source or status is None:
         return False
-    return status == 0 or (top_up and lacking > 0)
+    return (status == 0 and not staged) or (top_up and lacking > 0)
 
 
 def steps(state: str, sets: Sequence[SetNeeds]) -> List[str]:

@@ -69,16 +69,27 @@ def test_absent_never_adds_and_an_obstacle_leaves_publish_alone():
 
 
 UPLOADS = [
-    # status, source, top_up, lacking -> is sent
-    (0, True, False, 0, True), (0, False, False, 0, False), (0, False, True, 9, False), (1, True, False, 9, False),
-    (1, True, True, 9, True),
-    (1, True, True, 0, False), (2, True, False, 0, False), (2, True, True, 3, True), (3, True, True, 1, True), (None, True, True, 9, False),
+    # status, source, top_up, lacking, staged -> is sent
+    (0, True, False, 0, False, True),
+    (0, False, False, 0, False, False),
+    (0, False, True, 9, False, False),
+    (1, True, False, 9, False, False),
+    (1, True, True, 9, False, True),
+    (1, True, True, 0, False, False),
+    (2, True, False, 0, False, False),
+    (2, True, True, 3, False, True),
+    (3, True, True, 1, False, True),
+    (None, True, True, 9, False, False),
+    (0, True, False, 0, True, False),  # it has features once the staging directory is published
+    (0, True, True, 3, True, True),
+    (0, True, True, 0, True, False),
+    (1, True, True, 3, True, True),
 ]
 
 
-@pytest.mark.parametrize(("status", "source", "top_up", "lacking", "sent"), UPLOADS)
-def test_only_status_0_or_a_top_up_is_uploaded(status, source, top_up, lacking, sent):
-    assert uploads(status, source, top_up, lacking) is sent
+@pytest.mark.parametrize(("status", "source", "top_up", "lacking", "staged", "sent"), UPLOADS)
+def test_only_status_0_or_a_top_up_is_uploaded(status, source, top_up, lacking, staged, sent):
+    assert uploads(status, source, top_up, lacking, staged) is sent
 
 
 ON_HOST_NOW = [

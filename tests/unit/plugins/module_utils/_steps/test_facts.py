@@ -309,7 +309,7 @@ def staged(host, whole):
         (lambda host: features(host / "old", "a.npz"), {}, ["link"]),
         (lambda host: None, {"source": "here"}, ["upload"]),
         (lambda host: None, {"required": "false"}, []),
-        (lambda host: staged(host, True), {"source": "here"}, ["publish", "upload"]),
+        (lambda host: staged(host, True), {"source": "here"}, ["publish"]),
         (lambda host: staged(host, False), {"source": "here"}, ["upload"]),
         # Nothing to upload from is an obstacle: what was uploaded whole is published all the same.
         (lambda host: staged(host, True), {}, ["publish"]),

@@ -118,3 +118,13 @@ def test_an_obstacle_of_one_set_stops_all_but_publish(host):
     stage(one, "c.npz")
     result, _message = prepared(one, two)
     assert result["steps"] == ["publish"] and links(host / "data/t") == {}
+
+
+@pytest.mark.parametrize(("keys", "ready"), [({}, True), ({"source": "/nowhere"}, True), ({"source": "/nowhere", "expected": 3}, False)])
+def test_check_mode_counts_what_a_publication_brings(host, keys, ready):
+    raw = a_set(host / "data/t", host / "old", **keys)
+    stage(raw, "b.npz", "c.npz")
+    checked, _message = prepared(raw, check=True)
+    assert checked["steps"] == checked["ansible_facts"]["feature_steps"] == ["publish"]
+    ran, _message = prepared(raw)
+    assert checked["ansible_facts"]["features_will_be_ready"] == ran["ansible_facts"]["features_ready"] == ready
