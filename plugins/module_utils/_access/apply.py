@@ -2,13 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Planned changes of access, made on the disk: each object opened anew, compared, and changed by its descriptor."""
+"""Apply planned changes of access: each object is opened again, compared, and changed through its descriptor.
+
+Objects below a directory that a user can write are changed in a process of that user, who owns them.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import errors
 from .._system import acl, owners, paths
@@ -35,12 +38,39 @@ def apply_changes(changes: Sequence[rules.Change], result: Optional[Applied] = N
             raise AssertionError("the root directory is never changed")
         try:
             with nodes.reopened(parent) as directory:
-                for change in parent_changes:
-                    _apply(directory, change, groups, result)
+                made, error = _as_owner(directory, parent_changes, groups)
         except (nodes.Blocked, FileNotFoundError, NotADirectoryError):
             # Raised before the first of them: another directory stands there now.
             result.missed.extend(_changed(change) for change in parent_changes)
+            continue
+        for change, was_made in zip(parent_changes, made):
+            if was_made:
+                result.done.append(change)
+            else:
+                result.missed.append(_changed(change))
+        if error:
+            raise errors.FeatureError(error)
     return result
+
+
+def _as_owner(directory: int, changes: Sequence[rules.Change], groups: owners.Groups) -> Tuple[List[bool], str]:
+    trusted = changes[0].node.trust.owners
+    if trusted is None or os.geteuid() != 0:
+        return _apply_all(directory, changes, groups)
+    (uid,) = trusted
+    done: Tuple[List[bool], str] = owners.as_owner(owners.account_of(uid), _apply_all, directory, changes, groups)
+    return done
+
+
+def _apply_all(directory: int, changes: Sequence[rules.Change], groups: owners.Groups) -> Tuple[List[bool], str]:
+    """Return which changes were made, up to the first error, and that error's message."""
+    made: List[bool] = []
+    for change in changes:
+        try:
+            made.append(_apply(directory, change, groups))
+        except OSError as error:
+            return made, _why(change, error)
+    return made, ""
 
 
 def _by_parent(changes: Sequence[rules.Change]) -> List[List[rules.Change]]:
@@ -48,29 +78,26 @@ def _by_parent(changes: Sequence[rules.Change]) -> List[List[rules.Change]]:
     found: Dict[object, List[rules.Change]] = {}
     for change in sorted(changes, key=lambda change: change.node.is_directory):
         parent = change.node.parent
-        found.setdefault((parent and parent.key, change.node.is_directory), []).append(change)
+        found.setdefault((parent and parent.key, change.node.is_directory, change.node.trust.owners), []).append(change)
     return list(found.values())
 
 
-def _apply(directory: int, change: rules.Change, groups: owners.Groups, result: Applied) -> None:
+def _apply(directory: int, change: rules.Change, groups: owners.Groups) -> bool:
+    """Make one change; False if the object is another one by now."""
     node = change.node
     try:
         descriptor = nodes.open_child(directory, node.name)
     except FileNotFoundError:
-        result.missed.append(_changed(change))
-        return
+        return False
     try:
         now = nodes.Node(node.parent, node.name, descriptor, node.read_only, groups)
         if not now.same_as(node) or (now.nlink > 1 and node.nlink == 1 and not node.is_directory):
-            result.missed.append(_changed(change))
-            return
+            return False
         if change.extended:
             os.setxattr(acl.magic(descriptor), acl.XATTR, acl.pack(change.acl))
         else:
             os.chmod(acl.magic(descriptor), rules.mode_of(change))
-        result.done.append(change)
-    except OSError as error:
-        raise errors.FeatureError(_why(change, error)) from None
+        return True
     finally:
         os.close(descriptor)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .. import errors
-from .._system import acl, owners, paths
+from .._system import acl, at, owners, paths
 from . import ownership
 
 _MAX_LINKS = 40
@@ -109,7 +109,7 @@ def not_seen(path: str, error: OSError) -> str:
 
 def open_child(directory: int, name: str) -> int:
     """An O_PATH descriptor of a name in a directory; of the link itself where it is one."""
-    return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    return at.step(directory, at.one(name))
 
 
 @contextmanager
@@ -187,6 +187,6 @@ class PathResolver:
                 f"{paths.display(place)} is a link that others than root can change, and no access is granted through such a "
                 f"link: declare the directory it leads to, {paths.display(os.path.realpath(place))}"
             )
-        text = os.readlink("", dir_fd=descriptor)
+        text = at.readlink_opened(descriptor)
         target = self.directory(os.path.join(way.end.path, text), links + 1)
         return ResolvedPath(target.end, (*way.passed, *target.passed), target.complete)

@@ -10,7 +10,7 @@ import os
 from functools import partial
 from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
 
-from .._system import accounts, become, paths
+from .._system import accounts, at, become, paths
 
 BUNDLE = 64  # names that are opened together: nearly all can be
 _FEW = 1024  # names that are opened before what it takes to share them out is loaded
@@ -74,7 +74,7 @@ def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
         refused = []
         for index, name in enumerate(bundle):
             try:
-                os.close(os.open(name, paths.FOLLOW_FILE, dir_fd=directory))
+                os.close(at.opened_as_trainer(directory, name, paths.FOLLOW_FILE))
             except OSError as error:
                 refused.append((index, error))
         return refused

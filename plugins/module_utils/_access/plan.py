@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
-from .._system import accounts, acl, paths
+from .._system import accounts, acl, at, paths
 from . import nodes, probe, rules
 
 _MAX_LINKS = 8
@@ -155,7 +155,7 @@ class _Planner:
             if stat.S_ISREG(mode):
                 node = self._known(nodes.Node(way.end, name, descriptor, way.end.read_only, self._walker.groups))
                 return _Goal(node.key, [*needs, (node, acl.READ)])
-            text = os.readlink("", dir_fd=descriptor) if stat.S_ISLNK(mode) else None
+            text = at.readlink_opened(descriptor) if stat.S_ISLNK(mode) else None
         finally:
             os.close(descriptor)
         if text is None:

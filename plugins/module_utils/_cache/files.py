@@ -16,7 +16,7 @@ import pwd
 import stat
 from typing import BinaryIO, Iterator, Optional
 
-from .._system import paths
+from .._system import at, paths
 
 NAME = "trainprep.features"
 MOST_BYTES = 1 << 20
@@ -35,7 +35,7 @@ def load(name: str) -> Optional[bytes]:
 
 
 def _open(directory: int, name: str) -> BinaryIO:
-    return os.fdopen(os.open(name, paths.OPEN_FILE, dir_fd=directory), "rb")
+    return os.fdopen(at.open_name(directory, name, paths.OPEN_FILE), "rb")
 
 
 def save(name: str, content: bytes) -> bool:
@@ -44,11 +44,10 @@ def save(name: str, content: bytes) -> bool:
         return False
     with contextlib.suppress(OSError, KeyError), _directory(make=True) as directory:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name + _NEW, dir_fd=directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(name + _NEW, flags, 0o600, dir_fd=directory), "wb") as file:
+            at.unlink(directory, name + _NEW)
+        with os.fdopen(at.create(directory, name + _NEW), "wb") as file:
             file.write(content)
-        os.rename(name + _NEW, name, src_dir_fd=directory, dst_dir_fd=directory)
+        at.rename(directory, name + _NEW, directory, name)
         _forget_the_oldest(directory)
         return True
     return False
@@ -57,7 +56,7 @@ def save(name: str, content: bytes) -> bool:
 def forget(name: str) -> None:
     """Remove the file of this name, if there is one."""
     with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory:
-        os.unlink(name, dir_fd=directory)
+        at.unlink(directory, name)
 
 
 def place() -> str:
@@ -75,8 +74,8 @@ def _directory(make: bool) -> Iterator[int]:
     try:
         if make:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=fd)
-        below = os.open(name, paths.OPEN_DIRECTORY, dir_fd=fd)
+                at.mkdir(fd, name, 0o700)
+        below = at.open_name(fd, name, paths.OPEN_DIRECTORY)
         if not (_is_ours(os.fstat(fd)) and _is_ours(os.fstat(below))):
             os.close(below)
             raise PermissionError(f"{above}/{name} can be written by others")
@@ -95,6 +94,6 @@ def _is_ours(info: os.stat_result) -> bool:
 def _forget_the_oldest(directory: int) -> None:
     names = os.listdir(directory)
     if len(names) > MOST_FILES:
-        oldest = sorted(names, key=lambda name: os.lstat(name, dir_fd=directory).st_mtime_ns)
+        oldest = sorted(names, key=lambda name: at.lstat(directory, name).st_mtime_ns)
         for name in oldest[: len(names) - MOST_FILES]:
-            os.unlink(name, dir_fd=directory)
+            at.unlink(directory, name)

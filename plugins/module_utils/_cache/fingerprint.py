@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any, List, Sequence, Set, Tuple
 
-from .._system import mounts, paths
+from .._system import at, mounts, paths
 from . import unchanged
 
 # Their ctime changes with every write, also one through a memory map that was written back since; tmpfs writes nothing back.
@@ -76,7 +76,7 @@ class _Surveyor:
                 if item.is_dir():
                     folders.append(item.name)
                 if item.is_symlink():
-                    links.append(os.readlink(item.name, dir_fd=fd))
+                    links.append(at.readlink(fd, item.name))
         return folders, links, count == len(links)
 
     def _folder(self, path: str, entries: str) -> unchanged.Folder:

@@ -17,7 +17,7 @@ import stat
 import struct
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from .._system import paths
+from .._system import at, paths
 
 CHUNK = 4096  # names that are compared together
 _FEW = 2 * CHUNK  # up to so many names, one process compares them
@@ -60,8 +60,8 @@ def inspect_names(fd: int, names: Sequence[str], entries: str) -> List[Any]:
     """Return what is compared of these names in an open directory, as C(entries) says; OSError if one has vanished."""
     if entries == NAMES:
         return []
-    lstat = os.lstat
-    infos: List[Any] = [lstat(name, dir_fd=fd) for name in names]
+    lstat = at.lstat
+    infos: List[Any] = [lstat(fd, name) for name in names]
     if entries == FOLLOW:
         infos += [_behind(fd, name) for name, info in zip(names, infos) if stat.S_ISLNK(info.st_mode)]
     return infos
@@ -69,7 +69,7 @@ def inspect_names(fd: int, names: Sequence[str], entries: str) -> List[Any]:
 
 def _behind(fd: int, name: str) -> Any:
     try:
-        return os.stat(name, dir_fd=fd)
+        return at.stat(fd, name)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return _Nothing(st_size=error.errno)

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._formats import classify, damage, dtypes, interface, zip_central_directory
 from .._formats.arrays import ArraySpec
-from .._system import parallel, samples
+from .._system import at, parallel, samples
 from .._system.files import with_file
 from .._system.paths import FOLLOW_DIRECTORY, FOLLOW_FILE, OPEN_DIRECTORY, InodeKey, display
 from . import budget, search
@@ -133,7 +133,7 @@ class _Walk:
                 return
             below = f"{path.rstrip('/')}/{name}"
             try:
-                inner = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
+                inner = at.open_name(fd, name, OPEN_DIRECTORY)
             except OSError as error:
                 self.found.cannot_read(f"{display(below)} cannot be listed ({error.strerror})")
                 continue
@@ -165,7 +165,7 @@ class _Walk:
 
     def _link(self, fd: int, name: str, files: Dict[str, bool]) -> None:
         try:
-            mode = os.stat(name, dir_fd=fd).st_mode
+            mode = at.stat(fd, name).st_mode
         except OSError:
             self.found.dangling += 1
             return

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats import classify, interface
 from .._spec.folders import EVERY_FOLDER, FolderRule, is_system_folder
-from .._system import files, parallel, paths
+from .._system import at, files, parallel, paths
 from . import model, places
 
 # Gone between listing and looking, which happens on a live host and is not an error.
@@ -251,7 +251,7 @@ class _Walk:
         if not wanted and not self.recursive:
             return None
         try:
-            text = os.readlink(name, dir_fd=fd)
+            text = at.readlink(fd, name)
         except OSError:
             return None  # gone, or no link any more
         same = self.find(text) if accepted else None
@@ -259,7 +259,7 @@ class _Walk:
             self.scan.entries.append(self._entry(path, model.LINK, same.key, same.size, text, same.classification, name))
             return None
         try:
-            info = os.stat(name, dir_fd=fd)
+            info = at.stat(fd, name)
         except OSError as error:
             self._broken_link(path, text, error, wanted)
             return None
@@ -297,7 +297,7 @@ class _Walk:
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
             flags = paths.FOLLOW_DIRECTORY if is_link else paths.OPEN_DIRECTORY
-            directory = _Directory(os.open(name, flags, dir_fd=parent.fd))
+            directory = _Directory(at.open_name(parent.fd, name, flags))
             info = os.fstat(directory.fd)
             key = (info.st_dev, info.st_ino)
             if key in self.above:

@@ -20,7 +20,7 @@ from .._formats import classify, interface
 from .._spec import names
 from .._spec.folders import FolderRule, is_system_folder
 from .._spec.sets import FeatureSet
-from .._system import parallel, paths
+from .._system import at, parallel, paths
 from .._system.files import with_file
 from . import budget, model
 
@@ -134,7 +134,7 @@ class _Search:
 
     def _descend(self, parent: int, name: str, path: str, device: int, depth: int) -> None:
         try:
-            fd = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
+            fd = at.open_name(parent, name, paths.OPEN_DIRECTORY)
         except OSError:
             return
         try:

@@ -4,8 +4,8 @@
 
 """System calls below an open directory: one name at a time, never through a link.
 
-The kernel follows links in every component of a path but the last, also below a descriptor and with O_NOFOLLOW. So every call with
-a descriptor goes through this module, which refuses a path; C(opened) and C(parent) walk one.
+The kernel follows links in all components of a path but the last, also with O_NOFOLLOW. So every call with C(dir_fd) is here, and
+refuses a path; C(opened) and C(parent) walk one.
 """
 
 from __future__ import annotations
@@ -16,31 +16,44 @@ from typing import Iterator, Tuple
 
 from . import paths
 
+PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
+PASS_DIRECTORY = PASS | os.O_DIRECTORY
+
 
 def one(name: str) -> str:
-    """Return the name; ValueError if it is a path, or not a name that a directory can hold."""
+    """Return the name; ValueError if it is a path."""
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f"{name!r} is not a single name")
     return name
 
 
 def open_name(directory: int, name: str, flags: int, mode: int = 0o600) -> int:
-    """Open one name. flags: paths.OPEN_FILE, paths.OPEN_DIRECTORY, …"""
+    """Open a name."""
     return os.open(one(name), flags, mode, dir_fd=directory)
 
 
+def step(directory: int, name: str) -> int:
+    """Open one component of a path, C(..) too, with O_PATH; the link itself if it is one."""
+    return os.open(name if name == ".." else one(name), PASS, dir_fd=directory)
+
+
+def opened_as_trainer(directory: int, path: str, flags: int) -> int:
+    """Open a path through links, as the trainer will: only to prove access, in a process that is the training user."""
+    return os.open(path, flags, dir_fd=directory)
+
+
 def create(directory: int, name: str, mode: int = 0o600) -> int:
-    """Create a file for writing; FileExistsError if the name is taken, by a link too."""
+    """Create a file for writing; FileExistsError if the name is taken."""
     return os.open(one(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
 
 
 def lstat(directory: int, name: str) -> os.stat_result:
-    """Return the status of a name, of the link itself if it is one."""
+    """Return the status of a name."""
     return os.lstat(one(name), dir_fd=directory)
 
 
 def stat(directory: int, name: str) -> os.stat_result:
-    """Return the status of what a name leads to. Reads only: the answer proves nothing about a later call."""
+    """Return the status of what a name leads to."""
     return os.stat(one(name), dir_fd=directory)
 
 
@@ -50,7 +63,7 @@ def readlink(directory: int, name: str) -> str:
 
 
 def readlink_opened(link: int) -> str:
-    """Return the text of a link opened with O_PATH."""
+    """Return the text of an opened link."""
     return os.readlink("", dir_fd=link)
 
 
@@ -65,7 +78,7 @@ def symlink(text: str, directory: int, name: str) -> None:
 
 
 def unlink(directory: int, name: str) -> None:
-    """Remove a name that is not a directory."""
+    """Remove a file or link."""
     os.unlink(one(name), dir_fd=directory)
 
 
@@ -86,7 +99,7 @@ def link(directory: int, name: str, target: int, new_name: str) -> None:
 
 @contextlib.contextmanager
 def parent(directory: int, path: str) -> Iterator[Tuple[int, str]]:
-    """Yield the open folder of a path below a directory, and the last name; each folder opened by its name, through no link."""
+    """Yield the open folder of a path below a directory, and the last name; no folder on the way is a link."""
     *folders, base = path.split("/")
     current = os.dup(directory)
     try:
@@ -100,7 +113,7 @@ def parent(directory: int, path: str) -> Iterator[Tuple[int, str]]:
 
 
 def opened(directory: int, path: str, flags: int) -> int:
-    """Open a path below a directory, through no link in any of its components; in the last one if the flags say so."""
+    """Open a path below a directory; no folder on the way is a link."""
     if "/" not in path:
         return open_name(directory, path, flags)
     with parent(directory, path) as (folder, base):
@@ -108,5 +121,5 @@ def opened(directory: int, path: str, flags: int) -> int:
 
 
 def folder_opened(directory: int, path: str) -> int:
-    """Open a folder below a directory as C(opened) does; the directory itself for the empty path."""
+    """Open a folder below a directory; the directory itself for the empty path."""
     return opened(directory, path, paths.OPEN_DIRECTORY) if path else os.open(".", paths.OPEN_DIRECTORY, dir_fd=directory)

@@ -19,7 +19,7 @@ import time
 from typing import Callable, NamedTuple, Optional, Sequence
 
 from .. import errors
-from . import accounts, mounts, owners, paths
+from . import accounts, at, mounts, owners, paths
 
 # These can do all that is asked for here, and obey root.
 _CAPABLE = frozenset(
@@ -56,12 +56,12 @@ class _Refusal(NamedTuple):
 
 
 def _make_symlink(directory: int, _account: accounts.Account) -> None:
-    os.symlink("nowhere", paths.OURS + "link", dir_fd=directory)
+    at.symlink("nowhere", directory, paths.OURS + "link")
 
 
 def _give_away(directory: int, account: accounts.Account) -> None:
     """As a published file is given: to the training user, 0644."""
-    fd = os.open(paths.OURS + "owned", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    fd = at.create(directory, paths.OURS + "owned")
     try:
         info = os.fstat(fd)
         if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
@@ -146,11 +146,11 @@ def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequen
     name = _TRIAL + secrets.token_hex(8)
     try:
         before = os.fstat(parent)
-        os.mkdir(name, 0o700, dir_fd=parent)
+        at.mkdir(parent, name, 0o700)
     except OSError as error:
         return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
     try:
-        directory = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
+        directory = at.open_name(parent, name, paths.OPEN_DIRECTORY)
         try:
             return _attempt_all(directory, account, needs)
         finally:
@@ -168,7 +168,7 @@ def _clear_killed(existing: str, parent: int) -> None:
     with contextlib.suppress(OSError, errors.FeatureError):
         for name in os.listdir(parent):
             if name.startswith(_TRIAL):
-                info = os.lstat(name, dir_fd=parent)
+                info = at.lstat(parent, name)
                 if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and info.st_mtime < time.time() - _KILLED_AFTER:
                     _remove(existing, parent, name)
 
@@ -190,18 +190,18 @@ def _remove(existing: str, parent: int, name: str) -> None:
 
 def _remove_once(parent: int, name: str) -> None:
     """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
-    directory = os.open(name, paths.OPEN_DIRECTORY, dir_fd=parent)
+    directory = at.open_name(parent, name, paths.OPEN_DIRECTORY)
     try:
         for inside in os.listdir(directory):
             if not inside.startswith(paths.OURS):
                 continue
-            if stat.S_ISDIR(os.lstat(inside, dir_fd=directory).st_mode):
+            if stat.S_ISDIR(at.lstat(directory, inside).st_mode):
                 _remove_once(directory, inside)
             else:
-                os.unlink(inside, dir_fd=directory)
+                at.unlink(directory, inside)
     finally:
         os.close(directory)
-    os.rmdir(name, dir_fd=parent)
+    at.rmdir(parent, name)
 
 
 def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, TypeVar
 
 from .. import errors
-from . import accounts, acl, become, paths, refusals
+from . import accounts, acl, at, become, paths, refusals
 
 T = TypeVar("T")
 _MAX_LINKS = 40
 _NO_GROUP = 65534
-_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Groups:
@@ -223,7 +222,7 @@ def steps_to(path: str) -> List[Step]:
 
 def _walk(path: str, steps: List[Step]) -> int:
     """Append a step for each lookup; return an O_PATH descriptor of the last existing directory."""
-    current = os.open("/", _PASS | os.O_DIRECTORY)
+    current = os.open("/", at.PASS_DIRECTORY)
     shown = ""
     links = 0
     waiting = path.split("/")[::-1]
@@ -233,7 +232,7 @@ def _walk(path: str, steps: List[Step]) -> int:
             if name in ("", "."):
                 continue
             try:
-                child = os.open(name, _PASS, dir_fd=current)
+                child = at.step(current, name)
             except FileNotFoundError:
                 break
             info = os.fstat(child)
@@ -251,7 +250,7 @@ def _walk(path: str, steps: List[Step]) -> int:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if text.startswith("/"):
                 os.close(current)
-                current, shown = os.open("/", _PASS | os.O_DIRECTORY), ""
+                current, shown = os.open("/", at.PASS_DIRECTORY), ""
             waiting.extend(text.split("/")[::-1])
         steps.append(_step(shown or "/", current, None))
     except OSError:
@@ -262,7 +261,7 @@ def _walk(path: str, steps: List[Step]) -> int:
 
 def _link_text(child: int, info: os.stat_result) -> Optional[str]:
     try:
-        return os.readlink("", dir_fd=child) if stat.S_ISLNK(info.st_mode) else None
+        return at.readlink_opened(child) if stat.S_ISLNK(info.st_mode) else None
     finally:
         os.close(child)
 
