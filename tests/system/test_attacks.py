@@ -30,6 +30,10 @@ SET = {
 KINDS = ["legacy", "own", "foreign", "parent", "folder", "file", "hard", "fifo", "target", "above", "entry"]
 NAME = "cremad_1001_IEO_ANG_HI.npz"
 RUNS = 20  # of each kind: more than 200 in all
+SCENARIOS = ["upload-home", "upload-home-filled", "upload-data", "upload-data-filled", "link-home", "link-data", "link-data-filled",
+             "grant-home", "case-28", "case-29", "case-30", "case-31", "case-32"]  # fmt: skip
+REFUSED = ("case-28", "case-29", "case-30")
+STRIDE = "4"  # of the opens; a call that changes something is always attacked
 
 
 PRIVATE = [
@@ -94,6 +98,29 @@ def test_racing_names_open_move_or_own_nothing_elsewhere(attacked, kind):
     assert totals["runs"] == RUNS
     assert totals["exchanges"] > 10 * RUNS, done
     assert totals.get("granted", 0) + totals.get("directories", 0) + totals.get("linked", 0) > 0, done
+
+
+@pytest.fixture(scope="module")
+def struck(start_host):
+    host = start_host("strike")
+    host.run("mkdir -p /opt/collections/ansible_collections/trainprep/features/plugins /opt/attacks")
+    host.put(
+        REPOSITORY / "plugins" / "module_utils",
+        "/opt/collections/ansible_collections/trainprep/features/plugins/module_utils",
+    )
+    host.put(ATTACKS / "steps.py", "/opt/attacks/steps.py")
+    return host
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_each_call_that_changes_something_is_attacked(struck, scenario):
+    """Before every such call of the whole operation, the user exchanges what he owns; nothing outside is ever changed."""
+    done = json.loads(struck.run(["python3", "/opt/attacks/steps.py", scenario, STRIDE], timeout=600).stdout)
+    totals = done["totals"]
+    assert totals.get("violations", 0) == 0, done
+    assert totals["turns"] == 1 + 3 * done["calls"], done
+    assert totals["exchanges"] >= done["calls"] // 3, done
+    assert (totals.get("done", 0) > 0) == (scenario not in REFUSED), done
 
 
 def test_a_file_that_stands_still_is_opened_or_refused_by_whose_it_is(start_host, play):

@@ -130,6 +130,7 @@ def plan_upload(missing: Missing, staged: StagedContent) -> UploadPlan:
     """What is to be sent and removed; FeatureError where something lies in the staging directory that no upload brought."""
     wanted = missing.features
     foreign = [path for path in staged.listing.files if path not in staged.ours and not is_temporary(path, staged.ours)]
+    foreign += [path for path, name in staged.listing.partial.items() if name not in staged.ours]
     if foreign:
         raise errors.FeatureError(name_foreign(staged.path, foreign))
     remove = [path for path in staged.listing.files if path not in staged.whole]
