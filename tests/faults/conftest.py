@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,17 @@ import pytest
 
 from tests.support import fault_cases
 from tests.support.fault_table import BUILD, read, summary, table
-from tests.support.faults import Tally, ensure_tools
-from tests.support.hosts import REPOSITORY
+from tests.support.faults import COLLECTIONS, Modules, Tally, ensure_tools
 from tests.support.layout import crema_d_names
+
+# What the controller sends with an upload: the source's manifest.
+PACK = """
+import json, sys
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import pack_manifest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
+print(pack_manifest(classify_source(parse_sets([json.loads(sys.argv[1])])[0], sys.argv[2]).manifest))
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,7 +89,7 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Tally]]:
 
 @pytest.fixture(scope="session")
 def upload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], tuple[Path, Path]]:
-    """``upload(names)``: (what an upload of small features to this machine left that was not published, its source)."""
+    """``upload(names)``: (what an upload of small features that was not published has left, its source)."""
 
     def send(names: Sequence[str]) -> tuple[Path, Path]:
         root = tmp_path_factory.mktemp("uploaded")
@@ -88,10 +97,14 @@ def upload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]]
         for name in names:
             fault_cases.feature(root / "source" / name)
         one = fault_cases.one_set(root / "host", source=f"{root}/source")
-        task = {"trainprep.features.feature_upload": {"sets": [one], "user": fault_cases.USER}}
-        book = root / "playbook.yml"
-        book.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]))
-        ansible("ansible-playbook", "-i", "localhost,", str(book))
+        packed = subprocess.run([sys.executable, "-c", PACK, json.dumps(one), str(root / "source")], check=True, text=True,
+                                capture_output=True, env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}).stdout  # fmt: skip
+        stage = {"sets": [one], "user": fault_cases.USER, "step": "stage", "sources": {"w": packed.strip()}}
+        stage.update(connecting_uid=os.geteuid(), streams=0)
+        ran = Modules(root).run("feature_transfer", stage)
+        assert ran.code == 0, ran
+        for name in names:
+            shutil.copy(root / "source" / name, root / "host" / "data" / ".w.incoming" / name)
         return root / "host", root / "source"
 
     return send
@@ -101,13 +114,6 @@ def upload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]]
 def uploaded(upload: Callable[[Sequence[str]], tuple[Path, Path]]) -> tuple[Path, Path]:
     """An upload of three features."""
     return upload(crema_d_names(3))
-
-
-def ansible(program: str, *arguments: str) -> None:
-    """One of Ansible's programs, on this machine."""
-    command = [str(REPOSITORY / ".venv/bin" / program), *arguments, "-e", f"ansible_python_interpreter={sys.executable}"]
-    done = subprocess.run(command, cwd=REPOSITORY, check=False, text=True, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
