@@ -30,8 +30,8 @@ SET = {
 KINDS = ["legacy", "own", "foreign", "parent", "folder", "file", "hard", "fifo", "target", "above", "entry"]
 NAME = "cremad_1001_IEO_ANG_HI.npz"
 RUNS = 20  # of each kind: more than 200 in all
-SCENARIOS = ["upload-home", "upload-home-filled", "upload-data", "upload-data-filled", "link-home", "link-data", "link-data-filled",
-             "grant-home", "case-28", "case-29", "case-30", "case-31", "case-32"]  # fmt: skip
+SCENARIOS = ["upload-home", "upload-home-filled", "upload-data", "upload-data-filled", "fetch-home", "link-home", "link-data",
+             "link-data-filled", "grant-home", "case-28", "case-29", "case-30", "case-31", "case-32"]  # fmt: skip
 REFUSED = ("case-28", "case-29", "case-30")
 STRIDE = "4"  # of the opens; a call that changes something is always attacked
 

@@ -38,6 +38,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare 
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system import owners
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload, told
@@ -153,6 +154,13 @@ def receive(staging: str) -> None:
         os.close(top)
 
 
+def fetch(scenario: Scenario) -> None:
+    """What follows when rclone has ended: sort what arrived, publish."""
+    one = scenario.set()
+    finish_fetch(one, USER, [one])
+    publish(one, USER, False, 0.0)
+
+
 def link(scenario: Scenario) -> None:
     policy = Policy(prune="stray", on_conflict="first")
     for step, state in (("link", "present"), ("unlink", "absent"), ("link", "present")):
@@ -164,11 +172,16 @@ def grant(scenario: Scenario) -> None:
         do_step(step, StepRequest([scenario.set()], find_account("trainer"), Policy(), "present"), {})
 
 
+FETCHED = (
+    "mkdir -m 700 {staging}; mkdir {staging}/.fetch {staging}/spk1; touch {staging}/.fetch/log;"
+    f" cp {SOURCE}/a.npz {{staging}}; cp {SOURCE}/spk1/b.npz {{staging}}/spk1"
+)
 SCENARIOS = {
     "upload-home": Scenario(f"{WORK}/feat", upload),
     "upload-home-filled": Scenario(f"{WORK}/feat", upload, owned=True),
     "upload-data": Scenario(f"{DATA}/feat", upload),
     "upload-data-filled": Scenario(f"{DATA}/feat", upload, owned=True),
+    "fetch-home": Scenario(f"{WORK}/feat", fetch, layout="flat", plant=FETCHED),
     "link-home": Scenario(f"{WORK}/feat", link),
     "link-data": Scenario(f"{DATA}/feat", link),
     "link-data-filled": Scenario(f"{DATA}/feat", link, owned=True),
