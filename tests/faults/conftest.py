@@ -22,6 +22,8 @@ from tests.support.fault_table import BUILD, read, summary, table
 from tests.support.faults import COLLECTIONS, Modules, Tally, ensure_tools
 from tests.support.layout import crema_d_names
 
+sys.path.insert(0, str(COLLECTIONS))
+
 # What the controller sends with an upload: the source's manifest.
 PACK = """
 import json, sys
