@@ -18,8 +18,6 @@ GATE = PLUGINS / "module_utils" / "_system" / "at.py"
 DIR_FDS = {"dir_fd", "src_dir_fd", "dst_dir_fd"}
 # How a name may enter such a call in the gate: checked, or a constant that names the directory or the opened object itself.
 ITSELF = {"", "."}
-# Opens paths on purpose: to prove access as the training user, and C(..) as one component.
-PATHS_ALLOWED = {"opened_as_trainer", "step"}
 
 
 def calls(tree):
@@ -35,14 +33,19 @@ def unchecked(tree):
     """Lines of the gate where a call takes a name that is not checked."""
     lines = set()
     for function, call in calls(tree):
-        if not function or function in PATHS_ALLOWED:
+        if not function:
             continue
         names = [value for value in call.args if not is_plain_flag(value)]
-        checked = [value for value in names if is_checked(value)]
+        checked = [value for value in names if is_checked(value) or is_step(value)]
         wanted = 2 if any(keyword.arg == "dst_dir_fd" for keyword in call.keywords) else 1
         if len(checked) < wanted:
             lines.add(call.lineno)
     return lines
+
+
+def is_step(value):
+    """C(name if name == ".." else one(name)), or the like."""
+    return isinstance(value, ast.IfExp) and is_checked(value.orelse) and ".." in ast.unparse(value.test)
 
 
 def is_plain_flag(value):

@@ -74,7 +74,7 @@ def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
         refused = []
         for index, name in enumerate(bundle):
             try:
-                os.close(at.opened_as_trainer(directory, name, paths.FOLLOW_FILE))
+                os.close(at.opened_through_links(directory, name, paths.FOLLOW_FILE))
             except OSError as error:
                 refused.append((index, error))
         return refused

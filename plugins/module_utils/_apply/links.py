@@ -55,6 +55,7 @@ def apply_links(
     counts = LinkCounts(kept=plan.unchanged)
     if plan.is_empty:
         return counts
+    rename.load()
     try:
         worker = maker or owners.owner_of(target, account)
         if expected is None:

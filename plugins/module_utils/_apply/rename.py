@@ -34,6 +34,12 @@ def _call(name: str) -> Optional[Callable[..., int]]:
     return lambda *arguments: 0 if function(*arguments) == 0 else ctypes.get_errno()
 
 
+def load() -> None:
+    """Load what the calls need, before a process becomes a user who may be unable to read this Python's files."""
+    _call("renameat2")
+    _call("syncfs")
+
+
 def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
     """Renames between two open directories; FileExistsError where the new name is taken.
 

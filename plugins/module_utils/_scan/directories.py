@@ -297,7 +297,7 @@ class _Walk:
     def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
             flags = paths.FOLLOW_DIRECTORY if is_link else paths.OPEN_DIRECTORY
-            directory = _Directory(at.open_name(parent.fd, name, flags))
+            directory = _Directory((at.opened_through_links if is_link else at.open_name)(parent.fd, name, flags))
             info = os.fstat(directory.fd)
             key = (info.st_dev, info.st_ino)
             if key in self.above:

@@ -10,6 +10,7 @@ host can tell by itself whether an upload is complete, long after the controller
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -17,9 +18,10 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from .. import errors
 from .._formats import classify
 from .._spec import sets
-from .._system import accounts, at, become, files, paths
+from .._system import accounts, at, files, owners, paths
 from . import places, staging_paths
 from .manifest import Wanted, read_manifest, token_of
 
@@ -157,13 +159,16 @@ def inspect_staging(feature_set: sets.FeatureSet) -> Incoming:
         return Incoming(places.UNREADABLE, 0, False)
 
 
-def inspect_staging_as_needed(account: accounts.Account, feature_set: sets.FeatureSet) -> Incoming:
-    """As inspect_staging, and once more as the training user where root is refused, as by a squashed network file system."""
-    found = inspect_staging(feature_set)
-    if found.state == places.UNREADABLE and os.geteuid() == 0 and account.uid != 0:
-        again: Incoming = become.run_as(account, inspect_staging, feature_set)
-        return again
-    return found
+def inspect_staging_as_owner(account: accounts.Account, feature_set: sets.FeatureSet) -> Incoming:
+    """Inspect as the account that owns the place, whose manifest is there; as the training user if root is refused."""
+    target = feature_set.target
+    staging = staging_paths.staging_path(target)
+    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(staging_paths.manifest_path(target))):
+        with contextlib.suppress(errors.FeatureError, PermissionError):
+            owner = owners.owner_of(os.path.dirname(staging), account, os.path.dirname(target))
+            found: Incoming = owners.as_owner(owner, inspect_staging, feature_set)
+            return found
+    return owners.as_needed(account, lambda found: found.state == places.UNREADABLE, inspect_staging, feature_set)
 
 
 def _look_inside(feature_set: sets.FeatureSet, target: str, path: str) -> Incoming:

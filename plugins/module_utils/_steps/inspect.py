@@ -149,7 +149,7 @@ def _scan_set(
         feature_set=one,
         scan=scan,
         legacy=legacy,
-        incoming=staging.inspect_staging_as_needed(account, one),
+        incoming=staging.inspect_staging_as_owner(account, one),
         read=read,
         features=features,
         hidden=[entry for entry in matching if entry.is_feature and directories.in_hidden_folder(entry.path)],

@@ -18,6 +18,7 @@ from . import paths
 
 PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 PASS_DIRECTORY = PASS | os.O_DIRECTORY
+_SEARCH = PASS_DIRECTORY & ~os.O_NOFOLLOW
 
 
 def one(name: str) -> str:
@@ -35,11 +36,6 @@ def open_name(directory: int, name: str, flags: int, mode: int = 0o600) -> int:
 def step(directory: int, name: str) -> int:
     """Open one component of a path, C(..) too, with O_PATH; the link itself if it is one."""
     return os.open(name if name == ".." else one(name), PASS, dir_fd=directory)
-
-
-def opened_as_trainer(directory: int, path: str, flags: int) -> int:
-    """Open a path through links, as the trainer will: only to prove access, in a process that is the training user."""
-    return os.open(path, flags, dir_fd=directory)
 
 
 def create(directory: int, name: str, mode: int = 0o600) -> int:
@@ -123,3 +119,17 @@ def opened(directory: int, path: str, flags: int) -> int:
 def folder_opened(directory: int, path: str) -> int:
     """Open a folder below a directory; the directory itself for the empty path."""
     return opened(directory, path, paths.OPEN_DIRECTORY) if path else os.open(".", paths.OPEN_DIRECTORY, dir_fd=directory)
+
+
+def opened_through_links(directory: int, path: str, flags: int) -> int:
+    """Open a path below a directory, through links, as the trainer will; to read only."""
+    *folders, base = [name for name in path.split("/") if name not in ("", ".")] or ["."]
+    current = os.dup(directory)
+    try:
+        for folder in folders:
+            inner = os.open(folder if folder == ".." else one(folder), _SEARCH, dir_fd=current)
+            os.close(current)
+            current = inner
+        return os.open(base if base in (".", "..") else one(base), flags, dir_fd=current)
+    finally:
+        os.close(current)

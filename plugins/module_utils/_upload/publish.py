@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from .. import errors
+from .._apply import rename
 from .._scan import staging_paths
 from .._scan.manifest import read_manifest, read_names
 from .._scan.staging import list_staged, verify_file
@@ -49,6 +50,7 @@ def publish(
     if not (_may_exist(staging_paths.staging_path(target)) or _may_exist(staging_paths.manifest_path(target))):
         return Published()
     site = sites.find_site(target, account)
+    rename.load()
     published: Published = owners.as_owner(site.keeper, publish_here, feature_set, site, account, check, lock_seconds)
     return published
 
