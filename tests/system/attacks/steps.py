@@ -107,6 +107,7 @@ def lay_out_host() -> None:
     feature(f"{SHARED}/private.npz", 7)
     os.chmod(f"{SHARED}/private.npz", 0o600)
     os.chmod(SHARED, 0o2775)
+    os.chmod("/home/ubuntu", 0o755)  # else the right to pass it is granted, above the legacy directory, as it should be
     subprocess.run(f"chown -R other: /home/other; chown root:users {SHARED}; chown other: {SHARED}/private.npz", shell=True, check=True)
 
 
