@@ -69,7 +69,7 @@ def evaluate(model, x, y):
 
 
 def train_epoch(model, x, y, options, chooser):
-    """One pass of mini-batch gradient descent, with noise and mixup as asked for."""
+    """One pass of mini-batch gradient descent, with the noise and mixup of the options."""
     order = chooser.permutation(len(x))
     for start in range(0, len(x), options.batch_size):
         batch = order[start : start + options.batch_size]
@@ -99,6 +99,7 @@ def parse(arguments=None):
     parser.add_argument("--array", default="wav2vec_features")
     parser.add_argument("--validation", type=float, default=0.2, help="share of the files that are not trained on")
     parser.add_argument("--checkpoints", default="checkpoints")
+    parser.add_argument("--name", default="softmax", help="how the names of the checkpoints' directories begin")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
@@ -119,7 +120,7 @@ def main():
     x = (x - middle) / width
     print(f"Training on {len(training)} files, validating on {len(validation)}")
 
-    folder = os.path.join(options.checkpoints, "attn_crnn_v2_" + time.strftime("%Y%m%d_%H%M%S"))
+    folder = os.path.join(options.checkpoints, options.name + "_" + time.strftime("%Y%m%d_%H%M%S"))
     os.makedirs(folder, exist_ok=True)
     best_path = os.path.join(folder, "best_softmax_model.npz")
     model = {"weights": np.zeros((x.shape[1], classes)), "bias": np.zeros(classes)}

@@ -115,6 +115,15 @@ def _float32(name: str, shape: Tuple[int, int], seed: str, dense: bool) -> Array
     return Array(name, "<f4", shape, 4 * total - len(tail), tail)
 
 
+def _speech(name: str, shape: Tuple[int, int], seed: str, emotion: int) -> Array:
+    """Noise in which a trainer can learn the emotion, in a few epochs: a small shift of every sixth dimension, under larger ones."""
+    chooser = random.Random(seed)
+    nuisance = [chooser.random() / 2 for index in range(4)] + [0.0] * 4
+    shift = [nuisance[index % 8] + (0.03 if index % 6 == emotion else 0.0) for index in range(shape[1])]
+    tail = b"".join(struct.pack("<%df" % shape[1], *(chooser.random() + one for one in shift)) for frame in range(shape[0]))
+    return Array(name, "<f4", shape, 0, tail)
+
+
 def _number(seed: str) -> int:
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
 
@@ -127,8 +136,9 @@ def write_wav2vec(path: os.PathLike[str] | str, seed: Optional[str] = None, *, f
     emotion = number % 6
     label = b"".join(struct.pack("<d", float(i == emotion)) for i in range(6))
     text = EMOTIONS[emotion]
+    shape = (frames or 110 + number // 6 % 151, 768)
     arrays = [
-        _float32("wav2vec_features", (frames or 110 + number // 6 % 151, 768), seed, dense),
+        _speech("wav2vec_features", shape, seed, emotion) if dense else _float32("wav2vec_features", shape, seed, dense),
         Array("label", "<f8", (6,), 0, label),
         Array("emotion", f"<U{len(text)}", (), 0, text.encode("utf-32-le")),
     ]

@@ -109,7 +109,7 @@ def test_status_2_links_then_trains_to_the_end_on_what_the_monitor_counts(host, 
     assert "  training process not running (the run has ended)" in shown
     assert "WAV2VEC feature files found: 32" in shown
     assert "✓ last run: succeeded (exit code 0)" in shown
-    assert re.search(r"✓ checkpoint: /home/ubuntu/\S+/checkpoints/attn_crnn_v2_\d+_\d+/best_softmax_model.npz", checked.stdout)
+    assert re.search(r"✓ checkpoint: /home/ubuntu/\S+/checkpoints/softmax_\d+_\d+/best_softmax_model.npz", checked.stdout)
     assert host.run(f"find {WORK} ! -user ubuntu").stdout == ""
 
 
