@@ -73,7 +73,6 @@ groups:
         target: /data/wav2vec_features
         legacy: [/home/ubuntu/old/wav2vec]
         patterns: ["*.npz"]
-        reads: ["*.npz"]
         arrays: {wav2vec_features: {dtype: float32, shape: [null, 768]}}
 groups_left_out:
   description: Number of groups beyond the first ten.

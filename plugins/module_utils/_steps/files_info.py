@@ -168,7 +168,6 @@ def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
         "target": f"/data/{name}",
         "legacy": [display(path) for path in legacy_of(group.directories, roots)],
         "patterns": patterns,
-        "reads": patterns,
     }
     # An array without a name matches any requested name.
     arrays = {
