@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n((?:    :.*\n)*)\n((?:(?:    .*)?
 TASKS = re.compile(r"(PLAY|TASK) \[.*\]|(ok|changed|skipping): \[[\w-]+\]$|included: |gpu-2: speech: +\d+%")
 VARIES = re.compile(r"loss|MB/s|process \d|checkpoint|^ +(run|epoch|memory|disk): |ok=\d")
 # What these commands print before is on the page already, or depends on how far the training is.
-BEGINS = {"deploy_training.yml": re.compile(r"^ok: \[|^changed: \[.*=>|^gpu-\d: started", re.MULTILINE), "follow=true": re.compile(r"^Epoch 1/", re.MULTILINE)}
+BEGINS = {"deploy_training.yml": re.compile(r"^ok: \[", re.MULTILINE), "follow=true": re.compile(r"^Epoch 1/", re.MULTILINE)}
 
 
 @dataclass
