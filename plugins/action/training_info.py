@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of this name, checks its answer, and prints the health check."""
+"""Runs the module of this name, checks its answer, fetches the results, and prints the health check."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import connecting_uid, fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.gathered import add_host
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction, failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
 
 display = Display()
 
@@ -32,12 +34,13 @@ class ActionModule(ModuleAction):
         **dict.fromkeys(("state", "outcome", "sentence", "user", "directory"), Maybe(str)),
         **dict.fromkeys(_PARTS, Maybe(PLAIN)),
         "healthy": bool,
+        "offer": {"run": str, "name": str, "uid": int, "python": str, "files": [str]},
     }
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result; failed if the training is not healthy and C(fail) is set."""
         _validated, options = self.validate_argument_spec(argument_spec=INFO)
-        result = super().run(tmp, task_vars)
+        result = self._inspect(tmp, task_vars)
         if result.get("failed") or "state" not in result:
             return result
         result["report_dir"] = options["report_dir"]
@@ -53,8 +56,26 @@ class ActionModule(ModuleAction):
             display.warning(f"The report could not be written to {options['report_dir']}: {error.strerror or error}.")
         if options["fail"] and not result["healthy"]:
             msg = f"the training is not healthy: {result['sentence']}"
-            names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir")
+            names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir", "fetched")
             verdict = {name: result[name] for name in names if name in result}
             # Ansible prints a failed result as JSON, except C(invocation): there the callback finds what the page needs.
             return {**verdict, "failed": True, "msg": msg, "invocation": {"training": result}}
+        return result
+
+    def _inspect(self, tmp: Any, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """The module's result, with C(fetched): where the results are on the controller."""
+        directory = str(self._task.args.get("fetch_dir") or "")
+        if not directory or self._task.check_mode:
+            return super().run(tmp, task_vars)
+        result: dict[str, Any] = super(ModuleAction, self).run(tmp, task_vars)
+        host = str((task_vars or {}).get("inventory_hostname", "host"))
+        with failing(result, self._task.args):
+            local = self._connection.transport == "local"
+            login = None if local else login_of(self._connection, self._play_context, host)
+            uid = connecting_uid(str(self._connection.transport), login, host)
+            arguments = {**self._task.args, "connecting_uid": uid}
+            result.update(run_module(self, self.module, arguments, self.answer, task_vars))
+            offer = result.pop("offer", None)
+            if offer and not result.get("failed"):
+                result["fetched"] = fetch(offer, login, directory, host, str(self._task.args.get("session") or "attn_crnn_v2"))
         return result

@@ -83,6 +83,16 @@ options:
         host.
     type: str
     default: ""
+  fetch_dir:
+    description:
+      - A folder on the controller, into which the last run's log, record, metrics and checkpoints (the newest and the best) are fetched by
+        rsync, below C(HOST/SESSION/RUN). A fetch that was cut goes on where it stopped, and only what changed is fetched again.
+      - Nothing on the host has to answer a prompt for it. In check mode nothing is fetched.
+    type: str
+    default: ""
+  connecting_uid:
+    description: Who fetches; set by the action plugin.
+    type: int
 attributes:
   action:
     description: Has an action plugin that runs on the controller.
@@ -106,6 +116,30 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+runs:
+  description: The session's last 20 runs, the newest first; what a record does not tell is null.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - run: 20260101T120000Z
+      started: 1767268800.0
+      ended: 1767272400.0
+      seconds: 3600.0
+      state: succeeded
+      outcome: exit code 0
+      stopped_by:
+      attempts: 1
+      commit: 3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f
+      dirty: false
+      command_line: /opt/pytorch/bin/python -u scripts/train.py --lr 0.01
+      changes: ["--lr 0.05 → 0.01"]
+      digest: 8d3f4c1e0b6a
+fetched:
+  description: Where the results are on the controller, which files they are, and how many of them were new or had changed.
+  returned: with O(fetch_dir), if there is a run
+  type: dict
+  sample: {path: results/gpu-1/attn_crnn_v2/20260101T120000Z, files: [run.json, state.json, training.log], changed: 3}
 state:
   description:
     - V(running), V(succeeded), V(failed), V(killed), V(vanished) (no end on record), V(stuck) or V(never started).
@@ -250,6 +284,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
+from ansible_collections.trainprep.features.plugins.module_utils._training.offer import offer
 from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
@@ -267,6 +302,9 @@ def main() -> None:
             account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],
             params["history"], params["metrics"],
         )
+        if params["connecting_uid"] is not None and found["run"]:
+            source = (found["progress"].get("source") or {}).get("path", "")
+            found["offer"] = run_as(account, offer, account, params["dir"], params["session"], source, params["connecting_uid"])
         module.exit_json(changed=False, **found)
 
 

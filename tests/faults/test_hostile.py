@@ -211,7 +211,7 @@ def test_a_run_record_and_a_log_made_to_fool_the_monitor(which, place, tally):
 
 def monitor(place: Path) -> str:
     """What the monitor prints about this machine."""
-    variables = {"monitor_training_session": "s", "monitor_training_dir": f"{place}/work", "monitor_training_become": False,
+    variables = {"monitor_training_session": "s", "monitor_training_dir": f"{place}/work", "prepare_features_become": False,
                  "ansible_python_interpreter": sys.executable}  # fmt: skip
     command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", "localhost,", "-c", "local", "monitor_training.yml", "-e",
                json.dumps(variables)]  # fmt: skip

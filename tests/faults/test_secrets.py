@@ -127,7 +127,6 @@ def test_the_environment_of_a_training(place, tally):
         "prepare_features_search_roots": [],
         "prepare_features_become": False,
         "prepare_features_require_ready": False,
-        "deploy_training_become": False,
         "deploy_training_script": str(script),
         "deploy_training_dir": f"{place}/work",
         "deploy_training_session": f"secret{os.getpid()}",

@@ -15,11 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import read_order
-
 from tests.support.fault_cases import Case, Files, kept, names_in
 from tests.support.faults import COLLECTIONS, Tally, files
 
+READ_ORDER = """
+import json, sys
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import read_order
+json.dump(read_order(json.load(sys.stdin), {}).given, sys.stdout)
+"""
 MODULE = "ansible_collections.trainprep.features.plugins.modules.training_run"
 
 
@@ -47,7 +50,9 @@ class Training(Case):
     @staticmethod
     def ordered(options: dict[str, Any]) -> dict[str, Any]:
         """A module's arguments, as the action plugin makes them."""
-        return {**options, "order": json.dumps(read_order(options, {}).given)}
+        done = subprocess.run([sys.executable, "-c", READ_ORDER], input=json.dumps(options), text=True, check=True, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": str(COLLECTIONS)})  # fmt: skip
+        return {**options, "order": done.stdout}
 
     def snapshot(self, root: Path) -> Any:
         return {path: entry for path, entry in files(root / "work").items() if path.endswith("notes.txt")}

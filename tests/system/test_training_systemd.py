@@ -33,7 +33,7 @@ def host(start_host):
 def deploy(host, play, tmp_path):
     (tmp_path / "lives.py").write_text(LIVES)
     return lambda **variables: play(host, "deploy_training.yml", {
-        "deploy_training_script": str(tmp_path / "lives.py"), "deploy_training_virtualenv": "", **variables})
+        "deploy_training_script": str(tmp_path / "lives.py"), "deploy_training_virtualenv": "", "deploy_training_settle": 1, **variables})
 
 
 def end_connections(host):
@@ -54,7 +54,7 @@ def test_logind_ends_what_a_plain_login_leaves(host):
 def test_without_root_and_lingering_nothing_is_started(host, play, deploy):
     # Ready first: what is asked for here is the start alone.
     assert play(host, "prepare_features.yml").rc == 0
-    result = deploy(deploy_training_become=False, prepare_features_become=False, prepare_features_permissions="check")
+    result = deploy(prepare_features_become=False, prepare_features_permissions="check")
     assert result.rc == 2
     said = " ".join(result.stdout.split())
     assert "logind ends the processes of user ubuntu with the connection (KillUserProcesses=yes)" in said
@@ -64,7 +64,7 @@ def test_without_root_and_lingering_nothing_is_started(host, play, deploy):
 
 def test_with_lingering_it_outlives_the_connection_without_root(host, play, deploy):
     host.run("loginctl enable-linger ubuntu")
-    result = deploy(deploy_training_become=False, prepare_features_become=False, prepare_features_permissions="check",
+    result = deploy(prepare_features_become=False, prepare_features_permissions="check",
                     deploy_training_session="unprivileged")
     assert result.rc == 0, result.stdout
     end_connections(host)

@@ -17,7 +17,7 @@ from .._spec import policy
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
-from . import causes, command, curves, gpus, log, pace, reading, runs, tmux, verdict
+from . import causes, command, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
@@ -60,10 +60,11 @@ def look(
         "session": {"name": session, "active": run_state.session.active},
         "process": _process(run_state),
         "run": _run(run),
+        "runs": ledger.session_runs(directory, session, run_state),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
         "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
         "history": curves.session_curves(directory, session, run, told, time.time(), metrics) if history else None,
-        "checkpoint": _checkpoint(directory, run),
+        "checkpoint": checkpoint_of(directory, run),
         "gpus": graphics.found,
         "gpu_problem": graphics.problem,
         "memory": _memory(),
@@ -136,12 +137,12 @@ def _size(path: str) -> Optional[int]:
         return None
 
 
-def _checkpoint(directory: str, run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
-    """Return the run's newest checkpoint: in the working directory, below its C(checkpoints), or in the run's own project."""
+def checkpoint_of(directory: str, run: Optional[runs.Run], word: str = "") -> Optional[Dict[str, Any]]:
+    """Return a run's newest one, with that word in its name: in the working directory, below its C(checkpoints), or in its project."""
     places = [(directory, False), (os.path.join(directory, "checkpoints"), True)]
     if run:
         places.append((os.path.join(run.path, "project"), True))
-    found = (newest_checkpoint(place, deep, *_times(run)) for place, deep in places)
+    found = (newest_checkpoint(place, deep, *_times(run), word) for place, deep in places)
     return min((one for one in found if one), key=lambda one: float(one["age"]), default=None)
 
 
@@ -162,7 +163,7 @@ def read_command(pid: int) -> List[str]:
 
 
 def newest_checkpoint(
-    root: str, deep: bool, since: float = 0.0, until: float = math.inf
+    root: str, deep: bool, since: float = 0.0, until: float = math.inf, word: str = ""
 ) -> Optional[Dict[str, Any]]:
     """Return the newest model file in C(root), or below it, written between two times. Links are not followed."""
     newest: Tuple[float, str, int] = (-1.0, "", 0)
@@ -183,7 +184,7 @@ def newest_checkpoint(
                 continue
             if stat.S_ISDIR(info.st_mode):
                 queue += [entry.path] if deep else []
-            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(endings):
+            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(endings) or word not in entry.name:
                 continue
             elif since <= info.st_mtime <= until and info.st_mtime > newest[0]:
                 newest = (info.st_mtime, entry.path, info.st_size)

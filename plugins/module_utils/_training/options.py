@@ -25,4 +25,6 @@ INFO: Dict[str, Dict[str, Any]] = {
     "label": {"type": "str", "default": ""},
     "fail": {"type": "bool", "default": False},
     "report_dir": {"type": "str", "default": ""},
+    "fetch_dir": {"type": "str", "default": ""},
+    "connecting_uid": {"type": "int"},
 }

@@ -128,8 +128,9 @@ def start(
     answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"))
     answer.update((name, state.get(name) or kind()) for name, kind in (("old_runs", dict), ("changes", list)))
     if state.get("attempts") and order.options["settle"]:
-        answer["settled"] = {name: state.get(name) for name in ("exit_code", "signal", "error", "tail")}
-        answer["settled"].update(ended="ended" in state, attempts=len(state["attempts"]))
+        last = state["attempts"][-1]
+        answer["settled"] = {name: last.get(name) for name in ("exit_code", "signal", "error")}
+        answer["settled"].update(tail=state.get("tail"), ended="ended" in state, attempts=int(last["number"]))
     return answer
 
 
@@ -177,7 +178,7 @@ def _answer(run_state: runs.RunState, order: Order, directory: str, account: acc
         return answer
     if run_state.outlived and not restart:
         raise errors.FeatureError(
-            f"{_named(run_state.outlived)} of an earlier run in {where} still live, though its main process has ended: set"
+            f"processes of an earlier run in {where} still live, though its main process has ended ({_named(run_state.outlived)}): set"
             f" {errors.named('restart')}=true to end them, or {errors.named('state')}=stopped"
         )
     if run_state.session.active and not restart and _has_shell(run_state):
@@ -213,8 +214,7 @@ def _diff(order: Order, run_state: runs.RunState, after: str) -> List[Dict[str, 
 
 
 def _named(processes: Tuple[tmux.Process, ...]) -> str:
-    shown = ", ".join(f"{one.pid} ({one.name}, {tmux.age_of(one):.0f} s old)" for one in processes[:5])
-    return f"{len(processes)} processes ({shown})"
+    return ", ".join(f"{one.pid} {one.name}, {tmux.age_of(one):.0f} s old" for one in processes[:5])
 
 
 def _has_shell(run_state: runs.RunState) -> bool:

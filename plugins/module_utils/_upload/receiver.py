@@ -43,14 +43,19 @@ _ALLOWED = re.compile(
     r"--(stats|fsync|preallocate|new-compress|old-compress|size-only|no-inc-recursive|no-implied-dirs|no-whole-file|no-W)"
 )
 
+# And of one that sends all of its directory, with the files to which its links lead.
+_ALLOWED_SENDER = re.compile(r"-[Lrtvyz]*(e[0-9]*\.?[A-Za-z]*)?|--timeout=[0-9]+")
+
 
 class Terms(NamedTuple):
-    """What a receiver is started with. C(uid): who may connect; C(streams): how many transfers it serves."""
+    """What a receiver is started with. C(uid): who may connect; C(streams): how many transfers it serves; C(sends): from its
+    directory, instead of into it."""
 
     uid: int
     streams: int
     rsync: str
     pulse: mmap.mmap
+    sends: bool = False
 
 
 class Address(NamedTuple):
@@ -70,8 +75,12 @@ def stop(pulse: mmap.mmap) -> None:
     struct.pack_into("d", pulse, 0, time.monotonic() - 2 * IDLE)
 
 
-def refused_option(arguments: Sequence[str]) -> Optional[str]:
-    """The first argument that a receiving rsync must not get; None if it may run. Pure."""
+def refused_option(arguments: Sequence[str], sends: bool = False) -> Optional[str]:
+    """The first argument that a receiving rsync (or a sending one) must not get; None if it may run. Pure."""
+    if sends:
+        if list(arguments[:2]) != ["--server", "--sender"] or list(arguments[-2:]) != [".", "./"]:
+            return " ".join(arguments)[:80] or "an empty command"
+        return next((one for one in arguments[2:-2] if not _ALLOWED_SENDER.fullmatch(one)), None)
     if arguments[:1] != ["--server"]:
         return arguments[0] if arguments else "an empty command"
     if list(arguments[-2:]) != [".", "./"]:
@@ -183,7 +192,7 @@ class _Receiver:
             self.running[pid] = connection
 
     def _start(self, arguments: List[str], descriptors: List[int]) -> Optional[int]:
-        refused = refused_option(arguments)
+        refused = refused_option(arguments, self.terms.sends)
         if refused is not None or self.left <= 0:
             os.write(descriptors[2], f"{REFUSED} {refused or 'more streams than were agreed on'}\n".encode("utf-8", "replace"))
             return None

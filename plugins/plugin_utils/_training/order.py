@@ -32,6 +32,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.proje
     read_commit,
     read_project,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
 
 # What the action plugin makes an order of; the module gets all other options as they are.
 UNDERSTOOD = ("arguments", "command", "environment", "features", "metrics", "on_end", "project", "require_gpu_memory", "script")
@@ -68,9 +69,8 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Or
     command, text = parse_command(arguments.get("command"), named("command"))
     on_end, on_end_text = parse_command(arguments.get("on_end"), named("on_end"))
     project = _project(str(arguments.get("project") or ""), base)
-    metrics = arguments.get("metrics") or []
     record: dict[str, Any] = dict.fromkeys(("project", "commit", "dirty"))
-    record["metrics"] = [metrics] if isinstance(metrics, str) else list(metrics)
+    record["metrics"] = _globs(arguments.get("metrics") or [])
     script, script_path = None, ""
     if not command and not text:
         script, script_path = _script(str(arguments.get("script") or ""), project, base, record)
@@ -87,12 +87,19 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Or
         on_end=on_end,
         on_end_text=on_end_text,
         programs={named("command"): command[0] if command else "", named("on_end"): on_end[0] if on_end else ""},
-        environment=parse_environment(arguments.get("environment") or {}),
+        environment=parse_environment(structured(arguments.get("environment") or {}, dict, named("environment"))),
         variables=_place(variables),
         gpu_memory=parse_memory(arguments.get("require_gpu_memory")),
         record=record,
     )
     return Order(given, project)
+
+
+def _globs(raw: Any) -> list[str]:
+    """Return a list of globs; a survey gives it as text, in YAML or with commas."""
+    if isinstance(raw, str):
+        raw = structured(raw, list, named("metrics")) if raw.lstrip().startswith("[") else raw.split(",")
+    return [str(one).strip() for one in raw if str(one).strip()]
 
 
 def _deployer() -> str:

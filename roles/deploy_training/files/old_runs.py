@@ -149,7 +149,7 @@ def changes(before, now):
                 record = record.get(key) if isinstance(record, dict) else None
             values.append((record if name == "command" else str(record or "")[:12]) or "(none)")
         if values[0] != values[1]:
-            found.append("%s %s → %s" % (name, *values))
+            found.append("%s %s → %s" % (name, values[0], values[1]))
     if now.get("dirty"):
         found.append("uncommitted changes")
     elif before.get("script_sha256") != now.get("script_sha256") and before.get("commit") == now.get("commit"):

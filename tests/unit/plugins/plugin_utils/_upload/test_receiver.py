@@ -207,6 +207,20 @@ def test_options_of_a_receiving_rsync(arguments, refused):
     assert receiver.refused_option(arguments) == refused
 
 
+@pytest.mark.parametrize(("arguments", "refused"), [
+    (["--server", "--sender", "-Ltre.iLsfxCIvu", "--timeout=300", ".", "./"], None),
+    (["--server", "-Ltre.iLsfxCIvu", ".", "./"], "--server -Ltre.iLsfxCIvu . ./"),
+    (["--server", "--sender", "-Ltre.iLsfxCIvu", ".", "/etc"], "--server --sender -Ltre.iLsfxCIvu . /etc"),
+    (["--server", "--sender", "-Ltre.iLsfxCIvu", "--files-from=-", ".", "./"], "--files-from=-"),
+    (["--server", "--sender", "-Ltre.iLsfxCIvu", "/etc", ".", "./"], "/etc"),
+    (["--server", "--sender", "--remove-source-files", ".", "./"], "--remove-source-files"),
+    (["--server", "--sender", "-logDtpre.iLsfxCIvu", ".", "./"], "-logDtpre.iLsfxCIvu"),
+    ([], "an empty command"),
+])  # fmt: skip
+def test_options_of_a_sending_rsync(arguments, refused):
+    assert receiver.refused_option(arguments, sends=True) == refused
+
+
 @pytest.mark.parametrize(("python", "name"), [("/usr/bin/python3 -c x", "0" * 32), ("python3", "0" * 32), ("/usr/bin/python3", "$(id)")])
 def test_what_a_host_answers_never_becomes_a_command(python, name):
     with pytest.raises(FeatureError, match="the host's answer is not understood"):

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The last runs of a session as a table: what each was, how it differs from the one before, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import Any, Dict, List, Optional
+
+from .. import errors
+from .._system import paths
+from . import runs, verdict
+
+MOST = 20
+_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\Z")
+_TEXT = 200
+
+
+def session_runs(directory: str, session: str, current: runs.RunState) -> List[Dict[str, Any]]:
+    """Return the last runs, the newest first. current: the last one, which may be live."""
+    root = runs.runs_of(directory, session)
+    try:
+        found = [match for match in map(_NAME.match, os.listdir(root)) if match]
+    except OSError:
+        return []
+    names = [one.group() for one in sorted(found, key=lambda one: (one.group(1), int(one.group(2) or 1)), reverse=True)]
+    table = []
+    for name in names[:MOST]:
+        with contextlib.suppress(errors.FeatureError, OSError):  # one damaged record does not hide the other runs
+            run = runs.read_run(os.path.join(root, name))
+            table.append(row(run, current.run is not None and current.run.name == name and current.process is not None))
+    return table
+
+
+def row(run: runs.Run, lives: bool) -> Dict[str, Any]:
+    """Return a run's line of the table; what its record does not tell is None."""
+    record, state = run.record, run.state
+    started, ended = _number(state.get("started")), _number(state.get("ended"))
+    stopped = state.get("stopped")
+    observed = verdict.Observation(
+        recorded=True,
+        alive=lives,
+        ended=ended is not None,
+        exit_code=_whole(state.get("exit_code")),
+        signal=_whole(state.get("signal")),
+        stopped=_text(stopped.get("by")) if isinstance(stopped, dict) else None,
+    )
+    judgement = verdict.judge(observed, float("inf"))
+    data = record.get("data")
+    return {
+        "run": run.name,
+        "started": started,
+        "ended": ended,
+        "seconds": None if started is None or ended is None else max(0.0, ended - started),
+        "state": judgement.state,
+        "outcome": judgement.outcome,
+        "stopped_by": observed.stopped,
+        "attempts": len(runs.as_list(state.get("attempts"))) + (ended is None),
+        "commit": _text(record.get("commit")),
+        "dirty": record.get("dirty") if isinstance(record.get("dirty"), bool) else None,
+        "command_line": _text(record.get("command_line")),
+        "changes": [str(_text(one)) for one in runs.as_list(state.get("changes"))][:MOST],
+        "digest": _text(data.get("digest")) if isinstance(data, dict) else None,
+    }
+
+
+def _text(value: Any) -> Optional[str]:
+    """A text of a record, in which its user may have written anything."""
+    return paths.display(str(value))[:_TEXT] if value else None
+
+
+def _number(value: Any) -> Optional[float]:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> Optional[int]:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
