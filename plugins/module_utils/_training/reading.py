@@ -58,7 +58,9 @@ def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
     state = run.state if run else {}
     named = state.get("epoch_named")
     begun = named if isinstance(named, (int, float)) else state.get("started")
-    return pace.Elapsed(now - age - begun, begun is named) if isinstance(begun, (int, float)) and age is not None else None
+    return (
+        pace.Elapsed(now - age - begun, begun is named) if isinstance(begun, (int, float)) and age is not None else None
+    )
 
 
 def open_log(run: runs.Run) -> int:
@@ -139,4 +141,3 @@ def last_lines(run: runs.Run, size: int) -> List[str]:
     if start and len(lines) > 1:
         lines = lines[1:]
     return lines[:-1] if lines and not lines[-1] else lines
-

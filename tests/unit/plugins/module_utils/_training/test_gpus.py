@@ -24,22 +24,32 @@ T4 = "0, Tesla T4, 97, 11019, 15360"
 # What nvidia-smi does; the GPUs; the problem.
 NVIDIA = {
     "well": (f"echo '{T4}'", [entry(0, "Tesla T4", 97, 11019, 15360)], None),
-    "unknown values": ("echo '1, NVIDIA A10G, [N/A], 0, [Unknown Error]'", [entry(1, "NVIDIA A10G", None, 0, None)], None),
+    "unknown values": (
+        "echo '1, NVIDIA A10G, [N/A], 0, [Unknown Error]'",
+        [entry(1, "NVIDIA A10G", None, 0, None)],
+        None,
+    ),
     "driver mismatch": (
-        "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", [],
-        "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch (exit code 18)"),
+        "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
+        [],
+        "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch (exit code 18)",
+    ),
     "no device": ("echo 'No devices were found'; exit 6", [], "nvidia-smi: No devices were found (exit code 6)"),
     "one of two GPUs is lost": (
         f"echo '{T4}'; echo 'Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this"
-         " GPU' >&2; exit 15",
+        " GPU' >&2; exit 15",
         [entry(0, "Tesla T4", 97, 11019, 15360)],
         "nvidia-smi: Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU"
-         " (exit code 15)"),
-    "a remark among the rows": (f"echo '{T4}'; echo 'Unable to reach GPU 1'", [entry(0, "Tesla T4", 97, 11019, 15360)],
-    "nvidia-smi: Unable to reach GPU 1"),
+        " (exit code 15)",
+    ),
+    "a remark among the rows": (
+        f"echo '{T4}'; echo 'Unable to reach GPU 1'",
+        [entry(0, "Tesla T4", 97, 11019, 15360)],
+        "nvidia-smi: Unable to reach GPU 1",
+    ),
     "too slow": ("exec sleep 60", [], "nvidia-smi did not answer within 0.2 s"),
     "no message": ("exit 3", [], "nvidia-smi: no message (exit code 3)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("script", "found", "problem"), NVIDIA.values(), ids=NVIDIA)
@@ -65,26 +75,53 @@ def test_a_gpu_in_mig_mode_is_listed_by_instance(tmp_path, monkeypatch):
     (tmp_path / "listed").write_text(LISTED)
     (tmp_path / "xml").write_text(XML)
     rows = "0, NVIDIA A100-SXM4-40GB, [N/A], [N/A], [N/A]\\n1, NVIDIA A100-SXM4-40GB, 50, 100, 40960\\n"
-    answers(monkeypatch, tmp_path, "nvidia-smi",
-    f'case "$1" in -L) cat {tmp_path}/listed;; -q) cat {tmp_path}/xml;; *) printf "{rows}";; esac')
+    answers(
+        monkeypatch,
+        tmp_path,
+        "nvidia-smi",
+        f'case "$1" in -L) cat {tmp_path}/listed;; -q) cat {tmp_path}/xml;; *) printf "{rows}";; esac',
+    )
     name = "NVIDIA A100-SXM4-40GB"
-    assert gpus.find_gpus() == ([
-        entry(0, name, None, 11, 19968, "3g.20gb, instance 0"), entry(0, name, None, 37, 4864, "1g.5gb, instance 1"), entry(1, name, 50,
-        100, 40960),
-    ], None)  # fmt: skip
+    assert gpus.find_gpus() == (
+        [
+            entry(0, name, None, 11, 19968, "3g.20gb, instance 0"),
+            entry(0, name, None, 37, 4864, "1g.5gb, instance 1"),
+            entry(1, name, 50, 100, 40960),
+        ],
+        None,
+    )
     assert gpus.parse_mig(LISTED, "") == {0: [("3g.20gb, instance 0", None, None), ("1g.5gb, instance 1", None, None)]}
 
 
 def test_amd():
-    metrics = [{"gpu": 0, "usage": {"gfx_activity": {"value": 5, "unit": "%"}},
-                "mem_usage": {"total_vram": {"value": 65520, "unit": "MB"}, "used_vram": {"value": 13, "unit": "MB"}}},
-               {"gpu": 1, "usage": {"gfx_activity": "N/A"}, "mem_usage": {}}]  # fmt: skip
+    metrics = [
+        {
+            "gpu": 0,
+            "usage": {"gfx_activity": {"value": 5, "unit": "%"}},
+            "mem_usage": {"total_vram": {"value": 65520, "unit": "MB"}, "used_vram": {"value": 13, "unit": "MB"}},
+        },
+        {"gpu": 1, "usage": {"gfx_activity": "N/A"}, "mem_usage": {}},
+    ]
     names = {"gpu_data": [{"gpu": 0, "asic": {"market_name": "AMD Instinct MI300X"}}]}
-    assert gpus.parse_amd(metrics, names) == [entry(0, "AMD Instinct MI300X", 5, 13, 65520), entry(1, "AMD GPU", None, None, None)]
+    assert gpus.parse_amd(metrics, names) == [
+        entry(0, "AMD Instinct MI300X", 5, 13, 65520),
+        entry(1, "AMD GPU", None, None, None),
+    ]
     assert gpus.parse_amd(None, "x") == []
-    cards = {"card0": {"GPU use (%)": "7", "VRAM Total Memory (B)": str(64 << 30), "VRAM Total Used Memory (B)": str(1 << 30),
-                       "Card Series": "AMD Instinct MI250X"}, "system": {"x": 1}, "card1": {}}  # fmt: skip
-    assert gpus.parse_rocm(cards) == [entry(0, "AMD Instinct MI250X", 7, 1024, 65536), entry(1, "AMD GPU", None, None, None)]
+    cards = {
+        "card0": {
+            "GPU use (%)": "7",
+            "VRAM Total Memory (B)": str(64 << 30),
+            "VRAM Total Used Memory (B)": str(1 << 30),
+            "Card Series": "AMD Instinct MI250X",
+        },
+        "system": {"x": 1},
+        "card1": {},
+    }
+    assert gpus.parse_rocm(cards) == [
+        entry(0, "AMD Instinct MI250X", 7, 1024, 65536),
+        entry(1, "AMD GPU", None, None, None),
+    ]
 
 
 def test_amd_programs_in_trouble(tmp_path, monkeypatch):

@@ -46,6 +46,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.comma
 
 # --- the log ---------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(
     ("line", "seen"),
     [
@@ -64,24 +65,39 @@ def test_visible(line, seen):
 
 # What a line says of the progress: the epoch, the number of epochs, the part of the epoch that is over.
 PLACES = [
-    ("12/24 [==>...] - ETA: 9s - loss: 1.0", (None, None, 0.5)), ("  3/3 - 1s - loss: 1.0", (None, None, 1.0)),
-    (" 25%|##   | 1/4 [00:01<00:03]", (None, None, 0.25)), ("loss: 1.0", (None, None, 1.0)), ("3/0 x", (None, None, None)),
-    ("2026/01/01 12:00 begun", (None, None, None)), ("9/3 x", (None, None, 1.0)),
-    ("Epoch 3/30", (3, 30, None)), ("Epoch [12/50], train_loss: 0.31", (12, 50, 1.0)), ("epoch=4 step=100 loss=1.5e-3", (4, None, 1.0)),
-    ("Train Epoch: 5 [320/640 (50%)]\tLoss: 0.5", (5, None, 0.5)), ("Epoch: [0][  10/5000]\tTime  1.2", (0, None, 0.002)),
+    ("12/24 [==>...] - ETA: 9s - loss: 1.0", (None, None, 0.5)),
+    ("  3/3 - 1s - loss: 1.0", (None, None, 1.0)),
+    (" 25%|##   | 1/4 [00:01<00:03]", (None, None, 0.25)),
+    ("loss: 1.0", (None, None, 1.0)),
+    ("3/0 x", (None, None, None)),
+    ("2026/01/01 12:00 begun", (None, None, None)),
+    ("9/3 x", (None, None, 1.0)),
+    ("Epoch 3/30", (3, 30, None)),
+    ("Epoch [12/50], train_loss: 0.31", (12, 50, 1.0)),
+    ("epoch=4 step=100 loss=1.5e-3", (4, None, 1.0)),
+    ("Train Epoch: 5 [320/640 (50%)]\tLoss: 0.5", (5, None, 0.5)),
+    ("Epoch: [0][  10/5000]\tTime  1.2", (0, None, 0.002)),
     ("01/01 12:00:00 - mmengine - INFO - Epoch(train) [1][50/100]  lr: 1e-3  loss: 1.2", (1, None, 0.5)),
-    ("Train: 3 [  50/100 ( 50%)]  Loss: 6.9 (6.9)", (3, None, 0.5)), ("      7/100      2.51G     1.2       2.1", (7, 100, None)),
-    ("2epoch:train:1-50batch: iter_time=0.1, loss=3.0", (2, None, 0.0)), ("[host] 5/50epoch started.", (5, 50, None)),
-    ("{'loss': 2.5, 'epoch': 0.5}", (0.5, None, 1.0)), ('{"epoch": 3, "train_loss": 0.5}', (3, None, 1.0)),
-    ("{'loss': '2.5', 'epoch': '1.5'}", (1.5, None, 1.0)), ("Epoch 00003: val_loss did not improve", (3, None, None)),
-    ("| epoch   3 |   200/2000 batches | lr 5.00", (3, None, 0.1)), ("Epoch 3 of 30", (3, 30, None)),
+    ("Train: 3 [  50/100 ( 50%)]  Loss: 6.9 (6.9)", (3, None, 0.5)),
+    ("      7/100      2.51G     1.2       2.1", (7, 100, None)),
+    ("2epoch:train:1-50batch: iter_time=0.1, loss=3.0", (2, None, 0.0)),
+    ("[host] 5/50epoch started.", (5, 50, None)),
+    ("{'loss': 2.5, 'epoch': 0.5}", (0.5, None, 1.0)),
+    ('{"epoch": 3, "train_loss": 0.5}', (3, None, 1.0)),
+    ("{'loss': '2.5', 'epoch': '1.5'}", (1.5, None, 1.0)),
+    ("Epoch 00003: val_loss did not improve", (3, None, None)),
+    ("| epoch   3 |   200/2000 batches | lr 5.00", (3, None, 0.1)),
+    ("Epoch 3 of 30", (3, 30, None)),
     # Another epoch, or none.
-    ("=> loaded checkpoint 'x' (epoch 50)", (None, None, None)), ("Resuming from epoch 51", (None, None, None)),
-    ("best val_loss in epoch 2", (None, None, None)), ("steps per epoch: 100", (None, None, None)), ("Epoch time: 12 s", (None, None,
-    None)),
-    ("train.py --epoch 100", (None, None, None)), ("Namespace(batch_size=64, epoch=100)", (None, None, None)), ("epochs: 30", (None,
-    None, None)),
-]  # fmt: skip
+    ("=> loaded checkpoint 'x' (epoch 50)", (None, None, None)),
+    ("Resuming from epoch 51", (None, None, None)),
+    ("best val_loss in epoch 2", (None, None, None)),
+    ("steps per epoch: 100", (None, None, None)),
+    ("Epoch time: 12 s", (None, None, None)),
+    ("train.py --epoch 100", (None, None, None)),
+    ("Namespace(batch_size=64, epoch=100)", (None, None, None)),
+    ("epochs: 30", (None, None, None)),
+]
 
 
 @pytest.mark.parametrize(("line", "place"), PLACES)
@@ -89,9 +105,18 @@ def test_what_a_line_says_of_the_progress(line, place):
     assert place_of(line) == place
 
 
-@pytest.mark.parametrize(("data", "cut"), [
-    (b"", 0), (b"plain", 0), (b"\r 1%", 0), (b"\r 1%\r 2%", 4), (b" 1%\r", 0), (b"\r 1%\r", 0), (b"1/9\b\b\b2/9", 5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "cut"),
+    [
+        (b"", 0),
+        (b"plain", 0),
+        (b"\r 1%", 0),
+        (b"\r 1%\r 2%", 4),
+        (b" 1%\r", 0),
+        (b"\r 1%\r", 0),
+        (b"1/9\b\b\b2/9", 5),
+    ],
+)
 def test_what_a_bar_has_written_over(data, cut):
     assert overwritten(data) == cut
 

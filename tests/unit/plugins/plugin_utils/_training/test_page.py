@@ -40,30 +40,69 @@ def a_run(name, lines):
     history.finish(True)
     curves = history.series.curves()
     return {
-        "run": name, "started": 1.0, "ended": None, "exit_code": None, "signal": None,
-        "axis": "epoch", "source": {"kind": "log", "path": "/w/log"}, "epochs": history.epochs.total, "seconds_per_epoch": 1.5,
-        "seconds_left": 3.0, "best": history.series.best(), "sampled": False,
+        "run": name,
+        "started": 1.0,
+        "ended": None,
+        "exit_code": None,
+        "signal": None,
+        "axis": "epoch",
+        "source": {"kind": "log", "path": "/w/log"},
+        "epochs": history.epochs.total,
+        "seconds_per_epoch": 1.5,
+        "seconds_left": 3.0,
+        "best": history.series.best(),
+        "sampled": False,
         "curves": {metric: [list(point) for point in points] for metric, points in curves.items()},
-    }  # fmt: skip
+    }
 
 
 ANSWER = {
-    "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/w",
-    "session": {"name": "attn", "active": True}, "process": {"running": True, "pid": 4711, "others": []},
-    "run": {"path": "/w/runs/attn/20260101T000000Z", "started": 0.0, "ended": None, "exit_code": None, "signal": None,
-            "command_line": "python -u x.py", "feature_status": 1, "sets": ["a"]},
+    "state": "running",
+    "healthy": True,
+    "outcome": "",
+    "sentence": "running",
+    "user": "ubuntu",
+    "directory": "/w",
+    "session": {"name": "attn", "active": True},
+    "process": {"running": True, "pid": 4711, "others": []},
+    "run": {
+        "path": "/w/runs/attn/20260101T000000Z",
+        "started": 0.0,
+        "ended": None,
+        "exit_code": None,
+        "signal": None,
+        "command_line": "python -u x.py",
+        "feature_status": 1,
+        "sets": ["a"],
+    },
     "log": {"path": "/w/log", "bytes": 9, "age": 3.0, "lines": ["one", "two"]},
-    "progress": {"epoch": 4, "epochs": 4, "metrics": {"loss": 0.5, "val_loss": "nan"}, "errors": [], "last_line": "",
-                 "seconds_per_epoch": 1.5, "seconds_left": 3600.0},
+    "progress": {
+        "epoch": 4,
+        "epochs": 4,
+        "metrics": {"loss": 0.5, "val_loss": "nan"},
+        "errors": [],
+        "last_line": "",
+        "seconds_per_epoch": 1.5,
+        "seconds_left": 3600.0,
+    },
     "checkpoint": {"path": "/w/best.keras", "bytes": 1_500_000, "age": 130.0},
-    "gpus": [{"index": 0, "name": "Tesla T4", "instance": None, "use": 97, "memory_used": 11019, "memory_total": 15360}],
+    "gpus": [
+        {"index": 0, "name": "Tesla T4", "instance": None, "use": 97, "memory_used": 11019, "memory_total": 15360}
+    ],
     "gpu_problem": None,
-    "memory": {"total": 16_000_000_000, "available": 9_000_000_000}, "disk": {"total": None, "free": None},
-    "features": {"count": 9, "from": "record", "problem": None, "ready": True, "status": 1,
-                 "sets": {"a": {"features": 9, "target": "/data/a", "digest": "1" * 64, "problems": [], "state": "present"}},
-                 "data": {"digest": "2" * 64, "at_start": "2" * 64, "changed": False, "changed_sets": [], "reason": None}},
+    "memory": {"total": 16_000_000_000, "available": 9_000_000_000},
+    "disk": {"total": None, "free": None},
+    "features": {
+        "count": 9,
+        "from": "record",
+        "problem": None,
+        "ready": True,
+        "status": 1,
+        "sets": {"a": {"features": 9, "target": "/data/a", "digest": "1" * 64, "problems": [], "state": "present"}},
+        "data": {"digest": "2" * 64, "at_start": "2" * 64, "changed": False, "changed_sets": [], "reason": None},
+    },
     "history": [a_run("20260101T000000Z", LOG), a_run("20251231T000000Z", LOG[:2])],
-}  # fmt: skip
+}
 
 
 def a_fleet(**hosts):
@@ -80,7 +119,9 @@ def hostile():
     info["log"]["lines"] = info["progress"]["errors"] = [MARKUP]
     info["progress"]["metrics"] = {MARKUP: MARKUP}
     info["gpus"][0]["name"] = MARKUP
-    info["features"]["sets"] = {MARKUP: {**info["features"]["sets"]["a"], "target": MARKUP, "problems": [MARKUP], "digest": MARKUP}}
+    info["features"]["sets"] = {
+        MARKUP: {**info["features"]["sets"]["a"], "target": MARKUP, "problems": [MARKUP], "digest": MARKUP}
+    }
     info["features"]["data"].update(digest=MARKUP, at_start=MARKUP, changed=True, changed_sets=[MARKUP])
     info["history"][0].update(run=MARKUP, curves={"loss": [[1.0, 1.0]], f"loss_{MARKUP}": [[1.0, 1.0], [2.0, 2.0]]})
     trainings = a_fleet(good={})
@@ -92,11 +133,19 @@ def hostile():
 
 FLEETS = {
     "one": a_fleet(a={}),
-    "never started": a_fleet(a={"state": "never started", "healthy": False, "run": None, "history": [], "checkpoint": None,
-                                "log": {"path": None, "bytes": None, "age": None, "lines": []}}),
+    "never started": a_fleet(
+        a={
+            "state": "never started",
+            "healthy": False,
+            "run": None,
+            "history": [],
+            "checkpoint": None,
+            "log": {"path": None, "bytes": None, "age": None, "lines": []},
+        }
+    ),
     "without curves": a_fleet(a={"history": None}, b={"history": [a_run("x", [])]}),
     "hostile": hostile(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("trainings", FLEETS.values(), ids=FLEETS)
@@ -107,8 +156,11 @@ def test_the_document_has_its_schema_and_the_page_is_well_formed_and_needs_nothi
     page = page_of(text)
     assert page.open == []
     assert not {"script", "link", "img", "iframe", "object", "use", "foreignobject", "animate"} & set(page.tags)
-    assert [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#",
-    "report.html"))] == []
+    assert [
+        value
+        for name, value in page.attributes
+        if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#", "report.html"))
+    ] == []
     assert [name for name, _value in page.attributes if name.startswith("on")] == []
     assert "\x1b" not in text and "\u202e" not in text
     assert page.tags.count("svg") == sum(len(charts_of(host["runs"])) for host in report["hosts"])
@@ -134,7 +186,11 @@ def test_charts_have_the_twins_together_the_best_epoch_and_the_newest_run_on_top
     charts = charts_of(ANSWER["history"])
     assert [chart.title for chart in charts] == ["loss", "accuracy", "learning rate"]
     assert [(line.metric, line.newest) for line in charts[0].lines] == [
-        ("loss", False), ("val_loss", False), ("loss", True), ("val_loss", True)]  # fmt: skip
+        ("loss", False),
+        ("val_loss", False),
+        ("loss", True),
+        ("val_loss", True),
+    ]
     assert charts[0].best == (charts[0].x.at(2.0), "best val_loss 1.5 at epoch 2")
     assert charts[0].summary == "loss: training from 2 to 0.5 at epoch 4; validation from 2.5 to 2 at epoch 4"
     assert [chart.y.logarithmic for chart in charts] == [False, False, True]
@@ -145,8 +201,13 @@ def test_one_point_is_no_curve():
 
 
 def test_one_chart_has_the_newest_run_of_each_host_and_those_that_need_attention_on_top():
-    report = document(a_fleet(a={"state": "failed", "healthy": False}, b={}, c={"history": [a_run("x", LOG[:1])]}, d={"history": None}),
-    "p", NOW)
+    report = document(
+        a_fleet(
+            a={"state": "failed", "healthy": False}, b={}, c={"history": [a_run("x", LOG[:1])]}, d={"history": None}
+        ),
+        "p",
+        NOW,
+    )
     chart = fleet_chart(report["hosts"])
     assert (chart.title, chart.axis) == ("validation loss", "epoch")
     assert [(line.run, line.stage) for line in chart.lines] == [("b", "healthy"), ("a", "attention")]
@@ -156,7 +217,13 @@ def test_one_chart_has_the_newest_run_of_each_host_and_those_that_need_attention
 
 
 def test_a_failed_host_comes_first_with_its_last_lines_before_its_curves():
-    text = to_html(document(a_fleet(a={}, b={"state": "failed", "healthy": False, "sentence": "failed (exit code 1: KeyError)"}), "p", NOW))
+    text = to_html(
+        document(
+            a_fleet(a={}, b={"state": "failed", "healthy": False, "sentence": "failed (exit code 1: KeyError)"}),
+            "p",
+            NOW,
+        )
+    )
     page = text.partition('id="host-b"')[2]
     assert page and 'id="host-a"' in page
     assert page.index("failed (exit code 1: KeyError)") < page.index("last lines of") < page.index("<svg")
@@ -173,15 +240,20 @@ def test_the_two_pages_are_linked(tmp_path, there):
 
 
 def test_no_more_charts_than_can_be_looked_at():
-    lines = [f"Epoch {epoch} " + " ".join(f"train_m{number}_loss: {epoch}.5" for number in range(12)) for epoch in range(3)]
+    lines = [
+        f"Epoch {epoch} " + " ".join(f"train_m{number}_loss: {epoch}.5" for number in range(12)) for epoch in range(3)
+    ]
     assert len(charts_of([a_run("x", lines)])) == 5
 
 
 TICKS = [
-    (Scale(1, 30, 0, 290), ["5", "10", "15", "20", "25", "30"]), (Scale(0, 1, 0, 100), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
-    (Scale(1e-6, 1e-3, 0, 3, True), ["1e-06", "1e-05", "0.0001", "0.001"]), (Scale(-1, 1, 0, 1), ["-1", "-0.5", "0", "0.5", "1"]),
-    (Scale(1e8, 3e8, 0, 1), ["1e+08", "1.5e+08", "2e+08", "2.5e+08", "3e+08"]), (Scale(2.0, 6.0, 0, 4), ["2", "3", "4", "5", "6"]),
-]  # fmt: skip
+    (Scale(1, 30, 0, 290), ["5", "10", "15", "20", "25", "30"]),
+    (Scale(0, 1, 0, 100), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+    (Scale(1e-6, 1e-3, 0, 3, True), ["1e-06", "1e-05", "0.0001", "0.001"]),
+    (Scale(-1, 1, 0, 1), ["-1", "-0.5", "0", "0.5", "1"]),
+    (Scale(1e8, 3e8, 0, 1), ["1e+08", "1.5e+08", "2e+08", "2.5e+08", "3e+08"]),
+    (Scale(2.0, 6.0, 0, 4), ["2", "3", "4", "5", "6"]),
+]
 
 
 @pytest.mark.parametrize(("scale", "texts"), TICKS)
@@ -202,7 +274,9 @@ def test_any_numbers_can_be_drawn(values):
 
 
 def test_hosts_that_could_not_be_looked_at_are_told_with_their_sentence():
-    trainings = a_fleet(**{"gpu-10": {}, "gpu-2": {"state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}})
+    trainings = a_fleet(
+        **{"gpu-10": {}, "gpu-2": {"state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}}
+    )
     trainings.lost("gpu-1", {"msg": "timed out"})
     trainings.failed("gpu-3", INFO, {"msg": "this host has no account 'trainer'"})
     # A failed check keeps what is known of the host where Ansible does not print it.
@@ -212,9 +286,11 @@ def test_hosts_that_could_not_be_looked_at_are_told_with_their_sentence():
     report = document(trainings, "p", NOW)
     assert trainings.report_dir == "reports"
     assert [(host["host"], host["state"], host["healthy"], host["message"]) for host in report["hosts"]] == [
-        ("gpu-1", "unreachable", False, "timed out."), ("gpu-2", "failed", False, "failed (exit code 3)."),
-        ("gpu-3", "unknown", False, "this host has no account 'trainer'."), ("gpu-10", "running", True, "running."),
-    ]  # fmt: skip
+        ("gpu-1", "unreachable", False, "timed out."),
+        ("gpu-2", "failed", False, "failed (exit code 3)."),
+        ("gpu-3", "unknown", False, "this host has no account 'trainer'."),
+        ("gpu-10", "running", True, "running."),
+    ]
     assert report["summary"]["healthy"] == 1 and report["hosts"][1]["runs"] == ANSWER["history"]
     assert report["hosts"][3]["expected_end"] == "2026-01-01T13:00:00Z" and report["hosts"][1]["expected_end"] is None
 
@@ -223,21 +299,29 @@ def test_hosts_that_do_not_train_on_the_same_data_are_told():
     other = copy.deepcopy(ANSWER["features"])
     other["sets"]["a"].update(features=8, digest="3" * 64)
     report = document(a_fleet(a={}, b={}, c={"features": other}), "p", NOW)
-    assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [("a", [["a", "b"], ["c"]])]
+    assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [
+        ("a", [["a", "b"], ["c"]])
+    ]
     assert "The hosts do not train on the same data of a." in to_html(report)
     assert document(a_fleet(a={}, b={}), "p", NOW)["differing"] == []
 
 
 def test_both_files_are_written(tmp_path):
     report = document(a_fleet(a={}), "p", NOW)
-    assert write_training(str(tmp_path / "new"), report) == [str(tmp_path / "new/training.json"), str(tmp_path / "new/training.html")]
+    assert write_training(str(tmp_path / "new"), report) == [
+        str(tmp_path / "new/training.json"),
+        str(tmp_path / "new/training.html"),
+    ]
     assert json.loads((tmp_path / "new/training.json").read_text()) == report
 
 
 def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_path, monkeypatch):
     folder = tmp_path / "reports"
     for host in ("b", "a", "b"):
-        assert gathered.add_host(str(folder), host, ANSWER, "p") == [str(folder / "training.json"), str(folder / "training.html")]
+        assert gathered.add_host(str(folder), host, ANSWER, "p") == [
+            str(folder / "training.json"),
+            str(folder / "training.html"),
+        ]
     report = json.loads((folder / "training.json").read_text())
     jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
     assert [host["host"] for host in report["hosts"]] == ["a", "b"]

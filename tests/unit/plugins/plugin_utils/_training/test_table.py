@@ -11,17 +11,40 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.table
 
 def a_host(name, **changes):
     return {
-        "host": name, "state": "running", "healthy": True, "message": "running.", "epoch": 3, "epochs": 30, "gpu_problem": None,
-        "runs": [{"best": {"metric": "val_loss", "epoch": 2.0, "value": 0.512345}}], "expected_end": "2026-01-03T14:21:00Z",
-        "gpus": [{"use": 97}], "features": {"changed": False}, **changes,
-    }  # fmt: skip
+        "host": name,
+        "state": "running",
+        "healthy": True,
+        "message": "running.",
+        "epoch": 3,
+        "epochs": 30,
+        "gpu_problem": None,
+        "runs": [{"best": {"metric": "val_loss", "epoch": 2.0, "value": 0.512345}}],
+        "expected_end": "2026-01-03T14:21:00Z",
+        "gpus": [{"use": 97}],
+        "features": {"changed": False},
+        **changes,
+    }
 
 
-FAILED = {"state": "failed", "healthy": False, "message": "failed (exit code 1: KeyError).", "expected_end": None, "gpus": [],
-"epoch": 2.5, "epochs": None}
-HOSTS = [a_host("gpu-1"), a_host("gpu-2", **FAILED), a_host("gpu-10", runs=[], epoch=None, features={"changed": None},
-gpu_problem="nvidia-smi: bad")]
-REPORT = {"hosts": HOSTS, "differing": [], "summary": {"hosts": 3, "states": {"running": 2, "succeeded": 0, "failed": 1}}}
+FAILED = {
+    "state": "failed",
+    "healthy": False,
+    "message": "failed (exit code 1: KeyError).",
+    "expected_end": None,
+    "gpus": [],
+    "epoch": 2.5,
+    "epochs": None,
+}
+HOSTS = [
+    a_host("gpu-1"),
+    a_host("gpu-2", **FAILED),
+    a_host("gpu-10", runs=[], epoch=None, features={"changed": None}, gpu_problem="nvidia-smi: bad"),
+]
+REPORT = {
+    "hosts": HOSTS,
+    "differing": [],
+    "summary": {"hosts": 3, "states": {"running": 2, "succeeded": 0, "failed": 1}},
+}
 
 
 def test_the_table_has_unhealthy_hosts_first_with_what_is_wrong():
@@ -45,9 +68,16 @@ def test_a_narrow_terminal_gets_one_paragraph_a_host(width):
     assert "failed (exit code 1: KeyError)." in " ".join(line.lstrip(" !") for line in lines)
 
 
-@pytest.mark.parametrize(("gpus", "cell"), [
-    ([], "-"), ([{"use": 5}], "5 %"), ([{"use": 5}, {"use": 9}], "2: 5-9 %"), ([{"use": 5}, {"use": 5}], "2: 5 %"), ([{"use": None}], "1"),
-    ([{"use": None}, {"use": 7}], "2: 7 %"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("gpus", "cell"),
+    [
+        ([], "-"),
+        ([{"use": 5}], "5 %"),
+        ([{"use": 5}, {"use": 9}], "2: 5-9 %"),
+        ([{"use": 5}, {"use": 5}], "2: 5 %"),
+        ([{"use": None}], "1"),
+        ([{"use": None}, {"use": 7}], "2: 7 %"),
+    ],
+)
 def test_gpus_in_few_characters(gpus, cell):
     assert gpu_cell({"gpus": gpus, "gpu_problem": None}) == cell
