@@ -51,7 +51,8 @@ def _can_be_cached(one: state.SetState) -> bool:
 
 
 def _opened(one: state.SetState) -> entry.Opened:
-    exceptions = frozenset(os.fsencode(found.path) for found in one.read if not found.is_feature)
+    skipped = [*(found for found in one.read if not found.is_feature), *one.hidden]
+    exceptions = frozenset(os.fsencode(found.path) for found in skipped)
     return entry.Opened(one.target, one.feature_set.reads, one.feature_set.layout == "tree", exceptions, len(one.features))
 
 

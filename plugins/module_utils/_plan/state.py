@@ -26,8 +26,8 @@ ToRead = Tuple[str, List[str], bool]
 class SetScan:
     """One set as it was scanned.
 
-    C(read): what a trainer's glob finds in the target; C(features): the intact features among it; C(hidden): features in the target's
-    hidden folders, which a glob does not find. C(unmounted): the set's C(mount) is not a mount point.
+    C(read): what a trainer's glob finds in the target; C(features): the intact features among it; C(hidden): matching names
+    that are hidden, or in a hidden folder, which a glob does not find. C(unmounted): the set's C(mount) is not a mount point.
     """
 
     feature_set: FeatureSet

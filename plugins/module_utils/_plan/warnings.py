@@ -26,10 +26,11 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             f"{words.count(len(others), 'file')} in {target} {words.verb(len(others), 'be')} of another kind,"
             f" as {paths.display(first.path)} ({first.classification.reason})"
         )
-    if state.hidden:
+    hidden = [entry for entry in state.hidden if not entry.name.startswith(paths.OURS)]
+    if hidden:
         warnings.append(
-            f"{words.count(len(state.hidden), 'feature')} in hidden folders of {target} {words.verb(len(state.hidden), 'do')} not count,"
-            f" e.g. {paths.display(state.hidden[0].path)}: glob does not find them, os.walk and Path.rglob do"
+            f"{words.count(len(hidden), 'hidden name')} in {target} {words.verb(len(hidden), 'match', 'matches')} 'reads',"
+            f" e.g. {paths.display(hidden[0].path)}: glob does not find them, os.walk and Path.rglob do"
         )
     behind = state.behind_links()
     if behind:

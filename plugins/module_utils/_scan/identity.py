@@ -11,11 +11,12 @@ C(Entry.classification.identity) means the same feature.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
-import hashlib
 import os
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+import zlib
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .._formats import classify
 from .._formats.digest import short_digest
@@ -28,45 +29,60 @@ Located = Tuple[str, model.Entry]  # (path of the scanned directory, entry below
 # What is digested of a file: a few blocks; all of its bytes; what an archive holds, however it is packed.
 SAMPLE, WHOLE, CONTENT = "sample", "whole", "content"
 _BLOCK, _BLOCKS = 4096, 4
-# From this size on, samples are compared first: they cost at most an eighth of a full read.
-_SAMPLED = 8 * _BLOCK * _BLOCKS
+# From this size on, samples are compared first. They are at most a fifth of the file.
+_SAMPLED = 5 * _BLOCK
+_CHUNK = 1 << 18
+# So many files are compared byte by byte, each with the others; of more, the digests are.
+_SIDE_BY_SIDE = 8
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
-# The digest of each file, in order, or the error that reading it ended in: (errno, text).
-Read = Callable[[str, Sequence[Located]], Sequence[Any]]
+# What a file gives: a digest, or the number of the part of its group that it is equal to; or the error it ended in: (errno, text).
+Result = Any
 
 
 class Contents:
-    """Reads files, each once; if that is refused to root (a squashed network file system), as the account."""
+    """Reads files; if that is refused to root (a squashed network file system), as the account."""
 
     def __init__(self, account: Optional[accounts.Account] = None) -> None:
         self._account = account
-        self._known: Dict[Tuple[str, int], Any] = {}
+        self._known: Dict[Tuple[str, int], Result] = {}
 
-    def read(self, how: str, located: Sequence[Located]) -> List[Any]:
-        """The digest of each file, in order, or the error that reading it ended in: (errno, text)."""
-        todo = {entry.key: (directory, entry) for directory, entry in located if (how, entry.key) not in self._known}
-        self._keep(how, todo, _read_all(how, list(todo.values())))
-        refused = {key: one for key, one in todo.items() if _number(self._known[how, key]) in (errno.EACCES, errno.EPERM)}
-        if refused and self._account is not None and may_ask(self._account):
-            self._keep(how, refused, become.run_as(self._account, _read_all, how, list(refused.values())))
+    def digests(self, how: str, located: Sequence[Located]) -> List[Result]:
+        """The digest of each file, in order. None is read twice for the same."""
+        todo = list({entry.key: (directory, entry) for directory, entry in located if (how, entry.key) not in self._known}.values())
+        for (_directory, entry), result in zip(todo, self._as_needed(functools.partial(_digest, how), todo, _is_refused)):
+            self._known[how, entry.key] = result
         return [self._known[how, entry.key] for _directory, entry in located]
 
-    def _keep(self, how: str, located: Dict[int, Located], results: Sequence[Any]) -> None:
-        self._known.update(((how, key), result) for key, result in zip(located, results))
+    def parts(self, groups: Sequence[Sequence[Located]]) -> List[List[Result]]:
+        """For each group of files of one size, for each of its files: equal numbers if their bytes are equal."""
+        return self._as_needed(_compare, groups, lambda results: any(map(_is_refused, results)))
+
+    def _as_needed(self, work_on: Callable[[Any], Any], items: Sequence[Any], is_refused: Callable[[Any], bool]) -> List[Any]:
+        results = _all(work_on, items)
+        refused = [index for index, result in enumerate(results) if is_refused(result)]
+        if refused and self._account is not None and may_ask(self._account):
+            again = become.run_as(self._account, _all, work_on, [items[index] for index in refused])
+            for index, result in zip(refused, again):
+                results[index] = result
+        return results
 
 
-def _number(result: Any) -> int:
-    return 0 if isinstance(result, bytes) else int(result[0])
+def _is_refused(result: Result) -> bool:
+    return isinstance(result, tuple) and result[0] in (errno.EACCES, errno.EPERM)
 
 
-def _read_all(how: str, located: Sequence[Located]) -> List[Any]:
+def _all(work_on: Callable[[Any], Any], items: Sequence[Any]) -> List[Any]:
     results = []
-    for _one, result in parallel.map_parallel(located, functools.partial(_digest, how), share=16):
+    for _item, result in parallel.map_parallel(items, work_on, share=16):
         if isinstance(result, Exception) and not isinstance(result, OSError):
             raise result
-        results.append((result.errno or errno.EIO, result.strerror or str(result)) if isinstance(result, OSError) else result)
+        results.append(_error(result) if isinstance(result, OSError) else result)
     return results
+
+
+def _error(error: OSError) -> Tuple[int, str]:
+    return error.errno or errno.EIO, error.strerror or str(error)
 
 
 def _digest(how: str, located: Located) -> bytes:
@@ -85,14 +101,66 @@ def _digest(how: str, located: Located) -> bytes:
 
 
 def _digest_blocks(fd: int, size: int) -> bytes:
-    """Of blocks all over the file: features of one shape share their header, and often begin and end in silence."""
-    digest = hashlib.sha256()
-    for block in range(1, _BLOCKS + 1):
-        digest.update(os.pread(fd, _BLOCK, size * block // _BLOCKS - _BLOCK))
-    return digest.digest()
+    """A checksum of blocks all over the file, of which the last one is its end: features of one shape share their header.
+
+    Files that have it in common may still differ, which only costs a comparison.
+    """
+    number, checksum = min(_BLOCKS, 1 + (size >> 16)), 0
+    for block in range(1, number + 1):
+        checksum = zlib.crc32(os.pread(fd, _BLOCK, size * block // number - _BLOCK), checksum)
+    return checksum.to_bytes(4, "big")
 
 
-def resolve_identities(features: Iterable[Located], read: Read) -> List[Located]:
+def _compare(group: Sequence[Located]) -> List[Result]:
+    """For each file of a group, the index of the first one with the same bytes, or the error that reading it ended in."""
+    results: List[Result] = [None] * len(group)
+    if len(group) > _SIDE_BY_SIDE:
+        first: Dict[bytes, int] = {}
+        for index, one in enumerate(group):
+            try:
+                results[index] = first.setdefault(_digest(WHOLE, one), index)
+            except OSError as error:
+                results[index] = _error(error)
+        return results
+    with contextlib.ExitStack() as stack:
+        opened: Dict[int, int] = {}
+        for index, (directory, entry) in enumerate(group):
+            try:
+                opened[index] = os.open(os.path.join(directory, entry.path), paths.FOLLOW_FILE)
+                stack.callback(os.close, opened[index])
+            except OSError as error:
+                results[index] = _error(error)
+        _compare_open(opened, results)
+    return results
+
+
+def _compare_open(opened: Dict[int, int], results: List[Result]) -> None:
+    """Read the files side by side; a part is split where its files begin to differ."""
+    parts, position = [list(opened)] if opened else [], 0
+    while parts:
+        going: List[List[int]] = []
+        for part in parts:
+            pieces: List[Tuple[bytes, List[int]]] = []
+            for index in part:
+                try:
+                    piece = os.pread(opened[index], _CHUNK, position)
+                except OSError as error:
+                    results[index] = _error(error)
+                    continue
+                same = next((members for known, members in pieces if known == piece), None)
+                if same is None:
+                    pieces.append((piece, [index]))
+                else:
+                    same.append(index)
+            for piece, members in pieces:
+                if len(members) > 1 and len(piece) == _CHUNK:
+                    going.append(members)
+                for index in members:
+                    results[index] = members[0]
+        parts, position = going, position + _CHUNK
+
+
+def resolve_identities(features: Iterable[Located], contents: Contents) -> List[Located]:
     """Give each feature an identity that can be compared, reading only what checksums and sizes leave open.
 
     features: all features on the host. Returns those that could not be compared: they are no features any more.
@@ -101,13 +169,10 @@ def resolve_identities(features: Iterable[Located], read: Read) -> List[Located]
     unreadable: Dict[int, str] = {}
     doubtful = _doubtful(everything)
     archives = [one for one in everything if one[1].classification.identity in doubtful]
-    for (_directory, entry), digest in zip(archives, read(CONTENT, archives)):
-        if isinstance(digest, bytes):
-            _identify(entry, short_digest(digest))
-        else:
-            _identify(entry, _by_inode(entry))
-            _note(entry, digest, unreadable)
-    found = _find_equal(everything, read, unreadable)
+    for (_directory, entry), digest in zip(archives, contents.digests(CONTENT, archives)):
+        _identify(entry, short_digest(digest) if isinstance(digest, bytes) else _by_inode(entry))
+        _note(entry, digest, unreadable)
+    found = _find_equal(everything, contents, unreadable)
     for _directory, entry in everything:
         if entry.classification.identity is None:
             _identify(entry, found.get(entry.key) or _by_inode(entry))
@@ -131,7 +196,7 @@ def _doubtful(features: Sequence[Located]) -> Set[Optional[bytes]]:
     return doubtful
 
 
-def _find_equal(features: Sequence[Located], read: Read, unreadable: Dict[int, str]) -> Dict[int, bytes]:
+def _find_equal(features: Sequence[Located], contents: Contents, unreadable: Dict[int, str]) -> Dict[int, bytes]:
     """By inode key, the identities of files without checksums that are equal to another file.
 
     A file may have an identity as an archive in one set, and none in another that takes any file: then the archive's counts.
@@ -147,36 +212,32 @@ def _find_equal(features: Sequence[Located], read: Read, unreadable: Dict[int, s
             found[one[1].key] = identity
             by_size[one[1].size].setdefault(one[1].key, one)
     groups = [list(group.values()) for group in by_size.values() if len(group) > 1]
-    small = [group for group in groups if group[0][1].size < _SAMPLED]
     large = [group for group in groups if group[0][1].size >= _SAMPLED]
-    alike = [group for group, _digest in _split(large, SAMPLE, read, unreadable)]
-    for group, digest in _split(small + alike, WHOLE, read, unreadable):
-        archive = next((found[entry.key] for _directory, entry in group if entry.key in found), short_digest(digest))
-        for _directory, entry in group:
-            found.setdefault(entry.key, archive)
+    samples = iter(contents.digests(SAMPLE, [one for group in large for one in group]))
+    alike = [part for group in large for part in _split(group, [next(samples) for _one in group], unreadable)]
+    alike += [group for group in groups if group[0][1].size < _SAMPLED]
+    for group, numbers in zip(alike, contents.parts(alike)):
+        for part in _split(group, numbers, unreadable):
+            archive = next((found[entry.key] for _directory, entry in part if entry.key in found), _by_inode(part[0][1]))
+            for _directory, entry in part:
+                found.setdefault(entry.key, archive)
     return found
 
 
-def _split(
-    groups: Sequence[Sequence[Located]], how: str, read: Read, unreadable: Dict[int, str]
-) -> Iterator[Tuple[List[Located], bytes]]:
-    """The files of each group that have equal digests, with the digest; without those that differ from all others."""
-    digests = iter(read(how, [one for group in groups for one in group]))
-    for group in groups:
-        parts: Dict[bytes, List[Located]] = {}
-        for one in group:
-            digest = next(digests)
-            if isinstance(digest, bytes):
-                parts.setdefault(digest, []).append(one)
-            else:
-                _note(one[1], digest, unreadable)
-        yield from ((part, digest) for digest, part in parts.items() if len(part) > 1)
+def _split(group: Sequence[Located], results: Sequence[Result], unreadable: Dict[int, str]) -> List[List[Located]]:
+    """The parts of a group that have equal results; a file that differs from all others is left out."""
+    parts: Dict[Any, List[Located]] = {}
+    for one, result in zip(group, results):
+        if not isinstance(result, tuple):
+            parts.setdefault(result, []).append(one)
+        _note(one[1], result, unreadable)
+    return [part for part in parts.values() if len(part) > 1]
 
 
-def _note(entry: model.Entry, error: Tuple[int, str], unreadable: Dict[int, str]) -> None:
-    """A file that is gone by now is no feature of any other's; one that cannot be read may be."""
-    if error[0] not in _VANISHED:
-        unreadable[entry.key] = error[1]
+def _note(entry: model.Entry, result: Result, unreadable: Dict[int, str]) -> None:
+    """A file that is gone by now is equal to no other; one that cannot be read may be."""
+    if isinstance(result, tuple) and result[0] not in _VANISHED:
+        unreadable[entry.key] = result[1]
 
 
 def _identify(entry: model.Entry, identity: bytes) -> None:
@@ -184,4 +245,4 @@ def _identify(entry: model.Entry, identity: bytes) -> None:
 
 
 def _by_inode(entry: model.Entry) -> bytes:
-    return short_digest(b"inode" + entry.key.to_bytes(16, "big"))
+    return entry.key.to_bytes(16, "big")

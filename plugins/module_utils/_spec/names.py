@@ -27,6 +27,11 @@ def any_filter(questions: Sequence[Tuple[Sequence[str], Sequence[str]]]) -> Name
     return re.compile("|".join(_expression(*criteria) for criteria in questions) or "(?!)").match
 
 
+def dotted_filter(patterns: Sequence[str]) -> NameFilter:
+    """Match names as fnmatch does, and so as os.walk and Path.rglob are used: a leading dot is a character like others."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or "(?!)").match
+
+
 def _expression(patterns: Sequence[str], exclude: Sequence[str]) -> str:
     wanted = [("" if pattern.startswith(".") else r"(?!\.)") + fnmatch.translate(pattern) for pattern in patterns]
     unwanted = [fnmatch.translate(pattern) for pattern in exclude]

@@ -94,7 +94,7 @@ def _scan_and_plan(
         # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
         probe.begin({one.name: one.reads_now() for one in scans})
     scanner.forget_classifications()
-    lost = identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), contents.read)
+    lost = identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), contents)
     if lost:
         scans = _without(scans, lost)
     return host.plan_host(scans, scanner.keys(), policy)
@@ -136,13 +136,13 @@ def _scan_set(
     one: FeatureSet, account: accounts.Account, legacy: List[model.LegacyScan], scan: model.DirectoryScan, contents: identity.Contents
 ) -> state.SetScan:
     reads = names.name_filter(one.reads)
-    matching = [entry for entry in scan.entries if reads(entry.name)]
-    read = [entry for entry in matching if not directories.in_hidden_folder(entry.path)]
+    read = [entry for entry in scan.entries if reads(entry.name) and not directories.in_hidden_folder(entry.path)]
     features = [entry for entry in read if entry.is_feature]
+    reads_hidden = names.dotted_filter(one.reads)
 
     read_data = one.verify == "full"
     unchecked = [(one.target, entry) for entry in features if entry.classification.identity is None] if read_data else []
-    data = dict(zip((entry.path for _target, entry in unchecked), contents.read(identity.WHOLE, unchecked)))
+    data = dict(zip((entry.path for _target, entry in unchecked), contents.digests(identity.WHOLE, unchecked)))
 
     fully_scanned = scan.state != UNREADABLE and not scan.gap_count
     return state.SetScan(
@@ -152,7 +152,12 @@ def _scan_set(
         incoming=staging.inspect_staging_as_owner(account, one),
         read=read,
         features=features,
-        hidden=[entry for entry in matching if entry.is_feature and directories.in_hidden_folder(entry.path)],
+        hidden=[
+            entry
+            for entry in scan.entries
+            if directories.is_hidden(entry.path) and reads_hidden(entry.name)
+            and (directories.in_hidden_folder(entry.path) or not reads(entry.name))
+        ],
         digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if read_data else None),
         unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
     )

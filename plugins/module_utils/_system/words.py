@@ -12,6 +12,8 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
-def verb(number: int, word: str) -> str:
-    """A verb after a count: 1 link dangles, 2 links dangle."""
-    return {"be": ("is", "are"), "do": ("does", "do"), "have": ("has", "have")}.get(word, (word + "s", word))[number != 1]
+def verb(number: int, word: str, singular: str = "") -> str:
+    """A verb after a count: 1 link dangles, 2 links dangle; 1 name matches, given that form."""
+    if number != 1:
+        return "are" if word == "be" else word
+    return singular or {"be": "is", "do": "does", "have": "has"}.get(word, word + "s")

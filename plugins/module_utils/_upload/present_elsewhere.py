@@ -29,7 +29,7 @@ def tokens_in(target: str, scan: model.DirectoryScan, wanted: manifest.Manifest)
         if entry.classification.identity is not None
     }
     unchecked = [(target, entry) for entry in found if entry.classification.identity is None and entry.size in sizes]
-    for (_target, entry), digest in zip(unchecked, identity.Contents().read(identity.WHOLE, unchecked)):
+    for (_target, entry), digest in zip(unchecked, identity.Contents().digests(identity.WHOLE, unchecked)):
         if not isinstance(digest, bytes):
             raise OSError(*digest, os.path.join(target, entry.path))
         places["c" + digest.hex()] = paths.display(os.path.join(target, entry.path))

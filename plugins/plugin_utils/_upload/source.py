@@ -120,7 +120,7 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
         )
     contents = Contents()
     tokens = _tokens(path, features, contents)
-    for _path, entry in resolve_identities([(path, entry) for entry in features], contents.read):
+    for _path, entry in resolve_identities([(path, entry) for entry in features], contents):
         raise FeatureError(f"{display(os.path.join(path, entry.path))} in the source {entry.classification.reason}: restore or remove it")
     first: dict[bytes, str] = {}
     for entry in features:
@@ -136,7 +136,7 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
 def _tokens(path: str, features: list[Entry], contents: Contents) -> dict[str, str]:
     unchecked = [(path, entry) for entry in features if entry.classification.identity is None]
     digests = {}
-    for (_path, entry), digest in zip(unchecked, contents.read(WHOLE, unchecked), strict=True):
+    for (_path, entry), digest in zip(unchecked, contents.digests(WHOLE, unchecked), strict=True):
         if not isinstance(digest, bytes):
             raise FeatureError(f"{display(os.path.join(path, entry.path))} in the source cannot be read ({digest[1]}): make it readable")
         digests[entry.path] = digest

@@ -34,21 +34,31 @@ ASKED = Criteria(parse_arrays(WAV2VEC))
 OPAQUE = Criteria(parse_arrays({}), opaque=True)
 
 
+class Recorded(Contents):
+    """Notes which files are read, and may fail."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.read, self.sampled, self.error = [], [], error
+
+    def digests(self, how, located):
+        (self.sampled if how == SAMPLE else self.read).extend(entry.path for _directory, entry in located)
+        return [self.error] * len(located) if self.error else super().digests(how, located)
+
+    def parts(self, groups):
+        self.read.extend(entry.path for group in groups for _directory, entry in group)
+        return [[self.error] * len(group) for group in groups] if self.error else super().parts(groups)
+
+
 class Identities:
     """The identities of all features below a directory, resolved; and which files had their bytes read."""
 
-    def __init__(self, directory, read=None, criteria=ASKED, also=()):
-        self.read = []
-        self.sampled = []
-        contents = read or Contents().read
+    def __init__(self, directory, error=None, criteria=ASKED, also=()):
         scans = [scan_directory(look_up(str(directory)), name_filter(["*"]), one, {}) for one in (criteria, *also)]
-
-        def recorded(how, located):
-            (self.sampled if how == SAMPLE else self.read).extend(entry.path for _directory, entry in located)
-            return contents(how, located)
-
         found = [(scan.path, entry) for scan in scans for entry in scan.entries if entry.is_feature]
-        self.lost = [entry.path for _directory, entry in resolve_identities(found, recorded)]
+        contents = Recorded(error)
+        self.lost = [entry.path for _directory, entry in resolve_identities(found, contents)]
+        self.read, self.sampled = contents.read, contents.sampled
         self.by_path = {}
         for _directory, entry in found:
             # Two scans of a file have to agree.
@@ -144,6 +154,22 @@ def test_of_large_files_of_one_size_only_those_with_equal_samples_are_read(tmp_p
     assert sorted(identities.read) == ["a.bin", "b.bin", "c.bin"], "c differs in no sample"
 
 
+@pytest.mark.parametrize("number", [2, 8, 9])
+@pytest.mark.parametrize("size", [5_000, 700_000])
+def test_many_files_of_one_size_are_split_wherever_they_differ(tmp_path, number, size):
+    """In small and large groups, in the first chunk of what is read or in the last."""
+    expected = []
+    for index in range(number):
+        content = bytearray(size)
+        if index % 3:
+            content[7 if index % 3 == 1 else size - 7 - size // 4] = 1
+        (tmp_path / f"{index}.bin").write_bytes(content)
+    for rest in range(3):
+        names = [f"{index}.bin" for index in range(rest, number, 3)]
+        expected += [names] if names else []
+    assert Identities(tmp_path, criteria=OPAQUE).groups() == sorted(expected)
+
+
 def test_a_hard_link_of_a_single_array_is_the_same_also_if_its_other_name_clashes(tmp_path):
     os.link(npy(tmp_path / "a.npy", 1.0), tmp_path / "b.npy")
     npy(tmp_path / "x/a.npy", 2.0)
@@ -161,14 +187,14 @@ def test_an_archive_in_one_set_and_any_file_in_another_are_the_same_by_their_byt
 @pytest.mark.parametrize(("one", "two"), [("a.npz", "b.npz"), ("x/a.npy", "y/b.npy")])
 def test_a_file_that_vanished_is_a_feature_of_its_own(tmp_path, one, two):
     twins(tmp_path / one, tmp_path / two)
-    identities = Identities(tmp_path, lambda _how, located: [(2, "No such file or directory")] * len(located))
+    identities = Identities(tmp_path, (2, "No such file or directory"))
     assert identities.groups() == [[one], [two]] and identities.lost == []
 
 
 @pytest.mark.parametrize(("one", "two"), [("a.npz", "b.npz"), ("x/a.npy", "y/b.npy")])
 def test_a_file_that_cannot_be_compared_is_no_feature_any_more(tmp_path, one, two):
     twins(tmp_path / one, tmp_path / two)
-    identities = Identities(tmp_path, lambda _how, located: [(5, "Input/output error")] * len(located))
+    identities = Identities(tmp_path, (5, "Input/output error"))
     assert sorted(identities.lost) == [one, two]
 
 
@@ -178,10 +204,10 @@ def test_each_file_is_read_once_and_as_the_account_if_refused(tmp_path):
         scan = scan_directory(look_up(str(tmp_path)), name_filter(["*"]), OPAQUE, {})
         located = [(scan.path, scan.entries[0])]
         contents = Contents(account)
-        (first,) = contents.read(WHOLE, located)
+        (first,) = contents.digests(WHOLE, located)
         os.unlink(tmp_path / "a.npy")
-        assert contents.read(WHOLE, located) == [first] and len(first) == 32
-        assert Contents(account).read(WHOLE, located)[0][0] == 2
+        assert contents.digests(WHOLE, located) == [first] and len(first) == 32
+        assert Contents(account).digests(WHOLE, located)[0][0] == 2
 
 
 def twins(one, two):

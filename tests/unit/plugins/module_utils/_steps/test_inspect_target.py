@@ -108,7 +108,7 @@ class TestHidden:
         ready, sets = told(a_set(host / "t", **TREE))
         one = sets["t"]
         assert ready and one["target"]["features"] == 1 and one["leaks"] == 0
-        assert "2 features in hidden folders" in one["warnings"][0] and f"{folder}/" in one["warnings"][0]
+        assert "2 hidden names in" in one["warnings"][0] and f"{folder}/" in one["warnings"][0]
         os.unlink(host / "t/x/a.npz")
         assert told(a_set(host / "t", **TREE))[1]["t"]["status"] == 0
 
