@@ -14,14 +14,14 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set,
 
 from .. import errors
 from .._formats import registry
-from .._scan import budget
-from .._scan.describe import DAMAGED, OTHER, Array, Described, Found, describe_directories
+from .._scan import walk
+from .._scan.describe import DAMAGED, OTHER, Array, Described, Survey, describe_directories
 from .._system import accounts
 from .._system.paths import display, expand_home
 from .._system.samples import SAMPLES
 
 # A person waits for the result, so it may take longer than the search before an upload.
-_BOUNDS = budget.Bounds(seconds=60.0)
+_BOUNDS = walk.Bounds(seconds=60.0)
 _PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
 _WORDS = {"true", "false", "yes", "no", "null", "on", "off", "~", ".", ".inf", ".nan"}
 
@@ -77,7 +77,7 @@ class Group:
         return len(self.identities) + self.without
 
 
-def files_info(paths: Sequence[str], account: accounts.Account, bounds: budget.Bounds = _BOUNDS) -> Dict[str, Any]:
+def files_info(paths: Sequence[str], account: accounts.Account, bounds: walk.Bounds = _BOUNDS) -> Dict[str, Any]:
     """Return the module's results: plain data whose size does not grow with the number of files."""
     for path in paths:
         if not path.startswith(("/", "~")):
@@ -88,7 +88,7 @@ def files_info(paths: Sequence[str], account: accounts.Account, bounds: budget.B
     return summarise(describe_directories(roots, bounds), roots)
 
 
-def summarise(found: Found, roots: Sequence[str]) -> Dict[str, Any]:
+def summarise(found: Survey, roots: Sequence[str]) -> Dict[str, Any]:
     """Return groups, counts and samples of everything found below the roots."""
     groups, others, damaged = _grouped(found.files)
     names: Set[str] = set()
@@ -266,7 +266,7 @@ def _endings(files: Files) -> Dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES])
 
 
-def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Found) -> List[str]:
+def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Survey) -> List[str]:
     """Return lines for a person: groups, then what was left out."""
     lines: List[str] = []
     for one in shown:

@@ -11,8 +11,8 @@ import tempfile
 import zlib
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.budget import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._scan.search import sweep
+from ansible_collections.trainprep.features.plugins.module_utils._scan.walk import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as

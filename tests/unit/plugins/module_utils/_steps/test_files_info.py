@@ -10,7 +10,7 @@ import os
 import pytest
 import yaml
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify_file
-from ansible_collections.trainprep.features.plugins.module_utils._scan.budget import Bounds
+from ansible_collections.trainprep.features.plugins.module_utils._scan.walk import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info, legacy_of
