@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
-from .._plan.links import SetPlan
+from .._plan.links import LinkPlan
 from .._system import accounts, at, owners, paths, refusals
 from . import directories, rename
 
@@ -41,7 +41,7 @@ class LinkCounts:
 
 def apply_links(
     target: str,
-    plan: SetPlan,
+    plan: LinkPlan,
     account: accounts.Account,
     expected: Optional[paths.InodeKey],
     maker: Optional[accounts.Account] = None,
@@ -71,7 +71,7 @@ def apply_links(
 
 
 def _link_in(
-    opened: Optional[int], target: str, plan: SetPlan, expected: Optional[paths.InodeKey], counts: LinkCounts, lock_seconds: float
+    opened: Optional[int], target: str, plan: LinkPlan, expected: Optional[paths.InodeKey], counts: LinkCounts, lock_seconds: float
 ) -> LinkCounts:
     """Apply the plan as the target's owner."""
     top = os.open(target, paths.FOLLOW_DIRECTORY) if opened is None else at.folder_opened(opened, "")
@@ -92,7 +92,7 @@ def _link_in(
     return counts
 
 
-def _apply(top: int, target: str, plan: SetPlan, counts: LinkCounts) -> None:
+def _apply(top: int, target: str, plan: LinkPlan, counts: LinkCounts) -> None:
     for name, text in plan.to_remove:
         with contextlib.suppress(FileNotFoundError), _folder(top, target, name) as (fd, base):
             counts.removed += _remove_link(fd, base, text)

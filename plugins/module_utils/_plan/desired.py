@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which feature of the legacy directories wants which name in a target. Pure."""
+"""Which feature of the legacy directories claims which name in a target? Pure."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class LegacyInput:
 
 
 class Candidate(NamedTuple):
-    """A legacy feature that wants a name in the target."""
+    """A legacy feature that claims a name in the target."""
 
     directory: str
     entry: model.Entry
 
     @property
     def path(self) -> str:
-        """Where it lies, as the link will say it."""
+        """Its path, as the text of a link."""
         return self.directory.rstrip("/") + "/" + self.entry.path
 
 
 class Desired:
-    """Which legacy feature wants which name: the first one listed, and those that contradict it.
+    """Which legacy feature claims which name: the first one listed, and those that contradict it.
 
     tree: names are paths below the directory.
 
-    outranked: features that lie deeper in a directory than another of their name: they do not contradict it.
+    outranked: features deeper in a directory than another of their name; they do not contradict it.
     """
 
     def __init__(self, directories: Sequence[LegacyInput], tree: bool) -> None:
@@ -81,7 +81,7 @@ class Desired:
                 table.setdefault(name, []).append(Candidate(directory, entry))
 
     def wants(self, name: str, identity: Optional[bytes]) -> bool:
-        """Whether a feature wants a name."""
+        """True if a feature claims a name."""
         first = self.first.get(name)
         if first is None:
             return False
@@ -91,10 +91,10 @@ class Desired:
         )
 
     def candidates(self, name: str) -> List[Candidate]:
-        """All features that want a name, the first listed first."""
+        """All features that claim a name, the first listed first."""
         return [self.first[name]] + self.others.get(name, []) if name in self.first else []
 
 
 def _preference(entry: model.Entry) -> Tuple[bool, str]:
-    """A file that lies here itself comes before one that is reached through a link."""
+    """A file of the directory itself precedes one that is reached through a link."""
     return entry.via_link, entry.path

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is decided for all sets of a host at once, from their scans. Pure."""
+"""Decisions about all sets of a host at once, from their scans. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .status import any_holds, holds, set_status
 
 
 def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Policy) -> List[state.PlannedSet]:
-    """The plan for each set, in order, with all that follows from it.
+    """Return each set, in order, with its plan and all that follows from it.
 
     legacy_keys: inode keys of all files seen in legacy directories; the features' identities are resolved.
     """
@@ -45,21 +45,21 @@ def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Pol
     return planned
 
 
-def _names_removed(one: links.SetInput, plan: links.SetPlan) -> Set[str]:
+def _names_removed(one: links.SetInput, plan: links.LinkPlan) -> Set[str]:
     """The names that a glob does not find any more once the plan is carried out."""
     removed = {name for name, _text in plan.to_remove}
     return removed.union(*(one.behind.get(name, ()) for name in removed))
 
 
-def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.SetPlan]:
-    """For each set, the removal of the links that its plan would have made; nothing else."""
+def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.LinkPlan]:
+    """For each set, plan to remove the links that its plan would have made, and nothing else."""
     scans = [one.scan for planned in sets for one in planned.legacy if one.scan]
     keys = {entry.key for scan in scans for entry in scan.entries if entry.key}
     return links.plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
 
 
 def is_missed(one: state.PlannedSet, sets: Sequence[state.PlannedSet]) -> bool:
-    """Whether a set has nothing and somebody minds, so that it is worth to search the host for it."""
+    """True if a set is empty but required (or has a source), so the host is worth searching."""
     if one.status != 0:
         return False
     wanted = one.feature_set.required
@@ -82,7 +82,7 @@ def _uploads(one: state.SetScan, status: Optional[int], top_up: bool) -> bool:
 
 
 def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links.SetInput:
-    """What the plan of links has to know of a set. Dangling links that are pruned come first, in a run of their own."""
+    """The input of the link plan. A run that prunes dangling links does not upload."""
     uploads = _uploads(one, status, top_up)
     return links.SetInput(
         name=one.name,
@@ -98,7 +98,7 @@ def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links
 
 
 def _leaks(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> List[List[str]]:
-    """For each set, a sentence for each feature that stands in two targets, or twice in one, without the names that go from each.
+    """For each set, a message for each feature in two targets, or twice in one; names in C(removed) do not count.
 
     The trainer would see such a feature in training and in validation.
     """
@@ -118,7 +118,7 @@ _Spot = Tuple[int, model.Entry]  # index of the set, entry of its target
 
 
 def _twins(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:
-    """Where a feature that stands twice stands first, and where again."""
+    """Pairs of places of one feature: the first one, and each other."""
     first: Dict[Optional[bytes], _Spot] = {}
     for index, (one, names) in enumerate(zip(scans, removed)):
         for entry in one.features:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From scans to actions: which links the targets lack, which have to go, what stands in the way. Pure.
+"""From scans to actions: which links are missing, which must be removed, what blocks them. Pure.
 
-The plan is made for all sets of a host at once, since a feature must stand in one target only.
+The plan is made for all sets of a host at once, since a feature belongs to one target only.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class SetInput:
 
 
 @dataclass
-class SetPlan:
-    """What is to be done in one target; names are paths below it, texts are what the links will say."""
+class LinkPlan:
+    """The actions in one target; names are paths below it, texts are the texts of links."""
 
     to_create: List[Tuple[str, str]] = field(default_factory=list)
     to_replace: List[Tuple[str, str, str]] = field(default_factory=list)  # name, new text, old text
@@ -50,22 +50,22 @@ class SetPlan:
     stray: List[str] = field(default_factory=list)
     dangling: List[str] = field(default_factory=list)  # into a declared legacy directory or not
     dangling_into_legacy: List[str] = field(default_factory=list)
-    conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that want it
-    obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what lies there
-    differing: List[str] = field(default_factory=list)  # names where the target's feature is another one
-    outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, one deeper down that is not
-    copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is; ten
+    conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that claim it
+    obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what has it
+    differing: List[str] = field(default_factory=list)  # names under which the target has another feature
+    outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, a deeper one of its name that is not
+    copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is; at most ten
     copy_count: int = 0
     blocked_by_stray: int = 0  # wanted features that a stray link holds, or whose name it holds
 
     @property
     def to_link(self) -> int:
-        """Features that the target will gain."""
+        """Number of features that the target will gain."""
         return len(self.to_create) + len(self.to_replace)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """True if there is nothing to do."""
         return not (self.to_create or self.to_replace or self.to_remove)
 
 
@@ -74,8 +74,8 @@ Assignment = Tuple[int, str]  # index of the set, name in its target
 
 def plan_links(
     sets: Sequence[SetInput], legacy_keys: Set[int], on_conflict: str = "fail", prune: str = "none"
-) -> List[SetPlan]:
-    """The whole plan, one SetPlan for each set, in order; nothing in it contradicts anything else.
+) -> List[LinkPlan]:
+    """Return the whole plan, one LinkPlan for each set, in order, free of contradictions.
 
     legacy_keys: inode keys of all files seen in legacy directories. on_conflict, prune: as the role's variables.
     """
@@ -97,13 +97,13 @@ def plan_links(
     return plans
 
 
-def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPlan]:
-    """Removes exactly the links that plan_links makes: at the wanted place, with the very text."""
+def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[LinkPlan]:
+    """Plan to remove exactly the links that plan_links makes: same name, same text."""
     desired_by_set = [Desired(one.legacy, one.tree) for one in sets]
     assignments = _assign(sets, desired_by_set, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
     plans = []
     for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
-        plan = SetPlan()
+        plan = LinkPlan()
         for name, entry in one.existing.items():
             made = any(known.path == entry.link_target for known in desired.candidates(name))
             if (made and assignments.get(entry.classification.identity) == (index, name)) or _is_leftover(entry):
@@ -113,7 +113,7 @@ def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[SetPla
 
 
 def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set[int]) -> Set[str]:
-    """The names of links into a legacy directory of any set: by what the link says, or by where it ends."""
+    """The names of links into a legacy directory of any set, by their text or by the file that they lead to."""
     prefixes = tuple(path.rstrip("/") + "/" for other in sets for path in other.declared)
     found = {
         name
@@ -129,12 +129,12 @@ def _links_into_legacy(one: SetInput, sets: Sequence[SetInput], legacy_keys: Set
 
 
 def _plain(text: str) -> str:
-    """What a link says, where that is its end without another look."""
+    """The text of a link if it says by itself where the link leads, else an empty text."""
     return "" if "/../" in text else text
 
 
 def _is_leftover(entry: model.Entry) -> bool:
-    """Whether a killed run had put this link aside."""
+    """True if a killed run had put this link aside."""
     return entry.link_target is not None and entry.name.startswith(paths.OURS) and entry.kind in (model.LINK, model.DANGLING)
 
 
@@ -146,7 +146,7 @@ def _absolute(one: SetInput, entry: model.Entry) -> str:
 def _assign(
     sets: Sequence[SetInput], desired_by_set: Sequence[Desired], into_legacy: Sequence[Set[str]], prune: str
 ) -> Dict[Optional[bytes], Assignment]:
-    """The one place where each feature belongs: where it lies already, else where it is first wanted and can be."""
+    """The one place of each feature: where it is already, else where it is wanted first and possible."""
     assignments: Dict[Optional[bytes], Assignment] = {}
     for index, one in enumerate(sets):
         into = into_legacy[index]
@@ -183,7 +183,7 @@ def _assign(
 def _names_to_remove(
     index: int, one: SetInput, assignments: Dict[Optional[bytes], Assignment], into_legacy: Set[str], prune: str
 ) -> Set[str]:
-    """The names of links that pruning removes, once it is known which links are where their feature belongs."""
+    """The names of links that pruning removes, given where each feature belongs."""
     to_remove = {name for name, entry in one.existing.items() if _is_leftover(entry)}
     if prune == "none" or one.tops_up:
         return to_remove
@@ -210,7 +210,7 @@ def _is_stray(index: int, one: SetInput, entry: model.Entry, assignments: Dict[O
 
 
 def _assigned(index: int, name: str, desired: Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
-    """The legacy feature that belongs under a name; None where each that wants it has its place elsewhere."""
+    """The legacy feature that belongs under a name; None if each one that claims it belongs elsewhere."""
     place, first = (index, name), desired.first.get(name)
     if first is None or assignments[first.entry.classification.identity] == place:
         return first
@@ -224,9 +224,9 @@ def _plan_existing(
     assignments: Dict[Optional[bytes], Assignment],
     into_legacy: Set[str],
     prune: str,
-) -> SetPlan:
-    """What the target holds already: links that stay, stray ones, dangling ones."""
-    plan = SetPlan()
+) -> LinkPlan:
+    """Plan for the links that the target has: those that stay, stray and dangling ones."""
+    plan = LinkPlan()
     removable: List[Tuple[str, str]] = []
     for name, entry in one.existing.items():
         if entry.link_target is None:
@@ -253,7 +253,7 @@ def _plan_existing(
 
 
 def _directory_is_there(one: SetInput, entry: model.Entry) -> bool:
-    """Whether the set's own legacy directory that a link names is available: else its volume may just not be mounted."""
+    """True if the set's own legacy directory in a link's text is available: if not, its volume may not be mounted."""
     path = _absolute(one, entry)
     holders = [available for directory, available in one.declared.items() if paths.is_below(path, directory)]
     return bool(holders) and all(holders)
@@ -267,13 +267,13 @@ def _identities(one: SetInput, names: Set[str]) -> Set[Optional[bytes]]:
 def _plan_missing(
     index: int,
     sets: Sequence[SetInput],
-    plan: SetPlan,
+    plan: LinkPlan,
     desired: Desired,
     assignments: Dict[Optional[bytes], Assignment],
     present_elsewhere: Set[Optional[bytes]],
     on_conflict: str,
 ) -> None:
-    """Adds to the plan each wanted name that the target lacks."""
+    """Add each wanted name that the target lacks to the plan."""
     one = sets[index]
     removed = {name for name, _text in plan.to_remove}
     stray = set(plan.stray)
@@ -316,7 +316,7 @@ def _plan_missing(
 
 
 def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[str]) -> str:
-    """The first folder on the way to a name that something else than a folder takes up, or is to take up."""
+    """The first folder on the way to a name whose own name belongs to something else, now or in the plan."""
     if "/" not in name:
         return ""
     parts = name.split("/")
@@ -329,7 +329,7 @@ def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[s
 
 
 def describe(entry: model.Entry) -> str:
-    """What takes up a name, in words."""
+    """Describe the entry that has a name, for a message."""
     what = "a link to " + paths.display(entry.link_target) if entry.link_target is not None else "a file"
     if not entry.classification.kind:
         return what if entry.link_target is not None else "what is not a regular file"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a host is ready without a set. Pure."""
+"""Is a host ready without a set? Pure."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def may_stay_empty(state: SetState, host: HostState) -> bool:
 
 
 def is_needed(state: SetState, host: HostState) -> bool:
-    """Whether anybody minds that a set has nothing."""
+    """True if the host is not ready while the set is empty."""
     return state.uploads or not may_stay_empty(state, host)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands between a set and the training, in sentences. Pure."""
+"""What blocks readiness of a set, as messages. Pure."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from .warnings import warnings_of
 
 
 class Problem(NamedTuple):
-    """One sentence that says what blocks readiness; planned: what this run does clears it."""
+    """One message that says what blocks readiness; planned: this run clears it."""
 
     text: str
     planned: bool = False
 
 
 class Assessment(NamedTuple):
-    """What is to be said of one set."""
+    """The messages about one set."""
 
     problems: Tuple[Problem, ...]
     warnings: Tuple[str, ...]
-    obstacles: Tuple[str, ...]  # what ends the run before anything is changed: it is unknown, or cannot be chosen or fetched
+    obstacles: Tuple[str, ...]  # what ends the run before anything is changed: unknown, ambiguous, or missing without a source
 
     @property
     def sentences(self) -> List[str]:
-        """The problems, one sentence each."""
+        """The problems, one message each."""
         return [problem.text for problem in self.problems]
 
     @property
     def blocks(self) -> bool:
-        """Whether a problem is left that this run does not clear."""
+        """True if a problem remains that this run does not clear."""
         return bool(self.obstacles) or not all(problem.planned for problem in self.problems)
 
 
 def assess(state: SetState, host: HostState) -> Assessment:
-    """Problems, warnings and obstacles of one set; it is ready when it holds features and has no problem."""
+    """Return problems, warnings and obstacles of one set; it is ready if it holds features and has no problem."""
     problems = _problems(state, host)
     return Assessment(tuple(problems), tuple(warnings_of(state, host)), tuple(_obstacles(state, host, problems)))
 
@@ -62,7 +62,7 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
 
 
 def is_ready(state: SetState, assessment: Assessment) -> bool:
-    """Whether the training may start on this set."""
+    """True if the training may start on this set."""
     return bool(state.features) and not assessment.problems
 
 
@@ -72,7 +72,7 @@ def set_will_be_ready(state: SetState, assessment: Assessment) -> bool:
 
 
 def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
-    """Whether every required set is ready; one of those marked any counts as required once it holds something."""
+    """True if every required set is ready; a set marked C(any) counts as required once it holds something."""
     for state, assessment in zip(host.sets, assessments):
         if assessment.problems and state.feature_set.required != "false":
             return False
@@ -80,7 +80,7 @@ def host_is_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
 
 
 def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bool:
-    """Whether the host is ready once this run has done what is planned."""
+    """True if the host is ready once this run has done what is planned."""
     for state, assessment in zip(host.sets, assessments):
         if assessment.obstacles or (assessment.blocks and state.feature_set.required != "false"):
             return False
@@ -100,7 +100,7 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
 
 
 def _too_few(state: SetState) -> List[Problem]:
-    """Fewer features than expected, now or once all is linked; that a set is empty is told by C(_nothing)."""
+    """Fewer features than expected, now or once all is linked; C(_nothing) reports an empty set."""
     expected, there = state.feature_set.expected or 0, len(state.features)
     after = there + state.arriving
     if there >= expected or not after:
@@ -112,7 +112,7 @@ def _too_few(state: SetState) -> List[Problem]:
 
 
 def _left_out(state: SetState) -> str:
-    """Names that are not linked, since their features are there under others."""
+    """Names that are not linked because their features are in the target under other names."""
     if not state.plan.copy_count:
         return ""
     name, other = state.plan.copies[0]
@@ -122,7 +122,7 @@ def _left_out(state: SetState) -> str:
 
 
 def _unknown(state: SetState, user: str) -> List[Problem]:
-    """Why the status is unknown: each sentence names the directory and the training user."""
+    """Why the status is unknown: each message names the directory and the training user."""
     if state.unmounted:
         mount = display(state.feature_set.mount or "")
         return [
@@ -162,7 +162,7 @@ def _unscanned(state: SetState, user: str) -> List[Problem]:
 
 
 def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
-    """Features were here once: a volume that is not mounted looks like that."""
+    """Links into a legacy directory dangle: features were here, and a volume may not be mounted."""
     names = state.plan.dangling_into_legacy
     text = next((entry.link_target for entry in state.scan.entries if entry.path == names[0]), "") or ""
     return (
@@ -249,7 +249,7 @@ def _and_more(entries: Sequence[model.Entry]) -> str:
 
 
 def _advice_on_dangling(state: SetState, text: str) -> str:
-    """What to do about dangling links, one of which says text."""
+    """What to do about dangling links, one of which has this text."""
     text = os.path.normpath(os.path.join(state.target, text))
     if not any(is_below(text, one.place.path) for one in state.legacy):
         return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
@@ -305,7 +305,7 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
 
 
 def _why_not_here(state: SetState, host: HostState) -> str:
-    """Where the features are that this set's legacy directories hold: a feature stands in one target only."""
+    """Where the features of this set's legacy directories are: a feature belongs to one target only."""
     identities = {entry.classification.identity for one in state.legacy for entry in one.features}
     for other in host.sets:
         wanted = {text for _name, text in other.plan.to_create}

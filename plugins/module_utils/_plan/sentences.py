@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sentences that block a set in one place and only warn in another. Pure."""
+"""Messages that block a set in one situation and only warn in another. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .state import SetState
 
 
 def dangling_inside(legacy: model.LegacyScan) -> str:
-    """Links of a legacy directory that lead to nothing."""
+    """Dangling links of a legacy directory."""
     number = len(legacy.dangling)
     return (
         f"{words.count(number, 'link')} in {paths.display(legacy.place.path)} {words.verb(number, 'dangle')}"
@@ -21,7 +21,7 @@ def dangling_inside(legacy: model.LegacyScan) -> str:
 
 
 def discovered(state: SetState) -> str:
-    """What a search found, or what lies in folders that are not entered."""
+    """Directories with features that a search found, or that are folders that are not entered."""
     directories = state.discovery.directories
     found = ", ".join(f"{paths.display(path)} ({number or 'not all could be seen'})" for path, number in directories[:samples.SAMPLES])
     found += f" and {len(directories) - samples.SAMPLES} more" if len(directories) > samples.SAMPLES else ""
@@ -29,7 +29,7 @@ def discovered(state: SetState) -> str:
 
 
 def hidden_from_trainer(state: SetState) -> str:
-    """Features that would be there, had they other names."""
+    """Features whose names a trainer does not read."""
     hidden = [(one, entry) for one in state.legacy for entry in one.hidden_from_trainer]
     if not hidden:
         return ""

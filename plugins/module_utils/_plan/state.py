@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a set and of the host, step by step: each step adds what it found to a record that stays as it is."""
+"""Records of a set and of the host. Each step of an inspection extends an immutable record."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class SetScan:
 
     @property
     def target_key(self) -> Optional[InodeKey]:
-        """(st_dev, st_ino) of the target as it was scanned, None where it was absent."""
+        """(st_dev, st_ino) of the target as it was scanned, None if it was absent."""
         return (self.scan.info.st_dev, self.scan.info.st_ino) if self.scan.info else None
 
     @property
     def target_fully_scanned(self) -> bool:
-        """Whether all that lies in the target was seen."""
+        """True if no part of the target is unscanned."""
         return self.scan.state != places.UNREADABLE and not self.scan.gap_count
 
     @property
@@ -66,7 +66,7 @@ class SetScan:
         return self.incoming.features if self.incoming.complete else 0
 
     def link_sources(self) -> List[probe.Source]:
-        """What links to features may lead to, for each declared legacy directory."""
+        """The files that links to features may lead to, for each declared legacy directory."""
         linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == model.LINK)
         return [
             probe.Source(one.place.path, [entry.path for entry in one.features], linked)
@@ -75,7 +75,7 @@ class SetScan:
         ]
 
     def distinct_features(self) -> int:
-        """How many different features the host holds for this set."""
+        """Number of different features that the host holds for this set."""
         seen = {entry.classification.identity for entry in self.features}
         for legacy in self.legacy:
             seen.update(entry.classification.identity for entry in legacy.features)
@@ -92,7 +92,7 @@ class SetScan:
         return found
 
     def reads_now(self) -> List[ToRead]:
-        """What the training user has to read as it is: a glob lists each folder on the way to a feature."""
+        """What the training user has to read now: a glob lists each folder on the way to a feature."""
         if self.scan.state not in (places.PRESENT, places.EMPTY):
             return []
         folders = {folder for entry in self.features if "/" in entry.path for folder in _folders_of(entry.path)}
@@ -109,15 +109,15 @@ def _folders_of(path: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class PlannedSet(SetScan):
-    """A set with what is decided for it.
+    """A set with its plan.
 
     C(uploads): this run uploads the set. C(dangling_blocks): links of the target dangle into a legacy directory, so that
-    it cannot be said that nothing is there. C(leaks): at most ten sentences, C(leak_count) of them in all, of features that stand
-    twice where the trainer reads; C(leaks_left): how many do once the plan is carried out.
+    it may not be empty. C(leaks): at most ten messages, C(leak_count) of them in all, of features that a trainer
+    reads twice; C(leaks_left): how many remain once the plan is applied.
     """
 
     status: Optional[int]
-    plan: links.SetPlan
+    plan: links.LinkPlan
     uploads: bool
     dangling_blocks: bool
     leaks: Tuple[str, ...]
@@ -145,7 +145,7 @@ class PlannedSet(SetScan):
 
 @dataclass(frozen=True)
 class SetState(PlannedSet):
-    """A set with all that is known of it. C(access): None where it was not asked for."""
+    """A set with the search for it and the access to it. C(access): None if it was not requested."""
 
     discovery: model.Discovery
     access: Optional[report.AccessReport]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what was seen to a status code. Pure."""
+"""Status codes, from what was found. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUS_WORDS = {
 
 
 def holds(features: int, sure: bool) -> Optional[bool]:
-    """Whether a place holds features; None where none was seen and not all could be."""
+    """Whether a place holds features; None if none was found and a part could not be scanned."""
     return True if features else (False if sure else None)
 
 
@@ -29,14 +29,14 @@ def any_holds(answers: Iterable[Optional[bool]]) -> Optional[bool]:
 
 
 def set_status(in_target: Optional[bool], in_legacy: Optional[bool]) -> Optional[int]:
-    """The status of one set, or None where two different ones are possible."""
+    """The status of one set, or None if two different ones are possible."""
     if in_target is None or in_legacy is None:
         return None
     return (1 if in_target else 0) + (2 if in_legacy else 0)
 
 
 def host_status(statuses: Sequence[Optional[int]]) -> Optional[int]:
-    """The host's status from those of its sets: the same rule over all of them."""
+    """Return the host's status: the same rule over all of its sets."""
     if not statuses or any(status is None for status in statuses):
         return None
     known: List[int] = [status for status in statuses if status is not None]

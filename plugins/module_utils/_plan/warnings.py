@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What does not block a set and is worth knowing, in sentences. Pure."""
+"""Messages about a set that do not block it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .state import HostState, SetState
 
 
 def warnings_of(state: SetState, host: HostState) -> List[str]:
-    """The warnings of one set."""
+    """Return the warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
     warnings: List[str] = [sentences.hidden_from_trainer(state)] if sentences.hidden_from_trainer(state) and state.features else []
     others = [entry for entry in state.read if entry.classification.kind == "other"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One pass over a directory: what lies there, and what each file is."""
+"""One pass over a directory: its entries, and the classification of each file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from .._spec.folders import EVERY_FOLDER, FolderRule, is_system_folder
 from .._system import at, files, parallel, paths
 from . import model, places
 
-# Gone between listing and looking, which happens on a live host and is not an error.
+# Gone between listing and opening, which happens on a live host and is not an error.
 _VANISHED = (errno.ENOENT, errno.ENOTDIR)
 
 
 class _Directory:
-    """An open directory that closes itself when the last file waiting in it was classified.
-
-    Classifications may overlap and lag behind the listing, so neither side can say alone when it is done.
-    """
+    """An open directory that closes itself once the last file waiting in it is classified: classifications lag behind the listing."""
 
     __slots__ = ("fd",)
 
@@ -37,7 +34,7 @@ class _Directory:
         os.close(self.fd)
 
 
-# A file that waits for its classification: where it lies, its base name there, the entry to complete.
+# A file that waits for its classification: its directory, its base name there, the entry to complete.
 Pending = Tuple[_Directory, str, model.Entry]
 Known = Dict[int, classify.Classification]
 
@@ -46,8 +43,8 @@ def _held(pending: Pending) -> int:
     return id(pending[0])
 
 
-# From how many names on a directory is gone through by name: plans go by names, and what does not fit into the processor's caches
-# is gone through faster in the order it lies in memory.
+# From this number of names on, a directory is processed in the order of names, as plans are: memory that does not fit into the
+# processor's caches is then used in the order in which it was allocated.
 MANY = 1 << 16
 _name = operator.attrgetter("name")
 
@@ -78,7 +75,7 @@ class ScanOptions:
 def scan_directory(
     place: places.Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions()
 ) -> model.DirectoryScan:
-    """Lists a directory once and classifies each file whose base name is accepted.
+    """List a directory once and classify each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
     """
@@ -114,7 +111,7 @@ def _refuse(scan: model.DirectoryScan, reason: str) -> None:
 
 
 class _Classifier:
-    """Opens one pending file and judges it: (size, key, classification), or None where it is not a regular file."""
+    """Opens and classifies one pending file: (size, key, classification), or None if it is not a regular file."""
 
     def __init__(self, criteria: interface.Criteria, path: str) -> None:
         self.criteria = criteria
@@ -147,7 +144,7 @@ def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result:
 
 
 class _Walk:
-    """Lists directories depth first and hands out the files that have to be classified."""
+    """Lists directories depth first and yields the files to classify."""
 
     def __init__(self, scan: model.DirectoryScan, accept: Callable[[str], Any], known: Known, options: ScanOptions) -> None:
         self.scan = scan
@@ -245,7 +242,7 @@ class _Walk:
             self.scan.gap(f"{paths.display(self.scan.path)}/{paths.display(path)} {what}")
 
     def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[model.Entry]:
-        """Keeps what can be said of a link at once; returns the entry where its file has to be classified."""
+        """Keep the entry of a link, or return it if the file behind it has to be classified."""
         accepted = self.accept(name)
         wanted = accepted or self.keep_names
         if not wanted and not self.recursive:

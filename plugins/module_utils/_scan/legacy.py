@@ -17,7 +17,7 @@ from .places import UNREADABLE, Place, look_up, may_ask
 
 
 class LegacyScanner:
-    """Scans on demand and remembers, whichever sets and paths name a directory.
+    """Scans each directory once, however many sets and paths name it.
 
     avoid: directories (the targets) that are never entered, also not through links.
     """
@@ -52,7 +52,7 @@ class LegacyScanner:
         return find
 
     def forget_classifications(self) -> None:
-        """Gives back the memory of the classifications once nothing is left to scan; the entries keep theirs."""
+        """Free the memory of the classifications once all is scanned; the entries keep theirs."""
         self._known.clear()
 
     def keys(self) -> Set[int]:
@@ -60,7 +60,7 @@ class LegacyScanner:
         return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
 
     def all(self) -> List[model.DirectoryScan]:
-        """All scans made, one for each directory, criteria and rule of folders."""
+        """All scans, one for each directory, Criteria and rule of folders."""
         return list(self._scans.values())
 
     def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[model.LegacyScan]:
@@ -96,7 +96,7 @@ class LegacyScanner:
 def _part_of(
     one: FeatureSet, place: Place, scan: model.DirectoryScan, belongs: names.NameFilter, reads: names.NameFilter
 ) -> model.LegacyScan:
-    """What of a directory belongs to a set, sorted by what it is."""
+    """The entries of a directory that belong to a set, by classification."""
     features: List[model.Entry] = []
     hidden: List[model.Entry] = []
     rejected: List[model.Entry] = []
@@ -116,7 +116,7 @@ def _part_of(
 
 
 def scan_as_needed(account: accounts.Account, place: Place, *arguments: Any) -> model.DirectoryScan:
-    """Scans as we are; where that is refused to root (a squashed network file system), as the training user."""
+    """Scan as the current user; if that is refused to root (a squashed network file system), as the training user."""
     scan = directories.scan_directory(place, *arguments)
     if (scan.state == UNREADABLE or scan.gap_count) and may_ask(account):
         again: model.DirectoryScan = become.run_as(account, _scan_path, place.path, *arguments)

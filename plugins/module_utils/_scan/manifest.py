@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manifest beside a staging directory: what the source of an upload holds."""
+"""The manifest next to a staging directory: the features of an upload's source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .._formats import classify
 from .._system import paths
 from . import staging_paths
 
-# 1 had tokens of another digest: it tells names, and nothing that what lies there could be compared with.
+# Format 1 had tokens of another digest: only its names can be used.
 _FORMAT, _OLDER = 2, (1,)
 
 
@@ -33,7 +33,7 @@ Manifest = Dict[str, Wanted]  # by path below the staging directory, "/" between
 
 
 def token_of(classification: classify.Classification, digest: Callable[[], bytes]) -> str:
-    """What a feature is recognised by after its journey: the identity where the format has one, else its bytes' digest."""
+    """The token by which a feature is recognised on the host: its identity if the format has one, else the digest of its bytes."""
     if classification.identity is not None:
         return "i" + classification.identity.hex()
     return "c" + digest().hex()
@@ -45,14 +45,14 @@ def sizes_to_read(manifest: Manifest) -> Set[int]:
 
 
 def pack_manifest(manifest: Manifest) -> str:
-    """A manifest as an argument of a module: bytes of JSON, deflated, base64. Names keep bytes that are no UTF-8."""
+    """Return a manifest as an argument of a module: JSON, deflated, base64. Names keep bytes that are not UTF-8."""
     rows = [[_portable(name), wanted.size, wanted.token] for name, wanted in sorted(manifest.items())]
     text = json.dumps({"format": _FORMAT, "features": rows}, separators=(",", ":"))
     return str(base64.b64encode(zlib.compress(text.encode("ascii"), 1)), "ascii")
 
 
 def unpack_manifest(packed: str) -> Manifest:
-    """The manifest behind such an argument or file; ValueError where it is not one, or another version's."""
+    """Return the manifest of such an argument or file; ValueError if it is not one, or has another version."""
     number, manifest = _unpack(packed)
     if number != _FORMAT:
         raise ValueError("another version's format")
@@ -60,7 +60,7 @@ def unpack_manifest(packed: str) -> Manifest:
 
 
 def _unpack(packed: str) -> Tuple[int, Manifest]:
-    """The number of a manifest's format, and what it holds; ValueError where it is not one that was ever written."""
+    """Return the number of a manifest's format, and its content; ValueError if it is not a known one."""
     try:
         data = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)).decode("ascii"))
     except (binascii.Error, zlib.error) as error:
@@ -78,20 +78,20 @@ def _unpack(packed: str) -> Tuple[int, Manifest]:
 
 
 def pack_choice(manifest: Manifest, names: Iterable[str]) -> str:
-    """Some of a manifest's names as one bit each: an answer whose size hardly grows with the number of files."""
+    """Return a selection of a manifest's names, as one bit a name."""
     chosen = set(names)
     return format(int("".join("1" if name in chosen else "0" for name in ["", *sorted(manifest)]), 2), "x")
 
 
 def unpack_choice(manifest: Manifest, packed: str) -> List[str]:
-    """The names behind pack_choice."""
+    """Return the names of a selection that pack_choice made."""
     names = sorted(manifest)
     bits = format(int(packed, 16), "b").zfill(len(names))
     return [name for name, bit in zip(names, bits) if bit == "1"]
 
 
 def is_plain_path(name: Any) -> bool:
-    """Whether a name stays below the directory that it is relative to."""
+    """True if a path stays below the directory that it is relative to."""
     return isinstance(name, str) and "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
 
 
@@ -105,13 +105,13 @@ def _native(name: str) -> str:
 
 
 def read_manifest(target: str) -> Optional[Manifest]:
-    """The manifest that lies beside a target's staging directory; None where there is none that can be trusted, or an older one."""
+    """Return the manifest next to a target's staging directory; None if there is none that can be trusted, or an older one."""
     found = _read(target)
     return found[1] if found and found[0] == _FORMAT else None
 
 
 def read_names(target: str) -> Set[str]:
-    """The names that such a manifest holds, whichever version of ours wrote it."""
+    """Return the names in such a manifest, of any version."""
     found = _read(target)
     return set(found[1]) if found else set()
 
@@ -122,7 +122,7 @@ def _read(target: str) -> Optional[Tuple[int, Manifest]]:
     except OSError:
         return None
     info = os.fstat(fd)
-    # One that somebody else planted is not a manifest of ours.
+    # A file of another user is not a manifest of ours.
     if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()):
         os.close(fd)
         return None

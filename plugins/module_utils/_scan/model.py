@@ -13,17 +13,16 @@ from .._formats import classify
 from .._system import samples
 from . import places
 
-# What an entry is: a file, a link to a file, a link to nothing, a folder that was entered, or anything else that takes up
-# the name.
+# Kinds of entries: a file, a link to a file, a dangling link, a folder that was entered, or anything else that has the name.
 FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "special"
 
-# A classification's kind where the file could not be read, so that nothing is known of it.
+# The kind of a classification of a file that could not be read.
 UNREAD = "unread"
 
 # The kinds of a classification that say what a file is; an entry that is not a file has none. Any other kind is an unscanned part.
 UNDERSTOOD = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
 
-# A shared classification of all that was not classified.
+# The shared classification of everything that was not classified.
 UNCLASSIFIED = classify.Classification("", "", None)
 
 
@@ -31,8 +30,8 @@ class Entry:
     """One name in a scanned directory; millions of them may be in memory at once.
 
     path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
-    classification: what the file is, is_feature whether its content has the arrays that were asked for; link_target: what a link says;
-    via_link: it is a link, or lies behind one.
+    classification: what the file is, is_feature whether its content has the arrays that were asked for; link_target: the text of a link;
+    via_link: it is a link, or behind one.
     """
 
     __slots__ = ("classification", "is_feature", "key", "kind", "link_target", "name", "path", "size", "via_link")
@@ -59,7 +58,7 @@ class Entry:
 
 
 class DirectoryInfo(NamedTuple):
-    """What is kept of a directory's stat: plain numbers, which another process can hand over."""
+    """A part of a directory's stat: plain numbers, which another process can send."""
 
     st_dev: int
     st_ino: int
@@ -69,14 +68,14 @@ class DirectoryInfo(NamedTuple):
 
 
 class DirectoryScan:
-    """A directory, its entries, and what could not be seen of it."""
+    """A directory, its entries, and its unscanned parts."""
 
     def __init__(self, place: places.Place) -> None:
         self.place = place
         self.path = place.path
         self.state = place.state
         self.entries: List[Entry] = []
-        # One sentence each: parts that could not be looked at, so that "none" cannot be said of the whole.
+        # Unscanned parts, a message each: the directory may hold features that were not found.
         self.gaps: List[str] = []
         self.gap_count = 0
         self.info: Optional[DirectoryInfo] = None
@@ -86,13 +85,13 @@ class DirectoryScan:
         self.linked_folders: List[str] = []
 
     def gap(self, sentence: str) -> None:
-        """Notes a part that could not be seen; the first ten are kept in words."""
+        """Note an unscanned part; the first ten are kept as text."""
         self.gap_count += 1
         samples.keep(self.gaps, sentence)
 
     @property
     def reason(self) -> str:
-        """Why the directory is unreadable, in words."""
+        """Why the directory is unreadable."""
         return self.place.reason
 
 
@@ -103,18 +102,18 @@ def inode_key(dev: int, ino: int) -> int:
 
 @dataclass
 class Discovery:
-    """Directories nobody listed, with the number of the set's features in each; why the search ended early."""
+    """Directories that no set lists, with the number of the set's features in each; why the search ended early."""
 
     directories: List[Tuple[str, int]] = field(default_factory=list)
     cut_short: List[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        """Features found."""
+        """Number of features found."""
         return sum(number for _path, number in self.directories)
 
     def joined(self, other: Discovery) -> Discovery:
-        """Both."""
+        """Return both together."""
         return Discovery(self.directories + other.directories, self.cut_short + other.cut_short)
 
 
@@ -140,23 +139,23 @@ class LegacyScan:
 
     @property
     def reason(self) -> str:
-        """Why it is unreadable, in words."""
+        """Why it is unreadable."""
         return self.scan.reason if self.scan else self.place.reason
 
     @property
     def linkable(self) -> Sequence[Entry]:
-        """The features that the trainer would see under their names."""
+        """The features that a trainer reads under their names."""
         hidden_from_trainer = set(map(id, self.hidden_from_trainer))
         return [entry for entry in self.features if id(entry) not in hidden_from_trainer] if hidden_from_trainer else self.features
 
     @property
     def closed(self) -> Sequence[str]:
-        """Folders in it that were not entered; said once for one directory."""
+        """Folders in it that were not entered; reported once for one directory."""
         return self.scan.closed if self.scan and self.same_as is None else ()
 
     @property
     def fully_scanned(self) -> bool:
-        """Whether all that lies there was seen."""
+        """True if no part of it is unscanned."""
         if self.state == places.UNREADABLE:
             return False
         return not self.dangling and not (self.scan and self.scan.gap_count)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Declared paths turned into directories of this host, and what stands in the way of one."""
+"""Turn declared paths into directories of this host, or into the reason why one cannot be read."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MAGIC = re.compile(r"[*?\[]")
 class Place(NamedTuple):
     """A directory as declared and expanded, looked up once.
 
-    C(state) is C(absent), C(present) (its content not yet looked at) or C(unreadable); C(reason) says
-    what stands in the way; C(key) is (st_dev, st_ino) of the directory behind all links; C(in_the_way): something that
+    C(state) is C(absent), C(present) (its content not yet scanned) or C(unreadable); C(reason) says
+    why; C(key) is (st_dev, st_ino) of the directory behind all links; C(in_the_way): something that
     is not a directory has the name, or that of a directory above it.
     """
 
@@ -49,7 +49,7 @@ def find_places(declared: Sequence[str]) -> List[Place]:
 
 
 def look_up(path: str) -> Place:
-    """The state of one directory path, without opening it.
+    """Return the state of one directory path, without opening it.
 
     A path that cannot be passed and one that ends in a dangling link are unreadable, never absent: a volume
     that is not mounted must not be taken for "no features".
@@ -77,7 +77,7 @@ def _not_there(path: str, error: OSError) -> Place:
 
 
 def dangling_component(path: str) -> Optional[str]:
-    """The first component of an absolute path that is a link to nothing, if one is."""
+    """The first component of an absolute path that is a dangling link, if one is."""
     current = ""
     for part in path.strip("/").split("/"):
         current += "/" + part
@@ -116,7 +116,7 @@ def _expand_globs(pattern: str) -> List[Place]:
             ]
         found = matched
     places = [look_up(path) for path in found]
-    # A file beside the directories that a glob means is not an obstacle.
+    # A file next to the directories that a glob matches is not an obstacle.
     places = [place for place in places if place.state != ABSENT and not place.in_the_way]
     return places + closed or [Place(pattern, ABSENT)]
 
@@ -130,14 +130,14 @@ def ancestry(path: str) -> List[paths.InodeKey]:
             info = os.stat(current)
             keys.append((info.st_dev, info.st_ino))
         except OSError:
-            pass  # not there yet, or out of reach: what lies above it still counts
+            pass  # missing, or out of reach: its parents still count
         if current == "/":
             return keys
         current = os.path.dirname(current)
 
 
 def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
-    """The same for all paths to one place: (st_dev, st_ino) of the nearest existing directory, and the path below it."""
+    """(st_dev, st_ino) of the nearest existing directory, and the path below it: equal for all paths to one place."""
     real = os.path.realpath(path)
     current = real
     while True:
@@ -151,7 +151,7 @@ def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
 
 
 def places_as_needed(account: accounts.Account, declared: Sequence[str]) -> List[Place]:
-    """The directories behind declared paths; what root cannot reach is looked up as the training user."""
+    """The directories of declared paths; those that root cannot reach are looked up as the training user."""
     places: List[Place] = []
     for place in find_places(declared):
         if place.state == UNREADABLE and may_ask(account):
@@ -163,7 +163,7 @@ def places_as_needed(account: accounts.Account, declared: Sequence[str]) -> List
 
 
 def look_up_as_needed(account: accounts.Account, path: str) -> Place:
-    """The state of one directory; what root cannot reach is looked up as the training user."""
+    """The state of one directory; if root cannot reach it, it is looked up as the training user."""
     place = look_up(path)
     if place.state == UNREADABLE and may_ask(account):
         again: Place = become.run_as(account, look_up, path)
@@ -172,5 +172,5 @@ def look_up_as_needed(account: accounts.Account, path: str) -> Place:
 
 
 def may_ask(account: accounts.Account) -> bool:
-    """Whether there is another account that may be allowed what we are refused."""
+    """True if another account, the training user, may be allowed what is refused to this process."""
     return os.geteuid() == 0 and account.uid != 0

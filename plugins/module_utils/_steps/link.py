@@ -14,7 +14,7 @@ from .. import errors
 from .._apply.links import LinkCounts, apply_links
 from .._plan import readiness
 from .._plan.host import plan_of_removal
-from .._plan.links import SetPlan
+from .._plan.links import LinkPlan
 from .._plan.state import HostState, SetState
 from .._scan import manifest, places
 from .._system import accounts, capabilities, paths, samples, words
@@ -46,7 +46,7 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
         _record(result, one, plan, counts)
 
 
-def _after_publication(one: SetState) -> SetPlan:
+def _after_publication(one: SetState) -> LinkPlan:
     """Return a set's plan without the links that a publication of its staging directory would make unnecessary."""
     staged = manifest.read_manifest(one.target) if one.incoming.complete else None
     if not staged:
@@ -61,7 +61,7 @@ def _after_publication(one: SetState) -> SetPlan:
     return replace(one.plan, to_create=[(name, text) for name, text in one.plan.to_create if name not in staged and text not in there])
 
 
-def _record(result: Dict[str, Any], one: SetState, plan: SetPlan, counts: LinkCounts) -> None:
+def _record(result: Dict[str, Any], one: SetState, plan: LinkPlan, counts: LinkCounts) -> None:
     # What was done, not what was planned: a name may be taken that differs in case alone, on a disk that ignores it.
     done = counts.linked or counts.removed or counts.created_target
     result["changed"] = result["changed"] or bool(done)
@@ -78,7 +78,7 @@ def _record(result: Dict[str, Any], one: SetState, plan: SetPlan, counts: LinkCo
         result["diff"].append(_diff(one, plan, actions))
 
 
-def _found_on_disk(one: SetState, plan: SetPlan) -> LinkCounts:
+def _found_on_disk(one: SetState, plan: LinkPlan) -> LinkCounts:
     """Count what of a plan is done, after an error has ended it."""
 
     def says(name: str) -> str:
@@ -97,7 +97,7 @@ def _found_on_disk(one: SetState, plan: SetPlan) -> LinkCounts:
     )
 
 
-def _writer(one: SetState, plan: SetPlan, account: accounts.Account) -> Optional[accounts.Account]:
+def _writer(one: SetState, plan: LinkPlan, account: accounts.Account) -> Optional[accounts.Account]:
     """Return the account that makes the links; FeatureError, in check mode too, if the file system cannot hold them."""
     if plan.is_empty:
         return None
@@ -114,7 +114,7 @@ def _refuse(host: HostState) -> None:
             raise errors.FeatureError(readiness.assess(one, host).obstacles[0])
 
 
-def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
+def _refuse_removal(host: HostState, plans: Sequence[LinkPlan]) -> None:
     """Raise before the first removal if it is unknown whether a link that stays would have been made."""
     for one, plan in zip(host.sets, plans):
         going = {name for name, _text in plan.to_remove}
@@ -130,7 +130,7 @@ def _refuse_removal(host: HostState, plans: Sequence[SetPlan]) -> None:
                 )
 
 
-def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:
+def _predicted(one: SetState, plan: LinkPlan) -> LinkCounts:
     return LinkCounts(
         linked=plan.to_link,
         replaced=len(plan.to_replace),
@@ -140,7 +140,7 @@ def _predicted(one: SetState, plan: SetPlan) -> LinkCounts:
     )
 
 
-def _actions(one: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
+def _actions(one: SetState, plan: LinkPlan) -> List[Tuple[str, str, str]]:
     """Return at most ten actions, some of each kind."""
     sorts = [
         [("remove", name, text) for name, text in plan.to_remove[:samples.SAMPLES]],
@@ -154,7 +154,7 @@ def _actions(one: SetState, plan: SetPlan) -> List[Tuple[str, str, str]]:
     ]
 
 
-def _diff(one: SetState, plan: SetPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
+def _diff(one: SetState, plan: LinkPlan, actions: List[Tuple[str, str, str]]) -> Dict[str, str]:
     links = sum(entry.link_target is not None for entry in one.scan.entries)
     gone = [f"{path} -> {text}" for action, path, text in actions if action == "remove"]
     made = [f"{path} -> {text}" for action, path, text in actions if action != "remove"]

@@ -14,7 +14,7 @@ import stat
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import links as links_module
 from ansible_collections.trainprep.features.plugins.module_utils._apply.links import LinkCounts, apply_links
-from ansible_collections.trainprep.features.plugins.module_utils._plan.links import SetPlan
+from ansible_collections.trainprep.features.plugins.module_utils._plan.links import LinkPlan
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -62,7 +62,7 @@ def target(tmp_path):
 def test_each_sort_of_action(target):
     link(target / "gone", "/nowhere/gone")
     link(target / "stray", "/old/stray")
-    plan = SetPlan(
+    plan = LinkPlan(
         to_create=[("a", "/old/a"), ("x/y/b", "/old/x/y/b")],
         to_replace=[("gone", "/old/gone", "/nowhere/gone")],
         to_remove=[("stray", "/old/stray")],
@@ -73,14 +73,14 @@ def test_each_sort_of_action(target):
 
 
 def test_an_empty_plan_touches_nothing(target):
-    assert apply(target, SetPlan(unchanged=2)) == LinkCounts(kept=2)
-    assert apply(target.parent / "gone", SetPlan()) == LinkCounts()
+    assert apply(target, LinkPlan(unchanged=2)) == LinkCounts(kept=2)
+    assert apply(target.parent / "gone", LinkPlan()) == LinkCounts()
     assert not (target.parent / "gone").exists()
 
 
 def test_a_link_is_removed_and_made_again_under_one_name(target):
     link(target / "a", "/old/v")
-    plan = SetPlan(to_create=[("a", "/old/a")], to_remove=[("a", "/old/v")])
+    plan = LinkPlan(to_create=[("a", "/old/a")], to_remove=[("a", "/old/v")])
     assert apply(target, plan) == LinkCounts(linked=1, removed=1)
     assert links(target) == {"a": "/old/a"}
 
@@ -96,7 +96,7 @@ def umask(request):
 
 
 def test_a_created_target_can_be_passed_and_listed_whatever_the_umask(tmp_path, umask):
-    counts = apply(tmp_path / "new/er/t", SetPlan(to_create=[("x/a", "/old/x/a")]))
+    counts = apply(tmp_path / "new/er/t", LinkPlan(to_create=[("x/a", "/old/x/a")]))
     assert counts == LinkCounts(linked=1, created_target=True)
     for name in ("new", "new/er", "new/er/t", "new/er/t/x"):
         assert mode(tmp_path / name) == 0o755
@@ -105,7 +105,7 @@ def test_a_created_target_can_be_passed_and_listed_whatever_the_umask(tmp_path, 
 
 @ROOT_ONLY
 def test_a_created_target_belongs_to_the_training_user(tmp_path):
-    apply(tmp_path / "new/t", SetPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
+    apply(tmp_path / "new/t", LinkPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
     made = {name: os.lstat(tmp_path / name) for name in ("new", "new/t", "new/t/x", "new/t/x/a")}
     owners = {name: (info.st_uid, info.st_gid) for name, info in made.items()}
     # Root makes the target for the user; the user makes what is in it.
@@ -117,7 +117,7 @@ def test_in_a_home_everything_is_made_by_its_owner(tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "home").mkdir()
     os.chown(tmp_path / "home", 1234, 65534)
-    apply(tmp_path / "home/new/t", SetPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
+    apply(tmp_path / "home/new/t", LinkPlan(to_create=[("x/a", "/old/x/a")]), uid=1235, gid=2346)
     assert {os.lstat(tmp_path / name).st_uid for name in ("home/new", "home/new/t", "home/new/t/x", "home/new/t/x/a")} == {1234}
 
 
@@ -128,14 +128,14 @@ def test_an_existing_target_keeps_its_mode_and_owner(target, was):
         os.chown(target, 1234, 2345)
         os.chmod(target, was)
     before = os.stat(target)
-    assert not apply(target, SetPlan(to_create=[("a", "/old/a")])).created_target
+    assert not apply(target, LinkPlan(to_create=[("a", "/old/a")])).created_target
     after = os.stat(target)
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
 
 
 def test_a_draft_of_somebody_else_is_left_alone(tmp_path):
     (tmp_path / ".trainprep-t").write_text("mine")
-    apply(tmp_path / "t", SetPlan(to_create=[("a", "/old/a")]))
+    apply(tmp_path / "t", LinkPlan(to_create=[("a", "/old/a")]))
     assert (tmp_path / ".trainprep-t").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == [".trainprep-t", "t"]
 
@@ -145,7 +145,7 @@ def test_a_draft_of_somebody_else_is_left_alone(tmp_path):
 
 def test_a_file_that_appeared_under_a_wanted_name_stays(target):
     (target / "a").write_text("precious")
-    counts = apply(target, SetPlan(to_create=[("a", "/old/a"), ("b", "/old/b")]))
+    counts = apply(target, LinkPlan(to_create=[("a", "/old/a"), ("b", "/old/b")]))
     assert counts.linked == 1
     assert (target / "a").read_text() == "precious"
 
@@ -160,7 +160,7 @@ def test_what_took_the_place_of_a_link_stays(target, action, what):
     elif what == "directory":
         feature(target / "a/precious")
     before = tree(target)
-    plan = SetPlan(to_replace=[("a", "/new/a", "/old/a")]) if action == "replace" else SetPlan(to_remove=[("a", "/old/a")])
+    plan = LinkPlan(to_replace=[("a", "/new/a", "/old/a")]) if action == "replace" else LinkPlan(to_remove=[("a", "/old/a")])
     counts = apply(target, plan)
     assert (counts.replaced, counts.removed) == (0, 0)
     assert tree(target) == before
@@ -186,7 +186,7 @@ def test_also_where_it_takes_the_place_at_the_last_moment(target, monkeypatch, a
         return really(source, *arguments, **options)
 
     monkeypatch.setattr(os, "rename", exchanged)
-    plan = SetPlan(to_replace=[("a", "/new/a", "/old/a")]) if action == "replace" else SetPlan(to_remove=[("a", "/old/a")])
+    plan = LinkPlan(to_replace=[("a", "/new/a", "/old/a")]) if action == "replace" else LinkPlan(to_remove=[("a", "/old/a")])
     counts = apply(target, plan)
     assert (counts.replaced, counts.removed) == (0, 0)
     assert tree(target) == exchanged.before
@@ -203,7 +203,7 @@ def test_a_target_that_was_exchanged_after_the_look_is_not_followed(target, tmp_
         target.mkdir()
     before = tree(tmp_path)
     with pytest.raises(FeatureError, match=r"data/t was replaced .* run again"):
-        apply(target, SetPlan(to_create=[("a", "/old/a")]), expected=seen)
+        apply(target, LinkPlan(to_create=[("a", "/old/a")]), expected=seen)
     assert tree(tmp_path) == before
 
 
@@ -218,7 +218,7 @@ def test_a_target_that_is_exchanged_during_the_work_is_not_followed(target, tmp_
             really(tmp_path / "victim", target)
 
     monkeypatch.setattr(os, "symlink", exchanging)
-    apply(target, SetPlan(to_create=[("a", "/old/a"), ("b", "/old/b"), ("x/c", "/old/c")]))
+    apply(target, LinkPlan(to_create=[("a", "/old/a"), ("b", "/old/b"), ("x/c", "/old/c")]))
     assert os.listdir(tmp_path / "victim") == []
     assert sorted(links(tmp_path / "moved")) == ["a", "b", "x/c"]
 
@@ -232,13 +232,13 @@ def test_what_took_the_name_of_an_absent_target_is_not_followed(tmp_path, what):
         link(tmp_path / "t", tmp_path / ("victim" if what == "link" else "gone"))
     before = tree(tmp_path)
     with pytest.raises(FeatureError, match=f"target {tmp_path}/t cannot be opened or created"):
-        apply(tmp_path / "t", SetPlan(to_create=[("a", "/old/a")]), expected=None)
+        apply(tmp_path / "t", LinkPlan(to_create=[("a", "/old/a")]), expected=None)
     assert tree(tmp_path) == before
 
 
 def test_a_target_that_somebody_made_meanwhile_is_used(tmp_path):
     (tmp_path / "t").mkdir(mode=0o750)
-    counts = apply(tmp_path / "t", SetPlan(to_create=[("a", "/old/a")]), expected=None)
+    counts = apply(tmp_path / "t", LinkPlan(to_create=[("a", "/old/a")]), expected=None)
     assert counts == LinkCounts(linked=1)
     assert mode(tmp_path / "t") == 0o750
 
@@ -247,12 +247,12 @@ def test_a_folder_of_the_target_that_became_a_link_is_not_followed(target, tmp_p
     (tmp_path / "victim").mkdir()
     link(target / "x", tmp_path / "victim")
     with pytest.raises(FeatureError, match=f"{target}/x is a link or a file where a folder of features belongs"):
-        apply(target, SetPlan(to_create=[("x/a", "/old/a")]))
+        apply(target, LinkPlan(to_create=[("x/a", "/old/a")]))
     assert os.listdir(tmp_path / "victim") == []
 
 
 def test_a_folder_that_is_gone_with_its_links_is_no_error(target):
-    assert apply(target, SetPlan(to_remove=[("x/a", "/old/a")])) == LinkCounts()
+    assert apply(target, LinkPlan(to_remove=[("x/a", "/old/a")])) == LinkCounts()
 
 
 @ROOT_ONLY
@@ -265,10 +265,10 @@ def test_root_does_not_follow_a_users_link_to_what_is_not_the_users(tmp_path, ex
     os.lchown(tmp_path / "link", 1234, 1234)
     before = tree(tmp_path)
     with pytest.raises(FeatureError, match=f"target {tmp_path}/link/t cannot be (opened or created|changed) .Permission denied"):
-        apply(tmp_path / "link/t", SetPlan(to_create=[("a", "/old/a")]))
+        apply(tmp_path / "link/t", LinkPlan(to_create=[("a", "/old/a")]))
     assert tree(tmp_path) == before
     os.lchown(tmp_path / "link", 0, 0)
-    assert apply(tmp_path / "link/t", SetPlan(to_create=[("a", "/old/a")])).linked == 1
+    assert apply(tmp_path / "link/t", LinkPlan(to_create=[("a", "/old/a")])).linked == 1
 
 
 # --- refusals of the system ---------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_a_refusal_is_one_sentence_that_says_how_far_it_came(target, monkeypatch
 
     monkeypatch.setattr(os, "symlink", refuse)
     with pytest.raises(FeatureError) as caught:
-        apply(target, SetPlan(to_create=[("a", "/old/a"), ("b", "/old/b")]))
+        apply(target, LinkPlan(to_create=[("a", "/old/a"), ("b", "/old/b")]))
     said = str(caught.value)
     assert str(target) in said and os.strerror(number) in said and advice in said and "\n" not in said
 
@@ -305,7 +305,7 @@ def test_without_the_right_to_write_the_sentence_names_become(tmp_path, name):
         os.chmod(tmp_path, 0o555)
         try:
             with pytest.raises(FeatureError, match=f"target {tmp_path}/{name} .*Permission denied.*root with become,"):
-                run_as(account, apply_links, f"{tmp_path}/{name}", SetPlan(to_create=[("a", "/a")]), account, None)
+                run_as(account, apply_links, f"{tmp_path}/{name}", LinkPlan(to_create=[("a", "/a")]), account, None)
         finally:
             os.chmod(tmp_path, 0o755)
 
@@ -315,11 +315,11 @@ def test_another_run_that_holds_the_lock_is_named(target):
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         with pytest.raises(FeatureError, match=f"{target} is locked by another run"):
-            apply(target, SetPlan(to_create=[("a", "/old/a")]))
+            apply(target, LinkPlan(to_create=[("a", "/old/a")]))
         assert links(target) == {}
     finally:
         os.close(fd)
-    assert apply(target, SetPlan(to_create=[("a", "/old/a")])).linked == 1
+    assert apply(target, LinkPlan(to_create=[("a", "/old/a")])).linked == 1
 
 
 # --- killed at any point ------------------------------------------------------------------------------------------------
