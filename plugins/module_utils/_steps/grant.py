@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Sequence
 
 from .. import errors
 from .._access import apply, probe, rules
-from .._access.plan import GrantPlan, LinkPlan, plan_grants
+from .._access.plan import GrantPlan, SetPlan, plan_grants
 from .._plan.state import HostState
 from .._system import paths, samples, words
 
@@ -48,7 +48,7 @@ def carry_out(plan: GrantPlan, check_mode: bool, result: Dict[str, Any]) -> None
                 result["diff"].append(_diff(name, applied.done))
 
 
-def _counts(plan: LinkPlan, applied: apply.Applied) -> Dict[str, Any]:
+def _counts(plan: SetPlan, applied: apply.Applied) -> Dict[str, Any]:
     files = [change for change in applied.done if not change.node.is_directory]
     return {
         "granted": len(files),
