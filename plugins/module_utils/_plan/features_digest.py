@@ -49,7 +49,8 @@ def digest_of_set(
         if identity is None:
             if data is None:
                 where = f"{paths.display(target)}/{paths.display(entry.path)}"
-                return Digest(None, f"{where} has no checksums: set 'verify: full' to read its data")
+                why = "has no checksums, and its data was not read ('verify: full' of the set makes an inspection read it)"
+                return Digest(None, f"{where} {why}")
             identity = data[entry.path]
             if not isinstance(identity, bytes):
                 return Digest(None, f"{paths.display(target)}/{paths.display(entry.path)} cannot be read ({identity[1]})")

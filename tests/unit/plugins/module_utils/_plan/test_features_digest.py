@@ -103,7 +103,7 @@ def test_a_format_without_checksums_has_none_unless_all_is_to_be_verified(data):
         npy(data / host / "t/n.npy", number % 2)
     value, reason = told(data / "p/t", **keys)
     assert value is None
-    assert reason == f"{data}/p/t/n.npy has no checksums: set 'verify: full' to read its data"
+    assert reason == f"{data}/p/t/n.npy has no checksums, and its data was not read ('verify: full' of the set makes an inspection read it)"
     p, q, same = (digest(data / host / "t", verify="full", **keys) for host in ("p", "q", "same-as-p"))
     assert p == same != q
 

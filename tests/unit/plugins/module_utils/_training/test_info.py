@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.info import newest_checkpoint
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
+    count_features,
+    newest_checkpoint,
+)
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import ME, a_set, npy
 
 
 def write(path, moment):
@@ -37,3 +41,10 @@ def test_outside_checkpoints_only_what_holds_models_counts(tmp_path):
     project = tmp_path / "runs/train/1/project"
     write(project / "output/last.ckpt", 300)
     assert newest_checkpoint(str(project), True)["path"] == str(project / "output/last.ckpt")
+
+
+def test_a_health_check_does_not_read_all_data_whatever_the_set_says(tmp_path):
+    npy(tmp_path / "t/a.npy", 1)
+    found = count_features(ME, {}, [a_set(tmp_path / "t", verify="full", patterns=["*.npy"], reads=["*.npy"])])
+    assert found["count"] == 1 and found["ready"]
+    assert found["data"]["changed"] is None and found["data"]["digest"] is None
