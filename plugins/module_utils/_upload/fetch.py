@@ -22,7 +22,7 @@ from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
 from .._system import accounts, at, files, owners, paths, samples
-from . import plan, present_elsewhere, requirements
+from . import plan, requirements, targets
 from .rclone import Rclone, explain_rclone, find_rclone, list_store, start_copy
 from .sites import Site, find_site
 from .staging import (
@@ -33,7 +33,6 @@ from .staging import (
     remove_fetch_work,
     remove_files,
     remove_manifest,
-    scan_target,
     told,
     try_lock,
     write_manifest,
@@ -243,8 +242,8 @@ def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> 
         classified: Classified
         manifest: Manifest
         classified, manifest = owners.as_owner(site.worker, _classify_staged, feature_set, fd, site.staging)
-        elsewhere = present_elsewhere.find_elsewhere(feature_set, sets, manifest)
-        missing = plan.find_missing(feature_set, scan_target(feature_set, site.staging, manifest), manifest, elsewhere)
+        held = targets.Targets(sets).held(feature_set, manifest)
+        missing = plan.find_missing(feature_set, held.target, manifest, held.elsewhere)
         wanted = missing.features
         classified.features, classified.present = len(wanted), missing.present
         classified.warnings = list(missing.warnings)

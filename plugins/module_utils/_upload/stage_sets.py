@@ -14,7 +14,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, owners, paths
-from . import receiver, requirements, sites, staging
+from . import receiver, requirements, sites, staging, targets
 
 
 def stage_sets(
@@ -26,13 +26,14 @@ def stage_sets(
     plans. FeatureError if the upload cannot work.
     """
     requirements.check_tools()
-    planned = _prepare(sets, account, manifests) if connecting_uid is None or len(manifests) > 1 else {}
+    held = targets.Targets(sets, account)
+    planned = _prepare(sets, account, manifests, held) if connecting_uid is None or len(manifests) > 1 else {}
     if connecting_uid is None or _is_busy(planned):
         return _answer(planned)
     rsync = shutil.which("rsync", path=requirements.search_path()) or "rsync"
     terms = receiver.Terms(connecting_uid, streams, rsync, receiver.make_pulse())
     try:
-        staged = _prepare(sets, account, manifests, terms)
+        staged = _prepare(sets, account, manifests, held, terms)
     except BaseException:
         receiver.stop(terms.pulse)
         raise
@@ -51,7 +52,11 @@ def _answer(found: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _prepare(
-    sets: Sequence[FeatureSet], account: accounts.Account, manifests: Mapping[str, str], terms: Optional[receiver.Terms] = None
+    sets: Sequence[FeatureSet],
+    account: accounts.Account,
+    manifests: Mapping[str, str],
+    held: targets.Targets,
+    terms: Optional[receiver.Terms] = None,
 ) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     claimed: Dict[str, str] = {}
@@ -62,7 +67,7 @@ def _prepare(
         manifest = unpack_manifest(manifests[one.name])
         site = sites.find_site(one.target, account)
         with staging.told(site.staging):
-            request = staging.Request(one, sets, site, manifest, claimed, rooms)
+            request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
             prepared: staging.Prepared = owners.as_owner(site.keeper, staging.prepare_upload, request, terms is not None, terms)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
         if prepared.plan is not None and prepared.room is not None:

@@ -15,17 +15,16 @@ from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
 from .._apply import directories
-from .._scan import places, staging_paths
-from .._scan.directories import ScanOptions, scan_directory
+from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
 from .._scan.staging import FETCH_DIR, list_staged, verify_file
-from .._spec import names
 from .._spec.sets import FeatureSet
 from .._system import at, owners, paths, refusals
-from . import present_elsewhere, requirements
-from .plan import Missing, StagedContent, TargetContent, UploadPlan, find_missing, plan_upload
+from . import requirements
+from .plan import Missing, StagedContent, UploadPlan, find_missing, plan_upload
 from .receiver import Address, Terms, start_receiver
 from .sites import Site
+from .targets import Held
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0
@@ -36,13 +35,13 @@ _NEW = ".new"
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a host for one set. C(sets): all of the host, resolved; C(manifest): all features of the source.
+    """What is asked of a host for one set. C(held): what it holds of the source; C(manifest): all features of the source.
 
     C(claimed), C(rooms): by token, where the sets before this one put what is sent to them, and the room that this takes.
     """
 
     feature_set: FeatureSet
-    sets: Sequence[FeatureSet]
+    held: Held
     site: Site
     manifest: Manifest
     claimed: Mapping[str, str]
@@ -81,7 +80,8 @@ def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None)
     """
     requirements.check_mount(request.feature_set)
     site = request.site
-    missing = _missing(request, site.staging)
+    elsewhere = {**request.held.elsewhere, **request.claimed}
+    missing = find_missing(request.feature_set, request.held.target, request.manifest, elsewhere)
     folders = sorted({os.path.dirname(name) for name in missing.features} - {""})
     with _held(open_existing(site)) as (fd, free):
         if not free:
@@ -96,34 +96,6 @@ def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None)
         if not stage or not plan.wanted:
             return Prepared(site.staging, plan, room)
         return _stage(site, fd, plan, room, terms)
-
-
-def _missing(request: Request, staging: str) -> Missing:
-    one = request.feature_set
-    elsewhere = {**present_elsewhere.find_elsewhere(one, request.sets, request.manifest), **request.claimed}
-    return find_missing(one, scan_target(one, staging, request.manifest), request.manifest, elsewhere)
-
-
-def scan_target(feature_set: FeatureSet, staging: str, wanted: Manifest) -> TargetContent:
-    """What the target holds, with its features by token. FeatureError if that cannot be read."""
-    target = feature_set.target
-    scan = scan_directory(
-        places.look_up(target),
-        names.name_filter(feature_set.reads + feature_set.patterns),
-        feature_set.criteria,
-        {},
-        ScanOptions(recursive=feature_set.layout == "tree", as_glob=True, keep_names=True, avoid=_avoid(staging)),
-    )
-    if scan.state == "unreadable":
-        raise errors.FeatureError(f"{scan.reason}: nothing can be uploaded there; make {paths.display(target)} a readable directory")
-    return TargetContent(target, {entry.path: entry for entry in scan.entries}, present_elsewhere.tokens_in(target, scan, wanted))
-
-
-def _avoid(staging: str) -> Tuple[paths.InodeKey, ...]:
-    try:
-        return (paths.key_of(os.lstat(staging)),)
-    except OSError:
-        return ()
 
 
 def _inspect_staged(request: Request, fd: Optional[int], missing: Missing, ours: Set[str]) -> StagedContent:

@@ -39,6 +39,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.staging
     prepare_upload,
     write_manifest,
 )
+from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 ME = Account("me", os.geteuid(), os.getegid(), (os.getegid(),), "/nowhere")
@@ -77,7 +78,7 @@ def manifest_of(one, directory):
 
 def prepare(one, manifest, stage=True):
     """What the host answers to one upload."""
-    return prepare_upload(Request(one, [one], find_site(one.target, ME), manifest, {}), stage)
+    return prepare_upload(Request(one, Targets([one], ME).held(one, manifest), find_site(one.target, ME), manifest, {}), stage)
 
 
 class Upload:

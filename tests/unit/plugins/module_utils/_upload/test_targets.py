@@ -1,0 +1,74 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host holds of a source, on real files."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import file_digest
+from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
+    ME,
+    a_set,
+    feature,
+    link,
+    npy,
+)
+
+KEYS = {"patterns": ["*.npy"], "reads": ["*.npy"], "layout": "tree"}
+
+
+def sets_of(host):
+    return parse_sets([a_set(host / name, **KEYS) for name in ("train", "val", "test")])
+
+
+def wanted(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return {path.name: Wanted(os.fstat(fd).st_size, "c" + file_digest(fd).hex())}
+    finally:
+        os.close(fd)
+
+
+def test_copies_in_other_targets_are_found_by_their_bytes(tmp_path):
+    source = npy(tmp_path / "source/c.npy", 1)
+    npy(tmp_path / "val/s1/a.npy", 1)
+    npy(tmp_path / "val/s1/b.npy", 2)
+    train = sets_of(tmp_path)[0]
+    held = Targets(sets_of(tmp_path), ME).held(train, wanted(source))
+    assert held.elsewhere[wanted(source)["c.npy"].token] == f"{tmp_path}/val/s1/a.npy"
+    assert held.target.tokens == {}
+
+
+def test_copies_in_hidden_folders_do_not_count_and_those_behind_links_do(tmp_path):
+    source = npy(tmp_path / "source/c.npy", 1)
+    npy(tmp_path / "val/.Trash-1000/a.npy", 1)
+    train = sets_of(tmp_path)[0]
+    assert Targets(sets_of(tmp_path), ME).held(train, wanted(source)).elsewhere == {}
+    link(tmp_path / "test/more", tmp_path / "val/.Trash-1000")
+    assert list(Targets(sets_of(tmp_path), ME).held(train, wanted(source)).elsewhere.values()) == [f"{tmp_path}/test/more/a.npy"]
+
+
+def test_each_target_is_scanned_once_however_many_sets_are_sent(tmp_path, monkeypatch):
+    scanned, scan = [], directories.scan_directory
+    monkeypatch.setattr(directories, "scan_directory", lambda place, *rest: scanned.append(place.path) or scan(place, *rest))
+    source = npy(tmp_path / "source/c.npy", 1)
+    for name in ("train", "val", "test"):
+        feature(tmp_path / name / "a.npz")
+    targets = Targets(sets_of(tmp_path), ME)
+    for one in sets_of(tmp_path) * 2:
+        targets.held(one, wanted(source))
+    assert sorted(scanned) == sorted(str(tmp_path / name) for name in ("train", "val", "test"))
+
+
+def test_a_target_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "train").write_text("")
+    with pytest.raises(FeatureError, match="nothing can be uploaded there"):
+        Targets(sets_of(tmp_path), ME).held(sets_of(tmp_path)[0], {})
