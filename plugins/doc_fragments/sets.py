@@ -87,7 +87,10 @@ options:
         choices: [quick, full]
         default: quick
       layout:
-        description: With V(flat) links are at the top of the target, with V(tree) sub-folders are kept.
+        description:
+          - With V(flat) links are at the top of the target, with V(tree) sub-folders are kept.
+          - With V(tree) the target is read as Python's C(glob) reads it (C(**/)).
+            Hidden folders do not count, and links to directories are followed.
         type: str
         choices: [flat, tree]
         default: flat
