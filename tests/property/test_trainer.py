@@ -25,7 +25,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.policy im
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
-from ansible_collections.trainprep.features.plugins.module_utils._steps.link import run_links
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, given, settings
@@ -131,7 +131,7 @@ class Host:
 
     def prepare(self, account: Account) -> None:
         try:
-            run_links(parse_sets(self.sets), account, Policy(), "present", False)
+            do_step("link", Request(parse_sets(self.sets), account, Policy()), {})
         except FeatureError:
             return
 
