@@ -284,10 +284,11 @@ class Hosts(RuleBasedStateMachine):
              "reads": ["*.npz"], "arrays": ARRAYS},
         ]  # fmt: skip
         try:
-            result = {}
+            result: dict[str, Any] = {}
             request = Request(parse_sets(sets), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
             do_step("unlink" if state == "absent" else "link", request, result)
-            return result
+            # In check mode the facts are of the host as it is.
+            return {key: value for key, value in result.items() if key != "ansible_facts"}
         except FeatureError:
             return None
 

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload
+from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -32,7 +33,8 @@ def receive(*raw, check=False):
     sets, claimed, plans = parse_sets(raw), {}, []
     for one in (one for one in sets if one.source):
         manifest = classify_source(one, one.source).manifest
-        plan = prepare_upload(Request(one, sets, find_site(one.target, ME), manifest, dict(claimed)), not check).plan
+        request = Request(one, Targets(sets, ME).held(one, manifest), find_site(one.target, ME), manifest, dict(claimed))
+        plan = prepare_upload(request, not check).plan
         claimed.update((wanted.token, f"{one.target}/{name}") for name, wanted in plan.wanted.items())
         plans.append(plan)
     return plans
