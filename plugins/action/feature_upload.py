@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options
     names_of,
     parse_options,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_sets import PeerSets, fleet_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import terminal_size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import choose_streams
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.send import Sender, planned
@@ -68,18 +70,41 @@ class ActionModule(ActionBase):
             return run_module(self, "feature_transfer", arguments, TRANSFERS, task_vars)
 
         host = Host(str(task_vars.get("inventory_hostname", "")), options, ask, _show)
-        check_mode = bool(self._task.check_mode)
+        if not options.peers:
+            self._from_sources(host, options, result, task_vars)
+            return
+        peers = PeerSets(host, fleet_of(self, options, task_vars), self._directory, options.limits, bool(self._task.check_mode))
+        for one in options.sets:
+            needed = not facts or bool((facts.get(one.name) or {}).get("problems"))
+            with peers.received(one, needed) as done:
+                if done is None:
+                    self._from_sources(host, replace(options, sets=[one]), result, task_vars)
+                elif done:
+                    self._add(result, one.name, done)
+                    self._publish(host, [one], result)
+        origins = {name: done.get("fetched_from") for name, done in result["sets"].items()}
+        if facts and not self._task.check_mode:
+            known = {name: {**one, "fetched_from": origins.get(name)} for name, one in facts.items()}
+            result["ansible_facts"] = {"feature_sets": known}
+
+    def _from_sources(self, host: Host, options: Options, result: dict[str, Any], task_vars: dict[str, Any]) -> None:
         if options.from_here:
             self._send_sets(host, options, result, task_vars)
         for one in options.from_stores:
-            done = fetch_set(host, one, os.environ, check_mode, self._directory / "progress")
-            result["sets"][one.name] = done
-            result["changed"] = result["changed"] or done["sent"] > 0
-        if options.sets and not check_mode:
-            published = host.step("publish", names=[one.name for one in options.sets])
+            done = fetch_set(host, one, os.environ, bool(self._task.check_mode), self._directory / "progress")
+            self._add(result, one.name, done)
+        self._publish(host, options.sets, result)
+
+    def _publish(self, host: Host, sets: list[FeatureSet], result: dict[str, Any]) -> None:
+        if sets and not self._task.check_mode:
+            published = host.step("publish", names=[one.name for one in sets])
             result["changed"] = result["changed"] or bool(published["changed"])
             for name, done in published["publish"].items():
                 result["sets"][name].update(done)
+
+    def _add(self, result: dict[str, Any], name: str, done: dict[str, Any]) -> None:
+        result["sets"][name] = done
+        result["changed"] = result["changed"] or done["sent"] > 0
 
     def _send_sets(self, host: Host, options: Options, result: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Send the sets whose source is here. All that can be checked is checked before the host is changed, in check mode too."""
@@ -104,8 +129,7 @@ class ActionModule(ActionBase):
                     Display().display(f"{host.name}: {one.name}: would send {files}, to {one.target}")
             else:
                 done = sender.send(one, source, found, staged["python"])
-            result["sets"][one.name] = done
-            result["changed"] = result["changed"] or done["sent"] > 0
+            self._add(result, one.name, done)
 
     def _ask_connection(
         self, check: ConnectionCheck | None, login: Login | None, host: Host, manifests: dict[str, str]

@@ -46,4 +46,9 @@ options:
     type: str
     choices: [grant, widen, check]
     default: grant
+  peers:
+    description:
+      - An inventory pattern of hosts that hand features to each other. If it is not empty, a set without C(source) may still be sent.
+    type: str
+    default: ""
 """

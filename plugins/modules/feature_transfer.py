@@ -23,9 +23,18 @@ options:
       - With V(stage), find out what the host lacks of O(sources), make the staging directories, and start a receiver for each.
       - With V(fetch), have rclone fetch a set from an object store into its staging directory.
       - With V(publish), turn complete staging directories into the targets' content.
+      - With V(reach), find out which hosts this one can reach by SSH, and make a key pair for one transfer.
+      - With V(offer), let another host receive a set from this one, once.
+      - With V(forget), remove that key pair.
+      - With V(receive), receive a set from another host into its staging directory.
     type: str
-    choices: [stage, fetch, publish]
+    choices: [stage, fetch, publish, reach, offer, receive, forget]
     required: true
+  peer:
+    description:
+      - With V(reach), V(offer), V(receive) and V(forget), the other host and the transfer.
+    type: dict
+    default: {}
   sources:
     description: With O(step=stage), the packed manifest of the source of each set to upload, by the set's name.
     type: dict
@@ -111,6 +120,21 @@ fetch:
   returned: with O(step=fetch)
   type: dict
   sample: {files: 12, bytes: 4800000, running: true, error: ""}
+reach:
+  description: The hosts that this one can reach, with the address of this one that each sees, and the public key of the transfer.
+  returned: with O(step=reach)
+  type: dict
+  sample: {addresses: {gpu-1: 10.0.0.7}, key: ssh-ed25519 AAAA}
+offer:
+  description: The packed manifest of what this host holds, and the public keys of its sshd.
+  returned: with O(step=offer)
+  type: dict
+  sample: {manifest: "", host_keys: [ssh-ed25519 AAAA]}
+receive:
+  description: What was staged and received.
+  returned: with O(step=receive)
+  type: dict
+  sample: {busy: false, send_count: 600, send_bytes: 240000000, staged: 0}
 publish:
   description: What was published, or in check mode would be, of each set that had something to publish or to refuse.
   returned: with O(step=publish)
@@ -121,12 +145,14 @@ publish:
 
 import os
 from dataclasses import asdict
-from typing import Any, Dict
+from functools import partial
+from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_sets_and_user
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
+from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     start_fetch,
@@ -144,6 +170,7 @@ def main() -> None:
             **SETS_ARGUMENTS,
             "step": {"type": "str", "choices": list(_STEPS), "required": True},
             "sources": {"type": "dict", "default": {}},
+            "peer": {"type": "dict", "default": {}},
             "connecting_uid": {"type": "int"},
             "streams": {"type": "int", "default": 1},
             "fetch": {"type": "str"},
@@ -190,7 +217,18 @@ def _fetch(module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
     return {"changed": started.pop("changed"), "fetch": {**started, "shown": shown, "send_count": count}}
 
 
-_STEPS = {"stage": _stage, "fetch": _fetch, "publish": _publish}
+def _peer(step: str, module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
+    sets, account = parse_sets_and_user(module.params)
+    found: Dict[str, Any] = peer_steps.STEPS[step](sets, account, module.params["peer"], module.check_mode)
+    return {"changed": bool(found.pop("changed", False)), step: found}
+
+
+_STEPS: Dict[str, Callable[[AnsibleModule, Dict[str, Any]], Dict[str, Any]]] = {
+    "stage": _stage,
+    "fetch": _fetch,
+    "publish": _publish,
+    **{step: partial(_peer, step) for step in peer_steps.STEPS},
+}
 
 
 if __name__ == "__main__":

@@ -26,14 +26,21 @@ def declared_sets(arguments: Mapping[str, Any]) -> list[Any]:
     return list(structured(arguments.get("sets") or [], list, named("sets")))
 
 
-def completed(facts: Mapping[str, Any], sets: Sequence[Any]) -> dict[str, Any]:
-    """Return facts with what the controller knows itself: each set as it was declared, and the run that they are of."""
+def completed(facts: Mapping[str, Any], sets: Sequence[Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts with what the controller knows itself: each set as it was declared, where it came from, and the run that they are of.
+
+    before: the facts of the host until now; what they say of this run's transfers stays true.
+    """
+    this_run = before.get(run_id.FACT) == run_id.run_id()
+    origins = {name: one.get("fetched_from") for name, one in (before.get("feature_sets") or {}).items()} if this_run else {}
     given = {str(one["name"]): dict(one) for one in sets if isinstance(one, Mapping) and "name" in one}
     known = facts.get("feature_sets") or {}
     in_order = [*(name for name in given if name in known), *(name for name in known if name not in given)]
     return {
         **facts,
-        "feature_sets": {name: {**known[name], "declared": given.get(name)} for name in in_order},
+        "feature_sets": {
+            name: {**known[name], "declared": given.get(name), "fetched_from": origins.get(name)} for name in in_order
+        },
         run_id.FACT: run_id.run_id(),
     }
 
@@ -53,5 +60,5 @@ class FeatureAction(ModuleAction):
             arguments = {**self._task.args, "sets": sets} if "sets" in self._task.args else self._task.args
             result.update(run_module(self, self.module, arguments, answer, task_vars))
             if "feature_sets" in result.get("ansible_facts", {}):
-                result["ansible_facts"] = completed(result["ansible_facts"], sets)
+                result["ansible_facts"] = completed(result["ansible_facts"], sets, (task_vars or {}).get("ansible_facts") or {})
         return result

@@ -59,7 +59,7 @@ _STAGED: dict[str, Schema] = {
     "shown": str,
     "busy": bool,
     "send": str,
-    **dict.fromkeys(("send_count", "staged", "staged_bytes", "present", "elsewhere"), int),
+    **dict.fromkeys(("send_count", "send_bytes", "staged", "staged_bytes", "present", "elsewhere"), int),
     "warnings": [str],
     "receiver": Maybe({"name": str, "uid": int}),
 }
@@ -72,7 +72,16 @@ _FETCHED: dict[str, Schema] = {
     **dict.fromkeys(("send_count", "send_bytes", "staged", "staged_bytes", "files", "bytes", "features", "left_out", "present"), int),
     **_LEFT_OUT,
 }
-TRANSFERS: dict[str, Schema] = {"python": str, "stage": Each(_STAGED), "fetch": _FETCHED, "publish": Each(CHANGES)}
+TRANSFERS: dict[str, Schema] = {
+    "python": str,
+    "stage": Each(_STAGED),
+    "fetch": _FETCHED,
+    "publish": Each(CHANGES),
+    "reach": {"addresses": Each(str), "key": Maybe(str)},
+    "offer": {"manifest": str, "host_keys": [str]},
+    "receive": _STAGED,
+    "forget": {},
+}
 DESCRIPTIONS: dict[str, Schema] = {
     **dict.fromkeys(("groups", "damaged", "other", "links", "unreadable"), PLAIN),
     "groups_left_out": int,

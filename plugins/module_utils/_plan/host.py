@@ -63,7 +63,7 @@ def is_missed(one: state.PlannedSet, sets: Sequence[state.PlannedSet]) -> bool:
     if one.status != 0:
         return False
     wanted = one.feature_set.required
-    if one.feature_set.source is not None or wanted == "true":
+    if one.feature_set.can_be_sent or wanted == "true":
         return True
     return wanted == "any" and all(other.status == 0 for other in sets if other.feature_set.required == "any")
 
@@ -78,7 +78,7 @@ def _status(one: state.SetScan) -> Optional[int]:
 
 def _uploads(one: state.SetScan, status: Optional[int], top_up: bool) -> bool:
     lacking = (one.feature_set.expected or 0) - one.distinct_features() - one.staged if top_up else 0
-    return steps.uploads(status, one.feature_set.source is not None, top_up, lacking, bool(one.staged))
+    return steps.uploads(status, one.feature_set.can_be_sent, top_up, lacking, bool(one.staged))
 
 
 def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links.SetInput:

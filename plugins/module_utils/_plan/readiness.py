@@ -291,8 +291,10 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
     if needs.may_stay_empty(state, host):
         return []
     if state.status == 0:
-        if state.feature_set.source is not None:
-            text = f"{target} holds no features; the source of the set is {display(state.feature_set.source)}"
+        if state.feature_set.can_be_sent:
+            place = state.feature_set.source
+            where = f"the source of the set is {display(place)}" if place else f"a host of {errors.named('peers')} may hold them"
+            text = f"{target} holds no features; {where}"
             return [Problem(text, planned=state.uploads)]
         looked = [target] + [display(one.place.path) for one in state.legacy]
         return [

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, List, Mapping, Sequence, Tuple
 
 from .. import errors
@@ -16,7 +17,7 @@ from .sets import FeatureSet, parse_sets, resolve_sets
 
 def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
     """Return the sets, with absolute paths, and the training user; FeatureError for bad ones."""
-    sets = parse_sets(params["sets"])
+    sets = [replace(one, peers=bool(params.get("peers"))) for one in parse_sets(params["sets"])]
     account = accounts.find_account(params["user"] or None)
     return resolve_sets(sets, account.home), account
 

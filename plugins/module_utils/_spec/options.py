@@ -25,6 +25,7 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
     "on_discovery": {"type": "str", "choices": ["fail", "link", "upload"], "default": "fail"},
     "top_up": {"type": "bool", "default": False},
     "permissions": {"type": "str", "choices": ["grant", "widen", "check"], "default": "grant"},
+    "peers": {"type": "str", "default": ""},
 }
 
 STATE: Dict[str, Any] = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}

@@ -45,7 +45,7 @@ class FeatureSet:
     """One target, the legacy directories that may hold its features, and how to recognise them.
 
     Paths are as declared until C(resolve_sets), on the host, makes them absolute; globs are expanded by the scan.
-    exclude: globs of file names; those of folders stand in folders.
+    exclude: globs of file names; those of folders stand in folders. peers: other hosts of the run may hold it.
     """
 
     name: str
@@ -63,6 +63,12 @@ class FeatureSet:
     required: str
     mount: Optional[str]
     source: Optional[str]
+    peers: bool = False
+
+    @property
+    def can_be_sent(self) -> bool:
+        """True if the set has a source, or other hosts of the run may hold it."""
+        return self.source is not None or self.peers
 
     @property
     def criteria(self) -> interface.Criteria:

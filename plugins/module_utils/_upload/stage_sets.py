@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, owners, paths
 from . import receiver, requirements, sites, staging, targets
+from .plan import UploadPlan
 
 
 def stage_sets(
@@ -27,13 +29,13 @@ def stage_sets(
     """
     requirements.check_tools()
     held = targets.Targets(sets, account)
-    planned = _prepare(sets, account, manifests, held) if connecting_uid is None or len(manifests) > 1 else {}
+    planned = prepare_sets(sets, account, manifests, held) if connecting_uid is None or len(manifests) > 1 else {}
     if connecting_uid is None or _is_busy(planned):
         return _answer(planned)
     rsync = shutil.which("rsync", path=requirements.search_path()) or "rsync"
     terms = receiver.Terms(connecting_uid, streams, rsync, receiver.make_pulse())
     try:
-        staged = _prepare(sets, account, manifests, held, terms)
+        staged = prepare_sets(sets, account, manifests, held, partial(_start_receiver, terms))
     except BaseException:
         receiver.stop(terms.pulse)
         raise
@@ -51,13 +53,20 @@ def _answer(found: Dict[str, Any]) -> Dict[str, Any]:
     return {"changed": any(changes), "python": sys.executable, "stage": found}
 
 
-def _prepare(
+def _start_receiver(terms: receiver.Terms, fd: int, plan: UploadPlan) -> Optional[receiver.Address]:
+    # A stream without a file does not connect, so it is not waited for.
+    serving = terms._replace(streams=min(terms.streams, len(plan.send)))
+    return receiver.start_receiver(fd, serving) if serving.streams else None
+
+
+def prepare_sets(
     sets: Sequence[FeatureSet],
     account: accounts.Account,
     manifests: Mapping[str, str],
     held: targets.Targets,
-    terms: Optional[receiver.Terms] = None,
+    begin: Optional[staging.Begin] = None,
 ) -> Dict[str, Any]:
+    """Plan and, with C(begin), begin the upload of each set, as the accounts of its site; by set, what has to be sent."""
     found: Dict[str, Any] = {}
     claimed: Dict[str, str] = {}
     rooms: Tuple[requirements.Room, ...] = ()
@@ -68,7 +77,7 @@ def _prepare(
         site = sites.find_site(one.target, account)
         with staging.told(site.staging):
             request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
-            prepared: staging.Prepared = owners.as_owner(site.keeper, staging.prepare_upload, request, terms is not None, terms)
+            prepared: staging.Prepared = owners.as_owner(site.keeper, staging.prepare_upload, request, begin is not None, begin)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
@@ -78,12 +87,11 @@ def _prepare(
 
 
 def _as_dict(prepared: staging.Prepared) -> Dict[str, Any]:
-    address = prepared.receiver
     return {
         "shown": paths.display(prepared.staging),
         "busy": prepared.plan is None,
         "changed": prepared.changed,
-        "receiver": None if address is None else {"name": address.name, "uid": address.uid},
+        "receiver": dict(prepared.begun._asdict()) if isinstance(prepared.begun, receiver.Address) else None,
     }
 
 
@@ -94,6 +102,7 @@ def _planned(prepared: staging.Prepared, manifest: Manifest) -> Dict[str, Any]:
     return {
         "send": pack_choice(manifest, plan.send),
         "send_count": len(plan.send),
+        "send_bytes": plan.size_of(plan.send),
         "staged": len(plan.staged),
         "staged_bytes": plan.size_of(plan.staged),
         "present": plan.missing.present,

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
 from .._apply import directories
@@ -22,7 +22,6 @@ from .._spec.sets import FeatureSet
 from .._system import at, owners, paths, refusals
 from . import requirements
 from .plan import Missing, StagedContent, UploadPlan, find_missing, plan_upload
-from .receiver import Address, Terms, start_receiver
 from .sites import Site
 from .targets import Held
 
@@ -52,14 +51,18 @@ class Request:
 class Prepared:
     """What a host answers. C(plan): None where another upload or publication holds the staging directory.
 
-    C(receiver): where the files are to be sent, None if there is nothing to send or this was only planned.
+    C(begun): what began the transfer returned, None if this was only planned.
     """
 
     staging: str
     plan: Optional[UploadPlan] = None
     room: Optional[requirements.Room] = None
-    receiver: Optional[Address] = None
+    begun: Any = None
     changed: bool = False
+
+
+# Called with the locked staging directory and the plan if there is something to send. Runs as the worker.
+Begin = Callable[[int, UploadPlan], Any]
 
 
 @contextlib.contextmanager
@@ -73,8 +76,8 @@ def told(staging: str) -> Iterator[None]:
         raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {refusals.advice(error)}") from None
 
 
-def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None) -> Prepared:
-    """Plan the upload and, with C(stage), make its staging directory ready and start its receiver. Runs as the site's keeper.
+def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None) -> Prepared:
+    """Plan the upload and, with C(stage), make its staging directory ready and begin the transfer. Runs as the site's keeper.
 
     FeatureError with what stands in the way.
     """
@@ -95,7 +98,7 @@ def prepare_upload(request: Request, stage: bool, terms: Optional[Terms] = None)
         requirements.check_room([*request.rooms, room])
         if not stage or not plan.wanted:
             return Prepared(site.staging, plan, room)
-        return _stage(site, fd, plan, room, terms)
+        return _stage(site, fd, plan, room, begin)
 
 
 def _inspect_staged(request: Request, fd: Optional[int], missing: Missing, ours: Set[str]) -> StagedContent:
@@ -134,7 +137,7 @@ def _of_another_user(shown: str, owner: int, site: Site) -> str:
     )
 
 
-def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.Room, terms: Optional[Terms]) -> Prepared:
+def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.Room, begin: Optional[Begin]) -> Prepared:
     with contextlib.ExitStack() as stack:
         changed = fd is None
         if fd is None:
@@ -144,11 +147,8 @@ def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.R
         folders = sorted({os.path.dirname(name) for name in plan.wanted} - {""})
         owners.as_owner(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
         changed = write_manifest(site.target, plan.wanted) or changed or bool(plan.remove)
-        # A stream without a file does not connect, so it is not waited for.
-        serving = terms._replace(streams=min(terms.streams, len(plan.send))) if terms else None
-        serves = serving is not None and serving.streams
-        receiver: Optional[Address] = owners.as_owner(site.worker, start_receiver, fd, serving) if serves else None
-        return Prepared(site.staging, plan, room, receiver, changed)
+        begun = owners.as_owner(site.worker, begin, fd, plan) if begin and plan.send else None
+        return Prepared(site.staging, plan, room, begun, changed)
 
 
 def _make_ready(fd: int, staging: str, remove: Sequence[str], folders: Sequence[str]) -> None:

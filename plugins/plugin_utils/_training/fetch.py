@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
     ConnectionCheck,
@@ -22,7 +23,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connect
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    ARRIVED,
     Receiver,
     connector_words,
 )

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import IMPOSTOR, REFUSED
 from ansible_collections.trainprep.features.plugins.module_utils.errors import named
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import IMPOSTOR, REFUSED
 
 
 @dataclass(frozen=True)

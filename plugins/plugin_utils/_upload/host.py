@@ -44,6 +44,15 @@ class Host:
 
         return self._unless_busy(stage, lambda answer: [one["shown"] for one in answer["stage"].values() if one["busy"]])
 
+    def receive(self, name: str, sender: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the host receive a set from another host, see module_utils/_upload/peer_steps.py."""
+
+        def receive() -> dict[str, Any]:
+            return self.step("receive", peer={"set": name, **sender})
+
+        answer = self._unless_busy(receive, lambda answer: [answer["receive"]["shown"]] if answer["receive"]["busy"] else [])
+        return dict(answer["receive"])
+
     def start_fetch(self, name: str, environment: Mapping[str, str]) -> dict[str, Any]:
         """List the store of a set and, outside check mode, start to fetch from it."""
 

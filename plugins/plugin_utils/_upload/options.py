@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import check_options, check_streams
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -22,13 +22,17 @@ SPEC: dict[str, dict[str, Any]] = {
     "rsync_opts": {"type": "list", "elements": "str", "default": []},
     "streams": {"type": "raw", "default": "auto"},
     "wait": {"type": "float", "default": 60.0},
+    "peer_sends": {"type": "int", "default": 2},
 }
 _VALIDATOR = ArgumentSpecValidator(SPEC)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a task asks for. C(raw): all sets of the host as given; C(sets): those to upload; C(streams): None for auto."""
+    """What a task asks for.
+
+    C(raw): all sets of the host as given; C(sets): those to upload; C(streams): None for auto; C(peers): a pattern of hosts.
+    """
 
     raw: list[dict[str, Any]]
     sets: list[FeatureSet]
@@ -37,6 +41,13 @@ class Options:
     streams: int | None
     wait: float
     variable_prefix: str
+    peers: str = ""
+    peer_sends: int = 2
+
+    @property
+    def limits(self) -> list[str]:
+        """The options of rsync that hold for a transfer between two hosts too."""
+        return [option for option in self.rsync_opts if option.startswith("--bwlimit=")]
 
     @property
     def from_here(self) -> list[FeatureSet]:
@@ -66,7 +77,15 @@ def parse_options(arguments: Mapping[str, Any], facts: Mapping[str, Any]) -> Opt
         streams=check_streams(given["streams"]),
         wait=given["wait"],
         variable_prefix=given["variable_prefix"],
+        peers=given["peers"],
+        peer_sends=_at_least_one(given["peer_sends"]),
     )
+
+
+def _at_least_one(number: int) -> int:
+    if number < 1:
+        raise FeatureError(f"{named('peer_sends')}: {number} is not a number of hosts to send to at once: set 1 or more")
+    return number
 
 
 def _is_wanted(one: FeatureSet, facts: Mapping[str, Any]) -> bool:

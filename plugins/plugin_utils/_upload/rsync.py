@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.module_utils._upload import connector
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
@@ -90,36 +91,12 @@ class Receiver:
     uid: int
 
 
-# Run by the login shell, whichever that is (bash, fish, csh, ...): one line, without single quotes, exclamation marks and backslashes.
-_CONNECTOR = (
-    "import array,socket,struct,sys;"
-    "s=socket.socket(socket.AF_UNIX);"
-    "s.connect(chr(0)+sys.argv[1]);"
-    'u=struct.unpack("3i",s.getsockopt(socket.SOL_SOCKET,socket.SO_PEERCRED,12))[1];'
-    'u==int(sys.argv[2]) or sys.exit("feature_upload: another receiver");'
-    "s.sendmsg([chr(0).join(sys.argv[3:]).encode()],"
-    '[(socket.SOL_SOCKET,socket.SCM_RIGHTS,array.array("i",[0,1,2]))]);'
-    "c=s.recv(1);"
-    'c==bytes(1) and print("feature_upload: arrived",file=sys.stderr);'
-    "sys.exit(c[0] if c else 12)"
-)
-ARRIVED, IMPOSTOR, REFUSED = "feature_upload: arrived", "feature_upload: another receiver", "feature_upload: refuses"
-
-_PYTHON = re.compile(r"/[\w./+@-]+")
-_NAME = re.compile(r"[0-9a-f]{32}")
-
-
 def connector_words(receiver: Receiver) -> list[str]:
     """What runs on the host as the connecting user in place of rsync, which appends its arguments.
 
     It hands its standard streams to the receiver, and says at the end that all has arrived: that is believed before an exit code.
     """
-    if not (_PYTHON.fullmatch(receiver.python) and _NAME.fullmatch(receiver.name)):
-        raise FeatureError(
-            f"the host's answer is not understood ('{receiver.python[:80]}' is no interpreter that a command line can name): set"
-            " ansible_python_interpreter"
-        )
-    return [receiver.python, "-ISc", _CONNECTOR, receiver.name, str(receiver.uid)]
+    return list(connector.connector_words(receiver.python, receiver.name, receiver.uid))
 
 
 def rsync_options(sending: Sending) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
@@ -27,7 +28,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progres
     clock,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    ARRIVED,
     Receiver,
     Sending,
     files_list,

@@ -106,7 +106,14 @@ def test_facts_are_of_declared_sets_in_their_order_and_say_which_run_they_are_of
     answer = {"ansible_facts": {"feature_status": 2, "feature_steps": ["link"], "feature_sets": {
         "a": {"status": 2, "declared": {"name": "a", "target": "/evil"}}, "b": {"status": 0}, "c": {"status": 1}}}}
     found = check_answer(answer, {"ansible_facts": facts_schema(frozenset("ab"))}, "h", "m")["ansible_facts"]
-    facts = completed(found, sets)
+    facts = completed(found, sets, {})
     assert list(facts["feature_sets"]) == ["b", "a"]
-    assert facts["feature_sets"]["a"] == {"status": 2, "declared": {"name": "a", "target": "/a"}}
+    assert facts["feature_sets"]["a"] == {"status": 2, "declared": {"name": "a", "target": "/a"}, "fetched_from": None}
     assert facts["feature_run"] == run_id() and len(run_id()) == 32
+
+
+@pytest.mark.parametrize(("run", "origin"), [("this", "gpu-1"), ("another", None), (None, None)])
+def test_facts_keep_where_a_set_came_from_in_this_run(run, origin):
+    before = {"feature_run": run_id() if run == "this" else run, "feature_sets": {"a": {"fetched_from": "gpu-1"}}}
+    facts = completed({"feature_sets": {"a": {"status": 1}}}, [{"name": "a"}], before)
+    assert facts["feature_sets"]["a"]["fetched_from"] == origin

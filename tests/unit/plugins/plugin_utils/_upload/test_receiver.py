@@ -14,10 +14,10 @@ import sys
 import time
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload import receiver
-from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload
+from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
@@ -113,17 +113,15 @@ def test_fewer_files_than_streams_need_fewer_streams(tmp_path):
     (tmp_path / "data").mkdir()
     features(tmp_path / "source", "a.npz", "b.npz")
     (one,) = parse_sets([a_set(tmp_path / "data/t", source=str(tmp_path / "source"))])
-    request = Request(one, [one], find_site(one.target, ME), classify_source(one, one.source).manifest, {})
-    terms = receiver.Terms(os.geteuid(), 8, RSYNC, receiver.make_pulse())
-    prepared = prepare_upload(request, True, terms)
-    address = Receiver(sys.executable, prepared.receiver.name, prepared.receiver.uid)
+    staged = stage_sets([one], ME, {one.name: classify_source(one, one.source).packed}, os.geteuid(), 8)["stage"][one.name]
+    address = Receiver(sys.executable, staged["receiver"]["name"], staged["receiver"]["uid"])
     commands = []
     for number, name in enumerate((b"a.npz", b"b.npz")):
         (tmp_path / f"list{number}").write_bytes(files_list([name]))
         sending = Sending(one.source, str(tmp_path / f"list{number}"), str(tmp_path / f"log{number}"), False)
         commands.append(send_command(rsync_options(sending), one.source, address, None))
     assert [ended.code for ended in run_streams(commands, tmp_path, None)] == [0, 0]
-    fd = os.open(prepared.staging, os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(staging_path(one.target), os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(fd)
 

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host receives one set's features from another host: a key pair for this transfer, rsync over SSH, and every byte verified."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from .. import errors
+from .._scan.manifest import Manifest
+from .._scan.staging import verify_file
+from .._spec.sets import FeatureSet
+from .._system import paths, programs
+from . import peer_key, requirements, staging
+from .plan import UploadPlan
+
+_REACH_SECONDS = 4.0
+_SILENCE = 300
+_WILDCARDS = re.compile(r"([*?\[\\])")
+
+
+class Sender(NamedTuple):
+    """The host that sends. C(token): the transfer's name, under which the receiver's key is kept."""
+
+    name: str
+    address: str
+    port: int
+    user: str
+    host_keys: Sequence[str]
+    token: str
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Received:
+    """What has arrived, whole: C(files), C(bytes)."""
+
+    files: int
+    bytes: int
+
+
+def reach(peers: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
+    """Return, for each peer whose sshd answers here, the address of this host that it sees.
+
+    peers: C(name), C(address), C(port) of each.
+    """
+    if not peers:
+        return {}
+    with ThreadPoolExecutor(min(32, len(peers))) as pool:
+        answers = list(pool.map(_own_address, peers))
+    return {str(peer["name"]): address for peer, address in zip(peers, answers) if address}
+
+
+def _own_address(peer: Mapping[str, Any]) -> Optional[str]:
+    try:
+        with socket.create_connection((str(peer["address"]), int(peer["port"])), _REACH_SECONDS) as connection:
+            connection.settimeout(_REACH_SECONDS)
+            banner = connection.recv(4)
+            return str(connection.getsockname()[0]) if banner == b"SSH-" else None
+    except (OSError, UnicodeError):
+        return None
+
+
+def make_key(token: str) -> str:
+    """Make a key pair for one transfer, as the current user; return the public key. FeatureError, OSError."""
+    requirements.check_tools()
+    keygen = _client("ssh-keygen")
+    _client("ssh")
+    directory = _directory(token)
+    os.mkdir(directory, 0o700)
+    file = os.path.join(directory, "key")
+    done = programs.ask_program([keygen, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], 60)
+    if done is None or done.code != 0:
+        forget_key(token)
+        raise errors.FeatureError(f"{keygen} on the host made no key: see what it says there")
+    with open(file + ".pub", encoding="ascii") as public:
+        return " ".join(public.read().split()[:2])
+
+
+def _client(command: str) -> str:
+    path = shutil.which(command, path=requirements.search_path())
+    if path is None:
+        raise errors.FeatureError(f"{command} is missing on the host: install the package openssh-client (openssh-clients) there")
+    return path
+
+
+def forget_key(token: str) -> None:
+    """Remove the key pair, as the user who made it."""
+    directory = _directory(token)
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(directory).st_uid == os.geteuid():
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directory(token: str) -> str:
+    return os.path.join(tempfile.gettempdir(), f"trainprep-peer-{peer_key.check_token(token)}")
+
+
+def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: UploadPlan) -> Received:
+    """Have rsync receive what is missing into the locked staging directory, as its owner; verify it. FeatureError if that fails.
+
+    wanted: all that the sender holds. What has arrived by then stays for the next sender.
+    """
+    directory = _directory(sender.token)
+    info = os.lstat(directory)
+    if info.st_uid != os.geteuid() or info.st_mode & 0o077:
+        raise errors.FeatureError(f"{directory} is not the directory that this transfer's key was written to: run again")
+    _write(directory, "known_hosts", peer_key.known_hosts(sender.address, sender.port, list(sender.host_keys)))
+    # What is here already is not sent again: the sender has rsync leave it out.
+    _write(directory, "exclude", "".join(f"/{_pattern(name)}\0" for name in sorted(set(wanted) - set(plan.send))))
+    done = subprocess.run(
+        _command(directory, sender), cwd=f"/proc/self/fd/{fd}", pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, env={"PATH": requirements.search_path(), "LC_ALL": "C"}, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done)}")
+    _verify(one, sender, fd, plan)
+    return Received(len(plan.send), plan.size_of(plan.send))
+
+
+def _write(directory: str, name: str, text: str) -> None:
+    with open(os.path.join(directory, name), "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+
+
+def _pattern(name: str) -> str:
+    """The pattern of rsync that matches this name alone: a backslash escapes only if there is a wildcard."""
+    return _WILDCARDS.sub(r"\\\1", name) if re.search(r"[*?\[]", name) else name
+
+
+def _command(directory: str, sender: Sender) -> List[str]:
+    host = sender.address
+    ssh = [
+        _client("ssh"), "-F", "/dev/null", "-S", "none", "-p", str(sender.port), "-l", sender.user, "-i", f"{directory}/key",
+        *(f"-o{option}" for option in (
+            f"UserKnownHostsFile={directory}/known_hosts", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "BatchMode=yes",
+            "IdentitiesOnly=yes", "IdentityAgent=none", "PreferredAuthentications=publickey", "Compression=no", "LogLevel=ERROR",
+            "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4", "ClearAllForwardings=yes",
+        )),
+    ]  # fmt: skip
+    rsync = shutil.which("rsync", path=requirements.search_path()) or "rsync"
+    return [
+        rsync, "--recursive", "--times", "--omit-dir-times", "--no-whole-file", "--no-iconv", "--partial-dir=.rsync-partial",
+        "--chmod=D0755,F0644", "--from0", f"--exclude-from={directory}/exclude", f"--timeout={_SILENCE}", *sender.options,
+        f"--rsh={shlex.join(ssh)}", f"{f'[{host}]' if ':' in host else host}:./", "./",
+    ]  # fmt: skip
+
+
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+    told = [line for line in lines if line and not line.startswith(("rsync error", "rsync: connection unexpectedly"))]
+    return (told[-1][:200] if told else f"rsync ended with code {done.returncode}")
+
+
+def _verify(one: FeatureSet, sender: Sender, fd: int, plan: UploadPlan) -> None:
+    """Every byte: a sender is believed in nothing. What is not as its manifest says is removed, so that another can send it."""
+    thorough = replace(one, verify="full")
+    bad = []
+    for name in plan.send:
+        reason = verify_file(thorough, fd, name, plan.wanted[name])
+        if reason is not None:
+            bad.append(f"{paths.display(name)} {reason or 'did not arrive'}")
+            staging.remove_files(fd, [name])
+    if bad:
+        raise errors.FeatureError(
+            f"{sender.name} sent {len(bad)} of {len(plan.send)} files that are not what it said it holds (e.g. {bad[0]}): they changed"
+            " there meanwhile, or that host is not to be trusted"
+        )

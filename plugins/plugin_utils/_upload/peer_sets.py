@@ -1,0 +1,199 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host receives sets from the other hosts of the run, as its worker on the controller arranges it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import Options
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers import (
+    Exchange,
+    NowhereError,
+    Peer,
+    Receiver,
+    holds_all,
+    peer_of,
+)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import clock
+from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import connecting_user
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.other_host import action_for
+from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import run_id
+
+
+@dataclass(frozen=True)
+class Other:
+    """A peer as a sender. C(ask): runs feature_transfer there, with its own sets; C(user): who connects there."""
+
+    user: str
+    ask: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The hosts that hand sets to each other.
+
+    C(variables), C(facts): of each, by name. C(run): the run's identifier. C(sends): how many receivers one serves at once. C(connect):
+    makes a sender of a host's name.
+    """
+
+    names: Sequence[str]
+    variables: Mapping[str, Mapping[str, Any]]
+    facts: Mapping[str, Mapping[str, Any]]
+    run: str
+    sends: int
+    connect: Callable[[str], Other]
+
+
+def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
+    """Return the hosts of this play that match the pattern. action: the action plugin whose task is running."""
+    lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=action._loader, templar=action._templar)
+    matching = set(lookup.run([options.peers], variables=task_vars))
+    names = [name for name in task_vars["ansible_play_hosts"] if name in matching]
+    hostvars = task_vars["hostvars"]
+
+    def connect(name: str) -> Other:
+        other, variables = action_for(action, name, task_vars)
+        sets = hostvars[name].get("prepare_features_sets") or options.raw
+        user = hostvars[name].get("prepare_features_user") or options.user
+        always = {"sets": sets, "user": user, "variable_prefix": options.variable_prefix}
+
+        def ask(arguments: dict[str, Any]) -> dict[str, Any]:
+            return run_module(other, "feature_transfer", {**always, **arguments}, TRANSFERS, variables)
+
+        return Other(connecting_user(other), ask)
+
+    facts = {name: hostvars[name].get("ansible_facts") or {} for name in names}
+    return Fleet(names, {name: hostvars[name] for name in names}, facts, run_id(), options.peer_sends, connect)
+
+
+class _Key:
+    """The receiver's key pair for one transfer. C(addresses): of the receiver, by the name of the peer that sees it."""
+
+    def __init__(self, host: Host, set_name: str) -> None:
+        self.token = secrets.token_hex(16)
+        self.addresses: Mapping[str, str] = {}
+        self.public: str | None = None
+        self.used = False  # it is removed by the host itself then
+        self._host = host
+        self._set = set_name
+
+    def make(self, peers: Sequence[Peer]) -> None:
+        """Find out which peers can be reached, and make the key pair if there are any (not in check mode)."""
+        listed = [{"name": peer.name, "address": peer.address, "port": peer.port} for peer in peers]
+        found = self._host.step("reach", peer={"peers": listed, "set": self._set, "token": self.token})["reach"]
+        self.addresses, self.public = found["addresses"], found["key"]
+
+    def forget(self) -> None:
+        """Remove it from the host if it was not used."""
+        if self.public and not self.used:
+            self.used = True
+            self._host.step("forget", peer={"set": self._set, "token": self.token})
+
+
+class PeerSets:
+    """The sets that one host may receive from the others. directory: the run's own, shared by all workers."""
+
+    def __init__(self, host: Host, fleet: Fleet, directory: Path, limits: Sequence[str], check_mode: bool) -> None:
+        """limits: options of rsync that hold for a transfer between hosts too."""
+        self._host = host
+        self._fleet = fleet
+        self._directory = directory
+        self._limits = list(limits)
+        self._check_mode = check_mode
+        self._peers = {name: peer_of(name, fleet.variables[name]) for name in fleet.names if name != host.name}
+
+    @contextlib.contextmanager
+    def received(self, one: FeatureSet, needed: bool) -> Iterator[dict[str, Any] | None]:
+        """Receive a set from another host; the task's result for it, None if the source has to be used.
+
+        Empty if no host holds the set, it has no source, and it is not needed.
+        Until the end of the block nothing is taken from this host; after it this host serves others.
+        """
+        before = [name for name in self._peers if holds_all(self._fleet.facts.get(name) or {}, one.name, self._fleet.run, self._check_mode)]
+        exchange = Exchange(self._directory, one.name, before, self._fleet.sends)
+        receiver = Receiver(self._host.name, bool(one.source), self._peers)
+        done: dict[str, Any] | None = None
+        failed = True
+        while failed:
+            with contextlib.ExitStack() as held:
+                key = _Key(self._host, one.name)
+                held.callback(key.forget)
+                receiver = replace(receiver, reachable=self._reach(key, before))
+                try:
+                    peer = held.enter_context(exchange.turn(receiver))
+                    done = self._receive(one, peer, key) if peer else None
+                    failed = False
+                except NowhereError:
+                    if needed:
+                        raise
+                    yield {}
+                    return
+                except FeatureError as error:
+                    receiver.failed.add(peer.name if peer else "")
+                    self._host.show(f"{self._host.name}: {one.name}: {error}", False)
+                    continue
+                if peer is None:
+                    key.forget()
+                yield done
+                exchange.now_holds(self._host.name)
+
+    def _reach(self, key: _Key, before: Sequence[str]) -> dict[str, Peer]:
+        """The peers that this host can reach; those that cannot be reached and hold the set are named."""
+        key.make(list(self._peers.values()))
+        closed = [name for name in before if name not in key.addresses]
+        if closed:
+            self._host.show(f"{self._host.name}: cannot reach {', '.join(closed[:5])} by SSH, which would have features for it", False)
+        return {name: peer for name, peer in self._peers.items() if name in key.addresses}
+
+    def _receive(self, one: FeatureSet, peer: Peer, key: _Key) -> dict[str, Any]:
+        began = time.monotonic()
+        done: dict[str, Any] = {
+            "sent": 0, "sent_bytes": 0, "resumed": 0, "present": 0, "left_out": 0, "seconds": 0.0, "samples": [], "warnings": [],
+            "fetched_from": peer.name,
+        }  # fmt: skip
+        if self._check_mode:
+            features = self._features(one, peer)
+            done["sent"] = features or 0
+            count = f"{features:,} features" if features else "its features"
+            self._host.show(f"{self._host.name}: {one.name}: would receive {count} from {peer.name}", False)
+            return done
+        other = self._fleet.connect(peer.name)
+        offered = self._offer(other, peer, {"set": one.name, "token": key.token, "key": key.public, "address": key.addresses[peer.name]})
+        key.used = True
+        sender = {"name": peer.name, "address": peer.address, "port": peer.port, "user": other.user, "token": key.token,
+                  "options": self._limits, "host_keys": offered["host_keys"]}  # fmt: skip
+        found = self._host.receive(one.name, {**sender, "manifest": offered["manifest"]})
+        done.update({name: found[name] for name in ("present", "warnings")}, resumed=found["staged"], left_out=found["elsewhere"])
+        done.update(sent=found["send_count"], sent_bytes=found["send_bytes"], seconds=round(time.monotonic() - began, 1))
+        rate = size(done["sent_bytes"] / max(time.monotonic() - began, 0.001))
+        self._host.show(
+            f"{self._host.name}: {one.name}: {done['sent']:,} files, {size(done['sent_bytes'])} from {peer.name} in"
+            f" {clock(done['seconds'])} ({rate}/s)", False,
+        )  # fmt: skip
+        return done
+
+    def _features(self, one: FeatureSet, peer: Peer) -> int | None:
+        known = ((self._fleet.facts.get(peer.name) or {}).get("feature_sets") or {}).get(one.name) or {}
+        return known.get("features")
+
+    def _offer(self, other: Other, peer: Peer, receiver: Mapping[str, Any]) -> dict[str, Any]:
+        answer = other.ask({"step": "offer", "peer": {**receiver, "user": other.user}})
+        if answer.get("failed") or "offer" not in answer:
+            raise FeatureError(f"{peer.name} cannot send: {str(answer.get('msg') or 'the host gave no answer').strip()}")
+        return dict(answer["offer"])

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which host of a run hands a set to which other: the hosts' workers agree by files in the run's own directory.
+
+Each worker acts for one host. A worker waits only for what another running worker holds, so that any number of forks is enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+
+_TICK = 0.3
+# Senders that fail before a host takes the source.
+MOST_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A host of the run as the others reach it."""
+
+    name: str
+    address: str
+    port: int
+
+
+def peer_of(name: str, variables: Mapping[str, Any]) -> Peer:
+    """Return how other hosts reach a host; C(prepare_features_peer_address) may end in C(:port). FeatureError for a bad port."""
+    port: Any = variables.get("ansible_port") or 22
+    address = str(variables.get("prepare_features_peer_address") or variables.get("ansible_host") or name)
+    if address.startswith("[") and "]" in address:
+        address, _bracket, rest = address[1:].partition("]")
+        port = rest[1:] or port
+    elif address.count(":") == 1:
+        address, _colon, port = address.partition(":")
+    if not str(port).isdigit() or not 0 < int(port) < 65536:
+        raise FeatureError(f"{named('peer_address')} of {name}: '{port}' is not a port: write address or address:port")
+    return Peer(name, address, int(port))
+
+
+def holds_all(facts: Mapping[str, Any], set_name: str, run: str, check_mode: bool = False) -> bool:
+    """True if this run's inspection found that a host holds all of a set, readable. Pure.
+
+    facts: of the host, checked. Facts of another run (e.g. from a cache) say nothing. In check mode, what a host would link counts.
+    """
+    if facts.get("feature_run") != run:
+        return False
+    one = (facts.get("feature_sets") or {}).get(set_name) or {}
+    ready = one.get("ready") or (check_mode and one.get("will_be_ready"))
+    return bool(ready and one.get("features") and not one.get("to_upload"))
+
+
+def order(holders: Sequence[str], busy: Collection[str], host: str) -> list[str]:
+    """Return the hosts to ask, those where a training runs last; each receiver begins elsewhere, so that the load is split. Pure."""
+
+    def place(name: str) -> tuple[bool, str]:
+        return name in busy, _key(f"{host} {name}")
+
+    return sorted(holders, key=place)
+
+
+class NowhereError(FeatureError):
+    """A set cannot be had: no host can hand it over, and it has no source."""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """One host that lacks a set.
+
+    C(reachable): by name, the peers that it can reach. C(busy): hosts with a training. C(failed): those that it tried in vain.
+    """
+
+    host: str
+    has_source: bool
+    reachable: Mapping[str, Peer] = field(default_factory=dict)
+    busy: frozenset[str] = frozenset()
+    failed: set[str] = field(default_factory=set)
+
+
+class Exchange:
+    """One set of one run. Each host's worker has an object of its own; they agree by files in a directory that they share."""
+
+    def __init__(self, directory: Path, set_name: str, holders: Sequence[str], sends: int) -> None:
+        """holders: hosts that held the set before the run changed anything. sends: how many receivers one host serves at once."""
+        self._set = set_name
+        self._directory = directory / f"peers-{_key(set_name)}"
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        self._before = list(holders)
+        self._sends = sends
+
+    def now_holds(self, host: str) -> None:
+        """From now on this host serves others."""
+        new = self._directory / f"new-{_key(host)}"
+        new.write_text(host, "utf-8")
+        new.rename(self._directory / f"holds-{_key(host)}")
+
+    def holders(self) -> list[str]:
+        """Return all hosts that hold the set by now."""
+        since = [path.read_text("utf-8") for path in self._directory.glob("holds-*")]
+        return list(dict.fromkeys([*self._before, *sorted(since)]))
+
+    @contextlib.contextmanager
+    def turn(self, receiver: Receiver) -> Iterator[Peer | None]:
+        """Wait for a peer that can send, or for the source (None): it is this host's until the end of the block.
+
+        NowhereError if there is neither, and no other host is being given the set.
+        """
+        with contextlib.ExitStack() as held:
+            while True:
+                names = [name for name in self.holders() if name in receiver.reachable and name not in receiver.failed]
+                if len(receiver.failed) >= MOST_FAILURES:
+                    names = []
+                found = next(filter(None, (self._seat(name) for name in order(names, receiver.busy, receiver.host))), None)
+                if found is None and not names and receiver.has_source:
+                    # One host at a time: the others can have it from that one.
+                    source = _try_lock(self._directory / "source")
+                    found = ("", source) if source is not None else None
+                if found is not None:
+                    break
+                if not names and not receiver.has_source and not self._others_receive(receiver.host):
+                    raise NowhereError(self._nowhere(receiver))
+                time.sleep(_TICK)
+            name, lock = found
+            held.callback(os.close, lock)
+            mine = _try_lock(self._directory / f"receives-{_key(receiver.host)}")
+            if mine is not None:
+                held.callback(os.close, mine)
+            yield receiver.reachable[name] if name else None
+
+    def _seat(self, name: str) -> tuple[str, int] | None:
+        for number in range(self._sends):
+            lock = _try_lock(self._directory / f"seat-{_key(name)}-{number}")
+            if lock is not None:
+                return name, lock
+        return None
+
+    def _others_receive(self, host: str) -> bool:
+        for path in self._directory.glob("receives-*"):
+            lock = None if path.name == f"receives-{_key(host)}" else _try_lock(path)
+            if lock is None and path.name != f"receives-{_key(host)}":
+                return True
+            if lock is not None:
+                os.close(lock)
+        return False
+
+    def _nowhere(self, receiver: Receiver) -> str:
+        holders = self.holders()
+        if not holders:
+            return f"feature set '{self._set}': no host among {named('peers')} holds it, and it has no source: set 'source'"
+        why = "failed to send it" if receiver.failed else f"cannot be reached from {receiver.host}"
+        return (
+            f"feature set '{self._set}': {', '.join(holders[:5])} {'holds' if len(holders) == 1 else 'hold'} it, but {why}: let the hosts"
+            f" reach each other by SSH (security groups, {named('peer_address')}), or set 'source'"
+        )
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def _try_lock(path: Path) -> int | None:
+    """The descriptor of the locked file; None if another worker has it. It ends with the worker, even if that is killed."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
