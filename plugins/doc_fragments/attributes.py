@@ -20,6 +20,16 @@ attributes:
       - trainprep.features.features
 """
 
+    ACTIONGROUP_TRAINING = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/trainprep.features.training) in C(module_defaults) to set the options that these modules share once.
+    support: full
+    membership:
+      - trainprep.features.training
+"""
+
     LINUX = r"""
 attributes:
   platform:

@@ -20,6 +20,7 @@ description:
     and repeats nothing, and nothing stays behind on the host when it is interrupted.
   - Lines have the host's name in front if the play has several hosts.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_training
   - trainprep.features.training
   - trainprep.features.naming
   - trainprep.features.attributes.linux

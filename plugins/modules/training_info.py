@@ -20,6 +20,7 @@ description:
   - Features are counted by the code of M(trainprep.features.feature_facts), in the sets that the run has recorded.
   - All of it is done as the training user.
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_training
   - trainprep.features.training
   - trainprep.features.naming
   - trainprep.features.attributes.linux

@@ -20,6 +20,7 @@ description:
   - A training that lives in the session is left alone, unless O(restart=true).
   - Check mode checks all that can be known before a start (environment, programs, project, GPUs, disk space).
 extends_documentation_fragment:
+  - trainprep.features.attributes.actiongroup_training
   - trainprep.features.training
   - trainprep.features.training_run
   - trainprep.features.naming

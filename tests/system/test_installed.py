@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -54,6 +55,11 @@ class Project:
         return self.run("ansible-playbook", "-i", "inventory.yml", "play.yml")
 
 
+def readme_blocks(language):
+    """The code blocks of the README in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
 @pytest.fixture(scope="module")
 def project(start_host, tmp_path_factory):
     host = start_host("installed", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
@@ -92,3 +98,22 @@ def test_the_playbooks_run_by_name(project, name):
     command = ["ansible-playbook", "-i", "inventory.yml", f"trainprep.features.{name}"]
     done = project.run(*command, "-e", "deploy_training_script=train_attn_crnn_v2.py")
     assert done.returncode == 0, done.stdout
+
+
+def test_the_readme_works_literally_in_a_project(project, start_host, tmp_path):
+    """Its ansible.cfg, its variables and its commands, as they are written there, on a host without features."""
+    own = Project(tmp_path, start_host("readme"))
+    (tmp_path / "collections").symlink_to(project.folder / "collections")
+    config = readme_blocks("ini")[0].replace("[defaults]\n", "[defaults]\ncollections_path = collections\n")
+    (tmp_path / "ansible.cfg").write_text(config)
+    (tmp_path / "group_vars").mkdir()
+    sets = next(text for text in readme_blocks("yaml") if "prepare_features_sets:" in text)
+    (tmp_path / "group_vars" / "training.yml").write_text(sets.replace("/srv/features", str(tmp_path / "srv")))
+    shown = "\n".join(readme_blocks("console"))
+    commands = re.findall(r"^\$ (ansible-playbook trainprep\.features\.(?:describe|prepare)_features .*)$", shown, re.MULTILINE)
+    assert len(commands) == 3
+    for command in [*commands, f"{commands[-1]} -e prepare_features_report_dir=reports"]:
+        done = own.run(*command.split())
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+    assert "READY" in done.stdout and "FEATURES" in done.stdout
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {"report.html", "report.json"}

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -29,10 +31,16 @@ def _yaml(path):
     return yaml.safe_load((REPOSITORY / path).read_text())
 
 
-def test_the_action_group_is_what_its_modules_say():
-    saying = {path.stem for path in MODULES
-              if "trainprep.features.attributes.actiongroup_features" in _documentation(path).get("extends_documentation_fragment", [])}
-    assert saying == set(_yaml("meta/runtime.yml")["action_groups"]["features"])
+@pytest.mark.parametrize("group", ["features", "training"])
+def test_an_action_group_is_complete(group):
+    fragment = f"trainprep.features.attributes.actiongroup_{group}"
+    documented = {path.stem: _documentation(path) for path in MODULES}
+    members = {name for name, found in documented.items() if fragment in found.get("extends_documentation_fragment", [])}
+    assert members == set(_yaml("meta/runtime.yml")["action_groups"][group])
+    # Every module that takes sets, and every public module of trainings.
+    wanted = {name for name, found in documented.items() if name.startswith("training_")} if group == "training" else {
+        name for name in documented if name in ("feature_access", "feature_facts", "feature_links", "feature_prepare", "feature_upload")}
+    assert members == wanted
 
 
 def test_only_listed_files_get_into_the_archive():
@@ -74,3 +82,16 @@ def test_a_clone_works_with_ones_own_ansible(tmp_path, playbook):
     done = subprocess.run(command, cwd=tmp_path, env={**environment, "HOME": str(tmp_path)}, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert re.search(r"tasks:\n\s+\w", done.stdout)
+
+
+def test_the_changelog_names_what_exists():
+    """scripts/release refuses to tag otherwise."""
+    loader = SourceFileLoader("release", str(REPOSITORY / "scripts" / "release"))
+    release = module_from_spec(spec_from_loader("release", loader))
+    loader.exec_module(release)
+    assert release.changelog_problems("1.0.0", _yaml("changelogs/changelog.yaml")) == []
+    gone = {"modules": [{"name": "feature_staging"}], "changes": {}}
+    said = release.changelog_problems("1.0.0", {"releases": {"1.0.0": gone}})
+    assert "the changelog names the module feature_staging, which does not exist" in said and len(said) > 10
+    (missing,) = release.changelog_problems("1.1.0", {"releases": {}})
+    assert "has no entry 1.1.0" in missing
