@@ -46,7 +46,11 @@ class ActionModule(ModuleAction):
         result["report_dir"] = options["report_dir"]
         host = str((task_vars or {}).get("inventory_hostname", "host"))
         alone = len((task_vars or {}).get("ansible_play_hosts_all") or [host]) == 1
-        lines = check_lines(host, result, options, alone)
+        lines: list[str] = []
+        with failing(result, options):
+            lines = check_lines(host, result, options, alone)
+        if result.get("failed"):
+            return result
         if lines:
             # One call, so that the checks of several hosts do not mix.
             show(display.display, "\n".join(lines))

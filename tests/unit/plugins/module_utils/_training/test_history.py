@@ -403,3 +403,29 @@ def test_a_run_without_a_log_has_no_curves(tmp_path):
     os.unlink(run.log)
     (one,) = curves.session_curves(str(tmp_path), "s", run, curves.read_curves(run), 5000.0)
     assert (one["curves"], one["best"], one["seconds_left"]) == ({}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "head", "tail", "epoch"),
+    [
+        (10 << 30, b"Epoch 1/9\n", b"\nEpoch 5/9\ntrain_loss: 1.5\n", 5),
+        # One line, a progress bar that never ends one.
+        (
+            1 << 30,
+            b"Epoch 1/9: ",
+            b"\rEpoch 7/9:  50%|#####     | 5/10 [00:01<00:01, loss=0.5]\rEpoch 7/9:  60%|######    | 6/10 [00:01<00:01, loss=0.5]",
+            7,
+        ),
+    ],
+)
+def test_a_log_of_gigabytes_costs_little_memory(tmp_path, size, head, tail, epoch):
+    run = a_run(tmp_path, "20260101T000000Z", "")
+    with open(run.log, "wb") as log_file:  # sparse
+        log_file.write(head)
+        log_file.truncate(size - len(tail))
+        log_file.seek(0, os.SEEK_END)
+        log_file.write(tail)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told = curves.read_curves(run)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+    assert (told.progress()["epoch"], told.sampled) == (epoch, True)
