@@ -2,18 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a file is not a feature: what a format raises, with the end of a sentence that begins with "the file"."""
+"""Why a file is not a feature: what a format raises. Each text completes "the file ..."."""
 
 from __future__ import annotations
 
 
-class Damaged(Exception):
-    """Content that cannot be what it claims to be; the text completes "the file ..."."""
+class NotAFeature(Exception):
+    """Base class of the three answers below."""
 
 
-class Foreign(Damaged):
-    """Content that may well be intact, of a kind that no feature has; the text completes "the file ..."."""
+class Damaged(NotAFeature):
+    """The frame (length, checksum, end mark) proves that bytes are missing or wrong, or the format's own reader refuses the file."""
 
 
-class Unclear(Damaged):
-    """Content that is not understood here, which its own library may understand all the same."""
+class Foreign(NotAFeature):
+    """Intact, but of a kind that no feature of the set has."""
+
+
+class NotUnderstood(NotAFeature):
+    """Neither: the reader here does not know this, and the format's own library may. Counts as an unscanned part, never as none."""

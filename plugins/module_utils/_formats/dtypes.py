@@ -12,7 +12,7 @@ from typing import Dict, NamedTuple, Optional, Tuple
 # The most bytes that one item may have, as numpy has it.
 MAX_ITEM = 2**31 - 1
 # The most dimensions that an array may have.
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS = 64
 
 
 class DType(NamedTuple):

@@ -2,20 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every format is made of: how a file of it begins, and what can be read of it.
+"""The interface of a format: how a file of it begins, and what can be read of it.
 
-A format reads a bounded part of a file whatever the file says, never unpickles or executes any of it, and ends in
-Content, or in Damaged or Foreign with the end of a sentence that begins with "the file".
+A format reads through a Reader, whose budget bounds its work whatever the file says, never unpickles or executes anything, and
+returns Content or raises one of damage's answers. Damaged is only for what the frame proves (length, checksum, end mark) or
+the format's own reader in the standard library refuses.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
 from . import damage, dtypes
-
-if TYPE_CHECKING:
-    from . import zip_central_directory as central
+from .reader import Reader
 
 
 class ArrayHeader(NamedTuple):
@@ -33,8 +32,8 @@ class ArrayHeader(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of file. name: for facts; label: "a ..." for sentences; suffixes: names that promise it, in small letters;
-    tells_arrays: whether a set can ask for arrays in it."""
+    """A kind of file. name: for facts; label: "a ..." for messages; suffixes: names that promise it, in lower case;
+    tells_arrays: a set can ask for arrays in it."""
 
     name: str
     label: str
@@ -45,7 +44,7 @@ class Kind(NamedTuple):
 class Content(NamedTuple):
     """What was read of an intact file.
 
-    arrays: by name; single: the one array of a file whose array has no name; identity: as of Classification, None where the
+    arrays: by name; single: the one array of a file whose array has no name; identity: see Classification, None if the
     bytes have to decide which files are the same.
     """
 
@@ -56,8 +55,8 @@ class Content(NamedTuple):
 
 
 class Criteria(NamedTuple):
-    """What a set asks of a file. arrays: an ArraySpec; full: all that can be checked, whatever has to be read for it;
-    opaque: any file will do."""
+    """What a set asks of a file. arrays: an ArraySpec; full: verify all that can be verified, whatever has to be read for it;
+    opaque: accept any file."""
 
     arrays: Any
     full: bool = False
@@ -68,10 +67,14 @@ class Format(NamedTuple):
     """begins: whether a file begins as one of these kinds; read: its content."""
 
     kinds: Tuple[Kind, ...]
-    begins: Callable[[central.Reader], bool]
-    read: Callable[[central.Reader, Criteria], Content]
+    begins: Callable[[Reader], bool]
+    read: Callable[[Reader, Criteria], Content]
 
 
-def refuse_arrays(kind: Kind) -> damage.Foreign:
-    """The answer to a set that asks for arrays where they are not known."""
-    return damage.Foreign(f"is {kind.label}, of which no arrays can be told: leave out 'arrays' for such files")
+def frame_only(kind: Kind, reader: Reader, criteria: Criteria) -> Content:
+    """Return the content of a file whose frame is intact and whose arrays are not read here."""
+    if criteria.arrays.asked:
+        raise damage.Foreign(f"is {kind.label}, whose arrays are not read here: leave out 'arrays' for such files")
+    if criteria.full:
+        reader.read_everything()
+    return Content(kind)

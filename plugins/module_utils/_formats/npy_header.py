@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import struct
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from . import damage, dtypes, interface
 
@@ -40,18 +40,27 @@ def header_start(prefix: bytes) -> int:
     elif len(prefix) < 12:
         raise damage.Damaged("ends in an array's header")
     else:
-        raise damage.Damaged(f"has an array header of unknown version {prefix[6]}.{prefix[7]}")
+        raise damage.NotUnderstood(f"has an array header of version {prefix[6]}.{prefix[7]}")
     if start > LONGEST:
-        raise damage.Damaged(f"has an array header of {start} bytes, more than numpy reads")
+        raise damage.NotUnderstood(f"has an array header of {start} bytes, more than numpy reads by default")
     return start
 
 
 _cache: Dict[bytes, interface.ArrayHeader] = {}
 _CACHE_LIMIT = 4096
+_CACHED_LENGTH = 1024
 
 _AS_WRITTEN = re.compile(
     r"\{'descr': '[^'\\]*', 'fortran_order': (?:True|False), 'shape': \((?:|\d+,|\d+(?:, \d+)+)\), \} *\n\Z"
 )
+
+
+def read_header(content: bytes, read: Callable[[int], bytes], size: int) -> interface.ArrayHeader:
+    """Return the header at the start of an array of C(size) bytes. content: what was read of it; read: so many bytes of it."""
+    start = header_start(content[:PREFIX])
+    if start > size:
+        raise damage.Damaged("ends in an array's header")
+    return parse_header(content[:start] if start <= len(content) else read(start))
 
 
 def parse_header(raw: bytes) -> interface.ArrayHeader:
@@ -59,9 +68,10 @@ def parse_header(raw: bytes) -> interface.ArrayHeader:
     known = _cache.get(raw)
     if known is None:
         known = _parse_header(raw)
-        if len(_cache) >= _CACHE_LIMIT:
-            _cache.clear()
-        _cache[raw] = known
+        if len(raw) <= _CACHED_LENGTH:
+            if len(_cache) >= _CACHE_LIMIT:
+                _cache.clear()
+            _cache[raw] = known
     return known
 
 
@@ -74,7 +84,7 @@ def _parse_header(raw: bytes) -> interface.ArrayHeader:
     except UnicodeDecodeError:
         raise damage.Damaged("has an array header that is not text") from None
     if len(text) > MAX_TEXT:
-        raise damage.Damaged(f"has an array header of {len(text)} characters, more than numpy reads")
+        raise damage.NotUnderstood(f"has an array header of {len(text)} characters, more than numpy reads by default")
     literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
     if not isinstance(literal, dict) or set(literal) != {"descr", "fortran_order", "shape"}:
         raise damage.Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
@@ -111,7 +121,7 @@ def _dtype(descr: Any) -> dtypes.DType:
     if isinstance(descr, str):
         dtype = dtypes.parse_dtype(dtypes.DTYPE_NAMES.get(descr, descr))
         if dtype is None:
-            raise damage.Unclear(f"has an array header with the unknown dtype {dtypes.shorten(descr)}")
+            raise damage.NotUnderstood(f"has an array header with the unknown dtype {dtypes.shorten(descr)}")
         return dtype
     if isinstance(descr, tuple) and len(descr) == 2:
         return _repeated(_dtype(descr[0]), descr[1])
@@ -178,8 +188,8 @@ class _Literal:
             raise self._broken()
         return value
 
-    def _broken(self) -> damage.Damaged:
-        return damage.Unclear("has a broken array header (not a Python literal)")
+    def _broken(self) -> damage.NotUnderstood:
+        return damage.NotUnderstood("has a broken array header (not a Python literal)")
 
     def _next(self) -> None:
         match = _TOKEN.match(self.text, self.position)

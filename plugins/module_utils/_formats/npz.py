@@ -4,145 +4,155 @@
 
 """Zip archives: numpy's C(.npz), torch's, and any other.
 
-A quick look reads the directory and the arrays' headers; small members are compared with their checksums, and so are
-arrays whose header numpy would not have written that way. A full one compares all of them.
+A quick inspection reads the directory and the arrays' headers; small members are compared with their checksums, and so are
+arrays whose header numpy would not have written that way. A full one compares all of them. The strict reader answers for
+ordinary archives; any other is read again as zipfile and numpy do, and only what they refuse is damaged.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from . import damage, digest, dtypes, interface, npy_header, torch_zip, zip_layout, zip_members
+from . import damage, digest, dtypes, interface, npy_header, torch_zip, zip_layout
 from . import zip_central_directory as central
+from .reader import Reader
+from .zip_lenient import LenientArchive
+from .zip_members import Archive
 
 NPZ = interface.Kind("npz", "a .npz archive", (".npz", ".zip"), True)
 ZIP = interface.Kind("zip", "a zip archive", (".zip",), False)
 
-# What a quick look at one file reads of arrays whose headers numpy did not write: a file may claim any size.
+# Bytes that a quick inspection of one file compares because numpy did not write their headers.
 _QUICK_BYTES = 64 << 20
 
 layouts = zip_layout.Layouts()
 
+AnyArchive = Union[Archive, LenientArchive]
+T = TypeVar("T")
 
-def _begins(reader: central.Reader) -> bool:
+
+def _begins(reader: Reader) -> bool:
     return reader.head.startswith((b"PK\3\4", b"PK\5\6"))
 
 
-def _read(reader: central.Reader, criteria: interface.Criteria) -> interface.Content:
-    members, directory_start = central.read_directory(reader)
-    starts = central.check_extents(reader, members, directory_start)
+def ends_as_zip(reader: Reader) -> bool:
+    """True if a zip archive's directory is at the end of the file."""
+    return central.END_SIGNATURE in reader.tail
+
+
+def read_zip(reader: Reader, use: Callable[[AnyArchive], T]) -> T:
+    """Use the archive as the strict reader understands it; if that is refused as damaged, as zipfile does."""
+    try:
+        return use(Archive(reader))
+    except damage.Damaged:
+        return use(LenientArchive(reader))
+
+
+def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
+    return read_zip(reader, lambda archive: _content(archive, criteria))
+
+
+def _content(archive: AnyArchive, criteria: interface.Criteria) -> interface.Content:
+    members = archive.members
     if any(member.name.endswith(torch_zip.PICKLE) for member in members):
-        arrays, single = torch_zip.read_torch(reader, members, starts, criteria.full)
+        arrays, single = torch_zip.read_torch(archive, criteria.full)
         return interface.Content(torch_zip.KIND, arrays, single, identify(members))
-    archive = _Archive(reader, members, starts, criteria)
-    headers = archive.headers()
+    headers = _Headers(archive, criteria).all()
     if not any(headers):
-        if archive.asked:
+        if criteria.arrays.asked:
             raise damage.Foreign("is an archive without arrays")
         return interface.Content(ZIP, {}, None, identify(members))
-    if all(header is not None and not header.dtype.objects for header in headers):
-        layouts.learn(reader, members, starts, headers)
     found: Dict[str, interface.ArrayHeader] = {}
     for member, header in zip(members, headers):
-        if header is None:
-            continue
         name = zip_layout.array_name(member.name)
-        if name in found and archive.is_asked(name):
-            raise damage.Damaged(f"has two arrays of one name ({dtypes.shorten(name)})")
-        found[name] = header
+        # Of the members x and x.npy numpy takes x.
+        if header is not None and (name not in found or member.name == name):
+            found[name] = header
+    plain = len(found) == len(members) and not any(header.dtype.objects for header in found.values())
+    if isinstance(archive, Archive) and plain:
+        layouts.learn(archive.reader, members, archive.starts, headers)
     return interface.Content(NPZ, found, None, identify(members))
 
 
-class _Archive:
-    """An archive's arrays, each as trustworthy as the kind of look promises."""
+class _Headers:
+    """The headers of an archive's arrays, verified as far as the kind of inspection promises."""
 
-    def __init__(
-        self, reader: central.Reader, members: Sequence[central.Member], starts: Sequence[int], criteria: interface.Criteria
-    ) -> None:
-        self.reader = reader
-        self.members = members
-        self.starts = starts
+    def __init__(self, archive: AnyArchive, criteria: interface.Criteria) -> None:
+        self.archive = archive
         self.full = criteria.full
         self.asked = {one.name for one in criteria.arrays.asked}
         self.budget = _QUICK_BYTES
 
-    def is_asked(self, name: str) -> bool:
-        """Whether an array counts: all do where none is asked for by name."""
-        return not self.asked or name in self.asked
+    def all(self) -> List[Optional[interface.ArrayHeader]]:
+        """Return the header of each member, None if it is no array, or one that is not asked for and not understood."""
+        return [self._header(member) for member in self.archive.members]
 
-    def headers(self) -> List[Optional[interface.ArrayHeader]]:
-        """By member its header; None where it is not an array, or one that nobody asked for and nobody needs to understand."""
-        return [self._header(member, start) for member, start in zip(self.members, self.starts)]
-
-    def _header(self, member: central.Member, start: int) -> Optional[interface.ArrayHeader]:
-        asked = self.is_asked(zip_layout.array_name(member.name))
-        if not zip_members.is_method_known(member):
-            if asked:
-                zip_members.check_method(member)
+    def _header(self, member: central.Member) -> Optional[interface.ArrayHeader]:
+        asked = not self.asked or zip_layout.array_name(member.name) in self.asked
+        if not asked and not (self.archive.strict and self.archive.is_readable(member)):
             return None
+        if not self.archive.is_readable(member):
+            raise damage.NotUnderstood(f"is packed by method {member.method}, which is not read here ({dtypes.shorten(member.name)})")
         whole = self.full or member.size <= zip_layout.SMALL
-        if member.size <= zip_layout.SMALL:
-            content = b"".join(zip_members.read_all(self.reader, member, start))
+        if not self.archive.strict or member.size > zip_layout.SMALL:
+            if whole and self.archive.strict:
+                self._compare(member, member.size)
+            content = self.archive.start(member, min(member.size, zip_layout.SMALL))
         else:
-            if whole:
-                self._compare(member, start)
-            content = zip_members.read_start(self.reader, member, start, zip_layout.SMALL)
+            content = b"".join(self.archive.pieces(member))
         if not content.startswith(npy_header.MAGIC):
-            if asked and member.name.endswith(".npy"):
-                raise damage.Damaged(f"has an array that does not begin as one ({dtypes.shorten(member.name)})")
-            return None  # numpy hands it out as bytes
+            if whole and not self.archive.strict:
+                self._compare(member, member.size)
+            return None  # numpy returns it as bytes
         try:
-            header = read_header(content, lambda length: zip_members.read_start(self.reader, member, start, length), member.size)
-        except damage.Damaged as error:
+            return self._array(member, content, whole)
+        except damage.NotAFeature as error:
             if not asked:
                 return None
-            if isinstance(error, damage.Unclear):
-                # Written so, by whatever program, or changed since? The checksum tells.
-                self._compare_once(member, start, whole)
-            kind = damage.Foreign if isinstance(error, (damage.Foreign, damage.Unclear)) else damage.Damaged
-            raise kind(f"{error} in {dtypes.shorten(member.name)}") from None
+            raise type(error)(f"{error} in {dtypes.shorten(member.name)}") from None
+
+    def _array(self, member: central.Member, content: bytes, whole: bool) -> interface.ArrayHeader:
+        try:
+            header = npy_header.read_header(content, lambda length: self.archive.start(member, length), member.size)
+        except damage.NotUnderstood:
+            # Written so, by whatever program, or changed since? The checksum tells.
+            self._compare_once(member, member.size, whole and self.archive.strict)
+            raise
+        end = header.start + header.length
         if header.dtype.objects:
             return header
-        end = header.start + header.length
         if end > member.size:
-            if not asked:
-                return None
-            raise damage.Damaged(
-                f"has {member.size - header.start} bytes of data in {dtypes.shorten(member.name)}"
-                f" where its header announces {header.length}"
-            )
-        if end < member.size or not header.as_written:
+            raise damage.Damaged(f"has {member.size - header.start} bytes of data where its header announces {header.length}")
+        if not self.archive.strict:
+            # As numpy: as far as the array goes.
+            if whole:
+                self._compare(member, end)
+            elif not header.as_written:
+                self._compare_once(member, end, False)
+        elif end < member.size or not header.as_written:
             # A header that numpy did not write may be a changed one.
-            self._compare_once(member, start, whole)
+            self._compare_once(member, member.size, whole)
         return header._replace(as_written=False) if end < member.size else header
 
-    def _compare_once(self, member: central.Member, start: int, compared: bool) -> None:
+    def _compare_once(self, member: central.Member, length: int, compared: bool) -> None:
         if not compared and member.size <= self.budget:
-            self._compare(member, start)
+            self._compare(member, length)
 
-    def _compare(self, member: central.Member, start: int) -> None:
-        zip_members.compare(self.reader, member, start)
+    def _compare(self, member: central.Member, length: int) -> None:
+        self.archive.compare(member, length)
         self.budget -= member.size
 
 
-def read_header(content: bytes, read: Callable[[int], bytes], size: int) -> interface.ArrayHeader:
-    """The header at the start of an array of C(size) bytes. content: what was read of it; read: so many bytes of it."""
-    start = npy_header.header_start(content[:npy_header.PREFIX])
-    if start > size:
-        raise damage.Damaged("ends in an array's header")
-    return npy_header.parse_header(content[:start] if start <= len(content) else read(min(start, npy_header.LONGEST)))
-
-
 def told_apart(members: Sequence[central.Member]) -> List[Tuple[bytes, central.Member]]:
-    """The members that make an archive what it is, by the names that count."""
+    """Return the members that make an archive what it is, by the names that count."""
     if any(member.name.endswith(torch_zip.PICKLE) for member in members):
         return torch_zip.torch_parts(members)
     return [(member.raw_name, member) for member in members]
 
 
 def identify(members: Sequence[central.Member]) -> bytes:
-    """The identity of an archive with these members: names, sizes and checksums."""
+    """Return the identity of an archive with these members: names, sizes and checksums."""
     parts = sorted((name, member.size, member.crc) for name, member in told_apart(members))
     described = zip_layout.describe([(name, size) for name, size, _crc in parts])
     crcs = [crc for _name, _size, crc in parts]

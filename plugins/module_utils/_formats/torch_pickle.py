@@ -2,24 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tensors that a pickle of torch's would rebuild, told without rebuilding anything.
+"""The tensors that a pickle of torch's would rebuild, found without rebuilding anything.
 
-The pickle is walked opcode by opcode over plain data: a global is never imported, a call never made. What is not
-needed to write tensors, plain values and dictionaries of them is refused, which is what loads without trust too.
+The pickle is walked opcode by opcode, as pickletools reads it, over plain data: a global is never imported, a call never made.
+What is not needed to write tensors, plain values and dictionaries of them is refused, as loading with weights_only does.
 """
 
 from __future__ import annotations
 
+import io
 import re
-import struct
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 from . import damage, dtypes
 
 # An int of a pickle that counts something in memory.
 _MOST = 1 << 62
 _MAX_DIMENSIONS = 32
-_MAX_STACK = 1 << 17
+_MOST_REMEMBERED = 1 << 32
 
 _STORAGES = {
     f"torch {name}Storage": dtypes.DType(text, size, False)
@@ -85,15 +85,42 @@ class _Global:
 
 
 _MARK = object()
+# The longest line of a pickle that is read: names and numbers of old protocols are lines.
+_MAX_LINE = 256
 
 
-def walk(raw: bytes) -> Walked:
-    """What the pickle holds; Foreign where that is more than tensors and plain values, Damaged where it is not a pickle."""
-    walker = _Walker(raw)
+class _Pickle(io.BytesIO):
+    """A pickle whose lines are bounded: Python takes the square of its length to read a number."""
+
+    def readline(self, _size: Any = None) -> bytes:
+        """Return a line with its end."""
+        line = super().readline(_MAX_LINE)
+        if not line.endswith(b"\n"):
+            raise damage.NotUnderstood("has a pickle with a long line")
+        return line
+
+
+def walk(raw: bytes, step: Callable[[int], None]) -> Walked:
+    """Return what the pickle holds; Foreign if that is more than tensors and plain values, Damaged if it is no pickle.
+
+    step: counts what is handled one by one, and ends the walk beyond the file's budget.
+    """
+    walker = _Walker(step)
+    for name, value in _opcodes(raw):
+        step(1)
+        walker.take(name, value)
+    return Walked(walker.result(), walker.storages)
+
+
+def _opcodes(raw: bytes) -> Iterator[Tuple[str, Any]]:
+    # Loaded here since few hosts have files of torch's.
+    import pickletools
+
     try:
-        return Walked(walker.run(), walker.storages)
-    except (IndexError, struct.error):
-        raise _broken("it ends early") from None
+        for opcode, value, _position in pickletools.genops(_Pickle(raw)):
+            yield opcode.name, value
+    except ValueError as error:
+        raise _broken(dtypes.shorten(str(error))) from None
 
 
 def _broken(what: str) -> damage.Damaged:
@@ -104,53 +131,31 @@ def _other(what: str) -> damage.Foreign:
     return damage.Foreign(f"holds Python objects other than tensors, which only a pickle can load ({dtypes.shorten(what)})")
 
 
+def _strange(what: str) -> damage.NotUnderstood:
+    return damage.NotUnderstood(f"has a pickle that torch does not write so ({dtypes.shorten(what)})")
+
+
 class _Walker:
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.position = 0
+    def __init__(self, step: Callable[[int], None]) -> None:
+        self.step = step
         self.stack: List[Any] = []
         self.memo: Dict[int, Any] = {}
         self.storages: Dict[str, Storage] = {}
 
-    def run(self) -> Any:
-        while True:
-            code = self.raw[self.position]
-            self.position += 1
-            if code == 0x2E:
-                break
-            step = _STEPS.get(code)
-            if step is None:
-                raise _other(f"opcode {chr(code)!r}")
-            step(self)
-            if len(self.stack) > _MAX_STACK:
-                raise _other("too many")
+    def take(self, name: str, value: Any) -> None:
+        """Carry out one opcode."""
+        if name in _VALUES:
+            self.stack.append(value)
+            return
+        carry_out = _STEPS.get(name)
+        if carry_out is None:
+            raise _other(f"opcode {name}")
+        carry_out(self, value)
+
+    def result(self) -> Any:
         if len(self.stack) != 1 or self.stack[0] is _MARK:
             raise _broken("not one value")
         return self.stack[0]
-
-    # Reading
-
-    def take(self, length: int) -> bytes:
-        start = self.position
-        self.position += length
-        if self.position > len(self.raw):
-            raise _broken("it ends early")
-        return self.raw[start : self.position]
-
-    def number(self, form: str) -> int:
-        return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
-
-    def line(self) -> str:
-        end = self.raw.find(b"\n", self.position, self.position + 256)
-        if end < 0:
-            raise _broken("a name does not end")
-        return self.text(self.take(end + 1 - self.position)[:-1])
-
-    def text(self, raw: bytes) -> str:
-        try:
-            return raw.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            raise _broken("a text is not UTF-8") from None
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -167,16 +172,18 @@ class _Walker:
 
     # Steps
 
-    def push_global(self, module: str, name: str) -> None:
+    def push_global(self, module: Any, name: Any) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise _strange("a name is not text")
         full = f"{module} {name}"
         if full not in _KNOWN:
+            if module.split(".")[0] == "numpy" or module in _OF_TENSORS:
+                raise damage.NotUnderstood(f"holds tensors or arrays of a kind that is not read here ({dtypes.shorten(full)})")
             raise _other(f"{module}.{name}")
         self.stack.append(_Global(full))
 
     def stack_global(self) -> None:
         name, module = self.pop(), self.pop()
-        if not isinstance(name, str) or not isinstance(module, str):
-            raise _broken("a name is not text")
         self.push_global(module, name)
 
     def tuple_of(self, count: int) -> None:
@@ -186,6 +193,8 @@ class _Walker:
     def put(self, index: int) -> None:
         if not self.stack or self.stack[-1] is _MARK:
             raise _broken("nothing to remember")
+        if not 0 <= index < _MOST_REMEMBERED:
+            raise _strange("a value is remembered by a large number")
         self.memo[index] = self.stack[-1]
 
     def get(self, index: int) -> None:
@@ -202,9 +211,10 @@ class _Walker:
         if len(values) % 2 or not self.stack or not isinstance(self.stack[-1], dict):
             raise _broken("a value belongs to no dictionary")
         for key, value in zip(values[::2], values[1::2]):
-            if not isinstance(key, (str, int)):
+            if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _MOST):
                 raise _other("a dictionary with other keys than names")
-            self.stack[-1][key] = value
+            # As texts: many numbers can be made that share one hash.
+            self.stack[-1][str(key)] = value
 
     def set_item(self) -> None:
         value, key = self.pop(), self.pop()
@@ -218,25 +228,31 @@ class _Walker:
     def persistent(self) -> None:
         found = self.pop()
         if not isinstance(found, tuple) or len(found) != 5 or found[0] != "storage":
-            raise _broken("a storage is not described as one")
+            raise _strange("a storage is not described as one")
         _word, kind, key, location, count = found
         if not isinstance(kind, _Global) or kind.name not in _STORAGES or not isinstance(key, str):
-            raise _broken("a storage is not described as one")
+            raise _strange("a storage is not described as one")
         if not isinstance(location, str) or not _LOCATION.fullmatch(location) or not _is_count(count):
-            raise _broken("a storage is not described as one")
+            raise _strange("a storage is not described as one")
         storage = Storage(key, _STORAGES[kind.name], count)
         if self.storages.setdefault(key, storage) != storage:
-            raise _broken("a storage is described twice")
+            raise _strange("a storage is described twice")
         self.stack.append(storage)
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            raise _broken("a call of what is not a function")
+            raise _strange("a call of what is not a function")
         call = _CALLS.get(function.name)
         if call is None:
-            raise _broken(f"a call of {function.name}")
+            raise _strange(f"a call of {function.name}")
+        self.step(_length(arguments))
         self.stack.append(call(arguments))
+
+
+def _length(arguments: Tuple[Any, ...]) -> int:
+    """Return how much a call goes through."""
+    return len(arguments) + sum(len(one) for one in arguments[:8] if isinstance(one, tuple))
 
 
 def _is_count(value: Any) -> bool:
@@ -251,13 +267,13 @@ def _ordered_dict(arguments: Tuple[Any, ...]) -> Any:
 
 def _size(arguments: Tuple[Any, ...]) -> Any:
     if len(arguments) != 1 or not isinstance(arguments[0], tuple) or not all(map(_is_count, arguments[0])):
-        raise _broken("a size is not a number")
+        raise _strange("a size is not a number")
     return arguments[0]
 
 
 def _tensor(arguments: Tuple[Any, ...]) -> Any:
     if len(arguments) not in (6, 7):
-        raise _broken("a tensor is not described as one")
+        raise _strange("a tensor is not described as one")
     if len(arguments) == 7 and arguments[6] not in (None, {}):
         raise _other("a tensor with metadata")
     storage = arguments[0]
@@ -266,7 +282,7 @@ def _tensor(arguments: Tuple[Any, ...]) -> Any:
 
 def _untyped_tensor(arguments: Tuple[Any, ...]) -> Any:
     if len(arguments) not in (7, 8) or not isinstance(arguments[6], _Global):
-        raise _broken("a tensor is not described as one")
+        raise _strange("a tensor is not described as one")
     dtype = _UNTYPED.get(arguments[6].name)
     if dtype is None or (len(arguments) == 8 and arguments[7] not in (None, {})):
         raise _other("a tensor with metadata")
@@ -285,9 +301,9 @@ def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: dtypes.DType) -> T
         or not isinstance(grad, bool)
         or hooks not in (None, {})
     ):
-        raise _broken("a tensor is not described as one")
+        raise _strange("a tensor is not described as one")
     if len(shape) > _MAX_DIMENSIONS:
-        raise _other(f"a tensor of {len(shape)} dimensions")
+        raise _strange(f"a tensor of {len(shape)} dimensions")
     end = (offset + 1 + sum((length - 1) * step for length, step in zip(shape, stride))) * dtype.itemsize
     if end > storage.length * storage.dtype.itemsize and 0 not in shape:
         raise damage.Damaged("has a tensor that is larger than its data")
@@ -296,7 +312,7 @@ def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: dtypes.DType) -> T
 
 def _parameter(arguments: Tuple[Any, ...]) -> Any:
     if len(arguments) != 3 or not isinstance(arguments[0], Tensor) or not isinstance(arguments[1], bool):
-        raise _broken("a parameter is not described as one")
+        raise _strange("a parameter is not described as one")
     return arguments[0]
 
 
@@ -307,59 +323,49 @@ _CALLS: Dict[str, Callable[[Tuple[Any, ...]], Any]] = {
     "torch._utils _rebuild_tensor_v3": _untyped_tensor,
     "torch._utils _rebuild_parameter": _parameter,
 }
+# Modules whose other names make tensors too: not understood, instead of other objects.
+_OF_TENSORS = ("torch", "torch._utils", "torch._tensor", "torch.storage")
 _KNOWN = {*_CALLS, *_STORAGES, *_UNTYPED, *(f"torch {name}" for name in _TYPE_NAMES)}
 
 
-def _push(value: Callable[[_Walker], Any]) -> Callable[[_Walker], None]:
-    return lambda walker: walker.stack.append(value(walker))
+# Opcodes that push what pickletools decodes.
+_VALUES = frozenset((
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE",
+    "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES",
+    "BINBYTES8",
+))  # fmt: skip
 
-
-def _long(walker: _Walker, length: int) -> int:
-    return int.from_bytes(walker.take(length), "little", signed=True)
-
-
-def _protocol(walker: _Walker) -> None:
-    if not 2 <= walker.take(1)[0] <= 5:
-        raise _broken("an unknown protocol")
-
-
-_STEPS: Dict[int, Callable[[_Walker], Any]] = {
-    0x80: _protocol,
-    0x95: lambda walker: walker.take(8),  # FRAME
-    0x28: _push(lambda walker: _MARK),
-    0x30: lambda walker: walker.pop(),
-    0x4E: _push(lambda walker: None),
-    0x88: _push(lambda walker: True),
-    0x89: _push(lambda walker: False),
-    0x4A: _push(lambda walker: walker.number("<i")),
-    0x4B: _push(lambda walker: walker.take(1)[0]),
-    0x4D: _push(lambda walker: walker.number("<H")),
-    0x8A: _push(lambda walker: _long(walker, walker.take(1)[0])),
-    0x47: _push(lambda walker: struct.unpack(">d", walker.take(8))[0]),
-    0x58: _push(lambda walker: walker.text(walker.take(walker.number("<I")))),
-    0x8C: _push(lambda walker: walker.text(walker.take(walker.take(1)[0]))),
-    0x42: _push(lambda walker: walker.take(walker.number("<I"))),
-    0x43: _push(lambda walker: walker.take(walker.take(1)[0])),
-    0x7D: _push(lambda walker: {}),
-    0x5D: _push(lambda walker: []),
-    0x29: _push(lambda walker: ()),
-    0x85: lambda walker: walker.tuple_of(1),
-    0x86: lambda walker: walker.tuple_of(2),
-    0x87: lambda walker: walker.tuple_of(3),
-    0x74: _push(lambda walker: tuple(walker.since_mark())),
-    0x61: lambda walker: walker.append([walker.pop()]),
-    0x65: lambda walker: walker.append(walker.since_mark()),
-    0x73: lambda walker: walker.set_item(),
-    0x75: lambda walker: walker.set_items(walker.since_mark()),
-    0x71: lambda walker: walker.put(walker.take(1)[0]),
-    0x72: lambda walker: walker.put(walker.number("<I")),
-    0x94: lambda walker: walker.put(len(walker.memo)),
-    0x68: lambda walker: walker.get(walker.take(1)[0]),
-    0x6A: lambda walker: walker.get(walker.number("<I")),
-    0x63: lambda walker: walker.push_global(walker.line(), walker.line()),
-    0x93: lambda walker: walker.stack_global(),
-    0x81: lambda walker: walker.reduce(),
-    0x52: lambda walker: walker.reduce(),
-    0x62: lambda walker: walker.build(),
-    0x51: lambda walker: walker.persistent(),
+_STEPS: Dict[str, Callable[[_Walker, Any], Any]] = {
+    "PROTO": lambda walker, value: None,
+    "FRAME": lambda walker, value: None,
+    "STOP": lambda walker, value: None,
+    "MARK": lambda walker, value: walker.stack.append(_MARK),
+    "POP": lambda walker, value: walker.pop(),
+    "NONE": lambda walker, value: walker.stack.append(None),
+    "NEWTRUE": lambda walker, value: walker.stack.append(True),
+    "NEWFALSE": lambda walker, value: walker.stack.append(False),
+    "EMPTY_DICT": lambda walker, value: walker.stack.append({}),
+    "EMPTY_LIST": lambda walker, value: walker.stack.append([]),
+    "EMPTY_TUPLE": lambda walker, value: walker.stack.append(()),
+    "TUPLE1": lambda walker, value: walker.tuple_of(1),
+    "TUPLE2": lambda walker, value: walker.tuple_of(2),
+    "TUPLE3": lambda walker, value: walker.tuple_of(3),
+    "TUPLE": lambda walker, value: walker.stack.append(tuple(walker.since_mark())),
+    "APPEND": lambda walker, value: walker.append([walker.pop()]),
+    "APPENDS": lambda walker, value: walker.append(walker.since_mark()),
+    "SETITEM": lambda walker, value: walker.set_item(),
+    "SETITEMS": lambda walker, value: walker.set_items(walker.since_mark()),
+    "PUT": lambda walker, value: walker.put(value),
+    "BINPUT": lambda walker, value: walker.put(value),
+    "LONG_BINPUT": lambda walker, value: walker.put(value),
+    "MEMOIZE": lambda walker, value: walker.put(len(walker.memo)),
+    "GET": lambda walker, value: walker.get(value),
+    "BINGET": lambda walker, value: walker.get(value),
+    "LONG_BINGET": lambda walker, value: walker.get(value),
+    "GLOBAL": lambda walker, value: walker.push_global(*value.split(" ", 1)),
+    "STACK_GLOBAL": lambda walker, value: walker.stack_global(),
+    "NEWOBJ": lambda walker, value: walker.reduce(),
+    "REDUCE": lambda walker, value: walker.reduce(),
+    "BUILD": lambda walker, value: walker.build(),
+    "BINPERSID": lambda walker, value: walker.persistent(),
 }

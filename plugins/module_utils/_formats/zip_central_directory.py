@@ -4,27 +4,22 @@
 
 """The directory of a zip archive, read strictly.
 
-Where zipfile looks for a reading that makes sense, this one asks that everything the archive says twice agrees
-and that its entries fill the file without gap or overlap: what is told from the directory is then told of the file.
-Nothing here reads more than a bounded part of the file, whatever the file says.
+zipfile looks for any reading that makes sense; this reader asks that everything the archive says twice agrees, and that its
+entries fill the file without gap or overlap, so that what the directory says is true of the file. What it refuses
+with Damaged is not damaged yet: zipfile decides (zip_lenient).
 """
 
 from __future__ import annotations
 
 import codecs
-import os
 import struct
 from typing import Iterator, List, NamedTuple, Tuple
 
 from . import damage, dtypes
+from .reader import Reader
 
 STORED, DEFLATED = 0, 8
 MAX_DIRECTORY = 4 << 20
-MAX_MEMBERS = 10000
-
-# What is read of every file: its start and its end, where a feature's small arrays and its directory lie.
-HEAD_SIZE = 1024
-TAIL_SIZE = 4096
 
 END = struct.Struct("<4s4H2LH")
 END_SIGNATURE = b"PK\5\6"
@@ -43,7 +38,7 @@ _STRONG = 0x0040
 _UTF8 = 0x0800
 _HIDDEN = 0x2000
 _MAX_VERSION = 63
-_FOLDER = 0x10
+FOLDER = 0x10
 _FULL4 = 0xFFFFFFFF
 _FULL2 = 0xFFFF
 # Loaded now: a process that has become another user may not be able to read Python's own files any more.
@@ -69,59 +64,13 @@ class Member(NamedTuple):
     called_folder: bool
 
 
-class Reader:
-    """Reads parts of an open file, serving its head and tail from memory."""
-
-    def __init__(self, fd: int, size: int, head: bytes, tail: bytes) -> None:
-        self.fd = fd
-        self.size = size
-        self.head = head
-        self.tail = tail
-        self.tail_start = size - len(tail)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly the bytes asked for; Damaged where the file does not hold them."""
-        if offset >= self.tail_start:
-            start = offset - self.tail_start
-            found = self.tail[start : start + length]
-        elif offset + length <= len(self.head):
-            found = self.head[offset : offset + length]
-        else:
-            found = read_on(self.fd, os.pread(self.fd, length, offset), length, offset)
-        if len(found) != length:
-            raise damage.Damaged("is truncated")
-        return found
-
-
-def open_reader(fd: int, size: int) -> Reader:
-    """A reader that holds the file's head and tail."""
-    tail = read_on(fd, b"", min(size, TAIL_SIZE), max(0, size - TAIL_SIZE))
-    head = tail[:HEAD_SIZE] if size <= TAIL_SIZE else read_on(fd, b"", HEAD_SIZE, 0)
-    return make_reader(fd, size, head, tail)
-
-
-def read_on(fd: int, found: bytes, length: int, offset: int) -> bytes:
-    """What was found at an offset, and the rest: some file systems give less than was asked for, and mean nothing by it."""
-    while len(found) < length:
-        more = os.pread(fd, length - len(found), offset + len(found))
-        if not more:
-            break
-        found += more
-    return found
-
-
-def make_reader(fd: int, size: int, head: bytes, tail: bytes) -> Reader:
-    """A reader around what was read of a file of C(size) bytes."""
-    if len(tail) != min(size, TAIL_SIZE):
-        raise damage.Damaged("became shorter while it was read")
-    return Reader(fd, size, head, tail)
-
-
 def read_directory(reader: Reader) -> Tuple[List[Member], int]:
     """The archive's entries in the order of its directory, and where the directory begins."""
     count, size, start = _find_directory(reader)
-    if count > MAX_MEMBERS or size > MAX_DIRECTORY:
-        raise damage.Damaged(f"has an absurd directory ({count} entries in {size} bytes)")
+    if size > MAX_DIRECTORY:
+        raise damage.NotUnderstood(f"has a directory of {size} bytes, more than is read here")
+    reader.claim(size)
+    reader.step(5 * count)
     raw = reader.read(start, size)
     members: List[Member] = []
     position = 0
@@ -210,7 +159,7 @@ def _entry(raw: bytes, position: int, limit: int) -> Tuple[Member, int]:
         absurd = method == DEFLATED and (size > packed * _MAX_RATIO or packed > 2 * size + _MAX_OVERHEAD)
     if absurd:
         raise damage.Damaged(f"has a directory entry with an absurd size ({dtypes.shorten(name)}: {size} bytes out of {packed})")
-    return Member(name, raw_name, flags, method, crc, packed, size, offset, bool(external & _FOLDER)), after
+    return Member(name, raw_name, flags, method, crc, packed, size, offset, bool(external & FOLDER)), after
 
 
 def _name(raw_name: bytes, flags: int) -> str:

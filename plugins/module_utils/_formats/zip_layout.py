@@ -21,6 +21,7 @@ from zlib import crc32
 from . import damage, digest, interface, npy_header
 from . import zip_central_directory as central
 from .arrays import ArraySpec
+from .reader import HEAD_SIZE, TAIL_SIZE, Reader
 
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024
@@ -109,7 +110,7 @@ class _Layout:
 
     def __init__(
         self,
-        reader: central.Reader,
+        reader: Reader,
         members: Sequence[central.Member],
         starts: Sequence[int],
         headers: Sequence[interface.ArrayHeader],
@@ -168,7 +169,7 @@ class _Layout:
         """The outcome for a large array with this header; None: leave it to the strict reading."""
         try:
             header = npy_header.parse_header(raw)
-        except damage.Damaged:
+        except damage.NotAFeature:
             return None
         known = self.headers[self.large]
         size = header.start + header.length
@@ -202,7 +203,7 @@ def _entry_length(member: central.Member) -> int:
     return central.CENTRAL.size + len(member.raw_name)
 
 
-def _size_fields(reader: central.Reader, member: central.Member) -> List[Tuple[int, str]]:
+def _size_fields(reader: Reader, member: central.Member) -> List[Tuple[int, str]]:
     """Where the header before a member gives its sizes, as (position, form); none where it gives others.
 
     zipfile has written them in the header, in its zip64 field, and in both.
@@ -265,7 +266,7 @@ class Layouts:
 
     def learn(
         self,
-        reader: central.Reader,
+        reader: Reader,
         members: Sequence[central.Member],
         starts: Sequence[int],
         headers: Sequence[Optional[interface.ArrayHeader]],
@@ -277,7 +278,7 @@ class Layouts:
             return
         header = known[large[0]]
         before_data = starts[large[0]] + header.start
-        if not header.as_written or before_data > central.HEAD_SIZE or reader.size - before_data - header.length > central.TAIL_SIZE:
+        if not header.as_written or before_data > HEAD_SIZE or reader.size - before_data - header.length > TAIL_SIZE:
             return
         layout = _Layout(reader, members, starts, known, large[0])
         positions, position = [], 0
@@ -299,7 +300,7 @@ class Layouts:
         family.layouts[family.sizes(tail, len(tail) - span)] = layout
 
 
-def _is_plain(reader: central.Reader, members: Sequence[central.Member], starts: Sequence[int], large: int) -> bool:
+def _is_plain(reader: Reader, members: Sequence[central.Member], starts: Sequence[int], large: int) -> bool:
     """Whether the archive has nothing but what a layout compares: stored arrays in order, no zip64 directory."""
     if reader.size >= _FULL4 or any(member.method != central.STORED or member.flags & 8 for member in members):
         return False

@@ -14,7 +14,7 @@ from .._scan import model, places
 from .._system import samples, words
 from .._system.paths import display, is_below
 from . import needs
-from .sentences import dangling_inside, discovered, hidden_from_trainer
+from .sentences import dangling_inside, discovered, hidden_from_trainer, not_understood
 from .state import HostState, SetState
 from .warnings import warnings_of
 
@@ -134,6 +134,9 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
     said = [problem.text for problem in _unscanned(state, user)]
     if state.dangling_blocks:
         return [Problem(_dangling_into_legacy(state, target, user))]
+    in_target = model.not_understood(state.read)
+    if in_target:
+        said.append(not_understood(state, state.target, in_target) + f" (user {user})")
     for legacy in state.legacy:
         reasons = []
         if legacy.state == places.UNREADABLE:
@@ -144,6 +147,8 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
                 said.append(
                     f"{dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
                 )
+            if legacy.not_understood:
+                said.append(not_understood(state, legacy.place.path, legacy.not_understood) + f" (user {user})")
         said += [
             f"{reason}: make it a directory that user {user} can read, or take it out of the set '{state.name}',"
             " since features may lie there"

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 from .._scan import model
 from .._system import paths, samples, words
 from .state import SetState
@@ -17,6 +19,18 @@ def dangling_inside(legacy: model.LegacyScan) -> str:
     return (
         f"{words.count(number, 'link')} in {paths.display(legacy.place.path)} {words.verb(number, 'dangle')}"
         f" (as {paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')})"
+    )
+
+
+def not_understood(state: SetState, directory: str, entries: Sequence[model.Entry]) -> str:
+    """Files that may be features, since no reader here knows what they hold. entries: at least one, below the directory."""
+    path = f"{paths.display(directory)}/{paths.display(entries[0].path)}"
+    return (
+        f"{words.count(len(entries), 'file')} in {paths.display(directory)} {words.verb(len(entries), 'be')} not understood (e.g. {path},"
+        f" which {entries[0].classification.reason}): the reader of the format here does not know what"
+        f" {words.verb(len(entries), 'be')} in {'it' if len(entries) == 1 else 'them'}, and features may be. With 'format: any' the set"
+        f" '{state.name}' takes every matching file as it is, told apart by bytes; to leave such files out, move them away or"
+        " correct 'patterns', 'exclude' or 'reads'"
     )
 
 

@@ -57,8 +57,8 @@ class SetScan:
 
     @property
     def target_fully_scanned(self) -> bool:
-        """True if no part of the target is unscanned."""
-        return self.scan.state != places.UNREADABLE and not self.scan.gap_count
+        """True if everything in the target was seen and understood."""
+        return self.scan.state != places.UNREADABLE and not self.scan.gap_count and not model.not_understood(self.read)
 
     @property
     def staged(self) -> int:

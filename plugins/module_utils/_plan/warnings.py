@@ -56,12 +56,17 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             f"{words.count(len(plan.outranked), 'feature')} {words.verb(len(plan.outranked), 'be')} left out, since others of the same name"
             f" lie less deep in the same legacy directory: {paths.display(used)} is used, {paths.display(other)} is not"
         )
+    unclear = model.not_understood(state.read)
+    if unclear and state.status is not None:
+        warnings.append(sentences.not_understood(state, state.target, unclear))
     if state.status is not None:
         for legacy in state.legacy:
             if legacy.state == places.UNREADABLE:
                 warnings.append(f"{legacy.reason}: features there are not seen")
             elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
                 warnings += legacy.scan.gaps[:1]
+                if legacy.not_understood:
+                    warnings.append(sentences.not_understood(state, legacy.place.path, legacy.not_understood))
                 if legacy.dangling:
                     warnings.append(f"{sentences.dangling_inside(legacy)}: features that were there are not seen")
     if state.incoming.state not in (places.ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):

@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .._formats import classify, damage, dtypes, interface, zip_central_directory
+from .._formats import classify, damage, dtypes, interface, reader
 from .._formats.arrays import ArraySpec
 from .._system import at, parallel, samples
 from .._system.files import with_file
@@ -81,11 +81,13 @@ def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
     # A file with holes is read in full before it is believed.
     criteria = interface.Criteria(ArraySpec(), info.st_blocks * 512 < info.st_size)
     try:
-        content = classify.read_content(zip_central_directory.open_reader(fd, info.st_size), name, criteria)
-    except damage.Foreign as error:
-        return Described(OTHER, str(error), (), None, info.st_size, key)
-    except damage.Damaged as error:
-        return Described(DAMAGED, str(error), (), None, info.st_size, key)
+        with reader.open_reader(fd, info.st_size) as opened:
+            if criteria.full:
+                opened.allow_full(info.st_blocks * 512)
+            content = classify.read_content(opened, name, criteria)
+    except damage.NotAFeature as error:
+        kind = DAMAGED if isinstance(error, damage.Damaged) else OTHER
+        return Described(kind, str(error), (), None, info.st_size, key)
     headers = dict(content.arrays)
     if content.single is not None:
         headers[""] = content.single

@@ -95,6 +95,11 @@ class DirectoryScan:
         return self.place.reason
 
 
+def not_understood(entries: Sequence[Entry]) -> List[Entry]:
+    """Return the files among these entries that are neither features nor known to be none."""
+    return [entry for entry in entries if entry.classification.kind == classify.NOT_UNDERSTOOD]
+
+
 def inode_key(dev: int, ino: int) -> int:
     """(st_dev, st_ino) as one number: half the memory of a tuple, a million times."""
     return (dev << 64) | ino
@@ -154,8 +159,13 @@ class LegacyScan:
         return self.scan.closed if self.scan and self.same_as is None else ()
 
     @property
+    def not_understood(self) -> Sequence[Entry]:
+        """Files that may be features: no reader here knows what they hold."""
+        return not_understood(self.rejected)
+
+    @property
     def fully_scanned(self) -> bool:
-        """True if no part of it is unscanned."""
-        if self.state == places.UNREADABLE:
+        """True if everything there was seen and understood."""
+        if self.state == places.UNREADABLE or self.not_understood:
             return False
         return not self.dangling and not (self.scan and self.scan.gap_count)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
-from .._formats.classify import DAMAGED, FEATURE, classify_file, file_digest
+from .._formats.classify import DAMAGED, FEATURE, NOT_UNDERSTOOD, classify_file, file_digest
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
@@ -268,9 +268,9 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Cl
     for path in sorted(list_staged(fd).files):
         size, kind, reason, token = _classify_one(feature_set, fd, path)
         shown = paths.display(path)
-        if kind == DAMAGED:
+        if kind in (DAMAGED, NOT_UNDERSTOOD):
             raise errors.FeatureError(
-                f"{shown} of source '{feature_set.source}' is damaged ({reason}): restore or remove it in the store, and"
+                f"{shown} of source '{feature_set.source}' is {kind} ({reason}): restore or remove it in the store, and"
                 f" remove {paths.display(os.path.join(staging, path))}"
             )
         name = path if feature_set.layout == "tree" else path.rpartition("/")[2]

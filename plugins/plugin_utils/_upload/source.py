@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, NOT_UNDERSTOOD
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import (
     ScanOptions,
     in_hidden_folder,
@@ -150,6 +150,11 @@ def _keep(source: Source, scan: DirectoryScan, entry: Entry, reads: Callable[[st
     if entry.classification.kind == DAMAGED:
         raise FeatureError(
             f"{where} in the source is damaged ({entry.classification.reason}): restore or remove it, then run again"
+        )
+    if entry.classification.kind == NOT_UNDERSTOOD:
+        raise FeatureError(
+            f"{where} in the source is not understood ({entry.classification.reason}) and may be a feature: exclude it ('exclude'),"
+            " or set 'format: any' to send matching files as they are"
         )
     if not entry.is_feature:
         _leave_out(source, entry.path, entry.classification.reason or "is not a file")
