@@ -88,8 +88,9 @@ class Comparison:
             self.fault(what, raw, f"a known layout changes the classification from {unaided}", quick)
         if full.kind == FEATURE and quick != full:
             self.fault(what, raw, f"full and quick disagree: {full}", quick)
-        if is_asked(asked) and full.kind == DAMAGED:
-            self.strict[f"{what}: {full.reason.partition('(')[0]}"] += 1
+        if is_asked(asked) and DAMAGED in (full.kind, quick.kind):
+            self.fault(what, raw, "called damaged, and numpy loads it", full)
+        self.strict[f"{what}: {full.reason.partition('(')[0]}"] += is_asked(asked) and full.kind != FEATURE
 
     def fault(self, what: str, raw: bytes, sentence: str, classification: Classification) -> None:
         self.faults.append(f"{what}: {sentence}: {classification}")

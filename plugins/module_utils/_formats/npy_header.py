@@ -85,7 +85,10 @@ def _parse_header(raw: bytes) -> interface.ArrayHeader:
         raise damage.Damaged("has an array header that is not text") from None
     if len(text) > MAX_TEXT:
         raise damage.NotUnderstood(f"has an array header of {len(text)} characters, more than numpy reads by default")
-    literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
+    try:
+        literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
+    except damage.NotUnderstood:
+        literal = _as_python(text)
     if not isinstance(literal, dict) or set(literal) != {"descr", "fortran_order", "shape"}:
         raise damage.Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
     if not isinstance(literal["fortran_order"], bool):
@@ -107,12 +110,10 @@ def _parse_header(raw: bytes) -> interface.ArrayHeader:
 
 
 def _shape(value: Any) -> Tuple[int, ...]:
-    if (
-        not isinstance(value, tuple)
-        or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-        or len(value) > dtypes.MAX_DIMENSIONS
-    ):
+    if not isinstance(value, tuple) or not all(isinstance(item, int) for item in value) or any(item < 0 for item in value):
         raise damage.Damaged("has a broken array header (its shape is not a tuple of lengths)")
+    if len(value) > dtypes.MAX_DIMENSIONS or any(isinstance(item, bool) for item in value):
+        raise damage.NotUnderstood("has an array header with an unusual shape")
     return value
 
 
@@ -126,14 +127,14 @@ def _dtype(descr: Any) -> dtypes.DType:
     if isinstance(descr, tuple) and len(descr) == 2:
         return _repeated(_dtype(descr[0]), descr[1])
     if not isinstance(descr, list):
-        raise damage.Damaged("has a broken array header (unknown dtype)")
+        raise damage.NotUnderstood("has an array header with an unknown dtype")
     return _structure(descr)
 
 
 def _repeated(dtype: dtypes.DType, shape: Any) -> dtypes.DType:
     """A type that holds an array of others."""
     if not (isinstance(shape, tuple) and shape):
-        raise damage.Damaged("has a broken array header (unknown dtype)")
+        raise damage.NotUnderstood("has an array header with an unknown dtype")
     size = dtype.itemsize
     for length in _shape(shape):
         size *= length
@@ -147,7 +148,7 @@ def _structure(fields: List[Any]) -> dtypes.DType:
     itemsize, objects, names = 0, False, set()
     for field in fields:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
-            raise damage.Damaged("has a broken array header (unknown dtype)")
+            raise damage.NotUnderstood("has an array header with an unknown dtype")
         dtype = _dtype(field[1])
         itemsize += (_repeated(dtype, field[2]) if len(field) == 3 else dtype).itemsize
         objects = objects or dtype.objects
@@ -157,9 +158,30 @@ def _structure(fields: List[Any]) -> dtypes.DType:
             continue  # padding between fields
         for name in field[0] if isinstance(field[0], tuple) and len(field[0]) == 2 else (field[0],):
             if not isinstance(name, str) or name == "" or name in names:
-                raise damage.Damaged("has a broken array header (unknown dtype)")
+                raise damage.NotUnderstood("has an array header with an unknown dtype")
             names.add(name)
     return dtypes.DType("structured " + dtypes.shorten(repr(fields)), itemsize, objects)
+
+
+_TEXTS = re.compile(r"""'(?:[^'\\\n\r]|\\[^\n\r])*'|"(?:[^"\\\n\r]|\\[^\n\r])*\"""")
+_LITERAL = re.compile(r"(?:[\s{}\[\](),:+-]|\d[\w.]*|True|False|None|[uUbBrR]{0,2}')*\Z")
+_NESTING = "([{+-"
+
+
+def _as_python(text: str) -> Any:
+    """Return the literal as numpy reads it, by ast.literal_eval; Damaged if that refuses it.
+
+    Texts that could nest deep, or that differ between versions of numpy and Python, are left alone.
+    """
+    around = _TEXTS.sub("'", text)
+    if "#" in around or "\\" in around or "L" in around or sum(map(around.count, _NESTING)) > 100:
+        raise damage.NotUnderstood("has an array header that is not read here")
+    if not _LITERAL.match(around):
+        raise damage.Damaged("has a broken array header (not a Python literal)")
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError, TypeError):
+        raise damage.Damaged("has a broken array header (not a Python literal)") from None
 
 
 _TOKEN = re.compile(

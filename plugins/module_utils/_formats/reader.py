@@ -29,6 +29,7 @@ STEPS = 1 << 19
 # Structures larger than this are parsed one at a time per process, so that threads do not multiply their memory.
 _LARGE = 64 << 10
 _CHUNK = 1 << 20
+_LONGEST_WAIT = 20.0
 
 _turn = threading.Lock()
 
@@ -71,10 +72,9 @@ class Reader:
             raise damage.NotUnderstood("takes more steps than one file is given here")
 
     def claim(self, length: int) -> None:
-        """Wait for this process's turn to hold a structure of so many bytes in memory."""
+        """Wait for this process's turn to hold a structure of so many bytes in memory, but not forever."""
         if length > _LARGE and not self._claimed:
-            _turn.acquire()
-            self._claimed = True
+            self._claimed = _turn.acquire(timeout=_LONGEST_WAIT)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly these bytes; Damaged if the file does not hold them."""

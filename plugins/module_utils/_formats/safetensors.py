@@ -106,10 +106,12 @@ def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.Arr
     bits = _bits(dtype)
     if bits is None:
         raise damage.NotUnderstood(f"has {dtypes.shorten(name)} in the unknown dtype {dtypes.shorten(dtype)}")
+    count = 1
     for length in shape:
-        bits *= length
-        if bits >= _FULL8:
+        count *= length
+        if count >= _FULL8:
             raise _broken(name, "has an absurd size")
+    bits *= count
     if bits % 8 or offsets[1] - offsets[0] != bits // 8:
         raise _broken(name, "has other offsets than its shape needs")
     spans.append((offsets[0], offsets[1]))

@@ -174,9 +174,7 @@ def _name(raw_name: bytes, flags: int) -> str:
 
 def _extras(extra: bytes) -> Iterator[Tuple[int, bytes]]:
     position = 0
-    while position < len(extra):
-        if position + 4 > len(extra):
-            raise damage.Damaged("has a broken directory (an extra field is cut)")
+    while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, position)
         position += 4 + length
         if position > len(extra):

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
     DAMAGED,
     FEATURE,
+    NOT_UNDERSTOOD,
     OTHER,
     file_digest,
 )
@@ -22,7 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.regist
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     ANY,
-    CLASS,
+    ASKED,
     FEATURE_MEMBERS,
     FEATURES,
     LABEL,
@@ -58,18 +59,33 @@ OTHERS = {
     "has wav2vec_features as float32 (1, 2, 768), not float32 (any, 768)": one(npy(shape=(1, 2, 768))),
     "holds Python objects, which only a pickle can load (wav2vec_features)": one(npy("|O", data=b"\x80\x04N.")),
     "is an archive without arrays": archive({"README": b"nothing"}),
-    "is packed by bzip2, which is not read here (wav2vec_features.npy)": archive(method=zipfile.ZIP_BZIP2),
     "is a .npy array, and its name promises a .npz archive": npy(),
-    "has a broken array header (not a Python literal) in wav2vec_features.npy": one(npy(text="{'descr': '<f4', ")),
+    "lacks the array label": archive(members(wav2vec_features=wav2vec(), label=b"text")),
+}
+UNCLEAR = {
+    "is packed by method 12, which is not read here (wav2vec_features.npy)": archive(method=zipfile.ZIP_BZIP2),
     "has an array header with the unknown dtype <f5 in wav2vec_features.npy": one(
         npy(text="{'descr': '<f5', 'fortran_order': False, 'shape': (2, 768), }")
     ),
+    "has an array header of version 4.0 in wav2vec_features.npy": one(npy(version=4)),
+    "has an array header with an unusual shape in wav2vec_features.npy": one(
+        npy(text="{'descr': '<f4', 'fortran_order': False, 'shape': (True, 768), }")
+    ),
+    "has an array header that is not read here in wav2vec_features.npy": one(npy(text="(" * 5000)),
+    "is a zip archive behind other bytes": b"#!/bin/sh\n" + PLAIN,
 }
+
+
+@pytest.mark.parametrize("reason", UNCLEAR)
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_not_understood(look, reason, full):
+    assert look(UNCLEAR[reason], full=full) == (NOT_UNDERSTOOD, reason, None)
 
 
 @pytest.mark.parametrize("reason", OTHERS)
 def test_other_kinds(look, reason):
-    classification = look(OTHERS[reason])
+    asked = parse_arrays({"wav2vec_features": {}, "label": {}}) if "label" in reason else ASKED
+    classification = look(OTHERS[reason], asked)
     assert (classification.kind, classification.reason) == (OTHER, reason)
 
 
@@ -87,55 +103,24 @@ def header(text):
     return one(npy(text=text))
 
 
-SMALL_NARROW = archive(members(a=CLASS), wide=False)
-BIG_SIZE = struct.pack("<LL", 2**31, 2**31)
-
 DAMAGES = {
     "is empty": b"",
     "is not a .npz archive, which its name promises": b"text, or a page with an error message",
     "is truncated": PLAIN[:20],
     "is truncated (no directory at its end)": PLAIN[:-30],
-    "has bytes after its end, or lacks some": PLAIN + b"\1",
     "has a directory that is not where it is announced": PLAIN[:500] + PLAIN[600:],
     "has a directory entry that points outside the file (wav2vec_features.npy)": patched(
         NARROW, central(NARROW) + 42, b"\xff\xff\xff\x7f"
     ),
-    "has a directory entry that points outside the file (label.npy)": patched(
-        NARROW, central(NARROW, 1) + 20, BIG_SIZE
-    ),
-    "has a directory entry with an absurd size (label.npy: 2147483648 bytes out of 176)": patched(
-        NARROW, central(NARROW, 1) + 24, BIG_SIZE[:4]
-    ),
-    "has a directory that disagrees with the header of label.npy": patched(
-        NARROW, central(NARROW, 1) + 16, b"\0\0\0\0"
-    ),
     "has a broken directory (an entry does not begin as one)": patched(NARROW, central(NARROW, 1), b"PK\1\3"),
-    "has a broken directory (3 entries where 4 are announced)": patched(
-        NARROW.replace(NARROW[central(NARROW, 3) : -22], b""),
-        len(NARROW) - len(NARROW[central(NARROW, 3) : -22]) - 10,
-        struct.pack("<L", central(NARROW, 3) - central(NARROW)),
-    ),
-    "has a broken directory (it claims to span several files)": patched(NARROW, len(NARROW) - 14, b"\x05"),
-    "is encrypted (wav2vec_features.npy)": patched(NARROW, central(NARROW) + 8, b"\1"),
-    "has a directory entry that numpy cannot read (wav2vec_features.npy)": patched(
-        NARROW, central(NARROW) + 8, b"\x20"
-    ),
-    "is packed by a method that numpy cannot read (wav2vec_features.npy: 97)": patched(
-        patched(NARROW, central(NARROW) + 10, b"\x61"), 8, b"\x61"
-    ),
-    "has 6144 bytes of data in wav2vec_features.npy where its header announces 9216": one(
+    "has 6144 bytes of data where its header announces 9216 in wav2vec_features.npy": one(
         npy(shape=(3, 768), data=bytes(6144))
     ),
-    "has an array that does not begin as one (wav2vec_features.npy)": one(b"PK"),
-    "has an array header of unknown version 4.0 in wav2vec_features.npy": one(npy(version=4)),
     "ends in an array's header in wav2vec_features.npy": one(npy()[:40]),
     "has an array header with an absurd size in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
     ),
     "has a broken array header (its keys are not descr, fortran_order and shape) in wav2vec_features.npy": header("{}"),
-    "has a broken array header (its shape is not a tuple of lengths) in wav2vec_features.npy": header(
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 768), }"
-    ),
     "has a broken array header (fortran_order is neither True nor False) in wav2vec_features.npy": header(
         "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 768), }"
     ),
@@ -154,37 +139,65 @@ def test_damages(look, reason, full):
     ["(" * 5000, "[" * 5000, "-" * 9000 + "1", "{'a':" * 1000, "'" * 9999, "9" * 9999, "{'descr': '\\x", "\x00" * 50],
 )
 def test_hostile_headers_end_in_a_verdict(look, text):
-    assert look(header(text)).kind in (OTHER, DAMAGED)
+    assert look(header(text)).kind in (NOT_UNDERSTOOD, DAMAGED)
 
 
-def test_two_entries_of_one_name(look):
-    with pytest.warns(UserWarning):
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as zipped:
-            for _turn in range(2):
-                zipped.writestr("wav2vec_features.npy", wav2vec())
-    assert look(buffer.getvalue()).reason == "has a broken directory (two entries have one name)"
+# No stricter than zipfile and numpy
 
 
-def test_two_arrays_of_one_name(look):
-    content = archive({"a": CLASS, "a.npy": CLASS, **FEATURE_MEMBERS})
-    assert look(content, ANY).reason == "has two arrays of one name (a)"
-    assert look(content).kind == FEATURE
+def twice():
+    """The first entry of a name is another array; numpy takes the last."""
+    buffer = io.BytesIO()
+    with pytest.warns(UserWarning), zipfile.ZipFile(buffer, "w") as zipped:
+        zipped.writestr("wav2vec_features.npy", LABEL)
+        zipped.writestr("wav2vec_features.npy", wav2vec())
+    return buffer.getvalue()
 
 
-def test_an_entry_that_stands_for_the_data_of_another(look):
-    content = archive(members(wav2vec_features=wav2vec(), label=LABEL), wide=False)
-    moved = patched(content, central(content, 1) + 42, struct.pack("<L", 0))
-    assert look(moved).reason == "has directory entries that overlap"
-
-
-def test_bytes_that_no_entry_accounts_for(look):
-    content = archive(members(a=CLASS), wide=False)
+def appended():
+    """zipfile in mode "a" leaves the old directory behind as a gap, if it was interrupted."""
+    content = archive(members(label=LABEL), wide=False)
     start = central(content)
-    grown = (
-        content[:start] + bytes(7) + patched(content[start:], len(content) - start - 6, struct.pack("<L", start + 7))
-    )
-    assert look(grown, ANY).reason == "has 7 bytes that belong to no directory entry"
+    grown = archive(members(label=LABEL, wav2vec_features=wav2vec()), wide=False)
+    gap = b"x" * 50
+    moved = grown[:start] + gap + grown[start:]
+    at = central(grown) + 50
+    moved = patched(moved, at + 46 + len("label.npy") + 42, struct.pack("<L", start + 50))
+    return patched(moved, len(moved) - 6, struct.pack("<L", at))
+
+
+UNUSUAL = {
+    "a name twice": twice,
+    "bytes after the end": lambda: PLAIN + b"\1\2",
+    "a gap": appended,
+    "one directory entry less than announced": lambda: patched(NARROW, len(NARROW) - 14, b"\3\0\3\0"),
+    "a checksum that only the header has otherwise": lambda: patched(NARROW, NARROW.index(b"label.npy") - 16, b"\0\0\0\0"),
+    "two arrays in one member": lambda: one(wav2vec() + wav2vec(3)),
+    "an array that was not asked for and is cut": lambda: archive({**FEATURE_MEMBERS, **members(more=npy()[:40])}),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+@pytest.mark.parametrize("full", [False, True])
+def test_unusual_archives_that_numpy_loads(look, name, full):
+    content = UNUSUAL[name]()
+    found = look(content, full=full)
+    assert found[:2] == (FEATURE, "")
+    assert found.identity == look(content).identity
+    at = content.index(b"\x01" * 100) + 50
+    assert look(patched(content, at, b"\7"), full=True).kind == (FEATURE if "two arrays" in name else DAMAGED)
+
+
+def test_of_two_members_numpy_takes_the_one_without_a_suffix(look):
+    asked = parse_arrays({"a": {"shape": [2]}})
+    content = archive({"a": npy(shape=(2,)), "a.npy": npy(shape=(3,))})
+    assert look(content, asked).kind == FEATURE
+    assert look(archive({"a": npy(shape=(3,)), "a.npy": npy(shape=(2,))}), asked).kind == OTHER
+
+
+def test_an_encrypted_archive_is_not_damaged(look):
+    content = patched(patched(NARROW, central(NARROW) + 8, b"\1"), 6, b"\1")
+    assert look(content).kind == NOT_UNDERSTOOD
 
 
 def test_zip64_directory(look):
@@ -195,8 +208,6 @@ def test_zip64_directory(look):
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(content) - 22, 1)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     assert look(content[:-22] + record + locator + end).kind == FEATURE
-    for at, word in ((8, b"\1"), (24, b"\5"), (40, b"\0"), (48, b"\1")):
-        assert look(content[:-22] + patched(record, at, word) + locator + end).kind == DAMAGED
     # Sizes in an extra field of the entry itself.
     first = directory[: directory.index(b"PK\1\2", 1)]
     sizes = struct.pack("<HHQQQ", 1, 24, *struct.unpack_from("<L", first, 24), *struct.unpack_from("<L", first, 20), 0)
@@ -222,12 +233,12 @@ def test_changed_data_of_a_small_array_are_seen_at_once(look, content):
     known = look(content)
     at = content.index(b"label.npy") + 60
     changed = patched(content, at, bytes((content[at] ^ 0x10,)))
-    classification = look(changed)
     assert known.kind == FEATURE
-    assert classification.kind == DAMAGED
+    assert look(changed).kind == FEATURE  # label is not asked for
+    assert look(changed, ANY).kind == DAMAGED
     if content is PLAIN:
         changed = flipped(PLAIN, "sad".encode("utf-32-le"))
-        assert look(changed).reason == "has a wrong checksum (emotion.npy)"
+        assert look(changed, ANY).reason == "has a wrong checksum (emotion.npy)"
 
 
 def test_a_header_that_numpy_would_not_write_is_checked_by_its_checksum(look):
@@ -288,7 +299,7 @@ def test_files_of_every_size_around_what_is_read_at_once(look, size):
         assert len(content) == size
         assert look(content, ANY, name="x.zip").kind == FEATURE
         assert look(content, ANY, name="x.zip", size=size + 1).kind == DAMAGED
-    assert look(b"?" * size, ANY, name="x.bin").kind == OTHER
+    assert look(b"?" * size, ANY, name="x.bin").kind == NOT_UNDERSTOOD
 
 
 @pytest.mark.parametrize("most", [7, 1000, 2000])
@@ -314,4 +325,4 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
 def test_a_header_that_was_changed_into_one_that_is_not_understood(look, rows):
     for needle, offset in ((b"<f4", 2), (b"'descr'", 0)):
         changed = flipped(archive(members(wav2vec_features=wav2vec(rows))), needle, offset)
-        assert look(changed)[:2] == (DAMAGED, "has a wrong checksum (wav2vec_features.npy)")
+        assert look(changed).kind == DAMAGED

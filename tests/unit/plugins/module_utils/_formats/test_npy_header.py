@@ -9,7 +9,10 @@ import pickle
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.arrays import ArraySpec
-from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, Unclear
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import (
+    Damaged,
+    NotUnderstood,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import (
     DTYPE_NAMES,
     dtype_name,
@@ -181,14 +184,14 @@ def test_where_the_data_begin(prefix, start):
         (begin(2, 9, 11), "ends in an array's header"),
         (begin(3, 9, 11), "ends in an array's header"),
         (begin(9, 9, 11), "ends in an array's header"),
-        (begin(4, 9), "has an array header of unknown version 4.0"),
-        (b"\x93NUMPY\1\1" + bytes(4), "has an array header of unknown version 1.1"),
+        (begin(4, 9), "has an array header of version 4.0"),
+        (b"\x93NUMPY\1\1" + bytes(4), "has an array header of version 1.1"),
         (begin(1, 40003), "has an array header of 40013 bytes, more than numpy reads"),
         (begin(2, 40001), "has an array header of 40013 bytes"),
     ],
 )
 def test_what_does_not_begin_as_an_array(prefix, reason):
-    with pytest.raises(Damaged, match=reason):
+    with pytest.raises(NotAFeature, match=reason):
         header_start(prefix)
 
 
@@ -225,7 +228,7 @@ def test_an_absurd_size(shape):
                 parse_header(raw(described("'|S0'", f"({length},)")))
 
 
-@pytest.mark.parametrize("shape", ["[2, 3]", "(2, '3')", "2", "(True,)", "(" + "1, " * 33 + ")", "(2)", "{}"])
+@pytest.mark.parametrize("shape", ["[2, 3]", "(2, '3')", "2", "(2)", "{}"])
 def test_what_is_no_shape(shape):
     with pytest.raises(Damaged, match="its shape is not a tuple of lengths"):
         parse_header(raw(described(shape=shape)))
@@ -255,7 +258,7 @@ def test_what_numpy_would_write(text, as_written):
 def test_as_long_as_numpy_reads(version):
     text = described()
     assert parse_header(raw(text.ljust(10000), version)).shape == (2, 3)
-    with pytest.raises(Damaged, match="has an array header of 10001 characters, more than numpy reads"):
+    with pytest.raises(NotUnderstood, match="has an array header of 10001 characters, more than numpy reads"):
         parse_header(raw(text.ljust(10001), version))
     with pytest.raises(Damaged, match=r"has a broken array header$"):
         parse_header(raw(text, version) + b" ")
@@ -271,18 +274,13 @@ def test_texts_of_each_version():
         parse_header(raw(described(field).encode("latin-1"), 3))
     longs = described(shape="(2L, 3L)")
     assert parse_header(raw(longs)).shape == parse_header(raw(longs, 2)).shape == (2, 3)
-    with pytest.raises(Unclear):
+    with pytest.raises(NotUnderstood):
         parse_header(raw(longs, 3))
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        " " + described(),
-        "\t" + described(),
-        "\n" + described(),
-        "\f" + described(),
-        described() + "\r",
         described() + "x",
         described() + ",",
         described().replace(", }", ", ,}"),
@@ -290,7 +288,6 @@ def test_texts_of_each_version():
         described().replace("'descr'", "1"),
         described("'<f4"),
         described("<f4"),
-        described("'\\N{DIGIT ONE}'"),
         described("'\\x'"),
         described("}'<f4']"),
         described("]'<f4']"),
@@ -315,7 +312,7 @@ def test_texts_of_each_version():
     ],
 )
 def test_texts_that_numpy_would_not_write(text):
-    with pytest.raises(Damaged):
+    with pytest.raises(NotAFeature):
         parse_header(raw(text))
 
 

@@ -6,10 +6,18 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 import zlib
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, FEATURE, OTHER
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import (
+    FEATURE,
+    NOT_UNDERSTOOD,
+    OTHER,
+)
+from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, NotUnderstood
+from ansible_collections.trainprep.features.plugins.module_utils._formats.reader import open_reader
+from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_members import Archive
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ANY, patched
 
 FULL4, FULL2 = 0xFFFFFFFF, 0xFFFF
@@ -120,10 +128,26 @@ def verdict(look, content, name="x.zip"):
     return look(content, ANY, True, name)
 
 
+def refusal(content):
+    """Why the strict reader refuses an archive; zipfile may accept it all the same. Empty: it does not."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        try:
+            with open_reader(file.fileno(), len(content)) as reader:
+                found = Archive(reader)
+                for member in found.members:
+                    found.compare(member, member.size)
+        except (Damaged, NotUnderstood) as error:
+            return str(error)
+    return ""
+
+
 def is_read(look, content):
-    found = verdict(look, content)
-    assert found.kind in (FEATURE, DAMAGED), found
-    return found.kind == FEATURE
+    """True if the strict reader accepts the archive; if it does not, zipfile's answer stands, and nothing is raised."""
+    accepted = not refusal(content)
+    assert not accepted or verdict(look, content).kind == FEATURE
+    return accepted
 
 
 def wide(*sizes, kind=1):
@@ -153,7 +177,8 @@ MEMBERS = {
     "a NUL in a name": (Part(b"a\0b"), False),
     "another extra field": (Part(extra=b"UT\4\0abcd"), True),
     "one that is cut": (Part(extra=b"UT\5\0abcd"), False),
-    "one of three bytes": (Part(extra=b"UT\0"), False),
+    "padding of three bytes": (Part(extra=b"UT\0"), True),
+    "padding in the header": (Part(here={"extra": bytes(3)}), True),
     "an empty one": (Part(extra=b"UT\0\0"), True),
     "two of them": (Part(extra=b"UT\4\0abcdux\0\0"), True),
     "a second name": (Part(extra=struct.pack("<HH", 0x7075, 4) + b"abcd"), False),
@@ -225,20 +250,13 @@ def test_members(look, part, right):
 )
 def test_what_packing_can_do(look, size, packed, absurd):
     part = Part(content=b"\xff" * packed, method=8, size=size, crc=0)
-    assert ("an absurd size" in verdict(look, archive(part)).reason) is absurd
+    assert ("an absurd size" in refusal(archive(part))) is absurd
 
 
-@pytest.mark.parametrize(
-    ("method", "reason"),
-    [
-        (12, "is packed by bzip2, which is not read here (x.npy)"),
-        (14, "is packed by LZMA, which is not read here (x.npy)"),
-        (93, "is packed by Zstandard, which is not read here (x.npy)"),
-    ],
-)
-def test_methods_that_are_not_read_here(look, method, reason):
-    assert verdict(look, archive(Part(b"x.npy", method=method)))[:2] == (OTHER, reason)
-    assert verdict(look, archive(Part(b"x.npy", method=method + 1))).kind == DAMAGED
+@pytest.mark.parametrize("method", [12, 14, 93, 97])
+def test_methods_that_are_not_read_here(look, method):
+    found = verdict(look, archive(Part(b"x.npy", method=method)))
+    assert found[:2] == (NOT_UNDERSTOOD, f"is packed by method {method}, which is not read here (x.npy)")
 
 
 ENDS = {
@@ -265,16 +283,11 @@ def test_ends(look, keys, right):
 
 
 def test_what_lies_between_members(look):
-    assert (
-        verdict(look, archive(Part(after=b"xyz"), Part(b"b"))).reason == "has 3 bytes that belong to no directory entry"
-    )
-    assert (
-        verdict(look, archive(Part(), Part(b"b"), gap=b"xy")).reason == "has 2 bytes that belong to no directory entry"
-    )
-    two = archive(Part(), Part(b"b", offset=0))
-    assert verdict(look, two).reason == "has directory entries that overlap"
+    assert refusal(archive(Part(after=b"xyz"), Part(b"b"))) == "has 3 bytes that belong to no directory entry"
+    assert refusal(archive(Part(), Part(b"b"), gap=b"xy")) == "has 2 bytes that belong to no directory entry"
+    assert refusal(archive(Part(), Part(b"b", offset=0))) == "has directory entries that overlap"
     assert is_read(look, archive(Part(content=b"", after=b""), Part(b"b", content=b"")))
-    assert verdict(look, archive(Part(), Part())).reason == "has a broken directory (two entries have one name)"
+    assert refusal(archive(Part(), Part())) == "has a broken directory (two entries have one name)"
 
 
 def test_the_order_of_a_directory_is_free(look):
@@ -284,9 +297,8 @@ def test_the_order_of_a_directory_is_free(look):
     assert is_read(look, raw + directory + end(2, len(directory), len(raw)))
 
 
-@pytest.mark.parametrize(("number", "right"), [(10000, True), (10001, False)])
-def test_as_many_members_as_are_read(look, number, right):
-    assert is_read(look, archive(*(Part(b"%d" % one, b"") for one in range(number)))) is right
+def test_many_members(look):
+    assert is_read(look, archive(*(Part(b"%d" % one, b"") for one in range(20000))))
 
 
 @pytest.mark.parametrize(("more", "right"), [(0, True), (1, False)])
@@ -362,15 +374,15 @@ def test_a_directory_that_is_cut(look):
     size = len(content) - 22 - start
     for less in range(1, 52):
         cut = content[: start + size - less] + end(2, size - less, start)
-        assert verdict(look, cut).kind == DAMAGED, less
+        assert refusal(cut), less
     for at in (28, 30, 32):  # lengths of the name, of the extra field and of the comment
-        assert verdict(look, patched(content, start + at, b"\xff\xff")).kind == DAMAGED
+        assert refusal(patched(content, start + at, b"\xff\xff"))
 
 
 def test_a_folder_that_has_data(look):
-    """Of an archive of torch's it is damage; what DOS calls a folder is one bit among others."""
+    """torch reads nothing of it; what DOS calls a folder is one bit among others."""
     pickle = b"\x80\x02}."
-    for external, kind in ((0x10, DAMAGED), (0x20, OTHER), (0, OTHER)):
+    for external, kind in ((0x10, NOT_UNDERSTOOD), (0x20, OTHER), (0, OTHER)):
         content = archive(Part(b"a/data.pkl", pickle, external=external), Part(b"a/version", b"3\n"))
         assert verdict(look, content, "x.pt").kind == kind
     content = archive(Part(b"a/data.pkl", pickle), Part(b"a/version", b"3\n"), Part(b"a/", b"", external=0x10))
