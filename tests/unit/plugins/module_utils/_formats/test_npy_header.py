@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.arrays import ArraySpec
 from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import (
     Damaged,
+    NotAFeature,
     NotUnderstood,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import (
