@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import List
 
 from .. import errors
-from .._scan import places
+from .._scan import model, places
 from .._system import paths, words
 from . import needs, sentences
 from .state import HostState, SetState
