@@ -13,7 +13,6 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from .._formats import classify
 from .._scan import model
 from .._system import paths, samples
 from .desired import Candidate, Desired, LegacyInput
@@ -207,7 +206,7 @@ def _is_stray(index: int, one: SetInput, entry: model.Entry, assignments: Dict[O
         return all(assignments.get(identity) != (index, name) for identity, name in inside)
     if entry.is_feature:
         return assignments.get(entry.classification.identity) != (index, entry.path)
-    return entry.classification.kind not in (model.UNREAD, classify.NOT_UNDERSTOOD)
+    return entry.classification.kind not in (model.UNREAD, model.NOT_UNDERSTOOD)
 
 
 def _assigned(index: int, name: str, desired: Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
@@ -338,6 +337,6 @@ def describe(entry: model.Entry) -> str:
         return f"{what} that {entry.classification.reason}"
     if entry.classification.kind == "damaged":
         return f"{what} that is damaged ({entry.classification.reason})"
-    if entry.classification.kind == classify.NOT_UNDERSTOOD:
+    if entry.classification.kind == model.NOT_UNDERSTOOD:
         return f"{what} that is not understood ({entry.classification.reason})"
     return f"{what} of another kind ({entry.classification.reason})"

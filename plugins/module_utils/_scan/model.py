@@ -18,6 +18,7 @@ FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "s
 
 # The kind of a classification of a file that could not be read.
 UNREAD = "unread"
+NOT_UNDERSTOOD = classify.NOT_UNDERSTOOD
 
 # The kinds of a classification that say what a file is; an entry that is not a file has none. Any other kind is an unscanned part.
 UNDERSTOOD = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
@@ -97,7 +98,7 @@ class DirectoryScan:
 
 def not_understood(entries: Sequence[Entry]) -> List[Entry]:
     """Return the files among these entries that are neither features nor known to be none."""
-    return [entry for entry in entries if entry.classification.kind == classify.NOT_UNDERSTOOD]
+    return [entry for entry in entries if entry.classification.kind == NOT_UNDERSTOOD]
 
 
 def inode_key(dev: int, ino: int) -> int:
