@@ -134,9 +134,6 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
     said = [problem.text for problem in _unscanned(state, user)]
     if state.dangling_blocks:
         return [Problem(_dangling_into_legacy(state, target, user))]
-    in_target = model.not_understood(state.read)
-    if in_target:
-        said.append(not_understood(state, state.target, in_target) + f" (user {user})")
     for legacy in state.legacy:
         reasons = []
         if legacy.state == places.UNREADABLE:
@@ -218,7 +215,10 @@ def _in_the_way(state: SetState) -> List[Problem]:
                 planned=all(entry.path in removed for entry in odd),
             )
         )
-    unread = [entry for entry in state.read if entry.classification.kind not in model.UNDERSTOOD]
+    unclear = model.not_understood(state.read)
+    if unclear:
+        problems.append(Problem(not_understood(state, state.target, unclear)))
+    unread = [entry for entry in state.read if entry.classification.kind == model.UNREAD]
     if unread:
         problems.append(
             Problem(

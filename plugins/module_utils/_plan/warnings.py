@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import List
 
 from .. import errors
-from .._scan import model, places
+from .._scan import places
 from .._system import paths, words
 from . import needs, sentences
 from .state import HostState, SetState
@@ -56,9 +56,6 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             f"{words.count(len(plan.outranked), 'feature')} {words.verb(len(plan.outranked), 'be')} left out, since others of the same name"
             f" lie less deep in the same legacy directory: {paths.display(used)} is used, {paths.display(other)} is not"
         )
-    unclear = model.not_understood(state.read)
-    if unclear and state.status is not None:
-        warnings.append(sentences.not_understood(state, state.target, unclear))
     if state.status is not None:
         for legacy in state.legacy:
             if legacy.state == places.UNREADABLE:

@@ -20,9 +20,6 @@ FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "s
 UNREAD = "unread"
 NOT_UNDERSTOOD = classify.NOT_UNDERSTOOD
 
-# The kinds of a classification that say what a file is; an entry that is not a file has none. Any other kind is an unscanned part.
-UNDERSTOOD = ("", classify.FEATURE, classify.OTHER, classify.DAMAGED)
-
 # The shared classification of everything that was not classified.
 UNCLASSIFIED = classify.Classification("", "", None)
 
