@@ -42,6 +42,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch i
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload, told
+from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 USER = find_account("ubuntu")
@@ -135,7 +136,8 @@ def upload(scenario: Scenario) -> None:
     one = scenario.set()
     site = find_site(one.target, USER)
     with told(site.staging):
-        prepared = owners.as_owner(site.keeper, prepare_upload, Request(one, [one], site, manifest(), {}), True)
+        held = Targets([one], USER).held(one, manifest())
+        prepared = owners.as_owner(site.keeper, prepare_upload, Request(one, held, site, manifest(), {}), True)
     if prepared.plan is None:
         return
     with contextlib.suppress(OSError):
