@@ -81,7 +81,8 @@ class Training(Case):
 
     def clear(self, root: Path) -> None:
         end = time.monotonic() + 30
-        while found := [pid for pid, _words in command_lines() if works(pid, root / "work")]:
+        runs = f"{root}/work/runs/"  # where the launcher is, which works elsewhere
+        while found := [pid for pid, words in command_lines() if works(pid, root / "work") or any(runs in word for word in words)]:
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
