@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
+from ansible_collections.trainprep.features.plugins.plugin_utils.answers import clean
 
 _SECONDS = 10
 
@@ -35,7 +36,7 @@ def connecting_user(action: Any) -> str:
         if user:
             return str(user)
     answer = action._low_level_execute_command("id -un", sudoable=False)
-    lines = str(answer.get("stdout") or "").split()
+    lines = clean(str(answer.get("stdout") or "")).split()
     if answer.get("rc") or not lines:
         raise FeatureError("the host does not tell who connects (id -un failed): set ansible_user in the inventory")
     return lines[-1]

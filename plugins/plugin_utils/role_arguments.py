@@ -55,7 +55,7 @@ def _kind(option: dict[str, Any]) -> type | None:
 
 
 def prepare_check(role: str) -> None:
-    """Reads what the check needs, in Ansible's main process: each host's worker would do it anew."""
+    """Read what the check needs, in Ansible's main process: otherwise the worker of each host would do it again."""
     _validator(role)
     all_variables()
 

@@ -33,7 +33,7 @@ def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
     further = [pattern for pattern in patterns if not pattern.endswith((".npz", ".npy"))]
     if not further:
         return
-    # Imported where it is needed: a host where nothing changed reads no format at all.
+    # Imported if needed: an unchanged host reads no format at all.
     from .._formats import registry
 
     for pattern in further:

@@ -16,7 +16,7 @@ from .. import errors
 @dataclass(frozen=True)
 class Store:
     """A source that rclone on the host reads. C(remote): the name of a configured remote, empty for one that is described
-    on the fly. C(path): C(bucket/prefix). C(backend): what the remote is where nobody has configured one of that name.
+    on the fly. C(path): C(bucket/prefix). C(backend): of the remote, if none of that name is configured.
     """
 
     text: str
