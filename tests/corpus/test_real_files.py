@@ -114,7 +114,7 @@ def real_files() -> Iterator[tuple[str, bytes]]:
     """Files of known kinds in the packages of requirements/corpus.txt."""
     stamp = PACKAGES / "stamp"
     if not stamp.exists() or stamp.read_bytes() != REQUIREMENTS.read_bytes():
-        subprocess.run([REPOSITORY / ".venv/bin/uv", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--python",
+        subprocess.run([REPOSITORY / ".venv/bin/uv", "pip", "install", "--quiet", "--no-deps", "--python",
                         sys.executable, "--target", PACKAGES, "-r", REQUIREMENTS], check=True)  # fmt: skip
         stamp.write_bytes(REQUIREMENTS.read_bytes())
     for folder, _folders, names in sorted(os.walk(PACKAGES)):
