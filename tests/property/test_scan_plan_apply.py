@@ -232,10 +232,17 @@ class Hosts(RuleBasedStateMachine):
             if directory == "old/alias" and top.is_symlink():
                 continue
             files = sorted(str(path.relative_to(top)) for path in top.rglob("*.npz") if "/up/" not in str(path))
+            by_name: dict[str, list[tuple[str, str]]] = {}
             for path in files:
-                content, name = content_of(top / path), os.path.basename(path)
+                content = content_of(top / path)
                 if content:
-                    found[TARGETS[name.startswith("cremad_")]].setdefault(name, content)
+                    by_name.setdefault(os.path.basename(path), []).append((path, content))
+            for name, claims in by_name.items():
+                least = min(path.count("/") for path, _content in claims)
+                # Different features of one name in one directory: the shallower ones count.
+                if len({content for _path, content in claims}) > 1:
+                    claims = [(path, content) for path, content in claims if path.count("/") == least]
+                found[TARGETS[name.startswith("cremad_")]].setdefault(name, claims[0][1])
         return found
 
     def dangles_into_legacy(self) -> bool:
