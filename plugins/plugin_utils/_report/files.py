@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.data im
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import ATTENTION
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import OUTCOME_WORDS, count
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -51,6 +51,14 @@ def write_report(directory: str, report: Mapping[str, Any]) -> list[str]:
     """Write both files and return their paths. OSError if the directory cannot be created or written."""
     training_page = (Path(directory).expanduser() / "training.html").is_file()
     return write_files(directory, {"report.json": to_json(report), "report.html": to_html(report, training_page)})
+
+
+def link_to_trainings(directory: str) -> None:
+    """Give an existing page of the features its link to the page of the trainings, if its report can be read."""
+    folder = Path(directory).expanduser()
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, TemplateError):
+        if (folder / "report.html").is_file():
+            _write_whole(folder / "report.html", to_html(json.loads((folder / "report.json").read_text(encoding="utf-8")), True))
 
 
 def write_files(directory: str, files: Mapping[str, str]) -> list[str]:

@@ -48,8 +48,8 @@ def host_report(
     views = views_of(facts, done or {}, check_mode, state)
     first = headline(facts, views, check_mode, state) + (f"; {note}" if note else "")
     if detail == "short" and is_quiet(facts, views, state):
-        counts = ", ".join(f"{plain(view.name)} {view.found:,}" for view in views if view.found)
-        return _wrap(f"{plain(host)}: ", f"{first}; unchanged: {counts}", width, indent=2)
+        sets = f" in {len(views)} sets" if len(views) > 1 else ""
+        return [f"{plain(host)}: {first}; {count(sum(view.found for view in views), 'feature')}{sets}, unchanged"]
     lines = ["-" * width]
     lines += _wrap(f"{plain(host)}: ", first, width, indent=2)
     for view in views:

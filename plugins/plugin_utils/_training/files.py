@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import (
+    link_to_trainings,
     page_environment,
     to_json,
     write_files,
@@ -48,7 +49,9 @@ def to_html(report: Mapping[str, Any], features_page: bool = False) -> str:
 def write_training(directory: str, report: Mapping[str, Any]) -> list[str]:
     """Write both files and return their paths. OSError if the directory cannot be created or written."""
     features_page = (Path(directory).expanduser() / "report.html").is_file()
-    return write_files(directory, {"training.json": to_json(report), "training.html": to_html(report, features_page)})
+    written = write_files(directory, {"training.json": to_json(report), "training.html": to_html(report, features_page)})
+    link_to_trainings(directory)
+    return written
 
 
 def _by_message(hosts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,12 @@ import html.parser
 import json
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import to_html, to_json, write_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import (
+    link_to_trainings,
+    to_html,
+    to_json,
+    write_report,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import Fleet, document, natural
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
 
@@ -190,6 +195,16 @@ def test_pages_are_linked_if_both_exist(tmp_path):
     assert "training.html" not in (tmp_path / "report.html").read_text()
     (tmp_path / "training.html").touch()
     write_report(str(tmp_path), report_of(mixed()))
+    assert '<a href="training.html">' in (tmp_path / "report.html").read_text()
+
+
+def test_a_page_of_trainings_written_later_is_linked(tmp_path):
+    write_report(str(tmp_path), report_of(mixed()))
+    link_to_trainings(str(tmp_path))
+    assert (tmp_path / "report.html").read_text() == to_html(report_of(mixed()), True)
+    (tmp_path / "report.json").write_text("{}")
+    link_to_trainings(str(tmp_path))
+    link_to_trainings(str(tmp_path / "none"))
     assert '<a href="training.html">' in (tmp_path / "report.html").read_text()
 
 

@@ -181,7 +181,7 @@ def test_host_line_tells_ready_from_not_ready():
 
 def test_short_report_is_one_line_if_nothing_happened():
     quiet = one_set()
-    assert lines(quiet, detail="short") == ["gpu-1: READY, status 3: target and legacy; unchanged: wav2vec 8"]
+    assert lines(quiet, detail="short") == ["gpu-1: READY, status 3: target and legacy; 8 features, unchanged"]
     for raw, done in ((quiet, {"links": {"sets": {"wav2vec": {"linked": 8}}}}), ({**quiet, "warnings": ["odd"]}, {}), (LACKING, {})):
         found = facts(ready=raw["ready"], wav2vec=raw)
         assert host_report("gpu-1", found, done, detail="short") == host_report("gpu-1", found, done, detail="full")
