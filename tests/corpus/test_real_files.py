@@ -193,7 +193,7 @@ def cuts(corpus_size: int) -> int:
 
 
 def test_real_files(tmp_path: Path, cuts: int, tally: list[str]) -> None:
-    run(real_files(), tmp_path, cuts, "real files", 170, tally)
+    run(real_files(), tmp_path, cuts, "real files", 220, tally)
 
 
 def test_written_files(tmp_path: Path, cuts: int, tally: list[str]) -> None:
