@@ -148,7 +148,7 @@ def test_attempts_follow_a_failure_and_a_kill_with_the_newest_checkpoint(host, d
     assert f"attempt 2 {WORK}/checkpoints/epoch1.pt\n" in log and f"attempt 3 {WORK}/checkpoints/epoch2.pt\n" in log
     # What a failed attempt left behind is gone: one worker lives, not three.
     assert len(alive(host, "sleep 902")) == 1
-    checked = monitor(play, host, "retried")
+    checked = monitor(play, host, "retried", lines=5)
     assert checked.rc == 0 and "  attempt: 3\n" in checked.stdout
     # A stop is no failure.
     deploy("", "retried", state="stopped", grace=2)
@@ -244,7 +244,7 @@ def test_the_record_says_what_changed_against_the_run_before(host, deploy, play)
     record = json.loads(host.run(["cat", f"{WORK}/runs/record/latest/run.json"]).stdout)
     assert record["metrics"] == ["metrics.csv"] and record["arguments"] == ["--lr", "0.01"] and record["retries"] == 0
     assert state(host, "record")["changes"] == ["without --amp", "--lr 0.05 → 0.01"]
-    assert "against the run before: without --amp; --lr 0.05 → 0.01" in monitor(play, host, "record").stdout
+    assert "against the run before: without --amp; --lr 0.05 → 0.01" in monitor(play, host, "record", lines=5).stdout
 
 
 RESULTS = """
