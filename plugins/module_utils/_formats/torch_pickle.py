@@ -24,29 +24,14 @@ _MOST_REMEMBERED = 1 << 32
 _STORAGES = {
     f"torch {name}Storage": dtypes.DType(text, size, False)
     for name, text, size in (
-        ("Float", "<f4", 4),
-        ("Double", "<f8", 8),
-        ("Half", "<f2", 2),
-        ("BFloat16", "bfloat16", 2),
-        ("Long", "<i8", 8),
-        ("Int", "<i4", 4),
-        ("Short", "<i2", 2),
-        ("Char", "|i1", 1),
-        ("Byte", "|u1", 1),
-        ("Bool", "|b1", 1),
-        ("ComplexFloat", "<c8", 8),
-        ("ComplexDouble", "<c16", 16),
+        ("Float", "<f4", 4), ("Double", "<f8", 8), ("Half", "<f2", 2), ("BFloat16", "bfloat16", 2), ("Long", "<i8", 8),
+        ("Int", "<i4", 4), ("Short", "<i2", 2), ("Char", "|i1", 1), ("Byte", "|u1", 1), ("Bool", "|b1", 1),
+        ("ComplexFloat", "<c8", 8), ("ComplexDouble", "<c16", 16),
     )
-}
+}  # fmt: skip
 # Types of tensors that lie in storages without a type.
-_UNTYPED = {
-    "torch float8_e4m3fn": dtypes.DType("float8_e4m3fn", 1, False),
-    "torch float8_e5m2": dtypes.DType("float8_e5m2", 1, False),
-    "torch float8_e8m0fnu": dtypes.DType("float8_e8m0fnu", 1, False),
-    "torch uint16": dtypes.DType("<u2", 2, False),
-    "torch uint32": dtypes.DType("<u4", 4, False),
-    "torch uint64": dtypes.DType("<u8", 8, False),
-}
+_UNTYPED = {f"torch {name}": dtypes.DType(name, 1, False) for name in ("float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu")}
+_UNTYPED.update({f"torch uint{8 * size}": dtypes.DType(f"<u{size}", size, False) for size in (2, 4, 8)})
 _BYTES = dtypes.DType("|u1", 1, False)
 _STORAGES["torch.storage UntypedStorage"] = _BYTES
 _TYPE_NAMES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -336,9 +321,10 @@ _VALUES = frozenset((
 ))  # fmt: skip
 
 _STEPS: Dict[str, Callable[[_Walker, Any], Any]] = {
-    "PROTO": lambda walker, value: None,
-    "FRAME": lambda walker, value: None,
-    "STOP": lambda walker, value: None,
+    **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda walker, value: None),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Walker.put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Walker.get),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda walker, value: walker.reduce()),
     "MARK": lambda walker, value: walker.stack.append(_MARK),
     "POP": lambda walker, value: walker.pop(),
     "NONE": lambda walker, value: walker.stack.append(None),
@@ -355,17 +341,9 @@ _STEPS: Dict[str, Callable[[_Walker, Any], Any]] = {
     "APPENDS": lambda walker, value: walker.append(walker.since_mark()),
     "SETITEM": lambda walker, value: walker.set_item(),
     "SETITEMS": lambda walker, value: walker.set_items(walker.since_mark()),
-    "PUT": lambda walker, value: walker.put(value),
-    "BINPUT": lambda walker, value: walker.put(value),
-    "LONG_BINPUT": lambda walker, value: walker.put(value),
     "MEMOIZE": lambda walker, value: walker.put(len(walker.memo)),
-    "GET": lambda walker, value: walker.get(value),
-    "BINGET": lambda walker, value: walker.get(value),
-    "LONG_BINGET": lambda walker, value: walker.get(value),
     "GLOBAL": lambda walker, value: walker.push_global(*value.split(" ", 1)),
     "STACK_GLOBAL": lambda walker, value: walker.stack_global(),
-    "NEWOBJ": lambda walker, value: walker.reduce(),
-    "REDUCE": lambda walker, value: walker.reduce(),
     "BUILD": lambda walker, value: walker.build(),
     "BINPERSID": lambda walker, value: walker.persistent(),
 }
