@@ -56,11 +56,13 @@ def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
     """Return the time from the run's first epoch, or its start, until its log last grew: the log describes that moment."""
     age = log_age(run, now)
     state = run.state if run else {}
-    named = state.get("epoch_named")
-    begun = named if isinstance(named, (int, float)) else state.get("started")
-    return (
-        pace.Elapsed(now - age - begun, begun is named) if isinstance(begun, (int, float)) and age is not None else None
-    )
+    if age is None:
+        return None
+    # The launcher may notice the first epoch only after the log has stopped growing: then the start counts.
+    for begun in (state.get("epoch_named"), state.get("started")):
+        if isinstance(begun, (int, float)) and now - age - begun > 0:
+            return pace.Elapsed(now - age - begun, begun is state.get("epoch_named"))
+    return None
 
 
 def open_log(run: runs.Run) -> int:
