@@ -173,8 +173,14 @@ def step_sentences(done: Mapping[str, Any], name: str, key: str) -> list[str]:
     return said
 
 
-def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
-    """Return what was done for a set, or would be in check mode."""
+def origin_of(raw: Mapping[str, Any], done: Mapping[str, Any], name: str) -> str:
+    """Return the host that a set was fetched from in this run; empty if it was none."""
+    uploads = [mapping(mapping(result.get("sets")).get(name)) for result in results_of(done.get("upload"))]
+    return next((str(one["fetched_from"]) for one in [*uploads, raw] if one.get("fetched_from")), "")
+
+
+def did_sentences(counts: Mapping[str, int], check_mode: bool, origin: str = "") -> list[str]:
+    """Return what was done for a set, or would be in check mode. origin: the host that an upload came from, if it was one."""
 
     def verb(past: str, base: str) -> str:
         return f"would {base}" if check_mode else past
@@ -190,7 +196,8 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool) -> list[str]:
     if counts["sent"]:
         amount = f" ({size(counts['sent_bytes'])})" if counts["sent_bytes"] else ""
         resumed = f", {counts['resumed']:,} were there from an earlier try" if counts["resumed"] else ""
-        said.append(f"{verb('uploaded', 'upload')} {count(counts['sent'], 'feature')}{amount}{resumed}")
+        sender = f" from the host {plain(origin)}" if origin else ""
+        said.append(f"{verb('uploaded', 'upload')} {count(counts['sent'], 'feature')}{amount}{sender}{resumed}")
     if counts["left_out"]:
         left = verb("left out", "leave out")
         said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are not features")
@@ -253,7 +260,7 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
         directories=directories,
         access=dict(mapping(raw.get("access"))),
         counts=counts,
-        did=did_sentences(counts, check_mode),
+        did=did_sentences(counts, check_mode, origin_of(raw, done, name)),
         to_do=advice(raw, counts, check_mode),
         rejected=dict(mapping(raw.get("rejected"))),
         conflicts=dict(mapping(raw.get("conflicts"))),

@@ -147,6 +147,10 @@ LOCKED = one_set(
              "granted access to 8 files and 2 directories", "warning no ACLs here."], [], id="uploaded",
         ),
         pytest.param(
+            one_set(fetched_from="gpu-7"), {"upload": {"sets": {"wav2vec": {"sent": 3, "fetched_from": "gpu-7"}}}}, {},
+            ["uploaded 3 features from the host gpu-7"], [], id="from-a-peer",
+        ),
+        pytest.param(
             one_set(rejected={"count": 20, "samples": [{"path": "/x/1.npz", "reason": "other"}, {"path": "/x/2.npz", "reason": "other"},
                                                        {"path": "/x/3.npz", "reason": "truncated"}]}), {}, {},
             ["/x/1.npz: other", "/x/3.npz: truncated", "and 18 more files"], ["/x/2.npz"], id="one-example-for-each-reason",
