@@ -56,7 +56,7 @@ options:
             (C(.snapshot), C(.zfs), C(.Trash-1000), C(lost+found), C(@eaDir), C(#recycle), C($RECYCLE.BIN) and their like).
           - One that is listed in O(sets[].legacy) itself is always entered.
           - A skipped folder is never treated as empty. If nothing is found elsewhere, these folders are scanned, and features in them are
-            finds like those of O(search_roots).
+            finds like those of C(search_roots).
         type: bool
         default: false
       reads:
