@@ -151,6 +151,15 @@ def engine() -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
+def tools() -> None:
+    """Install what unit tests run before the first of them starts; print what a person has to install."""
+    command = "from tests.support.image import TOOLS, install; install(TOOLS)"
+    done = subprocess.run([sys.executable, "-c", command], cwd=REPOSITORY, check=False, text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    if done.returncode:
+        print(done.stderr.strip().splitlines()[-1], flush=True)
+
+
 def stop_all(*_signal: object) -> None:
     """Ends what was started. A run that was killed harder than this leaves containers: the next one removes them."""
     for process in list(RUNNING.values()):
@@ -172,6 +181,7 @@ def main(names: Sequence[str]) -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     before, started = tree(), time.monotonic()
+    tools()
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
         # The image is made while the quick checks run.
         building = pool.submit(engine) if any(check.name in ON_HOSTS for check in wanted) else None

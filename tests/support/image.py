@@ -55,9 +55,13 @@ def install(programs: dict[str, str]) -> None:
     subprocess.run([*quiet_apt, "install", *packages], check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
+# What tests on this machine run, besides what Python brings.
+TOOLS = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"}
+
+
 def ensure_engine() -> None:
     """A Docker engine that answers; as root a daemon is started where none runs. Raises `Missing`."""
-    install({"docker": "docker.io", "ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"})
+    install({"docker": "docker.io", **TOOLS})
     if _quiet("docker", "info"):
         return
     if os.geteuid() != 0:
