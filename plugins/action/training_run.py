@@ -52,7 +52,8 @@ class ActionModule(ActionBase):
 
     def _send_project(self, order: Order, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ask whether there is anything to start, and which files the host lacks; send these, and start."""
-        assert order.project is not None
+        if order.project is None:
+            raise AssertionError("there is a project to send")
         manifest = manifest_of(order.project)
         order.given["manifest"] = json.dumps(manifest)
         planned = self._ask_in_check_mode(order, task_vars)

@@ -145,7 +145,6 @@ class Host:
         found = trainer.train_as(user, [one["target"] for one in self.sets], self.pattern, self.tree)
         return {one["name"]: found[one["target"]] for one in self.sets}
 
-
     def leads_above(self, name: str) -> bool:
         """True if a trainer that follows links leaves the target upwards, and reads all that is there, the other sets included."""
         links = [Path(folder, one) for folder, folders, _files in os.walk(self.root / name) for one in folders]

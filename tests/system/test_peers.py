@@ -150,7 +150,7 @@ def transfer(play, host, step, one, **peer):
     return result.results(host)[-1]["result"]
 
 
-def offered(play, pair, one=SET):
+def offered(play, pair, one):
     """A key of the receiver that the sender accepts now; (its directory's token, the sender's answer)."""
     full, empty = pair
     task = {"trainprep.features.feature_links": {"sets": [one], "user": "ubuntu"}, "become": True}
@@ -164,7 +164,7 @@ def offered(play, pair, one=SET):
 
 def test_the_key_opens_nothing_but_the_set(play, pair):
     full, empty = pair
-    token, _offer = offered(play, pair)
+    token, _offer = offered(play, pair, SET)
     key = f"/tmp/trainprep-peer-{token}/key"
     login = f"ssh -F /dev/null -i {key} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
     target = f"ubuntu@{address(full)}"
@@ -226,7 +226,7 @@ def test_sender_with_another_host_key_is_refused(play, pair):
 
 def test_key_is_removed_when_the_sender_ends(play, pair):
     full, _empty = pair
-    token, _offer = offered(play, pair)
+    token, _offer = offered(play, pair, SET)
     held = f"grep -c {token} /home/ubuntu/.ssh/authorized_keys"
     assert full.run(held).stdout.strip() == "1"
     # The process that serves is the one that holds the socket; its guard stays.

@@ -93,7 +93,6 @@ def test_writers_as_text(writers, text):
     assert str(writers) == text
 
 
-
 PRIVATE = {
     "primary group of its own name": ([("amy", 61, 61)], [("amy", 61, [])], 61),
     "listed as its own member": ([("amy", 61, 61)], [("amy", 61, ["amy"])], 61),
