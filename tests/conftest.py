@@ -36,6 +36,11 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_configure(config):
+    """Declare the marker here, since ansible-test runs pytest with settings of its own."""
+    config.addinivalue_line("markers", "slow: takes more than a moment, or needs hosts")
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.name.startswith(SLOW_TESTS) or (TESTS in item.path.parents and item.path.relative_to(TESTS).parts[0] in SLOW):

@@ -82,7 +82,7 @@ CAUSES = {
     "torchrun, ranks interleaved": (
         [
             line
-            for pair in zip(trace("ValueError: one", "[rank0]: "), trace("ValueError: two", "[rank1]: "), strict=True)
+            for pair in zip(trace("ValueError: one", "[rank0]: "), trace("ValueError: two", "[rank1]: "))
             for line in pair
         ]
         + table(1, 1),
