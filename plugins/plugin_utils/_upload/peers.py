@@ -61,11 +61,14 @@ def holds_all(facts: Mapping[str, Any], set_name: str, run: str, check_mode: boo
     return bool(ready and one.get("features") and not one.get("to_upload"))
 
 
-def order(holders: Sequence[str], busy: Collection[str], host: str) -> list[str]:
-    """Return the hosts to ask, those where a training runs last; each receiver begins elsewhere, so that the load is split. Pure."""
+def order(holders: Mapping[str, int], busy: Collection[str], host: str) -> list[str]:
+    """Return the hosts to ask: those where a training runs last, else those first that have served least. Pure.
 
-    def place(name: str) -> tuple[bool, str]:
-        return name in busy, _key(f"{host} {name}")
+    holders: how many receivers each has served. Among equals each receiver begins elsewhere.
+    """
+
+    def place(name: str) -> tuple[bool, int, str]:
+        return name in busy, holders[name], _key(f"{host} {name}")
 
     return sorted(holders, key=place)
 
@@ -121,7 +124,8 @@ class Exchange:
                 names = [name for name in self.holders() if name in receiver.reachable and name not in receiver.failed]
                 if len(receiver.failed) >= MOST_FAILURES:
                     names = []
-                found = next(filter(None, (self._seat(name) for name in order(names, receiver.busy, receiver.host))), None)
+                served = {name: self._served(name) for name in names}
+                found = next(filter(None, (self._seat(name) for name in order(served, receiver.busy, receiver.host))), None)
                 if found is None and not names and receiver.has_source:
                     # One host at a time: the others can have it from that one.
                     source = _try_lock(self._directory / "source")
@@ -142,8 +146,13 @@ class Exchange:
         for number in range(self._sends):
             lock = _try_lock(self._directory / f"seat-{_key(name)}-{number}")
             if lock is not None:
+                os.lseek(lock, 0, os.SEEK_END)
+                os.write(lock, b".")  # the file's size counts
                 return name, lock
         return None
+
+    def _served(self, name: str) -> int:
+        return sum(path.stat().st_size for path in self._directory.glob(f"seat-{_key(name)}-*"))
 
     def _others_receive(self, host: str) -> bool:
         for path in self._directory.glob("receives-*"):

@@ -71,14 +71,18 @@ def test_in_check_mode_what_would_be_linked_counts():
 
 def test_hosts_with_a_training_are_asked_last():
     names = [f"gpu-{number}" for number in range(6)]
-    asked = order(names, {"gpu-2", "gpu-4"}, "gpu-9")
+    asked = order(dict.fromkeys(names, 0), {"gpu-2", "gpu-4"}, "gpu-9")
     assert sorted(asked) == names
     assert set(asked[-2:]) == {"gpu-2", "gpu-4"}
 
 
 def test_receivers_begin_with_different_holders():
     names = [f"gpu-{number}" for number in range(6)]
-    assert len({order(names, (), f"receiver-{number}")[0] for number in range(20)}) > 2
+    assert len({order(dict.fromkeys(names, 0), (), f"receiver-{number}")[0] for number in range(20)}) > 2
+
+
+def test_those_that_served_least_are_asked_first():
+    assert order({"a": 2, "b": 0, "c": 1}, (), "d") == ["b", "c", "a"]
 
 
 def receiver(host, *names, has_source=False, failed=()):
@@ -115,6 +119,10 @@ def test_sets_are_independent(tmp_path):
     assert Exchange(tmp_path, "music", [], 1).holders() == []
 
 
+def served(directory, host):
+    return Exchange(directory, "speech", [], 1)._served(host)
+
+
 @pytest.mark.parametrize(("sends", "has_source"), [(1, True), (2, True), (2, False)])
 def test_source_is_used_once_and_no_host_sends_to_more_than_its_share(tmp_path, sends, has_source):
     """Fifteen workers that need a set: every one gets it, from the source at most once."""
@@ -147,6 +155,7 @@ def test_source_is_used_once_and_no_host_sends_to_more_than_its_share(tmp_path, 
     assert len(from_source) == int(has_source)
     assert max(most.values()) <= sends
     assert len(most) > 3
+    assert served(tmp_path, "full") <= 15 // 2
 
 
 def test_failed_source_goes_to_the_next_host(tmp_path):
