@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pwd
+import signal
 import struct
 import sys
 import zipfile
@@ -92,12 +93,20 @@ def train_as(user: str, *arguments: Any) -> dict[str, Any]:
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         said = stream.read()
-    assert os.waitpid(child, 0)[1] == 0, "the training script ended early"
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        raise EndlessError
+    assert status == 0, "the training script ended early"
     return dict(json.loads(said))
+
+
+class EndlessError(Exception):
+    """Links lead in circles, so that the trainer's glob does not end: with two such links, each level doubles what it finds."""
 
 
 def _answer(account: pwd.struct_passwd, writer: int, arguments: tuple[Any, ...]) -> NoReturn:
     code = 1
+    signal.alarm(10)
     try:
         if os.geteuid() == 0:
             os.setgroups(os.getgrouplist(account.pw_name, account.pw_gid))
