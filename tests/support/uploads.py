@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,23 @@ def upload_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 def publish_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"trainprep.features.feature_transfer": {"sets": [one], "step": "publish", **more}, "become": True, "ignore_errors": True}
+
+
+def unpublish(host: Host, one: Mapping[str, Any], owner: str = "root") -> None:
+    """Make what was uploaded again what a run that was killed before its publication leaves."""
+    from ansible.plugins.loader import init_plugin_loader
+
+    if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
+        init_plugin_loader([str(REPOSITORY / "collections")])
+    from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+    from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
+
+    parent, name = os.path.split(one["target"])
+    incoming = f"{parent}/.{name}.incoming"
+    packed = classify_source(parse_sets([one])[0], one["source"]).packed
+    if owner == "root":
+        host.run(f"chown -R root: {one['target']}")
+    host.run(f"mv {one['target']} {incoming} && chmod 700 {incoming} && umask 077 && cat > {incoming}.manifest", user=owner, input=packed)
 
 
 class Background:

@@ -88,7 +88,7 @@ def test_grant_opens_every_feature_to_that_user_alone(closed_host, play):
     result = play(closed_host, PLAYBOOK, TRAINER)
     assert result.rc == 0, result.stdout
     assert result.facts(closed_host)["features_ready"] is True
-    granted = [event["result"] for event in result.results(closed_host, "trainprep.features.feature_access")]
+    granted = [event["result"] for event in result.results(closed_host, "trainprep.features.feature_prepare")]
     assert sum(one["granted"] for one in granted[0]["sets"].values()) == FEATURES
 
     assert closed_host.run(READ_ALL, user="trainer").stdout == closed_host.run(READ_ALL).stdout

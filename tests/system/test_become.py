@@ -145,7 +145,7 @@ def test_a_training_belongs_to_the_connecting_user_whoever_root_is_by(passworded
     assert monitored.rc == 0, monitored.stdout[-3000:]
     assert SECRET not in deployed.stdout + monitored.stdout
     assert host.run("find /home/ubuntu/work /data/old -mindepth 1 -not -user ubuntu; ls -A /root | grep -c work || true").stdout == "0\n"
-    assert host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/work/runs").stdout.strip().endswith("ubuntu")
+    assert "Epoch 1/1 ubuntu\n" in host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/work/runs").stdout
 
 
 def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):

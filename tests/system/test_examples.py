@@ -43,7 +43,8 @@ def test_the_examples_run_as_written(start_host, play, tmp_path):
     assert result.rc == 0, result.stdout
     actions = {event["action"] for event in result.results(host) if event["event"] in ("ok", "changed")}
     assert {f"trainprep.features.{module}" for module in ORDER} <= actions
-    assert host.run("find /data/wav2vec_features -type f -name '*.npz' | wc -l").stdout.strip() == "4"
+    # The examples before it have linked the set, so that there is nothing to upload.
+    assert host.run("find /data/wav2vec_features -type f -name '*.npz' | wc -l").stdout.strip() == "0"
 
 
 def test_facts_modules_return_facts_alone(start_host, play):
@@ -55,4 +56,4 @@ def test_facts_modules_return_facts_alone(start_host, play):
     for module in facts:
         assert set(documented(module, "RETURN")) == {"ansible_facts"}
         [event] = result.results(host, f"trainprep.features.{module}")
-        assert {name for name in event["result"] if not name.startswith("_")} - {"warnings"} == {"ansible_facts", "changed", "invocation"}
+        assert {name for name in event["result"] if not name.startswith("_")} - {"warnings"} == {"ansible_facts", "changed"}

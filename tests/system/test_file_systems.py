@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.hosts import SUPPORT, Host
 from tests.support.layout import crema_d_names, write_features
-from tests.support.uploads import ROLE, feature_set, role_variables
+from tests.support.uploads import ROLE, feature_set, role_variables, unpublish, upload_task
 
 FUSE = ["--device", "/dev/fuse", "--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined",
         "--security-opt", "seccomp=unconfined"]  # fmt: skip
@@ -93,7 +93,7 @@ def test_an_upload_needs_owners_that_can_be_changed(host, play, source):
 
 def test_an_upload_beside_other_files_needs_hard_links_where_renames_replace(host, play, source):
     place = mount(host, "nohard", "link=EPERM")
-    host.run("mkdir /mnt/nohard/wav && echo mine > /mnt/nohard/wav/notes.txt && chown -R ubuntu /mnt/nohard")
+    host.run("mkdir /mnt/nohard/wav && echo mine > /mnt/nohard/wav/notes.txt")
     before = names_in(host, place)
     for check in (True, False):
         result = play(host, ROLE, role_variables(feature_set(source, f"{place}/wav")), check=check)
@@ -146,13 +146,12 @@ def test_where_root_is_refused_the_training_user_uploads_and_links(host, play, s
 
 
 def test_where_root_is_refused_what_a_killed_run_had_uploaded_whole_is_published(host, play, source, bucket):
-    from tests.support.uploads import upload_task
-
     variables = {"prepare_features_user": "trainer"}
     one = feature_set(source, f"{bucket}/late", layout="tree")
     as_trainer(host, f"rm -rf {bucket}/wav")
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one, user="trainer")]}])
     assert result.rc == 0 and result.recap[host.name]["ignored"] == 0, result.stdout
+    unpublish(host, one, "trainer")
     assert as_trainer(host, f"ls {bucket}/.late.incoming | wc -l") == f"{FILES}\n"
     result = play(host, ROLE, role_variables(one, **variables))
     assert result.rc == 0 and not result.results(host, "trainprep.features.feature_upload"), result.stdout

@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -100,15 +102,22 @@ def test_the_playbooks_run_by_name(project, name):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_readme_works_literally_in_a_project(project, start_host, tmp_path):
+@pytest.fixture
+def short_path():
+    """A folder with a short name: SSH's control socket lies below it, and its path may not exceed some 100 characters."""
+    with tempfile.TemporaryDirectory(prefix="tp-", dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_the_readme_works_literally_in_a_project(project, start_host, short_path):
     """Its ansible.cfg, its variables and its commands, as they are written there, on a host without features."""
-    own = Project(tmp_path, start_host("readme"))
-    (tmp_path / "collections").symlink_to(project.folder / "collections")
+    own = Project(short_path, start_host("readme"))
+    (short_path / "collections").symlink_to(project.folder / "collections")
     config = readme_blocks("ini")[0].replace("[defaults]\n", "[defaults]\ncollections_path = collections\n")
-    (tmp_path / "ansible.cfg").write_text(config)
-    (tmp_path / "group_vars").mkdir()
+    (short_path / "ansible.cfg").write_text(config)
+    (short_path / "group_vars").mkdir()
     sets = next(text for text in readme_blocks("yaml") if "prepare_features_sets:" in text)
-    (tmp_path / "group_vars" / "training.yml").write_text(sets.replace("/srv/features", str(tmp_path / "srv")))
+    (short_path / "group_vars" / "training.yml").write_text(sets.replace("/srv/features", str(short_path / "srv")))
     shown = "\n".join(readme_blocks("console"))
     commands = re.findall(r"^\$ (ansible-playbook trainprep\.features\.(?:describe|prepare)_features .*)$", shown, re.MULTILINE)
     assert len(commands) == 3
@@ -116,4 +125,4 @@ def test_the_readme_works_literally_in_a_project(project, start_host, tmp_path):
         done = own.run(*command.split())
         assert done.returncode == 0, f"{command}\n{done.stdout}"
     assert "READY" in done.stdout and "FEATURES" in done.stdout
-    assert {path.name for path in (tmp_path / "reports").iterdir()} == {"report.html", "report.json"}
+    assert {path.name for path in (short_path / "reports").iterdir()} == {"report.html", "report.json"}

@@ -244,7 +244,7 @@ def test_twice_in_one_play_for_two_sets(host, play, small):
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": tasks}])
     assert result.rc == 0, result.stdout
     assert printed(result).count("done linked 4 features") == 2
-    assert printed(result).count("done nothing had to be changed") == 1
+    assert printed(result).count("done nothing to change") == 1
     assert result.recap[host.name]["changed"] == 2
     assert result.ssh_executions[host.name] == 3
 

@@ -78,7 +78,7 @@ def test_a_digest_that_nobody_has_is_our_fault_and_nothing_is_uploaded_over(ssh_
     assert result.rc != 0
     [said] = [event["result"]["msg"] for event in result.results(ssh_host) if event["event"] == "failed"]
     assert "/old/features/a.npz could not be classified: internal error in trainprep.features (ValueError: [digital envelope" in said
-    assert said.endswith("please report this sentence at https://github.com/trainprep/features/issues")
+    assert said.endswith("Please report it with the output of -vvv at https://github.com/trainprep/features/issues")
     assert "Traceback" not in result.stdout and "damaged" not in result.stdout
     assert ssh_host.tree("/data", "/old") == before
 

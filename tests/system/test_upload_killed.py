@@ -21,6 +21,7 @@ from tests.support.uploads import (
     publish_task,
     received,
     role_variables,
+    unpublish,
     upload_task,
 )
 
@@ -124,6 +125,7 @@ def test_a_controller_killed_before_it_published_the_next_run_does_whatever_the_
     one = feature_set(small)
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one)]}])
     assert result.rc == 0
+    unpublish(host, one)
     other = small.parent / f"{small.name}-other"
     write_features(other, ["ravdess_01.npz"], dense=True)
     host.run("mkdir /data/wav")
