@@ -126,7 +126,9 @@ def _value(value: Any, schema: Schema, place: str) -> Any:
         return None if value is None else _value(value, schema.schema, place)
     if isinstance(schema, OneOf):
         for one in schema.values:
-            if type(one) is type(value) and one == value:
+            # Before ansible-core 2.19 the texts of an answer are of a subclass of str.
+            alike = isinstance(value, str) if isinstance(one, str) else type(one) is type(value)
+            if alike and one == value:
                 return one
         raise _OddError(place, f"one of {', '.join(map(str, schema.values))}", value)
     if isinstance(schema, Each):

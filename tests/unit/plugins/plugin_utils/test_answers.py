@@ -94,6 +94,17 @@ def test_records_of_ansible_are_kept_and_cleaned():
     assert found == {"exception": Summary("a[1m", (Summary("b", ()),)), "warnings": ["w", Summary("c", ())], "deprecations": None}
 
 
+class Unsafe(str):
+    """As ansible-core 2.18 marks the texts of an answer."""
+
+
+def test_marked_texts_are_texts():
+    schema = {"step": OneOf("link", "upload"), "status": OneOf(0, 1, None), "path": str}
+    answer = {"step": Unsafe("link"), "status": 1, "path": Unsafe("/data")}
+    assert check_answer(answer, schema, "h", "m") == {"step": "link", "status": 1, "path": "/data"}
+    assert check_answer({"status": True}, schema, "h", "m")["failed"]
+
+
 def test_the_interpreter_that_ansible_discovered_is_kept_as_a_text():
     facts = {"discovered_interpreter_python": "/usr/bin/python3", "ansible_connection": "local"}
     assert checked(ansible_facts=facts) == {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
