@@ -133,19 +133,19 @@ def test_a_training_belongs_to_the_connecting_user_whoever_root_is_by(passworded
     script = tmp_path / "train.py"
     script.write_text("import getpass\nprint('Epoch 1/1', getpass.getuser(), flush=True)\n")
     more = {"ansible_become_method": "su", "deploy_training_script": str(script), "deploy_training_args": []}
-    more |= {"deploy_training_virtualenv": "", "deploy_training_dir": "~/work"}
+    more |= {"deploy_training_virtualenv": "", "deploy_training_dir": "~/train"}
     more |= {"deploy_training_session": "su", "monitor_training_session": "su"}
     sets = [{"name": "old", "target": "/data/old", "legacy": ["/home/ubuntu/old"], "arrays": ARRAYS}]
     file = tmp_path / "variables.json"
     file.write_text(json.dumps({**role_variables(*sets), "ansible_become_password": SECRET, **more}))
     deployed = play(host, "deploy_training.yml", args=["-e", f"@{file}", "-vvvvv"])
     assert deployed.rc == 0, deployed.stdout[-3000:]
-    wait_for(lambda: host.run("cat /home/ubuntu/work/runs/su/latest/state.json", check=False).stdout.count("exit_code"), "the end")
+    wait_for(lambda: host.run("cat /home/ubuntu/train/runs/su/latest/state.json", check=False).stdout.count("exit_code"), "the end")
     monitored = play(host, "monitor_training.yml", args=["-e", f"@{file}", "-vvvvv"])
     assert monitored.rc == 0, monitored.stdout[-3000:]
     assert SECRET not in deployed.stdout + monitored.stdout
-    assert host.run("find /home/ubuntu/work /data/old -mindepth 1 -not -user ubuntu; ls -A /root | grep -c work || true").stdout == "0\n"
-    assert "Epoch 1/1 ubuntu\n" in host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/work/runs").stdout
+    assert host.run("find /home/ubuntu/train /data/old -mindepth 1 -not -user ubuntu; ls -A /root | grep -c train || true").stdout == "0\n"
+    assert "Epoch 1/1 ubuntu\n" in host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/train/runs").stdout
 
 
 def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .. import errors
@@ -41,14 +41,6 @@ class Sender(NamedTuple):
     host_keys: Sequence[str]
     token: str
     options: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Received:
-    """What has arrived, whole: C(files), C(bytes)."""
-
-    files: int
-    bytes: int
 
 
 def reach(peers: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
@@ -108,7 +100,7 @@ def _directory(token: str) -> str:
     return os.path.join(tempfile.gettempdir(), f"trainprep-peer-{peer_key.check_token(token)}")
 
 
-def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: UploadPlan) -> Received:
+def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: UploadPlan) -> None:
     """Have rsync receive what is missing into the locked staging directory, as its owner; verify it. FeatureError if that fails.
 
     wanted: all that the sender holds. What has arrived by then stays for the next sender.
@@ -127,7 +119,6 @@ def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: U
     if done.returncode:
         raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done)}")
     _verify(one, sender, fd, plan)
-    return Received(len(plan.send), plan.size_of(plan.send))
 
 
 def _write(directory: str, name: str, text: str) -> None:
