@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import struct
 import tempfile
 from pathlib import Path
 
-from measure import REPOSITORY, Row, find_collection, in_turns, save
+from measure import REPOSITORY, Row, find_collection, save, seconds
 
 find_collection()
 
@@ -30,7 +31,9 @@ def lay_out(folder: Path, files: int, twins: int) -> None:
     for number in range(files):
         frames = SHAPES[number % len(SHAPES)]
         length = frames * 768 * 4
-        header = json.dumps({"wav2vec_features": {"dtype": "F32", "shape": [frames, 768], "data_offsets": [0, length]}}).encode()
+        header = json.dumps(
+            {"wav2vec_features": {"dtype": "F32", "shape": [frames, 768], "data_offsets": [0, length]}}
+        ).encode()
         content = number - len(SHAPES) if number >= files - twins and (number // len(SHAPES)) % 2 else number
         data = struct.pack("<Q", content) * (length // 8)
         (folder / f"clip_{number:05}.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + data)
@@ -41,6 +44,24 @@ def read_all(paths: list[str]) -> None:
         fd = os.open(path, os.O_RDONLY)
         while os.read(fd, 1 << 20):
             pass
+        os.close(fd)
+
+
+def from_disk(paths: list[str], times: int, *functions) -> list[float]:
+    """The median seconds of each function in turns, with the files dropped from the page cache before each."""
+    taken: list[list[float]] = [[] for _function in functions]
+    for _turn in range(times):
+        for values, function in zip(taken, functions, strict=True):
+            evict(paths)
+            values.append(seconds(function))
+    return [statistics.median(values) for values in taken]
+
+
+def evict(paths: list[str]) -> None:
+    os.sync()
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(fd)
 
 
@@ -60,7 +81,9 @@ def bytes_read(function, *arguments) -> int:
 
 
 def _read_so_far() -> int:
-    return int(next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar")).split()[1])
+    return int(
+        next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar")).split()[1]
+    )
 
 
 def rows(folder: Path, files: int, twins: int, what: str) -> list[Row]:
@@ -70,14 +93,14 @@ def rows(folder: Path, files: int, twins: int, what: str) -> list[Row]:
     paths = [f"{scan.path}/{entry.path}" for entry in scan.entries]
     in_all = bytes_read(read_all, paths)
     read = bytes_read(compare, scan)
-    one_read, ours = in_turns(3, lambda: read_all(paths), lambda: compare(scan))
+    one_read, ours = from_disk(paths, 3, lambda: read_all(paths), lambda: compare(scan))
     different = len({entry.classification.identity for entry in scan.entries})
     assert abs(different - files + twins // 2) < len(SHAPES), different
     shutil.rmtree(folder)
     measure = f"comparing {files:,} safetensors of {len(SHAPES)} sizes, {what}, against one read of them"
     return [
         Row(f"{measure}: bytes", read / in_all, "<=", 1.2, f"{read / 1e6:,.0f} MB of {in_all / 1e6:,.0f} MB"),
-        Row(f"{measure}: time, from memory", ours / one_read, "<=", 2.5 if twins else 1.2, f"{ours:.2f} s against {one_read:.2f} s"),
+        Row(f"{measure}: time, from disk", ours / one_read, "<=", 1.2, f"{ours:.2f} s against {one_read:.2f} s"),
     ]
 
 
