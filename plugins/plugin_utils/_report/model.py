@@ -248,12 +248,13 @@ def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mo
     status = raw.get("status")
     outcome = _outcome(raw, check_mode, state)
     planned = sequence(raw.get("planned")) if check_mode else ()
+    problems = () if state == "absent" and isinstance(status, int) else sequence(raw.get("problems"))
     return SetView(
         name=name,
         status=status if isinstance(status, int) else None,
         outcome=outcome,
-        # In check mode, the plan replaces the problems that it clears.
-        problems=[str(text) for text in sequence(raw.get("problems")) if text not in planned],
+        # In check mode, the plan replaces the problems that it clears. With state absent, readiness is not required.
+        problems=[str(text) for text in problems if text not in planned],
         warnings=[str(text) for text in [*sequence(raw.get("warnings")), *step_sentences(done, name, "warnings")]],
         features=number(raw.get("features")),
         to_link=number(raw.get("to_link")),

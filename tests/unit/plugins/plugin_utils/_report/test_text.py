@@ -158,7 +158,7 @@ LOCKED = one_set(
         pytest.param(
             one_set(target={"filesystem": {"type": "nfs4", "source": "10.0.0.5:/f"}}), {}, {}, ["on nfs4 10.0.0.5:/f"], [], id="nfs"
         ),
-        pytest.param(LACKING, {}, {"state": "absent"}, ["links removed"], ["NOT READY", "TO DO"], id="links-removed"),
+        pytest.param(LACKING, {}, {"state": "absent"}, ["links removed"], ["NOT READY", "TO DO", "PROBLEM"], id="links-removed"),
     ],
 )  # fmt: skip
 def test_says(raw, done, options, said, not_said):
