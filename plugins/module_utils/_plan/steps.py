@@ -4,15 +4,19 @@
 
 """The order of work on a host. Pure, and the only place that decides it.
 
-publish   A finished staging directory, left by an upload whose run ended, is published first, whatever the status: those features
-          are on the host already. The host is inspected again before anything else, since its status may have changed.
-link      Links that the targets lack are made, and those to prune removed: at status 2 and 3 features of legacy directories get linked.
-upload    At status 0 a set is sent from its source, and with top_up a set that has fewer features than expected.
-grant     The training user is granted the access that it lacks.
+Statuses of a set: 0 no features anywhere, 1 in the target, 2 in legacy directories only, 3 in both, null (None) if unknown.
 
-So a host of status 2 with a finished staging directory publishes it, is inspected again (it has status 3 now), and links what its
-targets still lack. If a set has an obstacle (status null, a conflict, nothing anywhere and no source), nothing but publish is done.
-With state absent, links are removed and nothing is ever added: unlink is the only step.
+publish   Publish each finished staging directory (a complete upload that an earlier run left next to the target) first: those features
+          are on the host already. The host is then inspected again, since the status may have changed.
+link      Make the links that the targets lack, at status 2 and 3, and remove those that C(prune) names.
+upload    Send a set of status 0 from its source; with top_up also one that has fewer features than expected. The controller sends,
+          the host does all other steps by itself.
+grant     Grant the training user the access that it lacks.
+unlink    The only step with state absent: remove the links. Nothing is ever added then, published included.
+
+So a host of status 2 with a finished staging directory publishes it, is inspected again (its status is 3 now), and links what its
+targets still lack. If any set has an obstacle (status null, a conflict of names, or no features and no source), the host does nothing
+but publish. A dry run (check mode) reports all steps that the host would do, without inspecting it again.
 """
 
 from __future__ import annotations
