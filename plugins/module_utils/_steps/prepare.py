@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The driver: one execution inspects a host, then does the steps that C(_plan/steps.py) returns and inspects it again, until none is left."""
+"""The driver: one execution inspects a host, does the steps that C(_plan/steps.py) returns, and inspects it again, until none is left."""
 
 from __future__ import annotations
 
