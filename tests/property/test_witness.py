@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._cache import code_version, files, lookup, store
+from ansible_collections.trainprep.features.plugins.module_utils._cache import basis, files, lookup, store
 from ansible_collections.trainprep.features.plugins.module_utils._steps import prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import XATTR, of_mode, pack, with_user
@@ -71,7 +71,7 @@ class Witnessed(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(files, "place", lambda: str(self.root / "cache/trainprep.features"))
         self.patch.setattr(store, "AGE", GRAIN)
-        self.patch.setattr(code_version, "code_version", lambda: self.code)
+        self.patch.setattr(basis, "code_version", lambda: self.code)
 
     def teardown(self) -> None:
         self.patch.undo()

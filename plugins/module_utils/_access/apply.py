@@ -14,7 +14,7 @@ import os
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import errors
-from .._system import acl, owners, paths
+from .._system import acl, become, owners, paths
 from . import nodes, rules
 
 
@@ -58,7 +58,7 @@ def _as_owner(directory: int, changes: Sequence[rules.Change], groups: owners.Gr
     if trusted is None or os.geteuid() != 0:
         return _apply_all(directory, changes, groups)
     (uid,) = trusted
-    done: Tuple[List[bool], str] = owners.as_owner(owners.account_of(uid), _apply_all, directory, changes, groups)
+    done: Tuple[List[bool], str] = become.run_as(owners.account_of(uid), _apply_all, directory, changes, groups)
     return done
 
 

@@ -22,7 +22,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._plan.links import LinkPlan
-from .._system import accounts, at, owners, paths, refusals
+from .._system import accounts, at, become, owners, paths, refusals
 from . import directories, rename
 
 LOCK_SECONDS = 60.0
@@ -59,10 +59,10 @@ def apply_links(
     try:
         worker = maker or owners.owner_of(target, account)
         if expected is None:
-            counts.created_target = owners.as_owner(worker, directories.make_target, target, account)
+            counts.created_target = become.run_as(worker, directories.make_target, target, account)
             worker = worker if worker.uid else owners.owner_of(target, account)
         with directories.opened_for(target, paths.OPEN_DIRECTORY if expected is None else paths.FOLLOW_DIRECTORY) as top:
-            done: LinkCounts = owners.as_owner(worker, _link_in, top, target, plan, expected, counts, lock_seconds)
+            done: LinkCounts = become.run_as(worker, _link_in, top, target, plan, expected, counts, lock_seconds)
             return done
     except OSError as error:
         raise errors.FeatureError(

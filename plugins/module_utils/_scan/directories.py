@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import operator
 import os
 import stat
@@ -15,7 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats import classify, interface
 from .._spec.folders import EVERY_FOLDER, FolderRule, is_system_folder
-from .._system import at, files, parallel, paths
+from .._system import accounts, as_needed, at, files, parallel, paths
 from . import model, places
 
 # Gone between listing and opening, which happens on a live host and is not an error.
@@ -73,12 +74,28 @@ class ScanOptions:
 
 
 def scan_directory(
-    place: places.Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions()
+    place: places.Place,
+    accept: Callable[[str], Any],
+    criteria: interface.Criteria,
+    known: Known,
+    options: ScanOptions = ScanOptions(),
+    account: Optional[accounts.Account] = None,
 ) -> model.DirectoryScan:
     """List a directory once and classify each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
+    account: the training user, who scans if root is refused.
     """
+    return as_needed.as_needed(account, _lacks, _scan, place, accept, criteria, known, options)
+
+
+def _lacks(scan: model.DirectoryScan) -> float:
+    return math.inf if scan.state == places.UNREADABLE else scan.gap_count
+
+
+def _scan(
+    place: places.Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions
+) -> model.DirectoryScan:
     scan = model.DirectoryScan(place)
     if place.state in (places.ABSENT, places.UNREADABLE):
         return scan

@@ -20,9 +20,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 
 from .._formats import classify
 from .._formats.digest import short_digest
-from .._system import accounts, become, files, parallel, paths
+from .._system import accounts, as_needed, files, parallel, paths
 from . import model
-from .places import may_ask
 
 Located = Tuple[str, model.Entry]  # (path of the scanned directory, entry below it)
 
@@ -59,12 +58,14 @@ class Contents:
         return self._as_needed(_compare, groups, lambda results: any(map(_is_refused, results)))
 
     def _as_needed(self, work_on: Callable[[Any], Any], items: Sequence[Any], is_refused: Callable[[Any], bool]) -> List[Any]:
+        def lacks(found: List[Any]) -> int:
+            return sum(map(is_refused, found))
+
         results = _all(work_on, items)
         refused = [index for index, result in enumerate(results) if is_refused(result)]
-        if refused and self._account is not None and may_ask(self._account):
-            again = become.run_as(self._account, _all, work_on, [items[index] for index in refused])
-            for index, result in zip(refused, again):
-                results[index] = result
+        again = as_needed.as_needed(self._account, lacks, _all, work_on, [items[index] for index in refused]) if refused else []
+        for index, result in zip(refused, again):
+            results[index] = result
         return results
 
 

@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 from .._formats import interface
 from .._spec import folders, names
 from .._spec.sets import FeatureSet
-from .._system import accounts, become, paths
+from .._system import accounts, paths
 from . import directories, model
-from .places import UNREADABLE, Place, look_up, may_ask
+from .places import Place
 
 
 class LegacyScanner:
@@ -88,7 +88,7 @@ class LegacyScanner:
         if scan is None:
             known = self.known_for(one.criteria)
             options = directories.ScanOptions(avoid=self._avoid, folders=one.folders)
-            scan = scan_as_needed(self._account, place, self._filters[one.criteria], one.criteria, known, options)
+            scan = directories.scan_directory(place, self._filters[one.criteria], one.criteria, known, options, self._account)
             self._scans[key] = scan
         return scan
 
@@ -114,16 +114,3 @@ def _part_of(
             rejected.append(entry)
     return model.LegacyScan(place, scan, None, features, hidden, rejected, dangling)
 
-
-def scan_as_needed(account: accounts.Account, place: Place, *arguments: Any) -> model.DirectoryScan:
-    """Scan as the current user; if that is refused to root (a squashed network file system), as the training user."""
-    scan = directories.scan_directory(place, *arguments)
-    if (scan.state == UNREADABLE or scan.gap_count) and may_ask(account):
-        again: model.DirectoryScan = become.run_as(account, _scan_path, place.path, *arguments)
-        if again.state != UNREADABLE and (scan.state == UNREADABLE or again.gap_count < scan.gap_count):
-            return again
-    return scan
-
-
-def _scan_path(path: str, *arguments: Any) -> model.DirectoryScan:
-    return directories.scan_directory(look_up(path), *arguments)

@@ -13,7 +13,7 @@ import re
 import stat
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .._system import accounts, become, paths
+from .._system import accounts, as_needed, paths
 
 ABSENT, EMPTY, PRESENT, UNREADABLE = "absent", "empty", "present", "unreadable"
 
@@ -36,24 +36,39 @@ class Place(NamedTuple):
     in_the_way: bool = False
 
 
-def find_places(declared: Sequence[str]) -> List[Place]:
-    """The legacy directories behind the declared paths, in their order, globs expanded."""
-    places: List[Place] = []
-    seen = set()
-    for path in declared:
-        for place in _expand_globs(path) if _MAGIC.search(path) else [look_up(path)]:
-            if place.path not in seen:
-                seen.add(place.path)
-                places.append(place)
-    return places
+def find_places(declared: Sequence[str], account: Optional[accounts.Account] = None) -> List[Place]:
+    """Return the legacy directories behind the declared paths, in their order, globs expanded; account: see C(look_up)."""
+    found = [place for path in declared for place in _expand(path)]
+    if account is not None:
+        found = [
+            again
+            for place in found
+            for again in (as_needed.as_needed(account, _number_unreadable, _expand, place.path) if is_unreadable(place) else [place])
+        ]
+    return list({place.path: place for place in reversed(found)}.values())[::-1]
 
 
-def look_up(path: str) -> Place:
-    """Return the state of one directory path, without opening it.
+def _expand(path: str) -> List[Place]:
+    return _expand_globs(path) if _MAGIC.search(path) else [look_up(path)]
+
+
+def is_unreadable(place: Place) -> bool:
+    """True if the directory cannot be reached or read."""
+    return place.state == UNREADABLE
+
+
+def _number_unreadable(places: Sequence[Place]) -> int:
+    return sum(map(is_unreadable, places))
+
+
+def look_up(path: str, account: Optional[accounts.Account] = None) -> Place:
+    """Return the state of one directory path, without opening it. account: the training user, who looks if root is refused.
 
     A path that cannot be passed and one that ends in a dangling link are unreadable, never absent: a volume
     that is not mounted must not be taken for "no features".
     """
+    if account is not None:
+        return as_needed.as_needed(account, is_unreadable, look_up, path)
     try:
         info = os.stat(path)
     except OSError as error:
@@ -149,28 +164,3 @@ def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
                 return None, real
         current = os.path.dirname(current)
 
-
-def places_as_needed(account: accounts.Account, declared: Sequence[str]) -> List[Place]:
-    """The directories of declared paths; those that root cannot reach are looked up as the training user."""
-    places: List[Place] = []
-    for place in find_places(declared):
-        if place.state == UNREADABLE and may_ask(account):
-            again: List[Place] = become.run_as(account, find_places, [place.path])
-            places += [place] if any(one.state == UNREADABLE for one in again) else again
-        else:
-            places.append(place)
-    return places
-
-
-def look_up_as_needed(account: accounts.Account, path: str) -> Place:
-    """The state of one directory; if root cannot reach it, it is looked up as the training user."""
-    place = look_up(path)
-    if place.state == UNREADABLE and may_ask(account):
-        again: Place = become.run_as(account, look_up, path)
-        return place if again.state == UNREADABLE else again
-    return place
-
-
-def may_ask(account: accounts.Account) -> bool:
-    """True if another account, the training user, may be allowed what is refused to this process."""
-    return os.geteuid() == 0 and account.uid != 0

@@ -21,7 +21,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 from .. import errors
 from .._formats import classify
 from .._spec import sets
-from .._system import accounts, at, files, owners, paths
+from .._system import accounts, as_needed, at, become, files, owners, paths
 from . import places, staging_paths
 from .manifest import Wanted, read_manifest, token_of
 
@@ -136,11 +136,22 @@ def temporary_name(name: str) -> str:
     return f".{name}.dangle"
 
 
-def inspect_staging(feature_set: sets.FeatureSet) -> Incoming:
-    """What lies in the staging directory of a resolved set.
+def inspect_staging(feature_set: sets.FeatureSet, account: accounts.Account) -> Incoming:
+    """Return what is in the staging directory of a resolved set; two lstat calls if there is none.
 
-    Where nothing was left behind this is two lstat calls.
+    Inspects as the account that owns the place, whose manifest is there; as the training user if root is refused.
     """
+    target = feature_set.target
+    staging = staging_paths.staging_path(target)
+    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(staging_paths.manifest_path(target))):
+        with contextlib.suppress(errors.FeatureError, PermissionError):
+            owner = owners.owner_of(os.path.dirname(staging), account, os.path.dirname(target))
+            found: Incoming = become.run_as(owner, _inspect, feature_set)
+            return found
+    return as_needed.as_needed(account, lambda found: found.state == places.UNREADABLE, _inspect, feature_set)
+
+
+def _inspect(feature_set: sets.FeatureSet) -> Incoming:
     target = feature_set.target
     path = staging_paths.staging_path(target)
     try:
@@ -157,18 +168,6 @@ def inspect_staging(feature_set: sets.FeatureSet) -> Incoming:
         return _look_inside(feature_set, target, path)
     except OSError:
         return Incoming(places.UNREADABLE, 0, False)
-
-
-def inspect_staging_as_owner(account: accounts.Account, feature_set: sets.FeatureSet) -> Incoming:
-    """Inspect as the account that owns the place, whose manifest is there; as the training user if root is refused."""
-    target = feature_set.target
-    staging = staging_paths.staging_path(target)
-    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(staging_paths.manifest_path(target))):
-        with contextlib.suppress(errors.FeatureError, PermissionError):
-            owner = owners.owner_of(os.path.dirname(staging), account, os.path.dirname(target))
-            found: Incoming = owners.as_owner(owner, inspect_staging, feature_set)
-            return found
-    return owners.as_needed(account, lambda found: found.state == places.UNREADABLE, inspect_staging, feature_set)
 
 
 def _look_inside(feature_set: sets.FeatureSet, target: str, path: str) -> Incoming:

@@ -17,8 +17,8 @@ from .._access import report
 from .._access.probe import Directory
 from .._plan import features_digest, host, state
 from .._scan import directories, identity, model, overlap, staging
-from .._scan.legacy import LegacyScanner, scan_as_needed
-from .._scan.places import UNREADABLE, Place, look_up_as_needed, places_as_needed
+from .._scan.legacy import LegacyScanner
+from .._scan.places import UNREADABLE, Place, find_places, look_up
 from .._spec import names
 from .._spec.policy import Policy
 from .._spec.sets import FeatureSet
@@ -80,7 +80,7 @@ def _scan_and_plan(
     sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, probe: Optional[report.AccessProbe] = None
 ) -> List[state.PlannedSet]:
     targets = [_target_place(one, account) for one in sets]
-    declared = [places_as_needed(account, one.legacy) for one in sets]
+    declared = [find_places(one.legacy, account) for one in sets]
     overlap.refuse_overlaps(sets, targets, declared)
     scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key])
     contents = identity.Contents(account)
@@ -101,7 +101,7 @@ def _scan_and_plan(
 
 
 def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
-    place = look_up_as_needed(account, one.target)
+    place = look_up(one.target, account)
     if place.in_the_way:
         raise errors.FeatureError(
             f"feature set '{one.name}': target {paths.display(one.target)} is a file or lies below one: move that away or name another"
@@ -114,7 +114,7 @@ def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account:
     accept = names.any_filter([(one.reads, ()), (one.patterns, one.exclude)])
     known, find = scanner.known_for(one.criteria), scanner.finder(one.criteria)
     options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True, keep_names=True, find=find)
-    return scan_as_needed(account, place, accept, one.criteria, known, options)
+    return directories.scan_directory(place, accept, one.criteria, known, options, account)
 
 
 def _without(scans: Sequence[state.SetScan], lost: Sequence[identity.Located]) -> List[state.SetScan]:
@@ -149,7 +149,7 @@ def _scan_set(
         feature_set=one,
         scan=scan,
         legacy=legacy,
-        incoming=staging.inspect_staging_as_owner(account, one),
+        incoming=staging.inspect_staging(one, account),
         read=read,
         features=features,
         hidden=[
@@ -177,7 +177,7 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
     """
     listed = {legacy.place.key for legacy in one.legacy}
     closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]
-    places = [place for place in (look_up_as_needed(account, path) for path in closed) if place.key not in listed]
+    places = [place for place in (look_up(path, account) for path in closed) if place.key not in listed]
     entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
     scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key])
     found = scanner.scans_of(entered, places)

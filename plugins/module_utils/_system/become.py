@@ -23,18 +23,18 @@ _CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8")
 
 
 def run_as(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Any:
-    """The result of C(function(*args)), run in a child process that has become the account.
+    """Return C(function(*args)), run in a child process that has become the account; in this process if it is that account already.
 
-    In this process where we are that account already. The result may be made of built-in types and of the
-    classes of this package. FeatureError and OSError of the function are raised here again; any other
-    exception, and the right to become that user lacking, end in FeatureError. The function must not import
-    anything: the user may be unable to read this program's files, or root's Python.
+    Open descriptors in the arguments stay open in the child. The result may be made of built-in types and of the classes of this
+    package. FeatureError and OSError of the function are raised here again; any other exception, and a missing right to become that
+    user, end in FeatureError. The function must not import anything: the user may be unable to read this program's files, or root's
+    Python.
     """
     return begin_as(account, function, *args)()
 
 
 def begin_as(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
-    """The same beside what is done here until the result is asked for, once, by calling what this returns."""
+    """Start the same concurrently with this process; call what this returns, once, for the result."""
     own = os.geteuid()
     if own == account.uid:
         return partial(function, *args)
@@ -70,7 +70,7 @@ def _unpack(account: accounts.Account, answer: bytes, status: int) -> Any:
         kind, value = _Unpickler(io.BytesIO(answer)).load()
     except (EOFError, ValueError, TypeError, AttributeError, ImportError, IndexError, pickle.UnpicklingError) as error:
         raise errors.FeatureError(
-            f"the look as user {account.name} ended early ({ended}; {error}): run again, and report it"
+            f"the work as user {account.name} ended early ({ended}; {error}): run again, and report it"
             f" at {errors.REPORT_TO} if it stays so"
         ) from None
     if kind == "result":

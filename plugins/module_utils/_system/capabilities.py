@@ -19,7 +19,7 @@ import time
 from typing import Callable, NamedTuple, Optional, Sequence
 
 from .. import errors
-from . import accounts, at, mounts, owners, paths
+from . import accounts, at, become, mounts, owners, paths
 
 # These can do all that is asked for here, and obey root.
 _CAPABLE = frozenset(
@@ -94,11 +94,11 @@ def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capabili
     FeatureError if several users can write there, no account may, or the file system lacks what is needed.
     """
     owner = owners.owner_of(path, account, via)
-    refusal = owners.as_owner(owner, _try_out, path, account, needs)
+    refusal = become.run_as(owner, _try_out, path, account, needs)
     if refusal is None:
         return owner
     if owner.uid == 0 and account.uid != 0:
-        if owners.as_owner(account, _try_out, path, account, needs) is None:
+        if become.run_as(account, _try_out, path, account, needs) is None:
             return account
     elif not refusal.words:
         return owner  # the account that tries to write reports the path that refuses

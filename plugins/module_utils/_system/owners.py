@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The account that owns a place, and work done in a process that has become that account.
+"""The account that owns a place.
 
 Root works only where root alone can write, all path components included. Everywhere else the work is done as the one user who
-can write there, so that an attacker has only his own rights. A place that several users can write has no owner.
+can write there (C(become.run_as)), so that an attacker has only his own rights. A place that several users can write has no owner.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, TypeVar
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from .. import errors
-from . import accounts, acl, at, become, paths, refusals
+from . import accounts, acl, at, paths, refusals
 
-T = TypeVar("T")
 _MAX_LINKS = 40
 _NO_GROUP = 65534
 
@@ -189,24 +188,6 @@ def account_of(uid: int) -> accounts.Account:
         return accounts.find_account(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return accounts.Account(str(uid), uid, _NO_GROUP, (_NO_GROUP,), "/")
-
-
-def as_owner(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Any:
-    """Return C(function(*args)), run in a process that has become the account; in this one if it is that account already.
-
-    Open descriptors in the arguments stay open in the other process. The function must not import anything, and its result must
-    be of built-in types and classes of this package. Raises FeatureError and OSError as the function does.
-    """
-    return become.run_as(account, function, *args)
-
-
-def as_needed(user: accounts.Account, refused: Callable[[T], bool], function: Callable[..., T], *args: Any) -> T:
-    """Return C(function(*args)); if root is refused (NFS with root_squash, FUSE), repeat it as the training user."""
-    found = function(*args)
-    if os.geteuid() != 0 or user.uid == 0 or not refused(found):
-        return found
-    again: T = as_owner(user, function, *args)
-    return found if refused(again) else again
 
 
 def steps_to(path: str) -> List[Step]:

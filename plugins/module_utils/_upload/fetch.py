@@ -21,7 +21,7 @@ from .._formats.classify import DAMAGED, FEATURE, NOT_UNDERSTOOD, classify_file,
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
-from .._system import accounts, at, files, owners, paths, samples
+from .._system import accounts, at, become, files, paths, samples
 from . import plan, requirements, targets
 from .rclone import Rclone, explain_rclone, find_rclone, list_store, start_copy
 from .sites import Site, find_site
@@ -84,19 +84,19 @@ def start_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: M
     """
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        started: Started = owners.as_owner(site.keeper, _start, feature_set, site, handed_on, start)
+        started: Started = become.run_as(site.keeper, _start, feature_set, site, handed_on, start)
         return started
 
 
 def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], start: bool) -> Started:
     """Runs as the keeper."""
     requirements.check_mount(feature_set)
-    sizes: Dict[str, int] = owners.as_owner(site.worker, _list_store, feature_set, site, handed_on)
+    sizes: Dict[str, int] = become.run_as(site.worker, _list_store, feature_set, site, handed_on)
     fd = open_existing(site)
     try:
         if fd is not None and not try_lock(fd):
             return Started(site.staging, busy=True)
-        staged: Set[str] = owners.as_owner(site.worker, _staged, fd, site, sizes)
+        staged: Set[str] = become.run_as(site.worker, _staged, fd, site, sizes)
         send = sorted(set(sizes) - staged)
         found = Started(
             site.staging,
@@ -110,9 +110,9 @@ def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], st
             return found
         if fd is None:
             fd = make_staging(site)
-        owners.as_owner(site.worker, _clear_away, fd, site, sizes, read_names(site.target))
+        become.run_as(site.worker, _clear_away, fd, site, sizes, read_names(site.target))
         remove_manifest(site.target)  # it is out of date
-        owners.as_owner(site.worker, _start_copy, feature_set, site, handed_on, fd, sorted(sizes))
+        become.run_as(site.worker, _start_copy, feature_set, site, handed_on, fd, sorted(sizes))
         return replace(found, changed=True)
     finally:
         if fd is not None:
@@ -163,7 +163,7 @@ def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on
     """Return how far the fetch is once it has ended, or after so many seconds. feature_set: resolved."""
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        found: Fetched = owners.as_owner(site.worker, _wait, feature_set, site, handed_on, patience)
+        found: Fetched = become.run_as(site.worker, _wait, feature_set, site, handed_on, patience)
         return found
 
 
@@ -229,7 +229,7 @@ def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Seque
     """
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        found: Classified = owners.as_owner(site.keeper, _finish, feature_set, site, sets)
+        found: Classified = become.run_as(site.keeper, _finish, feature_set, site, sets)
         return found
 
 
@@ -241,20 +241,20 @@ def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> 
     try:
         classified: Classified
         manifest: Manifest
-        classified, manifest = owners.as_owner(site.worker, _classify_staged, feature_set, fd, site.staging)
+        classified, manifest = become.run_as(site.worker, _classify_staged, feature_set, fd, site.staging)
         held = targets.Targets(sets).held(feature_set, manifest)
         missing = plan.find_missing(feature_set, held.target, manifest, held.elsewhere)
         wanted = missing.features
         classified.features, classified.present = len(wanted), missing.present
         classified.warnings = list(missing.warnings)
         classified.left_out += missing.elsewhere
-        owners.as_owner(site.worker, remove_files, fd, sorted(set(manifest) - set(wanted)))
+        become.run_as(site.worker, remove_files, fd, sorted(set(manifest) - set(wanted)))
         if not wanted:
             raise errors.FeatureError(
                 f"source '{feature_set.source}' holds no feature of set '{feature_set.name}' that the target lacks"
             )
         write_manifest(site.target, wanted)
-        owners.as_owner(site.worker, remove_fetch_work, fd)
+        become.run_as(site.worker, remove_fetch_work, fd)
         return classified
     finally:
         os.close(fd)

@@ -20,7 +20,7 @@ from .. import errors
 from .._scan import directories, identity, manifest, model, places
 from .._spec import names
 from .._spec.sets import FeatureSet
-from .._system import accounts, owners, paths
+from .._system import accounts, become, paths
 from . import connector, peer_key, requirements, service
 
 # Seconds in which the receiver has to come.
@@ -63,11 +63,11 @@ def offer(one: FeatureSet, account: accounts.Account, connecting: accounts.Accou
     reader, writer = os.pipe()
     pulse = service.make_pulse()
     try:
-        packed, address = owners.as_owner(account, _start, one, connecting.uid, pulse, writer)
+        packed, address = become.run_as(account, _start, one, connecting.uid, pulse, writer)
         words = connector.connector_words(sys.executable, address.name, address.uid)
         end = time.time() + peer_key.LIFETIME
         permission = peer_key.Permission(receiver.key, receiver.address, " ".join(map(shlex.quote, words)), token, end)
-        owners.as_owner(connecting, _let_in, permission, connecting.home, reader)
+        become.run_as(connecting, _let_in, permission, connecting.home, reader)
     except BaseException:
         service.stop(pulse)
         raise

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Mapping, Sequence
 from .. import errors
 from .._scan.manifest import unpack_manifest
 from .._spec.sets import FeatureSet
-from .._system import accounts, owners
+from .._system import accounts, become
 from . import peer_receive, peer_send, sites, stage_sets, targets
 
 
@@ -28,7 +28,7 @@ def reach(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping
     if check_mode or not addresses:
         return {"addresses": addresses, "key": None}
     worker = _worker(_named(sets, params["set"]), account)
-    return {"addresses": addresses, "key": owners.as_owner(worker, peer_receive.make_key, params["token"])}
+    return {"addresses": addresses, "key": become.run_as(worker, peer_receive.make_key, params["token"])}
 
 
 def offer(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], _check_mode: bool) -> Dict[str, Any]:
@@ -54,7 +54,7 @@ def receive(sets: Sequence[FeatureSet], account: accounts.Account, params: Mappi
         busy = bool(found["busy"])
     finally:
         if not busy:
-            owners.as_owner(worker, peer_receive.forget_key, sender.token)
+            become.run_as(worker, peer_receive.forget_key, sender.token)
     return found
 
 
@@ -71,7 +71,7 @@ def _named(sets: Sequence[FeatureSet], name: str) -> FeatureSet:
 
 def forget(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], _check_mode: bool) -> Dict[str, Any]:
     """Remove the key pair of a transfer that did not take place. params: C(set), C(token)."""
-    owners.as_owner(_worker(_named(sets, params["set"]), account), peer_receive.forget_key, params["token"])
+    become.run_as(_worker(_named(sets, params["set"]), account), peer_receive.forget_key, params["token"])
     return {}
 
 

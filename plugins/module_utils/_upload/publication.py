@@ -21,7 +21,7 @@ from .._apply import directories, rename
 from .._scan.manifest import Manifest
 from .._scan.staging import PARTIAL_DIR, Staged, inspect_file, is_temporary, list_staged, temporary_name, verify_file
 from .._spec import sets
-from .._system import accounts, at, owners
+from .._system import accounts, at, become
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_FILE, InodeKey, display, key_of
 from .plan import name_foreign
 from .sites import Site
@@ -71,7 +71,7 @@ class Publication:
                 else f"{display(self.staging)} has no list of what it should hold: remove that directory and upload again"
             )
         with directories.opened_for(self.target) if os.path.isdir(self.target) else contextlib.nullcontext() as top:
-            found: Union[PublicationPlan, str] = owners.as_owner(self.site.worker, self._plan_as_worker, manifest, top)
+            found: Union[PublicationPlan, str] = become.run_as(self.site.worker, self._plan_as_worker, manifest, top)
         if isinstance(found, str):
             raise Refused(found)
         if found.whole and self.site.worker.uid != self.site.keeper.uid:
@@ -80,13 +80,13 @@ class Publication:
 
     def carry_out(self, plan: PublicationPlan) -> None:
         """Move it. Runs as the keeper."""
-        owners.as_owner(self.site.worker, self._settle, plan)
+        become.run_as(self.site.worker, self._settle, plan)
         rename.sync_file_system(self.fd)
         if plan.whole:
             self._become_target(plan)
             return
         with directories.opened_for(self.target) as top:
-            owners.as_owner(self.site.worker, self._fill_target, plan, top)
+            become.run_as(self.site.worker, self._fill_target, plan, top)
         os.rmdir(self.staging)
 
     # --- As the worker ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from .._scan import staging_paths
 from .._scan.manifest import read_manifest, read_names
 from .._scan.staging import list_staged, verify_file
 from .._spec.sets import FeatureSet
-from .._system import accounts, owners, paths
+from .._system import accounts, become, paths
 from . import sites
 from .publication import Publication, Refused
 from .staging import LOCK_SECONDS, open_existing, remove_manifest, try_lock
@@ -51,7 +51,7 @@ def publish(
         return Published()
     site = sites.find_site(target, account)
     rename.load()
-    published: Published = owners.as_owner(site.keeper, publish_here, feature_set, site, account, check, lock_seconds)
+    published: Published = become.run_as(site.keeper, publish_here, feature_set, site, account, check, lock_seconds)
     return published
 
 

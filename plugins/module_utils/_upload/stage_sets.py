@@ -14,7 +14,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
-from .._system import accounts, owners, paths
+from .._system import accounts, become, paths
 from . import receiver, requirements, sites, staging, targets
 from .plan import UploadPlan
 
@@ -77,7 +77,7 @@ def prepare_sets(
         site = sites.find_site(one.target, account)
         with staging.told(site.staging):
             request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
-            prepared: staging.Prepared = owners.as_owner(site.keeper, staging.prepare_upload, request, begin is not None, begin)
+            prepared: staging.Prepared = become.run_as(site.keeper, staging.prepare_upload, request, begin is not None, begin)
         found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)

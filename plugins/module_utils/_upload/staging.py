@@ -19,7 +19,7 @@ from .._scan import staging_paths
 from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
 from .._scan.staging import FETCH_DIR, list_staged, verify_file
 from .._spec.sets import FeatureSet
-from .._system import at, owners, paths, refusals
+from .._system import at, become, paths, refusals
 from . import requirements
 from .plan import Missing, StagedContent, UploadPlan, find_missing, plan_upload
 from .sites import Site
@@ -91,9 +91,9 @@ def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None)
             return Prepared(site.staging)
         if folders and os.path.isdir(site.target):
             with directories.opened_for(site.target) as top:
-                owners.as_owner(site.worker, directories.check_paths, top, site.target, folders)
+                become.run_as(site.worker, directories.check_paths, top, site.target, folders)
         ours = set(missing.features) | read_names(site.target)
-        plan = plan_upload(missing, owners.as_owner(site.worker, _inspect_staged, request, fd, missing, ours))
+        plan = plan_upload(missing, become.run_as(site.worker, _inspect_staged, request, fd, missing, ours))
         room = requirements.measure_room(site.staging, [plan.wanted[name].size for name in plan.send])
         requirements.check_room([*request.rooms, room])
         if not stage or not plan.wanted:
@@ -145,9 +145,9 @@ def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.R
             stack.callback(os.close, fd)
             stack.push(lambda kind, _error, _trace: _remove_empty(site.staging) if kind else None)
         folders = sorted({os.path.dirname(name) for name in plan.wanted} - {""})
-        owners.as_owner(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
+        become.run_as(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
         changed = write_manifest(site.target, plan.wanted) or changed or bool(plan.remove)
-        begun = owners.as_owner(site.worker, begin, fd, plan) if begin and plan.send else None
+        begun = become.run_as(site.worker, begin, fd, plan) if begin and plan.send else None
         return Prepared(site.staging, plan, room, begun, changed)
 
 

@@ -11,7 +11,7 @@ from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 from .. import errors
 from .._formats import interface
-from .._scan import directories, identity, legacy, manifest, model, places, staging_paths
+from .._scan import directories, identity, manifest, model, places, staging_paths
 from .._spec import names
 from .._spec.sets import FeatureSet
 from .._system import accounts, paths
@@ -68,11 +68,8 @@ class Targets:
         if key not in self._scans:
             staging = places.look_up(staging_paths.staging_path(one.target)).key
             options = directories.ScanOptions(one.layout == "tree", as_glob=True, keep_names=True, avoid=(staging,) if staging else ())
-            place, accept = places.look_up(one.target), names.name_filter(one.reads + one.patterns)
-            if self._account is None:
-                self._scans[key] = directories.scan_directory(place, accept, criteria, {}, options)
-            else:
-                self._scans[key] = legacy.scan_as_needed(self._account, place, accept, criteria, {}, options)
+            place, accept = places.look_up(one.target, self._account), names.name_filter(one.reads + one.patterns)
+            self._scans[key] = directories.scan_directory(place, accept, criteria, {}, options, self._account)
         return self._scans[key]
 
     def _tokens(self, one: FeatureSet, scan: model.DirectoryScan, wanted: manifest.Manifest, reads: names.NameFilter) -> Places:

@@ -36,7 +36,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.policy im
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request as StepRequest
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import do_step
-from ansible_collections.trainprep.features.plugins.module_utils._system import owners
+from ansible_collections.trainprep.features.plugins.module_utils._system import become
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
@@ -137,11 +137,11 @@ def upload(scenario: Scenario) -> None:
     site = find_site(one.target, USER)
     with told(site.staging):
         held = Targets([one], USER).held(one, manifest())
-        prepared = owners.as_owner(site.keeper, prepare_upload, Request(one, held, site, manifest(), {}), True)
+        prepared = become.run_as(site.keeper, prepare_upload, Request(one, held, site, manifest(), {}), True)
     if prepared.plan is None:
         return
     with contextlib.suppress(OSError):
-        owners.as_owner(site.worker, receive, site.staging)
+        become.run_as(site.worker, receive, site.staging)
     publish(one, USER, False, 0.0)
 
 

@@ -11,12 +11,11 @@ import stat
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
-from ansible_collections.trainprep.features.plugins.module_utils._scan.legacy import scan_as_needed
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import (
     PRESENT,
     UNREADABLE,
+    find_places,
     look_up,
-    places_as_needed,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -149,8 +148,8 @@ class TestAskedAsTheTrainingUser:
     def test_a_directory_is_looked_at_again(self, tmp_path, closed):
         self.closed = closed
         with unprivileged(tmp_path) as account:
-            (place,) = places_as_needed(account, [str(tmp_path / "home/old")])
-            result = scan_as_needed(account, place, NPZ, QUESTION, {})
+            (place,) = find_places([str(tmp_path / "home/old")], account)
+            result = scan_directory(place, NPZ, QUESTION, {}, account=account)
             assert scan_directory(look_up(place.path), NPZ, QUESTION, {}).state == UNREADABLE
         assert (place.state, result.state, found(result)) == (PRESENT, PRESENT, ["a.npz"])
         assert stat.S_ISDIR(result.info.st_mode) and result.info.st_uid == 0
@@ -159,7 +158,7 @@ class TestAskedAsTheTrainingUser:
         self.closed = "/old"
         with unprivileged(tmp_path) as account:
             os.chmod(tmp_path / "home", 0o700)
-            result = scan_as_needed(account, look_up(str(tmp_path / "home/old")), NPZ, QUESTION, {})
+            result = scan_directory(look_up(str(tmp_path / "home/old"), account), NPZ, QUESTION, {}, account=account)
             os.chmod(tmp_path / "home", 0o755)
         assert result.state == UNREADABLE
         assert account == NOBODY

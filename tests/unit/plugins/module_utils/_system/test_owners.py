@@ -11,7 +11,7 @@ import os
 import pwd
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, owners
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts, as_needed, become, owners
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import Acl, of_mode
 from ansible_collections.trainprep.features.plugins.module_utils._system.owners import Groups, Step, Writers
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
@@ -160,5 +160,5 @@ def test_several_users_are_refused_by_component(tmp_path):
 
 def test_work_is_done_as_the_owner(tmp_path):
     account = owners.account_of(4321) if ROOT else accounts.find_account(None)
-    assert owners.as_owner(account, os.geteuid) == account.uid
-    assert owners.as_needed(account, lambda uid: uid == 0, os.geteuid) == account.uid
+    assert become.run_as(account, os.geteuid) == account.uid
+    assert as_needed.as_needed(account, lambda uid: uid == 0, os.geteuid) == account.uid

@@ -101,7 +101,7 @@ class Upload:
         return publish(self.one, ME, check, 0.0)
 
     def look(self):
-        return inspect_staging(self.one)
+        return inspect_staging(self.one, ME)
 
     def assert_done(self):
         assert manifest_of(self.one, self.target).items() >= self.manifest.items()
@@ -326,7 +326,7 @@ def test_an_older_manifest_is_one_and_is_made_anew(tmp_path):
     npz(upload.staging / "gone-from-the-source.npz", 9)
     write_manifest(str(upload.target), {**upload.manifest, "gone-from-the-source.npz": Wanted(1, "i00")})
     as_older_version_wrote(str(upload.target))
-    assert not inspect_staging(upload.one).complete
+    assert not inspect_staging(upload.one, ME).complete
     [said] = publish(upload.one, ME, False).refused
     assert "another version of this collection wrote: run again with the source" in said
     found = prepare(upload.one, upload.manifest)

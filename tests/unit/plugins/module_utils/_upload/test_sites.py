@@ -11,7 +11,7 @@ import os
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, pack_manifest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import inspect_staging_as_owner
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import inspect_staging
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
@@ -97,4 +97,4 @@ def test_the_manifest_of_the_places_owner_is_believed(place, whose, believed):
         os.chown(staging / "a.npz", USER, 65534)
         os.chown(place / "home/.t.incoming.manifest", whose, 65534)
     one = parse_sets([{"name": "w", "target": str(place / "home/t"), "format": "any"}])[0]
-    assert inspect_staging_as_owner(TRAINER, one).complete == (believed or not ROOT)
+    assert inspect_staging(one, TRAINER).complete == (believed or not ROOT)
