@@ -24,7 +24,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps import i
 from ansible_collections.trainprep.features.plugins.module_utils._system import mounts
 from ansible_collections.trainprep.features.plugins.module_utils._spec import sets
 from ansible_collections.trainprep.features.plugins.module_utils._system import accounts
-from ansible_collections.trainprep.features.plugins.module_utils._spec import policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec import arguments
 directory = sys.argv[1]
 wanted = sets.parse_sets([{"name": "many", "target": directory + "/target", "legacy": [directory + "/legacy"],
                            "arrays": {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}}])
@@ -32,7 +32,7 @@ user = accounts.find_account(None)
 times = []
 for turn in range(int(sys.argv[2])):
     start = time.perf_counter()
-    found = facts.facts(inspect.inspect_host(wanted, user, policy.Policy()), mounts.read_mountinfo())
+    found = facts.facts(inspect.inspect_host(wanted, user, arguments.Policy()), mounts.read_mountinfo())
     times.append(time.perf_counter() - start)
     if turn == 0:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

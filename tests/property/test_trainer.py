@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from ansible_collections.trainprep.features.plugins.module_utils._plan import features_digest
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host

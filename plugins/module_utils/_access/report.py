@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from .._system import accounts, paths, samples
+from .._system import accounts, paths, words
 from . import probe
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _report(account: accounts.Account, answer: probe.Answer, plan: SetPlan) -> A
             seen.add(key_of(path))
     result = AccessReport(account.name, len(seen), len(plan.opens | plan.hopeless))
     # One blocked directory explains more than many closed files.
-    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:samples.SAMPLES]:
+    for number in sorted(first, key=lambda number: (answer.reasons[number].file, number))[:words.SAMPLES]:
         path, text = first[number], answer.reasons[number].text
         why = plan.refused.get(key_of(path))
         result.samples.append({"path": paths.display(path), "reason": f"{text}; not granted: {why}" if why else text})

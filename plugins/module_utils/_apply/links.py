@@ -22,7 +22,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._plan.links import LinkPlan
-from .._system import accounts, at, become, owners, paths, refusals
+from .._system import accounts, at, become, owners, paths, words
 from . import directories, rename
 
 LOCK_SECONDS = 60.0
@@ -66,7 +66,7 @@ def apply_links(
             return done
     except OSError as error:
         raise errors.FeatureError(
-            f"target {paths.display(target)} cannot be opened or created ({error.strerror}): {refusals.advice(error)}"
+            f"target {paths.display(target)} cannot be opened or created ({error.strerror}): {words.advice(error)}"
         ) from None
 
 
@@ -85,7 +85,7 @@ def _link_in(
             _apply(top, target, plan, counts)
     except OSError as error:
         raise errors.FeatureError(
-            f"target {paths.display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {refusals.advice(error)}"
+            f"target {paths.display(target)} cannot be changed ({error.strerror}) after {counts.linked} links: {words.advice(error)}"
         ) from None
     finally:
         os.close(top)

@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, Mapping, Sequence
 
 from .._plan import state
-from .._scan import places, staging_paths
+from .._scan import manifest, places
 from .._system import mounts
 from . import basis, entry, files, fingerprint
 
@@ -60,7 +60,7 @@ def _entry(
     params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any], opened: Sequence[entry.Opened], started: float
 ) -> entry.Entry:
     account, sets = host.account, [one.feature_set for one in host.sets]
-    staged = [path(one.target) for one in sets for path in (staging_paths.staging_path, staging_paths.manifest_path)]
+    staged = [path(one.target) for one in sets for path in (manifest.staging_path, manifest.manifest_path)]
     result = entry.Entry(
         facts=facts,
         basis=basis.basis_of(params, account),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model, places
-from .._spec.policy import Policy
-from .._system import paths, samples
+from .._spec.arguments import Policy
+from .._system import paths, words
 from . import desired, links, state, steps
 from .status import any_holds, holds, set_status
 
@@ -37,7 +37,7 @@ def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Pol
                 plan=plan,
                 uploads=_uploads(one, status, policy.top_up) and not (status == 0 and plan.dangling_into_legacy),
                 dangling_blocks=blocked,
-                leaks=tuple(now[index][:samples.SAMPLES]),
+                leaks=tuple(now[index][:words.SAMPLES]),
                 leak_count=len(now[index]),
                 leaks_left=len(after[index]),
             )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model
-from .._system import paths, samples
+from .._system import paths, words
 from .desired import Candidate, Desired, LegacyInput
 
 
@@ -281,7 +281,7 @@ def _plan_missing(
         candidate = _assigned(index, name, desired, assignments)
         if candidate is None:
             plan.copy_count += name not in one.existing
-            if name not in one.existing and len(plan.copies) < samples.SAMPLES:
+            if name not in one.existing and len(plan.copies) < words.SAMPLES:
                 owner, there = assignments[desired.first[name].entry.classification.identity]
                 plan.copies.append((name, there if owner == index else f"{sets[owner].target}/{there}"))
             continue

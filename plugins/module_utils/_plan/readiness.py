@@ -11,12 +11,10 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 from .. import errors
 from .._scan import model, places
-from .._system import samples, words
+from .._system import words
 from .._system.paths import display, is_below
-from . import needs
-from .sentences import dangling_inside, discovered, hidden_from_trainer, not_understood
 from .state import HostState, SetState
-from .warnings import warnings_of
+from .warnings import dangling_inside, discovered, hidden_from_trainer, not_understood, warnings_of
 
 
 class Problem(NamedTuple):
@@ -54,8 +52,8 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
     if state.status is None:
         return [problem.text for problem in problems]
     stops = _conflicts(state)
-    nothing_to_do = not state.uploads and not state.plan.to_remove and not needs.may_stay_empty(state, host)
-    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and needs.is_needed(state, host)
+    nothing_to_do = not state.uploads and not state.plan.to_remove and not host.may_lack(state)
+    decide_first = bool(state.discovery.directories) and host.policy.on_discovery == "fail" and host.needs(state)
     if state.status == 0 and not state.staged and (nothing_to_do or decide_first):
         stops += _nothing(state, host)
     return [stop.text for stop in stops]
@@ -139,7 +137,7 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
         if legacy.state == places.UNREADABLE:
             reasons = [legacy.reason]
         elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-            reasons = legacy.scan.gaps[:samples.SAMPLES]
+            reasons = legacy.scan.gaps[:words.SAMPLES]
             if legacy.dangling:
                 said.append(
                     f"{dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
@@ -151,7 +149,7 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
             " since features may lie there"
             for reason in reasons
         ]
-    return [Problem(sentence) for sentence in said[:samples.SAMPLES]]
+    return [Problem(sentence) for sentence in said[:words.SAMPLES]]
 
 
 def _unscanned(state: SetState, user: str) -> List[Problem]:
@@ -159,7 +157,7 @@ def _unscanned(state: SetState, user: str) -> List[Problem]:
     reasons = [state.scan.reason] if state.scan.state == places.UNREADABLE else []
     return [
         Problem(f"{reason}: make it readable for user {user}, or remove it, since features may be there")
-        for reason in reasons + state.scan.gaps[:samples.SAMPLES]
+        for reason in reasons + state.scan.gaps[:words.SAMPLES]
     ]
 
 
@@ -290,10 +288,10 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
     if state.staged:
         text = f"{target} lacks {words.count(state.staged, 'feature')} that an earlier upload left in its staging directory"
         return [Problem(text, planned=True)]
-    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and needs.is_needed(state, host):
+    if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and host.needs(state):
         text = f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload"
         return [Problem(text)]
-    if needs.may_stay_empty(state, host):
+    if host.may_lack(state):
         return []
     if state.status == 0:
         if state.feature_set.can_be_sent:

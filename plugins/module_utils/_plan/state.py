@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from .._access import probe, report
 from .._scan import model, places, staging
-from .._spec.policy import Policy
+from .._spec.arguments import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts
 from .._system.paths import InodeKey
@@ -163,3 +163,18 @@ class HostState:
     def status(self) -> Optional[int]:
         """The host's status."""
         return host_status([one.status for one in self.sets])
+
+    def may_lack(self, state: SetState) -> bool:
+        """True if the host is ready without this set: it is not required, or another C(any) set holds features or will be sent."""
+        required = state.feature_set.required
+        if required == "false":
+            return True
+        return required == "any" and any(
+            other.features or other.arriving or (other.uploads and not state.uploads)
+            for other in self.sets
+            if other.feature_set.required == "any"
+        )
+
+    def needs(self, state: SetState) -> bool:
+        """True if the host is not ready while the set is empty."""
+        return state.uploads or not self.may_lack(state)

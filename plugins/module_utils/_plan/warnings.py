@@ -2,23 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Messages about a set that do not block it. Pure."""
+"""Messages about a set that do not block it, or only in some situations. Pure."""
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Sequence
 
 from .. import errors
-from .._scan import places
+from .._scan import model, places
 from .._system import paths, words
-from . import needs, sentences
 from .state import HostState, SetState
 
 
 def warnings_of(state: SetState, host: HostState) -> List[str]:
     """Return the warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
-    warnings: List[str] = [sentences.hidden_from_trainer(state)] if sentences.hidden_from_trainer(state) and state.features else []
+    warnings: List[str] = [hidden_from_trainer(state)] if hidden_from_trainer(state) and state.features else []
     others = [entry for entry in state.read if entry.classification.kind == "other"]
     if others:
         first = others[0]
@@ -63,16 +62,59 @@ def warnings_of(state: SetState, host: HostState) -> List[str]:
             elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
                 warnings += legacy.scan.gaps[:1]
                 if legacy.not_understood:
-                    warnings.append(sentences.not_understood(state, legacy.place.path, legacy.not_understood))
+                    warnings.append(not_understood(state, legacy.place.path, legacy.not_understood))
                 if legacy.dangling:
-                    warnings.append(f"{sentences.dangling_inside(legacy)}: features that were there are not seen")
+                    warnings.append(f"{dangling_inside(legacy)}: features that were there are not seen")
     if state.incoming.state not in (places.ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):
         warnings.append(
             f"an upload into {target} was left incomplete ({words.count(state.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
-    if state.status == 0 and state.discovery.directories and not needs.is_needed(state, host):
-        warnings.append(sentences.discovered(state))
+    if state.status == 0 and state.discovery.directories and not host.needs(state):
+        warnings.append(discovered(state))
     if state.discovery.cut_short:
         warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
     return warnings
+
+
+def dangling_inside(legacy: model.LegacyScan) -> str:
+    """Dangling links of a legacy directory."""
+    number = len(legacy.dangling)
+    return (
+        f"{words.count(number, 'link')} in {paths.display(legacy.place.path)} {words.verb(number, 'dangle')}"
+        f" (as {paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')})"
+    )
+
+
+def not_understood(state: SetState, directory: str, entries: Sequence[model.Entry]) -> str:
+    """Files that may be features, since no reader here knows what they hold. entries: at least one, below the directory."""
+    path = f"{paths.display(directory)}/{paths.display(entries[0].path)}"
+    return (
+        f"{words.count(len(entries), 'file')} in {paths.display(directory)} {words.verb(len(entries), 'be')} not understood (e.g. {path},"
+        f" which {entries[0].classification.reason}): the reader of the format here does not know what"
+        f" {words.verb(len(entries), 'be')} in {'it' if len(entries) == 1 else 'them'}, and features may be. With 'format: any' the set"
+        f" '{state.name}' takes every matching file as it is, told apart by bytes; to leave such files out, move them away or"
+        " correct 'patterns', 'exclude' or 'reads'"
+    )
+
+
+def discovered(state: SetState) -> str:
+    """Directories with features that a search found, or that are folders that are not entered."""
+    directories = state.discovery.directories
+    found = ", ".join(f"{paths.display(path)} ({number or 'not all could be seen'})" for path, number in directories[:words.SAMPLES])
+    found += f" and {len(directories) - words.SAMPLES} more" if len(directories) > words.SAMPLES else ""
+    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
+
+
+def hidden_from_trainer(state: SetState) -> str:
+    """Features whose names a trainer does not read."""
+    hidden = [(one, entry) for one in state.legacy for entry in one.hidden_from_trainer]
+    if not hidden:
+        return ""
+    one, entry = hidden[0]
+    return (
+        f"{words.count(len(hidden), 'feature')} of the legacy directories"
+        f" {words.verb(len(hidden), 'have')} a name that the trainer does not read,"
+        f" as {paths.display(one.place.path)}/{paths.display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}):"
+        " correct 'reads' or 'patterns'"
+    )

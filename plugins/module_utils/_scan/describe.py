@@ -17,7 +17,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats import classify, damage, dtypes, interface, reader
 from .._formats.arrays import ArraySpec
-from .._system import at, parallel, samples
+from .._system import at, parallel, words
 from .._system.files import with_file
 from .._system.paths import FOLLOW_FILE, InodeKey, display
 from . import walk
@@ -59,7 +59,7 @@ class Survey:
     def cannot_read(self, message: str) -> None:
         """Note a part that could not be read; the first ten are kept as text."""
         self.unreadable_count += 1
-        samples.keep(self.unreadable, message)
+        words.keep(self.unreadable, message)
 
     def cannot_list(self, path: str, error: OSError) -> None:
         """Note a directory that could not be listed."""

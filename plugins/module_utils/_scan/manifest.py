@@ -15,8 +15,7 @@ import zlib
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .._formats import classify
-from .._system import paths
-from . import staging_paths
+from .._system import mounts, paths
 
 # Format 1 had tokens of another digest: only its names can be used.
 _FORMAT, _OLDER = 2, (1,)
@@ -104,6 +103,23 @@ def _native(name: str) -> str:
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
+def staging_path(target: str) -> str:
+    """C(.<name>.incoming) next to the target, or inside it if the target is a mount point, bind mounts included: files
+    cannot be renamed across one. A target that is a link stands for the directory that it leads to."""
+    return _near(target, "incoming")
+
+
+def manifest_path(target: str) -> str:
+    """The manifest. It is not in the staging directory, which holds features alone and is published by renaming it."""
+    return _near(target, "incoming.manifest")
+
+
+def _near(target: str, suffix: str) -> str:
+    real = os.path.realpath(target) if os.path.islink(target) else target.rstrip("/") or "/"
+    parent = real if mounts.is_mount_point(real) else os.path.dirname(real)
+    return os.path.join(parent, f".{os.path.basename(real)}.{suffix}")
+
+
 def read_manifest(target: str) -> Optional[Manifest]:
     """Return the manifest next to a target's staging directory; None if there is none that can be trusted, or an older one."""
     found = _read(target)
@@ -118,7 +134,7 @@ def read_names(target: str) -> Set[str]:
 
 def _read(target: str) -> Optional[Tuple[int, Manifest]]:
     try:
-        fd = os.open(staging_paths.manifest_path(target), paths.OPEN_FILE)
+        fd = os.open(manifest_path(target), paths.OPEN_FILE)
     except OSError:
         return None
     info = os.fstat(fd)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats import classify
-from .._system import samples
+from .._system import words
 from . import places
 
 # Kinds of entries: a file, a link to a file, a dangling link, a folder that was entered, or anything else that has the name.
@@ -85,7 +85,7 @@ class DirectoryScan:
     def gap(self, sentence: str) -> None:
         """Note an unscanned part; the first ten are kept as text."""
         self.gap_count += 1
-        samples.keep(self.gaps, sentence)
+        words.keep(self.gaps, sentence)
 
     @property
     def reason(self) -> str:

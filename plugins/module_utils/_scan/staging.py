@@ -22,8 +22,8 @@ from .. import errors
 from .._formats import classify
 from .._spec import sets
 from .._system import accounts, as_needed, at, become, files, owners, paths
-from . import places, staging_paths
-from .manifest import Wanted, read_manifest, token_of
+from . import places
+from .manifest import Wanted, manifest_path, read_manifest, staging_path, token_of
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
 PARTIAL_DIR = ".rsync-partial"
@@ -142,8 +142,8 @@ def inspect_staging(feature_set: sets.FeatureSet, account: accounts.Account) -> 
     Inspects as the account that owns the place, whose manifest is there; as the training user if root is refused.
     """
     target = feature_set.target
-    staging = staging_paths.staging_path(target)
-    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(staging_paths.manifest_path(target))):
+    staging = staging_path(target)
+    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(manifest_path(target))):
         with contextlib.suppress(errors.FeatureError, PermissionError):
             owner = owners.owner_of(os.path.dirname(staging), account, os.path.dirname(target))
             found: Incoming = become.run_as(owner, _inspect, feature_set)
@@ -153,12 +153,12 @@ def inspect_staging(feature_set: sets.FeatureSet, account: accounts.Account) -> 
 
 def _inspect(feature_set: sets.FeatureSet) -> Incoming:
     target = feature_set.target
-    path = staging_paths.staging_path(target)
+    path = staging_path(target)
     try:
         info = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         # Killed between publishing and clearing up: only the manifest is left, and all of it has arrived.
-        manifest = read_manifest(target) if os.path.lexists(staging_paths.manifest_path(target)) else None
+        manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
         return Incoming(places.ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
     except OSError:
         return Incoming(places.UNREADABLE, 0, False)

@@ -12,7 +12,7 @@ import time
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Set
 
 from .._spec.folders import is_system_folder
-from .._system import at, paths, samples
+from .._system import at, paths, words
 
 # Uploads under way and the beginnings of files: neither are features to link.
 _LEFT_OUT = (".*.incoming", ".rsync-partial", ".~tmp~")
@@ -117,7 +117,7 @@ class Walk:
         return self.over
 
     def _cut(self, reason: str) -> None:
-        samples.keep(self.cut_short, reason)
+        words.keep(self.cut_short, reason)
 
 
 def join(path: str, name: str) -> str:

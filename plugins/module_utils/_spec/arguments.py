@@ -2,17 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Turns the parameters of a module into sets, training user and policy."""
+"""Parse the parameters of a module: sets, training user and policy."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, List, Mapping, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts, paths
-from . import policy
 from .sets import FeatureSet, parse_sets, resolve_sets
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The options that the plan depends on, as the modules document them."""
+
+    on_conflict: str = "fail"
+    prune: str = "none"
+    search_roots: Tuple[str, ...] = ()
+    on_discovery: str = "fail"
+    top_up: bool = False
+    permissions: str = "grant"
 
 
 def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
@@ -22,15 +33,15 @@ def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], ac
     return resolve_sets(sets, account.home), account
 
 
-def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, policy.Policy]:
+def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, Policy]:
     """Return the sets, the training user and the policy; FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
     return sets, account, parse_policy(params, account)
 
 
-def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> policy.Policy:
+def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> Policy:
     """Return the options that the plan depends on; FeatureError for bad ones."""
-    return policy.Policy(
+    return Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",
         search_roots=tuple(paths.expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),

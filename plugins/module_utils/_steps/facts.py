@@ -20,7 +20,7 @@ from .._plan.state import HostState, SetState
 from .._scan import model
 from .._system.mounts import network_file_system
 from .._system.paths import display
-from .._system.samples import SAMPLES, keep
+from .._system.words import SAMPLES, keep
 
 
 def facts(host: HostState, mounts: str = "", wanted: str = "present") -> Dict[str, Any]:

@@ -18,7 +18,7 @@ from .._scan import walk
 from .._scan.describe import DAMAGED, OTHER, Array, Described, Survey, describe_directories
 from .._system import accounts
 from .._system.paths import display, expand_home
-from .._system.samples import SAMPLES
+from .._system.words import SAMPLES
 
 # A person waits for the result, so it may take longer than the search before an upload.
 _BOUNDS = walk.Bounds(seconds=60.0)

@@ -14,7 +14,7 @@ from .. import errors
 from .._access import apply, probe, rules
 from .._access.plan import GrantPlan, SetPlan, plan_grants
 from .._plan.state import HostState
-from .._system import paths, samples, words
+from .._system import paths, words
 
 _TOOL_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
@@ -61,13 +61,13 @@ def _counts(plan: SetPlan, applied: apply.Applied) -> Dict[str, Any]:
 
 
 def _some(sentences: List[str]) -> List[str]:
-    hidden = len(sentences) - samples.SAMPLES
-    return sentences[:samples.SAMPLES] + ([f"and {hidden} more of that kind"] if hidden > 0 else [])
+    hidden = len(sentences) - words.SAMPLES
+    return sentences[:words.SAMPLES] + ([f"and {hidden} more of that kind"] if hidden > 0 else [])
 
 
 def _shown(changes: Sequence[rules.Change]) -> List[rules.Change]:
     """Return at most ten changes, directories first: there are few, and they open the most."""
-    return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:samples.SAMPLES]
+    return sorted(changes, key=lambda change: (not change.node.is_directory, change.node.path))[:words.SAMPLES]
 
 
 def _sample(change: rules.Change) -> Dict[str, str]:

@@ -20,7 +20,7 @@ from .._scan import directories, identity, model, overlap, staging
 from .._scan.legacy import LegacyScanner
 from .._scan.places import UNREADABLE, Place, find_places, look_up
 from .._spec import names
-from .._spec.policy import Policy
+from .._spec.arguments import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, mounts, paths
 

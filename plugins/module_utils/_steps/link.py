@@ -17,7 +17,7 @@ from .._plan.host import plan_of_removal
 from .._plan.links import LinkPlan
 from .._plan.state import HostState, SetState
 from .._scan import manifest, places
-from .._system import accounts, capabilities, paths, samples, words
+from .._system import accounts, capabilities, paths, words
 
 
 def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any], published: bool = False) -> None:
@@ -143,11 +143,11 @@ def _predicted(one: SetState, plan: LinkPlan) -> LinkCounts:
 def _actions(one: SetState, plan: LinkPlan) -> List[Tuple[str, str, str]]:
     """Return at most ten actions, some of each kind."""
     sorts = [
-        [("remove", name, text) for name, text in plan.to_remove[:samples.SAMPLES]],
-        [("replace", name, text) for name, text, _old in plan.to_replace[:samples.SAMPLES]],
-        [("link", name, text) for name, text in plan.to_create[:samples.SAMPLES]],
+        [("remove", name, text) for name, text in plan.to_remove[:words.SAMPLES]],
+        [("replace", name, text) for name, text, _old in plan.to_replace[:words.SAMPLES]],
+        [("link", name, text) for name, text in plan.to_create[:words.SAMPLES]],
     ]
-    share = samples.SAMPLES // max(1, sum(bool(sort) for sort in sorts))
+    share = words.SAMPLES // max(1, sum(bool(sort) for sort in sorts))
     target = one.target.rstrip("/")
     return [
         (action, paths.display(f"{target}/{name}"), paths.display(text)) for sort in sorts for action, name, text in sort[:share]

@@ -16,9 +16,9 @@ from .. import errors
 from .._cache import store
 from .._plan import state as plan_state
 from .._plan import steps
-from .._spec import arguments, policy
+from .._spec import arguments
 from .._spec.sets import FeatureSet
-from .._system import accounts, mounts, samples
+from .._system import accounts, mounts, words
 from . import facts, grant, inspect, link
 
 
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
     sets: Sequence[FeatureSet]
     account: accounts.Account
-    policy: policy.Policy
+    policy: arguments.Policy
     state: str = "present"
     check_mode: bool = False
 
@@ -160,6 +160,6 @@ def _add(result: Dict[str, Any], part: Mapping[str, Any]) -> None:
         one = result["sets"].setdefault(name, {})
         for key, value in counts.items():
             if isinstance(value, list):
-                one[key] = (one.get(key, []) + value)[: samples.SAMPLES]
+                one[key] = (one.get(key, []) + value)[: words.SAMPLES]
             else:
                 one[key] = value

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from .. import errors
-from . import accounts, acl, at, paths, refusals
+from . import accounts, acl, at, paths, words
 
 _MAX_LINKS = 40
 _NO_GROUP = 65534
@@ -170,7 +170,7 @@ def owner_of(path: str, user: accounts.Account, via: str = "/") -> accounts.Acco
         return user
     except OSError as error:
         raise errors.FeatureError(
-            f"{paths.display(path)} cannot be inspected ({error.strerror}): {refusals.advice(error)}"
+            f"{paths.display(path)} cannot be inspected ({error.strerror}): {words.advice(error)}"
         ) from None
     decision = decide_owner(steps, Groups(), user.uid)
     if decision.uid is None:

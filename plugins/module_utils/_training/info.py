@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
-from .._spec import policy
+from .._spec import arguments
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
@@ -246,7 +246,7 @@ def count_features(
     try:
         # A health check comes often: it never reads all data of the features.
         quick = [replace(one, verify="quick") for one in resolve_sets(parse_sets(raw), account.home)]
-        found = facts.facts(inspect.inspect_host(quick, account, policy.Policy()))
+        found = facts.facts(inspect.inspect_host(quick, account, arguments.Policy()))
     except errors.FeatureError as error:
         answer["problem"] = str(error)
         return answer

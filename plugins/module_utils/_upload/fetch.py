@@ -21,7 +21,7 @@ from .._formats.classify import DAMAGED, FEATURE, NOT_UNDERSTOOD, classify_file,
 from .._scan.manifest import Manifest, Wanted, read_names, token_of
 from .._scan.staging import FETCH_DIR, list_staged
 from .._spec.sets import FeatureSet
-from .._system import accounts, at, become, files, paths, samples
+from .._system import accounts, at, become, files, paths, words
 from . import plan, requirements, targets
 from .rclone import Rclone, explain_rclone, find_rclone, list_store, start_copy
 from .sites import Site, find_site
@@ -278,7 +278,7 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Cl
         if kind != FEATURE or twice is not None:
             classified.left_out += 1
             reason = reason if twice is None else f"the same feature as {twice}"
-            samples.keep(classified.samples, {"path": shown, "reason": reason})
+            words.keep(classified.samples, {"path": shown, "reason": reason})
             remove_files(fd, [path])
             continue
         if name in manifest:

@@ -15,7 +15,7 @@ from .._scan import model
 from .._scan.manifest import Manifest
 from .._scan.staging import Staged, is_temporary
 from .._spec import sets
-from .._system import samples
+from .._system import words
 from .._system.paths import display
 
 # By token in a manifest: where that feature stands, for people.
@@ -120,7 +120,7 @@ def find_missing(feature_set: sets.FeatureSet, target: TargetContent, manifest: 
             f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
             f" that are expected would lie in {display(target.path)}: complete the source, or correct 'expected'"
         )
-    warnings = kept[:samples.SAMPLES]
+    warnings = kept[:words.SAMPLES]
     if places:
         warnings.append(f"left out of the upload: {len(places)} that stand in another set's target already, as {places[0]}")
     return Missing(missing, present, len(places), tuple(warnings))

@@ -18,8 +18,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from .. import errors
 from .._apply import rename
-from .._scan import staging_paths
-from .._scan.manifest import read_manifest, read_names
+from .._scan.manifest import manifest_path, read_manifest, read_names, staging_path
 from .._scan.staging import list_staged, verify_file
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, paths
@@ -47,7 +46,7 @@ def publish(
     FeatureError where the disk fails, or its file system cannot do what it takes.
     """
     target = feature_set.target
-    if not (_may_exist(staging_paths.staging_path(target)) or _may_exist(staging_paths.manifest_path(target))):
+    if not (_may_exist(staging_path(target)) or _may_exist(manifest_path(target))):
         return Published()
     site = sites.find_site(target, account)
     rename.load()
@@ -129,7 +128,7 @@ def _is_still(path: str, fd: int) -> bool:
 
 def _finish(feature_set: FeatureSet, site: sites.Site, account: accounts.Account, result: Published, check: bool) -> None:
     """Finish a publication that was killed after its files had their last names: hand over, remove the manifest."""
-    manifest = read_manifest(site.target) if os.path.lexists(staging_paths.manifest_path(site.target)) else None
+    manifest = read_manifest(site.target) if os.path.lexists(manifest_path(site.target)) else None
     if manifest is None:
         return
     try:

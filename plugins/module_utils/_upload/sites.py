@@ -10,7 +10,7 @@ import os
 from typing import NamedTuple
 
 from .. import errors
-from .._scan import staging_paths
+from .._scan import manifest
 from .._system import accounts, capabilities, paths
 from . import requirements
 
@@ -31,7 +31,7 @@ def find_site(target: str, account: accounts.Account) -> Site:
 
     account: the training user.
     """
-    staging = staging_paths.staging_path(target)
+    staging = manifest.staging_path(target)
     place, above = os.path.split(staging)[0], os.path.dirname(target)
     needs = requirements.needs_of(target)
     keeper = capabilities.choose_writer(place, account, needs, via=above)

@@ -15,11 +15,10 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Set, Tu
 
 from .. import errors
 from .._apply import directories
-from .._scan import staging_paths
-from .._scan.manifest import Manifest, pack_manifest, read_manifest, read_names
+from .._scan.manifest import Manifest, manifest_path, pack_manifest, read_manifest, read_names
 from .._scan.staging import FETCH_DIR, list_staged, verify_file
 from .._spec.sets import FeatureSet
-from .._system import at, become, paths, refusals
+from .._system import at, become, paths, words
 from . import requirements
 from .plan import Missing, StagedContent, UploadPlan, find_missing, plan_upload
 from .sites import Site
@@ -73,7 +72,7 @@ def told(staging: str) -> Iterator[None]:
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else ""
         path = os.path.join(staging, name) if name else staging
-        raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {refusals.advice(error)}") from None
+        raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {words.advice(error)}") from None
 
 
 def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None) -> Prepared:
@@ -267,7 +266,7 @@ def write_manifest(target: str, manifest: Manifest) -> bool:
     """Writes the manifest beside the staging directory; False where it already says the same."""
     if read_manifest(target) == manifest:
         return False
-    write_beside(staging_paths.manifest_path(target), pack_manifest(manifest))
+    write_beside(manifest_path(target), pack_manifest(manifest))
     return True
 
 
@@ -291,7 +290,7 @@ def write_beside(path: str, text: str) -> None:
 def remove_manifest(target: str) -> bool:
     """Removes what lies beside a staging directory, the manifest last; whether there was something to remove."""
     removed = False
-    manifest = staging_paths.manifest_path(target)
+    manifest = manifest_path(target)
     for path in (manifest + _NEW, manifest):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

@@ -44,7 +44,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.places im
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
-from ansible_collections.trainprep.features.plugins.module_utils._system.samples import keep
+from ansible_collections.trainprep.features.plugins.module_utils._system.words import keep
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 # A file as it was classified: size in bytes, time of the last change in nanoseconds.

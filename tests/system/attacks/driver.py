@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, "/opt/collections")
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account

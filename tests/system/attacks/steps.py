@@ -32,7 +32,7 @@ sys.path.insert(0, "/opt/collections")
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request as StepRequest
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import do_step

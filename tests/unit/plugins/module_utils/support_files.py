@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
 from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostState
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_arguments
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy, parse_arguments
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 

@@ -9,7 +9,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host

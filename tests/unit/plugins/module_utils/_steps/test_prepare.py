@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
-from ansible_collections.trainprep.features.plugins.module_utils._spec.policy import Policy
+from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, prepare
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest

@@ -22,14 +22,15 @@ from ansible_collections.trainprep.features.plugins.module_utils._apply import r
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
     Wanted,
+    manifest_path,
     read_manifest,
+    staging_path,
     token_of,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import (
     PARTIAL_DIR,
     inspect_staging,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish

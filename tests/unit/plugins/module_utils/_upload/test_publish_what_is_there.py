@@ -18,9 +18,8 @@ from functools import partial
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._apply import directories, rename
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, manifest_path, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import is_temporary, temporary_name
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import manifest_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system import capabilities
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account

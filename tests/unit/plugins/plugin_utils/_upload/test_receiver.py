@@ -14,7 +14,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging_paths import staging_path
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload import receiver
 from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
