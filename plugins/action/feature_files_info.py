@@ -17,13 +17,10 @@ display = Display()
 
 
 class ActionModule(ModuleAction):
-    """The action behind M(trainprep.features.feature_files_info)."""
-
     module = "feature_files_info"
     answer = DESCRIPTIONS
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result."""
         result = super().run(tmp, task_vars)
         if result.get("report"):
             # One call, so that the lines of hosts that run concurrently do not mix. No indent: the block is for pasting.

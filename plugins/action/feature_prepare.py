@@ -27,13 +27,10 @@ prepare_check(ROLE)
 
 
 class ActionModule(FeatureAction):
-    """The action behind M(trainprep.features.feature_prepare)."""
-
     module = "feature_prepare"
     more: ClassVar[Mapping[str, Schema]] = {"found_status": STATUS, "steps": [STEPS]}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
         role = getattr(self._task, "_role", None)
         if role is None or role.get_name() != f"trainprep.features.{ROLE}":
             return super().run(tmp, task_vars)

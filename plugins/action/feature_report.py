@@ -23,8 +23,6 @@ ARGUMENT_SPEC = {"facts": {"type": "dict"}, "done": {"type": "dict", "default": 
 
 
 class ActionModule(ActionBase):
-    """The action behind M(trainprep.features.feature_report)."""
-
     TRANSFERS_FILES = False
     _requires_connection = False
 

@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 
 class ActionModule(ActionBase):
-    """The action plugin M(trainprep.features.feature_upload)."""
-
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False

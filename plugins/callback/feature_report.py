@@ -84,7 +84,6 @@ class CallbackModule(CallbackBase):
         announce(FEATURES)
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Store the playbook's name."""
         self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
@@ -92,7 +91,6 @@ class CallbackModule(CallbackBase):
         self._used = self._used or action_of(task) in ACTIONS
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Store the results of the collection's own actions."""
         action = action_of(result._task)
         if action in ACTIONS:
             host, task, values = parts(result)
@@ -101,7 +99,6 @@ class CallbackModule(CallbackBase):
             self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Store the message of a host that failed."""
         if ignore_errors:
             return
         host, task, values = parts(result)
@@ -110,7 +107,6 @@ class CallbackModule(CallbackBase):
         self._fleet.failed(host, action_of(task), task.get_name(), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Store the message of a host that could not be reached."""
         host, task, values = parts(result)
         if getattr(task, "ignore_unreachable", False):
             return

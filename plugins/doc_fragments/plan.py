@@ -8,8 +8,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What the plan depends on, documented once."""
-
     DOCUMENTATION = r"""
 options:
   on_conflict:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What feature sets are, documented once."""
-
     DOCUMENTATION = r"""
 options:
   sets:

@@ -112,7 +112,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """One step of the driver."""
     module = AnsibleModule(argument_spec=PLAN_ARGUMENTS, supports_check_mode=True)
     result: Dict[str, Any] = {}
     with failing(module, result):

@@ -132,7 +132,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """A lookup of the cached inspection, or else an inspection."""
     module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER}, supports_check_mode=True)
     result: Dict[str, Any] = {}
     with failing(module):

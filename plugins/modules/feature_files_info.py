@@ -126,7 +126,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Run the module."""
     module = AnsibleModule(
         argument_spec={"paths": {"type": "list", "elements": "str", "required": True}, "user": {"type": "str"}, **NAMING},
         supports_check_mode=True,

@@ -164,7 +164,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Arguments in, one step of an upload, its figures out."""
     module = AnsibleModule(
         argument_spec={
             **SETS_ARGUMENTS,

@@ -20,7 +20,6 @@ _SECONDS = 10
 
 
 def become_user(action: Any) -> str | None:
-    """The user that an action plugin's task becomes; None if it becomes nobody."""
     become = getattr(action._connection, "become", None)
     if become is None:
         return None

@@ -51,7 +51,6 @@ class FeatureAction(ModuleAction):
     more: ClassVar[Mapping[str, Schema]] = {}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result; its facts are complete."""
         result: dict[str, Any] = super(ModuleAction, self).run(tmp, task_vars)
         with failing(result, self._task.args):
             sets = declared_sets(self._task.args)

@@ -58,7 +58,6 @@ class ModuleAction(ActionBase):
     answer: ClassVar[Mapping[str, Schema]]
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         with failing(result, self._task.args):
             result.update(run_module(self, self.module, self._task.args, self.answer, task_vars))

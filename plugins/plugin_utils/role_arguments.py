@@ -24,7 +24,6 @@ _ROLES = Path(__file__).parents[2] / "roles"
 
 @cache
 def role_spec(role: str) -> dict[str, dict[str, Any]]:
-    """The options of a role of this collection, by variable."""
     text = (_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     options: dict[str, dict[str, Any]] = loaded["argument_specs"]["main"]["options"]
@@ -33,13 +32,11 @@ def role_spec(role: str) -> dict[str, dict[str, Any]]:
 
 @cache
 def all_variables() -> frozenset[str]:
-    """Return the variables of all roles."""
     return frozenset(name for path in _ROLES.iterdir() if (path / "meta").is_dir() for name in role_spec(path.name))
 
 
 @cache
 def shipped_sets() -> list[Any]:
-    """Return the default of prepare_features_sets."""
     loaded = yaml.safe_load((_ROLES / "prepare_features" / "defaults" / "main.yml").read_text(encoding="utf-8"))
     return list(loaded["prepare_features_sets"])
 

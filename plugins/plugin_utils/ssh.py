@@ -31,7 +31,6 @@ class Login:
 
     @property
     def bare_host(self) -> str:
-        """The host without the brackets of an IPv6 address."""
         return self.host[1:-1] if self.host.startswith("[") and self.host.endswith("]") else self.host
 
     @property
@@ -42,7 +41,6 @@ class Login:
 
     @property
     def programs(self) -> list[str]:
-        """The programs of the controller that a connection needs."""
         return [str(self.options.get("ssh_executable") or "ssh"), *(["sshpass"] if self.password else [])]
 
 

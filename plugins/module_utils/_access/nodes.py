@@ -63,7 +63,6 @@ class Node:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it is a directory."""
         return stat.S_ISDIR(self.mode)
 
     def trust_below(self, child: Node, groups: owners.Groups) -> ownership.Trust:

@@ -60,7 +60,6 @@ def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread)
 
 
 def bundles_of(names: Sequence[str]) -> List[Sequence[str]]:
-    """The names, a bundle at a time."""
     return [names[start : start + BUNDLE] for start in range(0, len(names), BUNDLE)]
 
 

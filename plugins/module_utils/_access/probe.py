@@ -66,7 +66,6 @@ class Answer(NamedTuple):
 
 
 def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
-    """What the account is refused, per set."""
     return begin_to_ask(account, sets)()
 
 

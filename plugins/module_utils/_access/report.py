@@ -67,7 +67,6 @@ class AccessProbe:
 def _report_all(
     account: accounts.Account, answers: Mapping[str, probe.Answer], sources: Mapping[str, Sequence[probe.Source]]
 ) -> Dict[str, AccessReport]:
-    """What was answered, in numbers and samples, set by set."""
     if not any(answer.refused for answer in answers.values()):
         return {name: AccessReport(account.name) for name in answers}
     # Imported where something is refused: on a host where all is readable nothing is to be planned.
@@ -80,7 +79,6 @@ def _report_all(
 
 
 def _report(account: accounts.Account, answer: probe.Answer, plan: SetPlan) -> AccessReport:
-    """The answer in numbers and samples."""
     from .plan import key_of
 
     first: Dict[int, str] = {}

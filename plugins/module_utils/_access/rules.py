@@ -41,12 +41,10 @@ class Change(NamedTuple):
 
     @property
     def old(self) -> str:
-        """The permissions before, in setfacl's short form."""
         return acl.describe(self.node.acl)
 
     @property
     def new(self) -> str:
-        """The permissions after."""
         return acl.describe(self.acl)
 
 

@@ -54,7 +54,6 @@ def save(name: str, content: bytes) -> bool:
 
 
 def forget(name: str) -> None:
-    """Remove the file of this name, if there is one."""
     with contextlib.suppress(OSError, KeyError), _directory(make=False) as directory:
         at.unlink(directory, name)
 

@@ -81,7 +81,6 @@ class Desired:
                 table.setdefault(name, []).append(Candidate(directory, entry))
 
     def wants(self, name: str, identity: Optional[bytes]) -> bool:
-        """True if a feature claims a name."""
         first = self.first.get(name)
         if first is None:
             return False

@@ -65,7 +65,6 @@ class LinkPlan:
 
     @property
     def is_empty(self) -> bool:
-        """True if there is nothing to do."""
         return not (self.to_create or self.to_replace or self.to_remove)
 
 

@@ -33,7 +33,6 @@ class Assessment(NamedTuple):
 
     @property
     def sentences(self) -> List[str]:
-        """The problems, one message each."""
         return [problem.text for problem in self.problems]
 
     @property
@@ -60,7 +59,6 @@ def _obstacles(state: SetState, host: HostState, problems: Sequence[Problem]) ->
 
 
 def is_ready(state: SetState, assessment: Assessment) -> bool:
-    """True if the training may start on this set."""
     return bool(state.features) and not assessment.problems
 
 

@@ -42,12 +42,10 @@ class SetScan:
 
     @property
     def name(self) -> str:
-        """The set's name."""
         return self.feature_set.name
 
     @property
     def target(self) -> str:
-        """The target's path."""
         return self.feature_set.target
 
     @property
@@ -153,15 +151,12 @@ class SetState(PlannedSet):
 
 @dataclass(frozen=True)
 class HostState:
-    """All sets of one host."""
-
     account: accounts.Account
     policy: Policy
     sets: List[SetState]
 
     @property
     def status(self) -> Optional[int]:
-        """The host's status."""
         return host_status([one.status for one in self.sets])
 
     def may_lack(self, state: SetState) -> bool:

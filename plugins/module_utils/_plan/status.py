@@ -23,7 +23,6 @@ def holds(features: int, sure: bool) -> Optional[bool]:
 
 
 def any_holds(answers: Iterable[Optional[bool]]) -> Optional[bool]:
-    """Whether any of several places holds features."""
     seen = list(answers)
     return True if True in seen else (None if None in seen else False)
 

@@ -15,7 +15,6 @@ from .state import HostState, SetState
 
 
 def warnings_of(state: SetState, host: HostState) -> List[str]:
-    """Return the warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
     warnings: List[str] = [hidden_from_trainer(state)] if hidden_from_trainer(state) and state.features else []
     others = [entry for entry in state.read if entry.classification.kind == "other"]

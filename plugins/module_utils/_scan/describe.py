@@ -62,7 +62,6 @@ class Survey:
         words.keep(self.unreadable, message)
 
     def cannot_list(self, path: str, error: OSError) -> None:
-        """Note a directory that could not be listed."""
         self.cannot_read(f"{display(path)} cannot be listed ({error.strerror})")
 
 
@@ -76,7 +75,6 @@ def describe_directories(paths: Sequence[str], bounds: walk.Bounds = walk.BOUNDS
 
 
 def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
-    """Describe one open regular file, by a quick inspection."""
     key = (info.st_dev, info.st_ino)
     # A file with holes is read in full before it is believed.
     criteria = interface.Criteria(ArraySpec(), info.st_blocks * 512 < info.st_size)

@@ -33,7 +33,6 @@ class LegacyScanner:
         }
 
     def known_for(self, criteria: interface.Criteria) -> Dict[int, Any]:
-        """The classifications so far, by inode key."""
         return self._known.setdefault(criteria, {})
 
     def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[model.Entry]]:

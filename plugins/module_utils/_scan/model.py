@@ -66,8 +66,6 @@ class DirectoryInfo(NamedTuple):
 
 
 class DirectoryScan:
-    """A directory, its entries, and its unscanned parts."""
-
     def __init__(self, place: places.Place) -> None:
         self.place = place
         self.path = place.path
@@ -89,7 +87,6 @@ class DirectoryScan:
 
     @property
     def reason(self) -> str:
-        """Why the directory is unreadable."""
         return self.place.reason
 
 
@@ -112,11 +109,9 @@ class Discovery:
 
     @property
     def count(self) -> int:
-        """Number of features found."""
         return sum(number for _path, number in self.directories)
 
     def joined(self, other: Discovery) -> Discovery:
-        """Return both together."""
         return Discovery(self.directories + other.directories, self.cut_short + other.cut_short)
 
 
@@ -137,12 +132,10 @@ class LegacyScan:
 
     @property
     def state(self) -> str:
-        """absent, empty, present or unreadable."""
         return self.scan.state if self.scan else self.place.state
 
     @property
     def reason(self) -> str:
-        """Why it is unreadable."""
         return self.scan.reason if self.scan else self.place.reason
 
     @property

@@ -19,8 +19,6 @@ from .places import Place, ancestry, whereabouts
 
 
 class _Spot:
-    """A place, and all by which it can be compared with another."""
-
     def __init__(self, place: Place, mountinfo: str) -> None:
         self.place = place
         self.above = ancestry(place.path)

@@ -53,7 +53,6 @@ def _expand(path: str) -> List[Place]:
 
 
 def is_unreadable(place: Place) -> bool:
-    """True if the directory cannot be reached or read."""
     return place.state == UNREADABLE
 
 

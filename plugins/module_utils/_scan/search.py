@@ -47,8 +47,6 @@ def sweep(
 
 
 class _Query(NamedTuple):
-    """What one set asks of a file."""
-
     name: str
     accepts: Callable[[str], bool]
     folders: FolderRule

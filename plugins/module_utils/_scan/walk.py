@@ -121,10 +121,8 @@ class Walk:
 
 
 def join(path: str, name: str) -> str:
-    """The path of a name in a directory, which may be the root."""
     return path.rstrip("/") + "/" + name
 
 
 def is_left_out(name: str) -> bool:
-    """True if a directory of this name is never entered."""
     return name in _NEVER_FEATURES or is_system_folder(name) or any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFT_OUT)

@@ -42,7 +42,6 @@ class FolderRule(NamedTuple):
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
 
     def enters(self, path: str) -> bool:
-        """True if all folders of a path below the directory are entered."""
         return not any(self.closed(name) or self.excluded(name) for name in path.split("/") if name)
 
 

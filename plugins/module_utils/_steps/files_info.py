@@ -212,7 +212,6 @@ def _above(path: str) -> Iterator[str]:
 
 
 def as_yaml(entry: Dict[str, Any]) -> str:
-    """Return the entry as an item of a YAML list."""
     lines: List[str] = []
     for key, value in entry.items():
         if key == "arrays":

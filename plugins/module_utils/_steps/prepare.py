@@ -59,7 +59,6 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
 
 
 def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> None:
-    """Fill the result of feature_facts."""
     _inspect_and_store(params, request, result)
 
 

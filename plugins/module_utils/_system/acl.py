@@ -44,12 +44,10 @@ class Acl(NamedTuple):
 
 
 def of_mode(mode: int) -> Acl:
-    """The ACL that a plain mode is."""
     return Acl(mode >> 6 & 7, (), mode >> 3 & 7, (), None, mode & 7)
 
 
 def parse(data: bytes) -> Acl:
-    """The ACL in an extended attribute. Raises ValueError where it is not one."""
     if len(data) < _HEADER.size or (len(data) - _HEADER.size) % _ENTRY.size:
         raise ValueError("not an ACL: its length is odd")
     (version,) = _HEADER.unpack_from(data)
@@ -154,7 +152,6 @@ def text(permissions: int) -> str:
 
 
 def describe(acl: Acl) -> str:
-    """An ACL in one line, in setfacl's short form."""
     entries = ["user::" + text(acl.owner)]
     entries += [f"user:{accounts.user_name(number)}:{text(permissions)}" for number, permissions in acl.users]
     entries.append("group::" + text(acl.group))

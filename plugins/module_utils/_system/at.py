@@ -29,7 +29,6 @@ def one(name: str) -> str:
 
 
 def open_name(directory: int, name: str, flags: int, mode: int = 0o600) -> int:
-    """Open a name."""
     return os.open(one(name), flags, mode, dir_fd=directory)
 
 
@@ -44,27 +43,22 @@ def create(directory: int, name: str, mode: int = 0o600) -> int:
 
 
 def lstat(directory: int, name: str) -> os.stat_result:
-    """Return the status of a name."""
     return os.lstat(one(name), dir_fd=directory)
 
 
 def stat(directory: int, name: str) -> os.stat_result:
-    """Return the status of what a name leads to."""
     return os.stat(one(name), dir_fd=directory)
 
 
 def readlink(directory: int, name: str) -> str:
-    """Return the text of a link."""
     return os.readlink(one(name), dir_fd=directory)
 
 
 def readlink_opened(link: int) -> str:
-    """Return the text of an opened link."""
     return os.readlink("", dir_fd=link)
 
 
 def mkdir(directory: int, name: str, mode: int) -> None:
-    """Make a directory."""
     os.mkdir(one(name), mode, dir_fd=directory)
 
 
@@ -74,12 +68,10 @@ def symlink(text: str, directory: int, name: str) -> None:
 
 
 def unlink(directory: int, name: str) -> None:
-    """Remove a file or link."""
     os.unlink(one(name), dir_fd=directory)
 
 
 def rmdir(directory: int, name: str) -> None:
-    """Remove an empty directory."""
     os.rmdir(one(name), dir_fd=directory)
 
 

@@ -46,7 +46,6 @@ def read_mountinfo() -> str:
 
 
 def parse_mountinfo(text: str) -> List[Mount]:
-    """The mounts in the order of the table."""
     found = []
     for line in text.split("\n"):
         mount, _separator, file_system = line.partition(" - ")
@@ -126,6 +125,5 @@ def file_system_type(device: int, path: str, mountinfo: str) -> str:
 
 
 def file_system_of(path: str, mountinfo: Optional[str] = None) -> Tuple[str, str]:
-    """Type and mount point of the file system that a path is on, or would be on."""
     found = mount_of(path, mountinfo)
     return (found.kind, found.point) if found else ("unknown", "/")

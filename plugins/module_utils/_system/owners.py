@@ -62,7 +62,6 @@ class Writers:
 
     @property
     def none(self) -> bool:
-        """True if root alone can write."""
         return not (self.uids or self.groups or self.everyone)
 
     @property
@@ -72,7 +71,6 @@ class Writers:
 
     @property
     def several(self) -> bool:
-        """True if more than one user can write."""
         return not self.none and self.only is None
 
     def through_sticky(self, directory_uid: int, entry_uid: int) -> Writers:
@@ -85,7 +83,6 @@ class Writers:
         return Writers(self.uids | other.uids, self.groups | other.groups, self.everyone or other.everyone)
 
     def __str__(self) -> str:
-        """The writers as text, for messages."""
         if self.everyone:
             return "every user"
         names = [f"user {accounts.user_name(uid)}" for uid in sorted(self.uids)]

@@ -134,7 +134,6 @@ class _Copy:
         os.close(writer)
 
     def results(self) -> List[Any]:
-        """What the process found; called once."""
         if not self._child:
             return _work(*self._task)
         try:

@@ -45,7 +45,6 @@ def expand_home(path: str, home: str) -> str:
 
 
 def is_below(path: str, directory: str) -> bool:
-    """Whether path, by its text, is directory or lies in it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
@@ -56,5 +55,4 @@ OPEN_DIRECTORY = FOLLOW_DIRECTORY | os.O_NOFOLLOW
 
 
 def key_of(info: os.stat_result) -> InodeKey:
-    """(st_dev, st_ino)."""
     return (info.st_dev, info.st_ino)

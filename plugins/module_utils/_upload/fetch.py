@@ -68,8 +68,6 @@ class Fetched:
 
 @dataclass
 class Classified:
-    """What has arrived, classified."""
-
     features: int = 0
     left_out: int = 0
     present: int = 0

@@ -77,7 +77,6 @@ class UploadPlan:
         return sorted(set(self.wanted) - set(self.send))
 
     def size_of(self, names: Sequence[str]) -> int:
-        """Bytes."""
         return sum(self.wanted[name].size for name in names)
 
 

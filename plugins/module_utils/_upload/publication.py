@@ -197,7 +197,6 @@ class Publication:
 
     @property
     def _gives_away(self) -> bool:
-        """True if root publishes for another account."""
         return os.geteuid() == 0 and self.account.uid != 0
 
     def _give_folders(self, folders: Sequence[str]) -> None:

@@ -98,7 +98,6 @@ def publish_here(
 
 
 def _open_locked(site: sites.Site, seconds: float) -> Optional[int]:
-    """Return the locked staging directory, None if there is none."""
     end = time.monotonic() + seconds
     while True:
         fd = open_existing(site)

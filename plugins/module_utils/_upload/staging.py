@@ -167,7 +167,6 @@ def remove_files(fd: int, files: Sequence[str]) -> None:
 
 
 def _remove_empty(staging: str) -> None:
-    """Remove what was made and could not be made ready."""
     with contextlib.suppress(OSError):
         os.rmdir(staging)
 

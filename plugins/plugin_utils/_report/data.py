@@ -61,7 +61,6 @@ def by_message(hosts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def named(hosts: list[str]) -> str:
-    """Return the names of the first ten hosts."""
     if len(hosts) <= MOST_NAMED:
         return listed(hosts)
     return ", ".join(hosts[:MOST_NAMED]) + f" and {len(hosts) - MOST_NAMED:,} more"

@@ -28,7 +28,6 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def to_json(report: Mapping[str, Any]) -> str:
-    """Return the document as JSON text, ASCII only."""
     return json.dumps(report, indent=2) + "\n"
 
 
@@ -73,7 +72,6 @@ def write_files(directory: str, files: Mapping[str, str]) -> list[str]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Replace the file atomically."""
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -82,7 +82,6 @@ class Fleet:
         self.check_mode = False
 
     def record(self, host: str) -> HostRecord:
-        """Return the record of one host, created at the first call."""
         return self.hosts.setdefault(host, HostRecord())
 
     def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
@@ -119,11 +118,9 @@ class Fleet:
         record.broke = not stated
 
     def lost(self, host: str, result: Mapping[str, Any]) -> None:
-        """A host that could not be reached."""
         self.record(host).unreachable = str(result.get("msg") or "it could not be reached")
 
     def rescued(self, host: str) -> None:
-        """The play rescued the failure."""
         record = self.record(host)
         record.failure, record.broke = "", False
 
@@ -158,7 +155,6 @@ def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check
 
 
 def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
-    """Return one host of the report as plain data."""
     views = views_of(record.facts, record.done, check_mode, record.state)
     outcome = record.outcome(check_mode)
     status = record.facts.get("feature_status")

@@ -38,7 +38,6 @@ def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, pl
 
 
 def record_of(facts: Mapping[str, Any], done: Mapping[str, Any], state: str, message: str) -> HostRecord:
-    """Return the record of a host from what the role's last task got."""
     steps = {step: list(results_of(value)) for step, value in done.items()}
     changed = any(result.get("changed") is True for results in steps.values() for result in results)
     return HostRecord(facts=mapping(facts), done=dict(steps), state=state, changed=changed, failure=message)

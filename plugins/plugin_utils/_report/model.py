@@ -49,7 +49,6 @@ class Directory:
     filesystem: dict[str, str] = field(default_factory=dict)
 
     def words(self) -> str:
-        """Return its content as text: ``8,690 features (3.6 GB), 12 files of another kind``."""
         if self.same_as:
             return f"the same directory as {plain(self.same_as)}"
         parts: list[str] = []
@@ -100,17 +99,14 @@ class SetView:
 
     @property
     def ready(self) -> bool:
-        """True if the training may start on this set."""
         return self.outcome == "ready"
 
     @property
     def acted(self) -> bool:
-        """True if something was done to this set, or would be."""
         return bool(self.did)
 
     @property
     def words(self) -> str:
-        """Return the status as text."""
         return status_words(self.status)
 
     @property
@@ -152,7 +148,6 @@ def results_of(step: object) -> Iterator[Mapping[str, Any]]:
 
 
 def counts_of(done: Mapping[str, Any], name: str) -> dict[str, int]:
-    """Return the counters of all steps for one set, summed."""
     total = dict.fromkeys(COUNTERS, 0)
     for step in STEPS:
         for result in results_of(done.get(step)):
@@ -238,7 +233,6 @@ def directory_of(role: str, raw: Mapping[str, Any]) -> Directory:
 
 
 def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool, state: str = "present") -> SetView:
-    """Return everything a report shows of one set."""
     counts = counts_of(done, name)
     directories = [directory_of("target", mapping(raw.get("target")))]
     directories += [directory_of("legacy", mapping(item)) for item in sequence(raw.get("legacy"))]

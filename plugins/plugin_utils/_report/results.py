@@ -10,7 +10,6 @@ from typing import Any
 
 
 def parts(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
-    """Host name, task and values of a result."""
     return result._host.get_name(), result._task, result._result
 
 

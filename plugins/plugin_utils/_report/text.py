@@ -87,7 +87,6 @@ def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
 
 
 def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, state: str) -> str:
-    """Return one phrase for the host: its outcome and its status."""
     if not views:
         return "no feature set was inspected"
     mode = " (check mode: nothing was changed)" if check_mode else ""
@@ -123,7 +122,6 @@ def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[
 
 
 def nothing_done(view: SetView, check_mode: bool) -> str:
-    """Return why nothing was done."""
     if view.status is None:
         return "nothing: the status is unknown"
     return "nothing to change"

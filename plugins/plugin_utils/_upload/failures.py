@@ -70,7 +70,6 @@ _NO_CAUSE = re.compile(
 
 
 def explain(code: int, stderr: str, where: Where) -> str:
-    """The sentence."""
     for option in where.options:
         if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", stderr):
             return f"{named('rsync_opts')}: rsync has no option '{option}': correct it, or leave it out"

@@ -28,7 +28,6 @@ class Host:
         self._always = {"sets": options.raw, "user": options.user, "variable_prefix": options.variable_prefix}
 
     def step(self, step: str, **arguments: Any) -> dict[str, Any]:
-        """The module's result; FeatureError if it failed."""
         answer = self._ask({**self._always, "step": step, **arguments})
         if answer.get("failed") or step not in answer:
             error = FeatureError(f"{self.name}: {str(answer.get('msg') or 'the host gave no answer').strip()}")

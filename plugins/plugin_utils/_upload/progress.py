@@ -59,7 +59,6 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        """Of the bytes, 100 only when all are there."""
         return 100 if self.bytes >= self.total_bytes else int(100 * self.bytes / self.total_bytes)
 
 
@@ -102,14 +101,12 @@ class Meter:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, with hours where there are any."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def plain_line(progress: Progress) -> str:
-    """One line of a log."""
     left = progress.seconds_left
     text = (
         f"{progress.host}: {progress.set_name}: {progress.percent}%, {size(progress.bytes)} of"

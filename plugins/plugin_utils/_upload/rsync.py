@@ -100,7 +100,6 @@ def connector_words(receiver: Receiver) -> list[str]:
 
 
 def rsync_options(sending: Sending) -> list[str]:
-    """The options of an upload's rsync."""
     return [
         "--times",
         "--omit-dir-times",

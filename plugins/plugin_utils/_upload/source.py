@@ -68,11 +68,9 @@ class Source:
 
     @property
     def packed(self) -> str:
-        """The manifest as an argument for the host."""
         return pack_manifest(self.manifest)
 
     def chosen(self, choice: str) -> list[str]:
-        """The names that the host has chosen of the manifest."""
         return unpack_choice(self.manifest, choice)
 
     def changed_since(self, names: Iterable[str]) -> str | None:
