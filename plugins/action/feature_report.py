@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import add_host, record_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.tell import (
-    REPORT_SPEC,
-    tell,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import shipped_sets
 
 display = Display()
-ARGUMENT_SPEC = {"facts": {"type": "dict"}, "done": {"type": "dict", "default": {}}, **REPORT_SPEC}
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "facts": {"type": "dict"},
+    "done": {"type": "list", "elements": "dict", "default": []},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "report_dir": {"type": "str", "default": ""},
+    "detail": {"type": "str", "choices": ["short", "full"], "default": "full"},
+    "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
+}
 
 
 class ActionModule(ActionBase):
@@ -36,8 +41,11 @@ class ActionModule(ActionBase):
             return result
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
-        note = shipped_note(facts)
-        result.update(tell(host, facts, options["done"], options, check_mode, note))
+        width = max(shutil.get_terminal_size((display.columns + 1, 24)).columns, 60)
+        lines = host_report(host, facts, options["done"], check_mode, options["state"], width, options["detail"], shipped_note(facts))
+        # One call, so that the blocks of hosts that run concurrently do not mix.
+        display.display(coloured(lines))
+        result["report"] = lines
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
         message = "\n".join(sentences)
         record = record_of(facts, options["done"], options["state"], message)

@@ -23,10 +23,10 @@ options:
     type: dict
   done:
     description:
-      - What was done, by step. The keys C(links), C(access), C(upload) and C(publish) hold the registered result of the
-        module, the result of a loop over it, a list of such results, or an empty dictionary.
-    type: dict
-    default: {}
+      - What was done, as registered results of the modules that acted, in any order. Loops and skipped tasks may be among them.
+    type: list
+    elements: dict
+    default: []
   state:
     description:
       - V(absent) is for a run that removed links, which does not require readiness.

@@ -16,13 +16,11 @@ from typing import Any
 
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import Seen, differing_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
-    SetView,
     mapping,
     sequence,
-    views_of,
+    set_entry,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
-    number,
     plain,
     sentence,
     status_words,
@@ -30,16 +28,8 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 
 SCHEMA = 1
 PREFIX = "trainprep.features."
-LOOKS = PREFIX + "feature_facts"
-PREPARES = PREFIX + "feature_prepare"
 REPORTS = PREFIX + "feature_report"
-STEP_OF = {
-    PREFIX + "feature_links": "links",
-    PREFIX + "feature_access": "access",
-    PREFIX + "feature_upload": "upload",
-    PREFIX + "feature_transfer": "publish",
-}
-ACTIONS = frozenset((LOOKS, PREPARES, REPORTS, *STEP_OF))
+ACTIONS = frozenset(PREFIX + f"feature_{name}" for name in ("facts", "prepare", "links", "access", "upload", "transfer", "report"))
 # Tasks that only state a decision: if one fails, nothing broke.
 STATEMENTS = frozenset(("ansible.builtin.assert", "ansible.builtin.fail"))
 OUTCOMES = ("ready", "would_be_ready", "done", "not_ready", "failed", "unreachable", "not_looked_at")
@@ -50,7 +40,7 @@ class HostRecord:
     """What the run returned for one host."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)
-    done: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    done: list[Mapping[str, Any]] = field(default_factory=list)
     state: str = "present"
     changed: bool = False
     failure: str = ""
@@ -96,10 +86,8 @@ class Fleet:
         if action == REPORTS:
             record.state = str(result.get("state") or record.state)
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
-        if action == PREPARES and result.get("sets"):
-            record.done.setdefault("links", []).append(result)
-        elif action in STEP_OF:
-            record.done.setdefault(STEP_OF[action], []).append(result)
+        else:
+            record.done.append(result)
 
     def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
         """A failed task of any action; the first failure of a host is the one that is reported."""
@@ -155,12 +143,11 @@ def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check
 
 
 def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any]:
-    views = views_of(record.facts, record.done, check_mode, record.state)
-    outcome = record.outcome(check_mode)
+    sets = mapping(record.facts.get("feature_sets"))
     status = record.facts.get("feature_status")
     return {
         "host": plain(name),
-        "outcome": outcome,
+        "outcome": record.outcome(check_mode),
         "message": " ".join(
             sentence(line) for line in (record.unreachable or record.failure).splitlines() if line.strip()
         ),
@@ -168,56 +155,8 @@ def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any
         "status_words": status_words(status) if record.facts else "",
         "ready": record.facts.get("features_ready") is True,
         "changed": record.changed,
-        "sets": [_set(view) for view in views],
+        "sets": [set_entry(str(one), mapping(raw), record.done, check_mode, record.state) for one, raw in sets.items()],
     }
-
-
-def _set(view: SetView) -> dict[str, Any]:
-    directories = []
-    for directory in view.directories:
-        entry = {**vars(directory), "path": plain(directory.path), "words": directory.words()}
-        entry["same_as"] = plain(directory.same_as) if directory.same_as else None
-        entry["filesystem"] = {key: plain(value) for key, value in directory.filesystem.items()} or None
-        directories.append(entry)
-    return {
-        "name": plain(view.name),
-        "status": view.status,
-        "status_words": view.words,
-        "outcome": view.outcome,
-        "ready": view.ready,
-        "required": view.required,
-        "found": view.found,
-        "to_link": view.to_link,
-        "linked": view.counts["linked"],
-        "uploaded": view.counts["sent"],
-        "readable": view.readable,
-        "counts": view.counts,
-        "digest": plain(view.digest) if view.digest else None,
-        "digest_reason": sentence(view.digest_reason) if view.digest_reason else None,
-        "directories": directories,
-        "access": {
-            "user": plain(view.access.get("user") or ""),
-            "unreadable": number(view.access.get("unreadable")),
-            "to_grant": number(view.access.get("to_grant")),
-            "samples": _samples(view.access),
-        },
-        "did": view.did,
-        "problems": [sentence(text) for text in view.problems],
-        "warnings": [sentence(text) for text in view.warnings],
-        "to_do": view.to_do,
-        "rejected": {"count": number(view.rejected.get("count")), "samples": _samples(view.rejected)},
-        "conflicts": {"count": number(view.conflicts.get("count")), "samples": _samples(view.conflicts)},
-    }
-
-
-def _samples(counted: Mapping[str, Any]) -> list[dict[str, str]]:
-    samples = []
-    for item in sequence(counted.get("samples")):
-        if isinstance(item, Mapping):
-            samples.append({str(key): plain(value) for key, value in item.items()})
-        else:
-            samples.append({"path": plain(item), "reason": ""})
-    return samples
 
 
 def _data_of(hosts: list[dict[str, Any]]) -> list[Seen]:

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,10 @@ def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, pl
         return write_report(directory, assemble([*others, host_entry(host, record, check_mode)], playbook, generated, check_mode, run))
 
 
-def record_of(facts: Mapping[str, Any], done: Mapping[str, Any], state: str, message: str) -> HostRecord:
-    steps = {step: list(results_of(value)) for step, value in done.items()}
-    changed = any(result.get("changed") is True for results in steps.values() for result in results)
-    return HostRecord(facts=mapping(facts), done=dict(steps), state=state, changed=changed, failure=message)
+def record_of(facts: Mapping[str, Any], done: Sequence[object], state: str, message: str) -> HostRecord:
+    results = list(results_of(done))
+    changed = any(result.get("changed") is True for result in results)
+    return HostRecord(facts=mapping(facts), done=results, state=state, changed=changed, failure=message)
 
 
 def _hosts_of(path: Path, run: str) -> list[dict[str, Any]]:

@@ -1,17 +1,13 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Convert facts and module results of one host to what a report shows of each set. Pure.
+"""Convert facts and module results of one host to what every report shows of each set: the set's part of report.json. Pure.
 
-``facts`` is what ``trainprep.features.feature_facts`` sets (feature_status, features_ready, feature_sets). ``done``
-maps each step (links, access, upload, publish) to the result of its module: a dict, a loop's result, a list of results,
-or nothing if the step did not run.
+``facts`` is what ``trainprep.features.feature_facts`` sets (feature_status, features_ready, feature_sets). ``done`` holds the results of
+the modules that acted: dictionaries, or results of loops over them.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
@@ -19,110 +15,23 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
     count,
     number,
     plain,
+    sentence,
     size,
     status_words,
 )
 
-STEPS = ("links", "access", "upload", "publish")
 COUNTERS = (
     "linked", "replaced", "removed", "kept", "granted", "directories", "widened", "refused",
     "sent", "sent_bytes", "resumed", "left_out", "published", "bytes",
 )  # fmt: skip
 
 
-@dataclass
-class Directory:
-    """One directory of a set. Counts are files, ``size`` is in bytes."""
-
-    role: str
-    path: str
-    state: str
-    features: int = 0
-    links: int = 0
-    other: int = 0
-    damaged: int = 0
-    dangling: int = 0
-    stray: int = 0
-    size: int = 0
-    same_as: str | None = None
-    owner: str = ""
-    filesystem: dict[str, str] = field(default_factory=dict)
-
-    def words(self) -> str:
-        if self.same_as:
-            return f"the same directory as {plain(self.same_as)}"
-        parts: list[str] = []
-        if self.features:
-            text = count(self.features, "feature")
-            notes = []
-            if self.role == "target" and self.links:
-                notes.append("all links" if self.links == self.features else count(self.links, "link"))
-            if self.size:
-                notes.append(size(self.size))
-            parts.append(text + (f" ({', '.join(notes)})" if notes else ""))
-        if self.other:
-            parts.append(count(self.other, "file of another kind", "files of another kind"))
-        if self.damaged:
-            parts.append(count(self.damaged, "damaged file"))
-        if self.dangling:
-            parts.append(count(self.dangling, "dangling link"))
-        if self.stray:
-            parts.append(count(self.stray, "stray link"))
-        if self.state not in ("present", "empty") or not parts:
-            parts.insert(0, STATE_WORDS.get(self.state, plain(self.state)))
-        elif not self.features:
-            parts.insert(0, "no feature")
-        return ", ".join(parts)
-
-
-@dataclass
-class SetView:
-    """One set of one host. outcome: a key of OUTCOME_WORDS; did, to_do: sentences; counts: the steps' counters, summed."""
-
-    name: str
-    status: int | None
-    outcome: str
-    problems: list[str]
-    warnings: list[str]
-    features: int
-    to_link: int
-    directories: list[Directory]
-    access: dict[str, Any]
-    counts: dict[str, int]
-    did: list[str]
-    to_do: list[str]
-    rejected: dict[str, Any]
-    conflicts: dict[str, Any]
-    required: str = "true"
-    digest: str | None = None
-    digest_reason: str | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.outcome == "ready"
-
-    @property
-    def acted(self) -> bool:
-        return bool(self.did)
-
-    @property
-    def words(self) -> str:
-        return status_words(self.status)
-
-    @property
-    def found(self) -> int:
-        """Return the number of distinct features in all directories."""
-        return self.features
-
-    @property
-    def readable(self) -> str:
-        """Return if the training user can read them: ``yes``, ``-`` (nothing to read), ``?``, or how many it cannot."""
-        blocked = number(self.access.get("unreadable"))
-        if blocked:
-            return f"{blocked:,} not"
-        if self.status is None:
-            return "?"
-        return "yes" if self.features else "-"
+_NOT_FEATURES = {
+    "other": ("file of another kind", "files of another kind"),
+    "damaged": ("damaged file",),
+    "dangling": ("dangling link",),
+    "stray": ("stray link",),
+}
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -135,43 +44,106 @@ def sequence(value: object) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else ()
 
 
-def results_of(step: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the module results of one step: itself, the items of a loop, or the members of a list."""
-    if isinstance(step, Mapping):
-        if isinstance(step.get("results"), Sequence):
-            yield from (item for item in step["results"] if isinstance(item, Mapping))
-        else:
-            yield step
-    else:
-        for item in sequence(step):
-            yield from results_of(item)
+def results_of(done: Iterable[object]) -> Iterator[Mapping[str, Any]]:
+    """Yield the results of single executions: those given, or their items if they are results of loops."""
+    for result in map(mapping, done):
+        yield from map(mapping, sequence(result["results"])) if "results" in result else [result]
 
 
-def counts_of(done: Mapping[str, Any], name: str) -> dict[str, int]:
-    total = dict.fromkeys(COUNTERS, 0)
-    for step in STEPS:
-        for result in results_of(done.get(step)):
-            of_set = mapping(mapping(result.get("sets")).get(name))
-            for counter in COUNTERS:
-                total[counter] += number(of_set.get(counter))
-    return total
+def set_entry(name: str, raw: Mapping[str, Any], done: Iterable[object], check_mode: bool, state: str = "present") -> dict[str, Any]:
+    """Return everything a report shows of one set, fit to be printed. raw: its facts."""
+    acts = [mapping(mapping(result.get("sets")).get(name)) for result in results_of(done)]
+    counts = {counter: sum(number(act.get(counter)) for act in acts) for counter in COUNTERS}
+    access, incoming = mapping(raw.get("access")), mapping(raw.get("incoming"))
+    directories = [_directory("target", mapping(raw.get("target")))]
+    directories += [_directory("legacy", mapping(item)) for item in sequence(raw.get("legacy"))]
+    if incoming.get("state") not in (None, "absent"):
+        directories.append(_directory("incoming", {"path": "staging directory", **incoming}))
+    status = raw["status"] if isinstance(raw.get("status"), int) else None
+    features, blocked = number(raw.get("features")), number(access.get("unreadable"))
+    outcome = _outcome(raw, check_mode, state)
+    # In check mode, the plan replaces the problems that it clears. With state absent, readiness is not required.
+    problems = () if state == "absent" and status is not None else sequence(raw.get("problems"))
+    planned = sequence(raw.get("planned")) if check_mode else ()
+    warnings = [*sequence(raw.get("warnings")), *(text for act in acts for text in sequence(act.get("warnings")))]
+    origin = next((str(one["fetched_from"]) for one in [*acts, raw] if one.get("fetched_from")), "")
+    return {
+        "name": plain(name),
+        "status": status,
+        "status_words": status_words(status),
+        "outcome": outcome,
+        "ready": outcome == "ready",
+        "required": str(raw.get("required", "true")),
+        "found": features,
+        "to_link": number(raw.get("to_link")),
+        "linked": counts["linked"],
+        "uploaded": counts["sent"],
+        "readable": f"{blocked:,} not" if blocked else "?" if status is None else "yes" if features else "-",
+        "counts": counts,
+        "digest": plain(raw["digest"]) if raw.get("digest") else None,
+        "digest_reason": sentence(raw["digest_reason"]) if raw.get("digest_reason") else None,
+        "directories": directories,
+        "access": {
+            "user": plain(access.get("user") or ""),
+            "unreadable": blocked,
+            "to_grant": number(access.get("to_grant")),
+            "samples": _samples(access),
+        },
+        "did": did_sentences(counts, check_mode, origin),
+        "problems": [sentence(text) for text in problems if text not in planned],
+        "warnings": list(dict.fromkeys(map(sentence, warnings))),
+        "to_do": advice(raw, counts, check_mode),
+        "rejected": _counted(raw.get("rejected")),
+        "conflicts": _counted(raw.get("conflicts")),
+    }
 
 
-def step_sentences(done: Mapping[str, Any], name: str, key: str) -> list[str]:
-    """Return the sentences (``warnings``, ``refused``) of the steps for one set, each once."""
-    said: list[str] = []
-    for step in STEPS:
-        for result in results_of(done.get(step)):
-            for text in sequence(mapping(mapping(result.get("sets")).get(name)).get(key)):
-                if str(text) not in said:
-                    said.append(str(text))
-    return said
+def _counted(raw: object) -> dict[str, Any]:
+    return {"count": number(mapping(raw).get("count")), "samples": _samples(raw)}
 
 
-def origin_of(raw: Mapping[str, Any], done: Mapping[str, Any], name: str) -> str:
-    """Return the host that a set was fetched from in this run; empty if it was none."""
-    uploads = [mapping(mapping(result.get("sets")).get(name)) for result in results_of(done.get("upload"))]
-    return next((str(one["fetched_from"]) for one in [*uploads, raw] if one.get("fetched_from")), "")
+def _samples(counted: object) -> list[dict[str, str]]:
+    return [{str(key): plain(value) for key, value in mapping(item).items()} for item in sequence(mapping(counted).get("samples"))]
+
+
+def _directory(role: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target or legacy entry of the facts as a report shows it. Counts are files, ``size`` is in bytes."""
+    damaged = number(raw.get("damaged"))
+    owner = ":".join(str(raw.get(key)) for key in ("owner", "group") if raw.get(key))
+    found: dict[str, Any] = {
+        "role": role,
+        "path": plain(raw.get("path", "")),
+        "state": plain(raw.get("state", "unknown")),
+        **{key: number(raw.get(key)) for key in ("features", "links", "dangling", "stray")},
+        "other": max(0, number(raw.get("rejected")) - damaged),
+        "damaged": damaged,
+        "size": number(raw.get("bytes")),
+        "same_as": plain(raw["same_as"]) if raw.get("same_as") else None,
+        "owner": plain(f"{owner} {raw.get('mode') or ''}".strip()),
+        "filesystem": {key: plain(value) for key, value in mapping(raw.get("filesystem")).items()} or None,
+    }
+    return {**found, "words": _content(found)}
+
+
+def _content(found: Mapping[str, Any]) -> str:
+    """Return the content of a directory as text: ``8,690 features (3.6 GB), 12 files of another kind``."""
+    if found["same_as"]:
+        return f"the same directory as {found['same_as']}"
+    parts: list[str] = []
+    if found["features"]:
+        text = count(found["features"], "feature")
+        notes = []
+        if found["role"] == "target" and found["links"]:
+            notes.append("all links" if found["links"] == found["features"] else count(found["links"], "link"))
+        if found["size"]:
+            notes.append(size(found["size"]))
+        parts.append(text + (f" ({', '.join(notes)})" if notes else ""))
+    parts += [count(found[key], *nouns) for key, nouns in _NOT_FEATURES.items() if found[key]]
+    if found["state"] not in ("present", "empty") or not parts:
+        parts.insert(0, STATE_WORDS.get(found["state"], found["state"]))
+    elif not found["features"]:
+        parts.insert(0, "no feature")
+    return ", ".join(parts)
 
 
 def did_sentences(counts: Mapping[str, int], check_mode: bool, origin: str = "") -> list[str]:
@@ -211,60 +183,6 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool, origin: str = "")
     return said
 
 
-def directory_of(role: str, raw: Mapping[str, Any]) -> Directory:
-    """Return a target or legacy entry of the facts. Without a count of damaged files, all rejected ones are 'other'."""
-    rejected, damaged = number(raw.get("rejected")), number(raw.get("damaged"))
-    owner = ":".join(str(raw.get(key)) for key in ("owner", "group") if raw.get(key))
-    return Directory(
-        role=role,
-        path=str(raw.get("path", "")),
-        state=str(raw.get("state", "unknown")),
-        features=number(raw.get("features")),
-        links=number(raw.get("links")),
-        other=number(raw.get("other")) or max(0, rejected - damaged),
-        damaged=damaged,
-        dangling=number(raw.get("dangling")),
-        stray=number(raw.get("stray")),
-        size=number(raw.get("bytes")),
-        same_as=raw.get("same_as") or None,
-        owner=f"{owner} {raw.get('mode') or ''}".strip(),
-        filesystem={key: str(value) for key, value in mapping(raw.get("filesystem")).items()},
-    )
-
-
-def view_of(name: str, raw: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool, state: str = "present") -> SetView:
-    counts = counts_of(done, name)
-    directories = [directory_of("target", mapping(raw.get("target")))]
-    directories += [directory_of("legacy", mapping(item)) for item in sequence(raw.get("legacy"))]
-    incoming = mapping(raw.get("incoming"))
-    if incoming.get("state") not in (None, "absent"):
-        directories.append(directory_of("incoming", {"path": "staging directory", **incoming}))
-    status = raw.get("status")
-    outcome = _outcome(raw, check_mode, state)
-    planned = sequence(raw.get("planned")) if check_mode else ()
-    problems = () if state == "absent" and isinstance(status, int) else sequence(raw.get("problems"))
-    return SetView(
-        name=name,
-        status=status if isinstance(status, int) else None,
-        outcome=outcome,
-        # In check mode, the plan replaces the problems that it clears. With state absent, readiness is not required.
-        problems=[str(text) for text in problems if text not in planned],
-        warnings=[str(text) for text in [*sequence(raw.get("warnings")), *step_sentences(done, name, "warnings")]],
-        features=number(raw.get("features")),
-        to_link=number(raw.get("to_link")),
-        directories=directories,
-        access=dict(mapping(raw.get("access"))),
-        counts=counts,
-        did=did_sentences(counts, check_mode, origin_of(raw, done, name)),
-        to_do=advice(raw, counts, check_mode),
-        rejected=dict(mapping(raw.get("rejected"))),
-        conflicts=dict(mapping(raw.get("conflicts"))),
-        required=str(raw.get("required", "true")),
-        digest=raw.get("digest") or None,
-        digest_reason=raw.get("digest_reason") or None,
-    )
-
-
 def _outcome(raw: Mapping[str, Any], check_mode: bool, state: str) -> str:
     if state == "absent":
         return "done"
@@ -273,12 +191,6 @@ def _outcome(raw: Mapping[str, Any], check_mode: bool, state: str) -> str:
     if check_mode and raw.get("will_be_ready") is True:
         return "would_be_ready"
     return "not_ready" if sequence(raw.get("problems")) or not isinstance(raw.get("status"), int) else "empty"
-
-
-def views_of(facts: Mapping[str, Any], done: Mapping[str, Any], check_mode: bool, state: str = "present") -> list[SetView]:
-    """Return the sets of one host in the order of their declaration."""
-    sets = mapping(facts.get("feature_sets"))
-    return [view_of(str(name), mapping(raw), done, check_mode, state) for name, raw in sets.items()]
 
 
 def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) -> list[str]:

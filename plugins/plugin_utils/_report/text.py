@@ -6,34 +6,23 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
-    Directory,
-    SetView,
-    mapping,
-    sequence,
-    views_of,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
-    count,
-    number,
-    plain,
-    sentence,
-    shouted,
-    status_words,
-)
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import HostRecord, host_entry
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping, results_of, sequence
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, shouted
 
 WIDTH = 80
 LABEL = 9
 FEW = 3
+Entry = Mapping[str, Any]  # a host of report.json, a set, or a directory
 
 
 def host_report(
     host: str,
     facts: Mapping[str, Any],
-    done: Mapping[str, Any] | None = None,
+    done: Iterable[object] = (),
     check_mode: bool = False,
     state: str = "present",
     width: int = WIDTH,
@@ -45,25 +34,16 @@ def host_report(
     facts, done: see ``model``. state: the role's (``absent``: links were removed). detail: ``short`` is one line for a host that is
     ready and unchanged. note: what the first line adds. Only a single path may make a line longer than ``width``.
     """
-    views = views_of(facts, done or {}, check_mode, state)
-    first = headline(facts, views, check_mode, state) + (f"; {note}" if note else "")
-    if detail == "short" and is_quiet(facts, views, state):
-        sets = f" in {len(views)} sets" if len(views) > 1 else ""
-        return [f"{plain(host)}: {first}; {count(sum(view.found for view in views), 'feature')}{sets}, unchanged"]
-    lines = ["-" * width]
-    lines += _wrap(f"{plain(host)}: ", first, width, indent=2)
-    for view in views:
-        lines.append("")
-        lines += _set_lines(view, check_mode, state, width)
-    lines.append("-" * width)
-    return lines
-
-
-def is_quiet(facts: Mapping[str, Any], views: list[SetView], state: str) -> bool:
-    """True for a host that is ready, where nothing was done and nothing has to be said."""
-    return bool(
-        state == "present" and facts.get("features_ready") is True and not any(view.acted or view.warnings for view in views)
-    )
+    entry = host_entry(host, HostRecord(facts=facts, done=list(results_of(done)), state=state), check_mode)
+    sets = entry["sets"]
+    first = _headline(entry, check_mode) + (f"; {note}" if note else "")
+    if detail == "short" and state == "present" and entry["ready"] and not any(one["did"] or one["warnings"] for one in sets):
+        where = f" in {len(sets)} sets" if len(sets) > 1 else ""
+        return [f"{entry['host']}: {first}; {count(sum(one['found'] for one in sets), 'feature')}{where}, unchanged"]
+    lines = ["-" * width, *_wrap(f"{entry['host']}: ", first, width, indent=2)]
+    for one in sets:
+        lines += ["", *_set_lines(one, check_mode, state, width)]
+    return [*lines, "-" * width]
 
 
 def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
@@ -86,100 +66,76 @@ def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
     return list(dict.fromkeys(str(text) for one in sets for text in sequence(one.get(key))))
 
 
-def headline(facts: Mapping[str, Any], views: list[SetView], check_mode: bool, state: str) -> str:
-    if not views:
+def _headline(entry: Entry, check_mode: bool) -> str:
+    if not entry["sets"]:
         return "no feature set was inspected"
     mode = " (check mode: nothing was changed)" if check_mode else ""
-    status = facts.get("feature_status")
-    words = f"status {'null' if status is None else status}: {status_words(status)}"
-    return f"{shouted(host_outcome(facts, check_mode, state))}, {words}{mode}"
+    status = "null" if entry["status"] is None else entry["status"]
+    return f"{shouted(entry['outcome'])}, status {status}: {entry['status_words']}{mode}"
 
 
-def host_outcome(facts: Mapping[str, Any], check_mode: bool, state: str) -> str:
-    """Return the outcome of a host from its facts alone."""
-    if state == "absent":
-        return "done"
-    if facts.get("features_ready") is True:
-        return "ready"
-    return "would_be_ready" if check_mode and facts.get("features_will_be_ready") is True else "not_ready"
+def _set_lines(one: Entry, check_mode: bool, state: str, width: int) -> list[str]:
+    status = "null" if one["status"] is None else one["status"]
+    found = f", {count(one['found'], 'distinct feature')}" if one["found"] else ""
+    nothing = "nothing: the status is unknown" if one["status"] is None else "nothing to change"
+    return [
+        *_wrap(f"  {one['name']}: ", shouted(one["outcome"]), width),
+        *_field("status", [f"{status}: {one['status_words']}{found}"], width),
+        *_directory_lines(one["directories"], width),
+        *_field("plan" if check_mode else "done", one["did"] or [nothing], width),
+        *_field("access", _access(one), width),
+        *_field("PROBLEM", one["problems"], width, every=True),
+        *_field("warning", one["warnings"], width, every=True),
+        *_field("conflict", map(_sample, one["conflicts"]["samples"][:FEW]), width),
+        *_field("rejected", _rejected(one["rejected"]), width),
+        *(_field("TO DO", one["to_do"], width, every=True) if state != "absent" else ()),
+    ]
 
 
-def _set_lines(view: SetView, check_mode: bool, state: str, width: int) -> list[str]:
-    lines = _wrap(f"  {plain(view.name)}: ", shouted(view.outcome), width)
-    status = "null" if view.status is None else str(view.status)
-    found = f", {count(view.found, 'distinct feature')}" if view.found else ""
-    lines += _field("status", [f"{status}: {view.words}{found}"], width)
-    lines += _directory_lines(view.directories, width)
-    lines += _field("done" if not check_mode else "plan", view.did or [nothing_done(view, check_mode)], width)
-    lines += _field("access", access_sentences(view), width)
-    lines += _field("PROBLEM", [sentence(text) for text in view.problems], width, every=True)
-    lines += _field("warning", [sentence(text) for text in view.warnings], width, every=True)
-    lines += _field("conflict", [_sample(item) for item in sequence(view.conflicts.get("samples"))][:FEW], width)
-    lines += _field("rejected", _rejected(view), width)
-    if state != "absent":
-        lines += _field("TO DO", view.to_do, width, every=True)
-    return lines
-
-
-def nothing_done(view: SetView, check_mode: bool) -> str:
-    if view.status is None:
-        return "nothing: the status is unknown"
-    return "nothing to change"
-
-
-def access_sentences(view: SetView) -> list[str]:
+def _access(one: Entry) -> list[str]:
     """Return if the training user can read the features; if not, what blocks, component by component."""
-    user = plain(view.access.get("user") or "the training user")
-    blocked = number(view.access.get("unreadable"))
-    if not view.features and not blocked:
-        return []
+    access = one["access"]
+    user, blocked = access["user"] or "the training user", access["unreadable"]
     if not blocked:
-        return [f"{user} can read every feature"]
-    grantable = number(view.access.get("to_grant"))
+        return [f"{user} can read every feature"] if one["found"] else []
     text = f"{user} CANNOT READ {count(blocked, 'feature')}"
-    if grantable:
-        text += f" ({count(grantable, 'object')} would have to be granted)"
-    return [text, *(_sample(item) for item in sequence(view.access.get("samples"))[:FEW])]
+    if access["to_grant"]:
+        text += f" ({count(access['to_grant'], 'object')} would have to be granted)"
+    return [text, *map(_sample, access["samples"][:FEW])]
 
 
-def _directory_lines(directories: Iterable[Directory], width: int) -> list[str]:
+def _directory_lines(directories: Sequence[Entry], width: int) -> list[str]:
     lines: list[str] = []
     silent: dict[str, list[str]] = {}
     legacy: list[str] = []
-    for directory in directories:
-        if directory.role == "legacy":
-            if directory.state in ("absent", "empty") and not directory.same_as:
-                silent.setdefault(directory.state, []).append(plain(directory.path))
-            else:
-                legacy.append(f"{plain(directory.path)}: {directory.words()}")
+    for one in directories:
+        text = f"{one['path']}: {one['words']}"
+        if one["role"] != "legacy":
+            if one["owner"] and one["state"] != "absent":
+                text += f"; {one['owner']}"
+            if one["filesystem"]:
+                text += "; on " + " ".join(one["filesystem"].values())
+            lines += _field(one["role"], [text], width)
+        elif one["state"] in ("absent", "empty") and not one["same_as"]:
+            silent.setdefault(one["state"], []).append(one["path"])
         else:
-            text = f"{plain(directory.path)}: {directory.words()}"
-            if directory.owner and directory.state != "absent":
-                text += f"; {plain(directory.owner)}"
-            if directory.filesystem:
-                text += "; on " + " ".join(plain(value) for value in directory.filesystem.values())
-            lines += _field(directory.role, [text], width)
+            legacy.append(text)
     legacy += [f"{state}: {', '.join(paths)}" for state, paths in silent.items()]
     return lines + _field("legacy", legacy, width)
 
 
-def _rejected(view: SetView) -> list[str]:
+def _rejected(rejected: Entry) -> list[str]:
     """Return one example for each directory and reason."""
-    total = number(view.rejected.get("count"))
     shown: dict[tuple[str, str], str] = {}
-    for item in sequence(view.rejected.get("samples")):
-        sample = mapping(item)
-        place = str(sample.get("path", "")).rpartition("/")[0]
-        shown.setdefault((place, str(sample.get("reason", ""))), _sample(item))
+    for sample in rejected["samples"]:
+        shown.setdefault((sample.get("path", "").rpartition("/")[0], sample.get("reason", "")), _sample(sample))
     lines = list(shown.values())[:FEW]
-    rest = total - len(lines)
+    rest = rejected["count"] - len(lines)
     return [*lines, f"and {count(rest, 'more file')}"] if lines and rest > 0 else lines
 
 
-def _sample(item: object) -> str:
-    sample = mapping(item)
-    path, reason = plain(sample.get("path", "")), plain(sample.get("reason", ""))
-    return f"{path}: {reason}" if path and reason else path or reason or plain(item)
+def _sample(sample: Mapping[str, str]) -> str:
+    return ": ".join(filter(None, (sample.get("path"), sample.get("reason"))))
 
 
 def _field(label: str, texts: Iterable[str], width: int, every: bool = False) -> list[str]:

@@ -361,4 +361,4 @@ def test_a_run_in_check_mode_tells_what_it_would_do():
     fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
     fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}}, check_mode=True)
     fleet.saw("gpu", PREFIX + "feature_upload", sent, check_mode=True)
-    assert fleet.check_mode and fleet.hosts["gpu"].done == {"upload": [sent]}
+    assert fleet.check_mode and fleet.hosts["gpu"].done[-1] == sent

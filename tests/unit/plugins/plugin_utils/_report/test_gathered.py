@@ -48,7 +48,7 @@ def test_a_file_that_is_no_report_is_replaced(tmp_path, text):
 def test_the_last_state_of_a_host_counts(tmp_path):
     facts = {"features_ready": True, "feature_status": 1, "feature_sets": {}}
     add(str(tmp_path), 1)
-    done = {"links": [{"changed": True}, {"skipped": True}], "upload": {"changed": False}}
+    done = [{"changed": True}, {"skipped": True}, {"changed": False}]
     add_host(str(tmp_path), "gpu-1", record_of(facts, done, "present", ""), False, "Prepare")
     (host,) = read(tmp_path)["hosts"]
     assert (host["outcome"], host["changed"]) == ("ready", True)

@@ -10,7 +10,7 @@ import copy
 import pytest
 from ansible_collections.trainprep.features.plugins.action.feature_report import shipped_note
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import counts_of, view_of
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import set_entry
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
     count,
@@ -55,11 +55,11 @@ def facts(ready=True, status=3, **sets):
     return {"feature_status": status, "features_ready": ready, "feature_sets": sets or {"wav2vec": one_set()}}
 
 
-def lines(raw, done=None, **options):
+def lines(raw, done=(), **options):
     return host_report("gpu-1", facts(wav2vec=raw), done, **options)
 
 
-def text(raw, done=None, **options):
+def text(raw, done=(), **options):
     """The whole report as one line, so that a sentence is found however it is wrapped."""
     return " ".join(" ".join(lines(raw, done, **options)).split())
 
@@ -89,16 +89,16 @@ LOCKED = one_set(
             ["TO DO", "PROBLEM", "warning"], id="nothing-to-do",
         ),
         pytest.param(
-            one_set(), {"links": {"changed": True, "sets": {"wav2vec": {"linked": 8, "replaced": 1, "removed": 2}}}}, {},
+            one_set(), [{"changed": True, "sets": {"wav2vec": {"linked": 8, "replaced": 1, "removed": 2}}}], {},
             ["done linked 8 features, 1 of them in place of dangling links", "removed 2 links"], ["nothing"], id="linked",
         ),
         pytest.param(
-            LACKING, {"links": {"sets": {"wav2vec": {"linked": 8}}}}, {"check_mode": True},
+            LACKING, [{"sets": {"wav2vec": {"linked": 8}}}], {"check_mode": True},
             ["check mode: nothing was changed", "plan would link 8 features", "Run without --check to link", "absent"],
             ["linked 8", "Run again"], id="check-mode-not-enough",
         ),
         pytest.param(
-            {**LACKING, "will_be_ready": True, "planned": LACKING["problems"]}, {"links": {"sets": {"wav2vec": {"linked": 8}}}},
+            {**LACKING, "will_be_ready": True, "planned": LACKING["problems"]}, [{"sets": {"wav2vec": {"linked": 8}}}],
             {"check_mode": True}, ["wav2vec: would be ready", "plan would link 8 features"], ["NOT READY", "PROBLEM", "TO DO"],
             id="check-mode",
         ),
@@ -140,14 +140,14 @@ LOCKED = one_set(
              "/e: CANNOT BE READ"], [], id="legacy-directories",
         ),
         pytest.param(
-            one_set(), {"upload": {"results": [{"sets": {"wav2vec": {"sent": 3, "sent_bytes": 1500, "resumed": 5}}}]},
-                        "publish": {"sets": {"wav2vec": {"published": 8}}},
-                        "access": [{"sets": {"wav2vec": {"granted": 8, "directories": 2, "warnings": ["no ACLs here"]}}}]}, {},
+            one_set(), [{"results": [{"sets": {"wav2vec": {"sent": 3, "sent_bytes": 1500, "resumed": 5}}}]},
+                        {"sets": {"wav2vec": {"published": 8}}},
+                        {"sets": {"wav2vec": {"granted": 8, "directories": 2, "warnings": ["no ACLs here"]}}}], {},
             ["uploaded 3 features (1.5 kB), 5 were there from an earlier try", "published 8 features",
              "granted access to 8 files and 2 directories", "warning no ACLs here."], [], id="uploaded",
         ),
         pytest.param(
-            one_set(fetched_from="gpu-7"), {"upload": {"sets": {"wav2vec": {"sent": 3, "fetched_from": "gpu-7"}}}}, {},
+            one_set(fetched_from="gpu-7"), [{"sets": {"wav2vec": {"sent": 3, "fetched_from": "gpu-7"}}}], {},
             ["uploaded 3 features from the host gpu-7"], [], id="from-a-peer",
         ),
         pytest.param(
@@ -186,7 +186,7 @@ def test_host_line_tells_ready_from_not_ready():
 def test_short_report_is_one_line_if_nothing_happened():
     quiet = one_set()
     assert lines(quiet, detail="short") == ["gpu-1: READY, status 3: target and legacy; 8 features, unchanged"]
-    for raw, done in ((quiet, {"links": {"sets": {"wav2vec": {"linked": 8}}}}), ({**quiet, "warnings": ["odd"]}, {}), (LACKING, {})):
+    for raw, done in ((quiet, [{"sets": {"wav2vec": {"linked": 8}}}]), ({**quiet, "warnings": ["odd"]}, []), (LACKING, [])):
         found = facts(ready=raw["ready"], wav2vec=raw)
         assert host_report("gpu-1", found, done, detail="short") == host_report("gpu-1", found, done, detail="full")
 
@@ -225,7 +225,7 @@ def test_hostile_names_cannot_reach_the_terminal():
 
 @pytest.mark.parametrize("step", [None, {}, {"skipped": True}, "", [], {"results": [None]}, {"sets": None}])
 def test_a_step_that_did_not_run_counts_nothing(step):
-    assert set(counts_of({"links": step}, "wav2vec").values()) == {0}
+    assert set(set_entry("wav2vec", one_set(), [step], False)["counts"].values()) == {0}
 
 
 BLOCKED = one_set(status=None, ready=False, problems=["unknown", "x"], obstacles=["unknown"])
@@ -259,7 +259,7 @@ def test_what_ends_a_run_as_failed(sets, fail_on, check_mode, expected):
 def test_input_is_left_as_it_was():
     raw = one_set()
     before = copy.deepcopy(raw)
-    view_of("wav2vec", raw, {}, False)
+    set_entry("wav2vec", raw, [], False)
     assert raw == before
 
 
