@@ -19,6 +19,7 @@ SLOW_TESTS = (
     "test_a_log_of_any_size",
     "test_a_run_without_hosts",
     "test_an_execution_environment",
+    "test_any_log_is_read",
     "test_archives_of_one_extractor",
     "test_hosts_are_those_of_the_pattern",
     "test_killed_at_every_step",

@@ -30,10 +30,10 @@ _SECONDARY = re.compile(
 )
 # Errors that no traceback goes before.
 _SPECIAL = re.compile(
-    r"Watchdog caught collective operation timeout.*|what\(\):\s.*|Fatal Python error: .*|(?:CUDA|HIP|NCCL) (?:error|out of memory)\b.*"
-    r"|.*(?:\bout of memory\b|Out of memory|std::bad_alloc|oom-kill|Segmentation fault|Bus error|core dumped|Illegal instruction"
-    r"|: (?:command )?not found$|is not a TTY|No such file or directory|Permission denied|No space left on device|slurmstepd: error).*"
-    r"|(?:\S+: line \d+: +\d+ )?Killed\b.*",
+    r"(?P<rest>Watchdog caught collective operation timeout|what\(\):\s|Fatal Python error: |(?:CUDA|HIP|NCCL) (?:error|out of memory)\b)"
+    r"|\bout of memory\b|Out of memory|std::bad_alloc|oom-kill|Segmentation fault|Bus error|core dumped|Illegal instruction"
+    r"|: (?:command )?not found$|is not a TTY|No such file or directory|Permission denied|No space left on device|slurmstepd: error"
+    r"|\bKilled\b"
 )
 _LEVEL = re.compile(
     r"(?:[\[(<]?[\d:.,/ T+Z-]{8,}[\])>]?\s*[-|:]?\s*)?(?:[\w.]+\s*[-|:]\s*)?"
@@ -70,13 +70,18 @@ def parts(lines: Sequence[str]) -> List[str]:
     return [part for line in lines for part in log.split(line)]
 
 
+def _shown(lines: Sequence[str]) -> List[str]:
+    """The lines without control sequences; of a printed array its beginning."""
+    return [log.harmless(line[: 2 * log.MAX_READ])[: log.MAX_READ].rstrip() for line in lines]
+
+
 def find_cause(lines: Sequence[str]) -> Optional[str]:
     """Return the cause in these raw lines; if none is recognized, the last line. None if there is no line."""
-    shown = [log.harmless(line).rstrip() for line in lines]
+    shown = _shown(lines)
     raised = _tracebacks(shown)
     rank, code = _root_failure(shown)
     found = _first_real(raised, rank)
-    text = found.text if found else _last(shown, _SPECIAL) or _logged(shown)
+    text = found.text if found else _special(shown) or _logged(shown)
     where = _of_rank(rank, code)
     if not text and where:
         text, where = where, ""
@@ -91,7 +96,7 @@ def find_cause(lines: Sequence[str]) -> Optional[str]:
 
 def find_errors(lines: Sequence[str]) -> List[str]:
     """Return the last errors that a log states: exceptions of tracebacks, and lines that are an error."""
-    shown = [log.harmless(line).rstrip() for line in lines]
+    shown = _shown(lines)
     found = [(one.at, one.text) for one in _tracebacks(shown) if not _WRAPPER.match(one.text)]
     found += [(at, log.without_rank(line)) for at, line in enumerate(shown) if _states_error(log.without_rank(line))]
     return [text[:log.MAX_LINE] for text in list(dict.fromkeys(text for _at, text in sorted(found)))[-MAX_ERRORS:]]
@@ -170,12 +175,13 @@ def _of_rank(rank: Optional[int], code: Optional[int]) -> str:
         return f"rank {rank}, signal {-code}"
 
 
-def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
+def _special(lines: Sequence[str]) -> str:
+    """The last error that no traceback goes before; of what a library puts in a line of its own, without that line's head."""
     for line in reversed(lines):
         text = log.without_rank(line)
-        match = None if _IGNORED.match(text) else pattern.search(text)
+        match = None if _IGNORED.match(text) else _SPECIAL.search(text)
         if match:
-            return match.group(0).strip()
+            return text[match.start() if match.group("rest") else 0 :].strip()
     return ""
 
 

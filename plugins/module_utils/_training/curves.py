@@ -22,7 +22,7 @@ from .runs import Run, read_run, runs_of
 RUNS = 5
 POINTS = 2000  # of all curves of all runs
 NEWEST = 2 << 20  # bytes of the newest run's log or metrics that are read
-_OLDER = 512 << 10  # and of each other run's
+_OLDER = 256 << 10  # and of each other run's
 _NAME = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?\Z")
 
 
@@ -54,7 +54,7 @@ def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str]
     if run is None:
         return told
     with contextlib.suppress(OSError, errors.FeatureError):  # no log, or one that must not be read
-        _read_log(run, limit, told)
+        _read_log(run, limit * 3 // 4, told)
     if directory:
         _read_files(run, directory, [str(one) for one in run.record.get("metrics") or patterns], limit, told)
     return told

@@ -23,16 +23,20 @@ _TERMINAL = re.compile(
 _RANK = re.compile(r"(?:\[(?:rank|default)?\s?\d+\]: ?|\d{1,4}: |\[\d+,\d+\]<std(?:out|err)>: ?|\(\w+ pid=\d+[^)]*\) )")
 # A line about another epoch, or a configuration, says nothing about the current one.
 _NOT_NOW = re.compile(r"\b(?:best|final|resum\w*|restor\w*|load\w*|early|previous|Namespace)\b|\bcheckpoint \S+ \(epoch", re.IGNORECASE)
+# A word that such a line has, in lower case, and its form.
 _EPOCHS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
+    (word, re.compile(pattern, re.IGNORECASE))
+    for word, pattern in (
         # "Epoch 3/30", "Epoch: [0][ 10/500]", "Epoch(train) [1][10/50]", "epoch=4", "'epoch': 0.5"
-        r"(?<![\w-])(?<!\bin )(?<!\bat )(?<!\bof )(?<!\bfrom )(?<!\bsince )(?<!\bper )(?<!\bmax )(?<!\btotal )(?<!\bnum )(?<!\bstart )"
-        r"(?<!\bevery )(?<!\blast )(?<!\bwarmup )(?<!\bepoch )"
-        r"epoch(?:\((?:train|val|test)\))?['\"]?\s*[:=#]?\s*['\"]?[\[(]?\s*(\d{1,9}(?:\.\d+)?)(?![A-Za-z_\d]|[.,]\d)(?:\s*(?:/|of)\s*(\d{1,9}))?(?!\d|\.\d)",
-        r"^\s*(\d{1,9})/(\d{1,9})\s+\d+(?:\.\d+)?G\s",  # ultralytics
-        r"^Train: (\d{1,9}) \[()",  # timm
-        r"\b(\d{1,9})(?:/(\d{1,9}))?epoch\b",  # ESPnet
+        (
+            "epoch",
+            r"epoch(?<![\w-]epoch)(?<!\b(?:in|at|of) epoch)(?<!\b(?:per|max|num) epoch)(?<!\b(?:from|last) epoch)"
+            r"(?<!\b(?:since|total|start|every|epoch) epoch)(?<!\bwarmup epoch)(?:\((?:train|val|test)\))?['\"]?\s*[:=#]?\s*['\"]?[\[(]?\s*"
+            r"(\d{1,9}(?:\.\d+)?)(?![A-Za-z_\d]|[.,]\d)(?:\s*(?:/|of)\s*(\d{1,9}))?(?!\d|\.\d)",
+        ),
+        ("g", r"^\s*(\d{1,9})/(\d{1,9})\s+\d+(?:\.\d+)?G\s"),  # ultralytics
+        ("train: ", r"^Train: (\d{1,9}) \[()"),  # timm
+        ("epoch", r"\b(\d{1,9})(?:/(\d{1,9}))?epoch\b"),  # ESPnet
     )
 )
 # "12/233 [==>" and "12/233 - 1s" of Keras, "  5%|#" of tqdm, "[ 10/500]" of a printed step, "1-50batch" of ESPnet.
@@ -72,8 +76,8 @@ def visible(line: str) -> str:
 
 
 def split(text: str) -> List[str]:
-    """Split text into lines, the states of a progress bar included."""
-    return re.split("\r\n|[\r\n]|\b+", text)
+    """Split text into lines, the states of a progress bar included; lines without text are left out."""
+    return re.split("[\r\n\b]+", text)
 
 
 def without_rank(line: str) -> str:
@@ -113,7 +117,8 @@ def place_of(line: str) -> Place:
         return Place()
     match = None
     if not _NOT_NOW.search(line):
-        match = next((found for found in (pattern.search(line) for pattern in _EPOCHS) if found), None)
+        found = (pattern.search(line) for word, pattern in _EPOCHS if word in low)
+        match = next((one for one in found if one), None)
     start = match.end() if match else 0
     metric = _METRIC.search(line, start)
     share = _share(line, start, metric.start() if metric else len(line))

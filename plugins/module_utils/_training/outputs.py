@@ -204,11 +204,16 @@ def _entries(file: File, limit: int) -> Iterator[tables.Entry]:
             for data, at_start, _at_end in reading.blocks(handle, limit):
                 yield from tables.event_entries(tensorboard.read_scalars(data, at_start), stage)
             return
-        lines = (line for line in reading.sampled_lines(handle, limit) if line)
+        header = _head(file.path).split("\n", 1)[0]
         if file.kind == CSV:
-            yield from tables.csv_entries(next(lines, ""), lines, _stage_of(name))
+            lines = [line for line in reading.sampled_lines(handle, limit, evenly=True) if line]
+            rows = reading.every_few(lines, tables.MAX_ENTRIES // (1 + max(map(header.count, ",;\t"))))
+            yield from tables.csv_entries(header, rows, _stage_of(name))
         elif file.kind == JSON_LINES:
-            yield from tables.json_entries(lines, _stage_of(name))
+            lines = [line for line in reading.sampled_lines(handle, limit, evenly=True) if line]
+            yield from tables.json_entries(
+                reading.every_few(lines, tables.MAX_ENTRIES // (1 + header.count(":"))), _stage_of(name)
+            )
         else:
             for data, _at_start, _at_end in reading.blocks(handle, limit):
                 yield from tables.json_entries(tables.flat_objects(data.decode("utf-8", "replace")), None)

@@ -17,6 +17,8 @@ from .._system import paths
 from . import log, pace, runs, tmux, verdict
 
 WINDOW = 64 << 10
+# What a reading takes is bounded by its lines: bytes that a line has on average, at least, and how many are read in any case.
+_SHORT, _FEW = 32, 1000
 
 
 def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
@@ -94,14 +96,23 @@ def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[byte
     return data[:end], full
 
 
-def sampled_lines(handle: int, limit: int) -> Iterator[Optional[str]]:
+def sampled_lines(handle: int, limit: int, evenly: bool = False) -> Iterator[Optional[str]]:
     """Yield the lines of a file, each state of a progress bar being one: all of them up to C(limit) bytes, else those of its end
-    and of windows all over it, with None between them. Lines that a window cuts are left out."""
+    and of windows all over it, with None between them. Lines that a window cuts are left out; of too many short ones all but the last
+    or, evenly, every few."""
     for data, at_start, at_end in blocks(handle, limit):
-        lines = log.split(data.decode("utf-8", "replace"))
-        yield from lines[0 if at_start else 1 : None if at_end else -1]
+        lines = log.split(data.decode("utf-8", "replace"))[0 if at_start else 1 : None if at_end else -1]
+        most = max(_FEW, len(data) // _SHORT)
+        if len(lines) > most and not evenly:
+            yield None
+        yield from every_few(lines, most) if evenly else lines[-most:]
         if not at_end:
             yield None
+
+
+def every_few(lines: List[str], most: int) -> List[str]:
+    """Return at most so many lines from all over these, the last one included."""
+    return lines[:: -max(1, -(-len(lines) // most))][::-1]
 
 
 def blocks(handle: int, limit: int) -> Iterator[Tuple[bytes, bool, bool]]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -41,6 +42,7 @@ class Stated(NamedTuple):
     value: float
 
 
+@functools.lru_cache(maxsize=4096)
 def curve_name(name: str) -> Tuple[str, Optional[str]]:
     """Return a metric's base name as for all trainers, and its stage (None if the name has none): C(Valid Acc) is accuracy, C(val_)."""
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
@@ -74,9 +76,9 @@ def pairs(line: str) -> List[Stated]:
         return []
     # A stage at the head of the line holds for all its values, unless the line names another one.
     head = line[: found[0][2].start()]
-    stages = {_STAGES[word.lower()] for word in _STAGE_WORD.findall(line)}
     at_head = _STAGE_WORD.search(head) or (found[0][1] is not None and not re.search(r"[A-Za-z]", head))
-    common = stages.pop() if at_head and len(stages) == 1 else None
+    stages = {_STAGES[word.lower()] for word in _STAGE_WORD.findall(line)} if at_head else set()
+    common = stages.pop() if len(stages) == 1 else None
     stated = []
     for base, stage, match in found:
         value = float(match.group(2).replace(",", ""))
@@ -90,7 +92,7 @@ def certain(line: str, plain_is_training: bool) -> Dict[str, float]:
     plain_is_training: names without a stage are of the training, as in a Keras or tqdm bar of an epoch and in a trainer's dictionary.
     """
     stated = pairs(line)
-    if plain_is_training and _STAGE_WORD.search(_PAIR.sub("", line)):
+    if plain_is_training and _STAGE_WORD.search(line) and _STAGE_WORD.search(_PAIR.sub("", line)):
         plain_is_training = False
     twins = {one.name for one in stated if one.stage == VAL}
     found: Dict[str, float] = {}
