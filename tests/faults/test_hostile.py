@@ -122,6 +122,83 @@ def test_very_many_names_and_links_in_circles(place, tally, full):
     tried.check(len(json.dumps(ran.result)) < 20_000, "the answer grows with the files")
 
 
+# A host's names may take 32 MiB here.
+LITTLE = """
+import runpy, sys
+from ansible_collections.trainprep.features.plugins.module_utils._scan import model
+model.MEMORY = 32 << 20
+sys.argv = sys.argv[3:]
+runpy.run_module(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_very_many_names_and_large_headers_take_a_bounded_memory(place, tally, full):
+    """All processes of an inspection together; the headers need far more than the bound if they are parsed side by side."""
+    tried = tally("Hostile: very many names, large headers; memory of all processes")
+    names, headers = (200_000, 200) if full else (60_000, 60)
+    for number in range(names):
+        os.close(os.open(made(place / "old" / "crowd") / f"{number:090}.npz", os.O_CREAT | os.O_WRONLY, 0o644))
+    large = ",".join(f'"{number}":{{"dtype":"F32","shape":[1],"data_offsets":[{4 * number},{4 * number + 4}]}}' for number in range(20_000))
+    for number in range(headers):
+        data = f"{{{large}}}".encode()
+        path = made(place / "heavy") / f"{number}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(data)) + data)
+        os.truncate(path, 8 + len(data) + 80_000)
+    sets = [one_set(place, legacy=[f"{place}/heavy", f"{place}/old"], patterns=["*.npz", "*.safetensors"])]
+    modules = Modules(place, prefix=[sys.executable, "-c", LITTLE])
+    process = modules.start("feature_facts", {"sets": sets})
+    peak = Peak(process.pid)
+    ran = modules.finish(process, timeout=900)
+    tried.runs += 1
+    facts = ran.result.get("ansible_facts", {}).get("feature_sets", {}).get("w", {})
+    tried.check(ran.code == 0 and plain(ran), f"no plain answer: {str(ran)[-600:]}")
+    tried.check("hold more names than one inspection keeps in memory" in json.dumps(facts), f"not a word of it: {facts}")
+    tried.check(peak.stop() < 600 << 20, f"{peak.bytes >> 20} MiB in all")
+    print(f"{peak.bytes >> 20} MiB")
+    tried.equal(facts.get("legacy", [{}])[0].get("rejected"), headers, "files with other arrays than the set's")
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+class Peak:
+    """The most that a process and its descendants take together: proportional set sizes, seen from time to time."""
+
+    def __init__(self, pid: int) -> None:
+        self.bytes = 0
+        self._pid = pid
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._stopped.set()
+        self._thread.join()
+        return self.bytes
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(0.02):
+            self.bytes = max(self.bytes, sum(map(proportional, family(self._pid))))
+
+
+def family(pid: int) -> list[int]:
+    try:
+        children = [int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()]
+    except OSError:
+        return []
+    return [pid, *(one for child in children for one in family(child))]
+
+
+def proportional(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+
+
 MANIFESTS: dict[str, Callable[[str], bytes]] = {
     "another user's": lambda good: good.encode(),
     "leads out": lambda _good: packed([["../../etc/x.npz", 1, "i00"], ["/etc/y.npz", 1, "i00"]]),

@@ -26,12 +26,21 @@ QUICK_BYTES = 192 << 20
 _FULL_BYTES, _FULL_RATIO = 1 << 30, 16
 # Items per file: entries of a directory, opcodes of a pickle, headers, and elements that are copied.
 STEPS = 1 << 19
-# Structures larger than this are parsed one at a time per process, so that threads do not multiply their memory.
+# Structures larger than this are parsed one at a time per process, so that threads do not multiply their memory. With the number of
+# processes (parallel.PROCESSES) that bounds what a host's files take together while they are classified.
 _LARGE = 64 << 10
 _CHUNK = 1 << 20
-_LONGEST_WAIT = 20.0
 
 _turn = threading.Lock()
+
+
+def _renew_turn() -> None:
+    """No thread holds it in a process that was just forked."""
+    global _turn
+    _turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_turn)
 
 
 class Reader:
@@ -72,9 +81,9 @@ class Reader:
             raise damage.NotUnderstood("takes more steps than one file is given here")
 
     def claim(self, length: int) -> None:
-        """Wait for this process's turn to hold a structure of so many bytes in memory, but not forever."""
+        """Wait for this process's turn to hold a structure of so many bytes in memory, however long the others take."""
         if length > _LARGE and not self._claimed:
-            self._claimed = _turn.acquire(timeout=_LONGEST_WAIT)
+            self._claimed = _turn.acquire()
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly these bytes; Damaged if the file does not hold them."""

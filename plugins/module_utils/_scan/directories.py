@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._formats import classify, interface
-from .._spec.folders import EVERY_FOLDER, FolderRule, is_system_folder
+from .._spec.folders import EVERY_FOLDER, FolderRule, is_hidden, is_system_folder
 from .._system import accounts, as_needed, at, files, parallel, paths
 from . import model, places
 
@@ -48,6 +48,8 @@ def _held(pending: Pending) -> int:
 # processor's caches is then used in the order in which it was allocated.
 MANY = 1 << 16
 _name = operator.attrgetter("name")
+# Folders in folders: each level keeps a directory open, and paths of more levels are too long to be opened by their text.
+DEPTH = 128
 
 
 def _find_nothing(path: str) -> Optional[model.Entry]:
@@ -62,7 +64,7 @@ class ScanOptions:
     by several ways is entered again, as Python's glob does, and a link to a directory above all of it is an unscanned part.
     keep_names: keep names that were not accepted too, unclassified, since they are taken. avoid: directories that are never
     entered. find: the entry that an absolute path led to when another directory was scanned, so that a link with that text
-    is not followed again.
+    is not followed again. memory: what the names may take, in bytes.
     """
 
     recursive: bool = True
@@ -71,6 +73,7 @@ class ScanOptions:
     avoid: Tuple[paths.InodeKey, ...] = ()
     folders: FolderRule = EVERY_FOLDER
     find: Callable[[str], Optional[model.Entry]] = _find_nothing
+    memory: int = model.MEMORY
 
 
 def scan_directory(
@@ -84,13 +87,13 @@ def scan_directory(
     """List a directory once and classify each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
-    account: the training user, who scans if root is refused.
+    account: the training user, who scans if root is refused, and not if memory was what lacked.
     """
     return as_needed.as_needed(account, _lacks, _scan, place, accept, criteria, known, options)
 
 
 def _lacks(scan: model.DirectoryScan) -> float:
-    return math.inf if scan.state == places.UNREADABLE else scan.gap_count
+    return 0 if scan.is_full else math.inf if scan.state == places.UNREADABLE else scan.gap_count
 
 
 def _scan(
@@ -113,6 +116,7 @@ def _scan(
         walk = _Walk(scan, accept, known, options)
         for pending, result in parallel.map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
+        scan.memory, scan.is_full = options.memory - walk.memory, walk.memory < 0
     except OSError as error:
         _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
@@ -172,6 +176,7 @@ class _Walk:
         self.keep_names = options.keep_names
         self.find = options.find
         self.folders = options.folders
+        self.memory = options.memory
         # A link upwards would lead through half the host, and back here.
         self.above = {*options.avoid, *places.ancestry(scan.path)}
         # How often each directory was entered. A second time shows what a glob reads twice; loops would never end.
@@ -194,8 +199,7 @@ class _Walk:
         accept, keep_names = self.accept, self.keep_names
         folders: List[str] = []
         linked: List[str] = []
-        with os.scandir(directory.fd) as listing:
-            items = list(listing)
+        items = self._listed(directory.fd, prefix)
         if len(items) >= MANY:
             items.sort(key=_name)
         items.reverse()
@@ -224,8 +228,25 @@ class _Walk:
                 # A socket, a FIFO or a device: never opened.
                 self._keep(prefix + name, None)
         self.linked += sorted(linked)
+        if folders and prefix.count("/") >= DEPTH:
+            self._gap(prefix.partition("/")[0], f"holds folders more than {DEPTH} levels deep, which are not entered: move them up")
+            return
         for name in sorted(folders):
             yield from self._folder(directory, name, prefix + name, False)
+
+    def _listed(self, fd: int, prefix: str) -> List[os.DirEntry[str]]:
+        """The entries of an open directory, as far as there is memory for them."""
+        items: List[os.DirEntry[str]] = []
+        each = model.NAME_BYTES + 4 * len(prefix)
+        with os.scandir(fd) as listing:
+            for item in listing:
+                self.memory -= each + 4 * len(item.name)
+                if self.memory < 0:
+                    self.saw_anything = True
+                    self._gap(prefix[:200], f"is not listed in full: {model.TOO_MANY}")
+                    break
+                items.append(item)
+        return items
 
     def _enters(self, name: str, path: str) -> bool:
         if self.folders.excluded(name):
@@ -268,6 +289,7 @@ class _Walk:
             text = at.readlink(fd, name)
         except OSError:
             return None  # gone, or no link any more
+        self.memory -= len(text)
         same = self.find(text) if accepted else None
         if same is not None:
             self.scan.entries.append(self._entry(path, model.LINK, same.key, same.size, text, same.classification, name))
@@ -326,13 +348,3 @@ class _Walk:
         except OSError as error:
             if error.errno not in _VANISHED:
                 self._gap(path, f"cannot be listed ({error.strerror})")
-
-
-def is_hidden(path: str) -> bool:
-    """True if a folder of this path, or its last name, is one that a glob does not match unless asked for its dot."""
-    return path.startswith(".") or "/." in path
-
-
-def in_hidden_folder(path: str) -> bool:
-    """True if a folder on the way to a path is hidden: a glob does not enter it."""
-    return "/" in path and is_hidden(path.rpartition("/")[0])

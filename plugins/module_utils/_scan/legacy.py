@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._formats import interface
@@ -19,21 +20,30 @@ from .places import Place
 class LegacyScanner:
     """Scans each directory once, however many sets and paths name it.
 
-    avoid: directories (the targets) that are never entered, also not through links.
+    avoid: directories (the targets) that are never entered, also not through links. memory: what all scans together may take, in bytes.
     """
 
-    def __init__(self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey]) -> None:
+    def __init__(
+        self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey], memory: int
+    ) -> None:
         self._known: Dict[interface.Criteria, Dict[int, Any]] = {}
         self._scans: Dict[Tuple[interface.Criteria, folders.FolderRule, paths.InodeKey], model.DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)
+        self._memory = memory
         self._filters = {
             criteria: names.any_filter([(one.patterns, one.exclude) for one in sets if one.criteria == criteria])
             for criteria in {one.criteria for one in sets}
         }
 
-    def known_for(self, criteria: interface.Criteria) -> Dict[int, Any]:
-        return self._known.setdefault(criteria, {})
+    def scan(
+        self, place: Place, accept: Callable[[str], Any], criteria: interface.Criteria, options: directories.ScanOptions
+    ) -> model.DirectoryScan:
+        """Scan a directory of this host, with the memory that the ones before it left."""
+        options = replace(options, memory=self._memory)
+        scan = directories.scan_directory(place, accept, criteria, self._known.setdefault(criteria, {}), options, self._account)
+        self._memory -= scan.memory
+        return scan
 
     def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[model.Entry]]:
         """Return a function that finds the classified entry of an absolute path in the scans for these criteria."""
@@ -85,9 +95,8 @@ class LegacyScanner:
         key = (one.criteria, one.folders, place.key or (0, 0))
         scan = self._scans.get(key)
         if scan is None:
-            known = self.known_for(one.criteria)
             options = directories.ScanOptions(avoid=self._avoid, folders=one.folders)
-            scan = directories.scan_directory(place, self._filters[one.criteria], one.criteria, known, options, self._account)
+            scan = self.scan(place, self._filters[one.criteria], one.criteria, options)
             self._scans[key] = scan
         return scan
 
@@ -105,7 +114,7 @@ def _part_of(
             continue
         if entry.is_feature:
             features.append(entry)
-            if not reads(entry.name) or (one.layout == "tree" and directories.in_hidden_folder(entry.path)):
+            if not reads(entry.name) or (one.layout == "tree" and folders.in_hidden_folder(entry.path)):
                 hidden.append(entry)
         elif entry.kind == model.DANGLING:
             dangling.append(entry)

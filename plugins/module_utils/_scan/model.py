@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
@@ -22,6 +23,15 @@ NOT_UNDERSTOOD = classify.NOT_UNDERSTOOD
 
 # The shared classification of everything that was not classified.
 UNCLASSIFIED = classify.Classification("", "", None)
+
+# Bytes that all names of one inspection may take, however many directories it scans and processes it uses, and what one of them takes
+# besides its path, as measured at the end of planning (benchmarks/scan.py): about four million files. The rest is unscanned.
+MEMORY = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+NAME_BYTES = 900
+TOO_MANY = (
+    "the declared directories hold more names than one inspection keeps in memory: move other files out of them, or declare only the"
+    " folders that hold features"
+)
 
 
 class Entry:
@@ -75,6 +85,8 @@ class DirectoryScan:
         self.gaps: List[str] = []
         self.gap_count = 0
         self.info: Optional[DirectoryInfo] = None
+        # Bytes that its names take, and whether there were none left for more.
+        self.memory, self.is_full = 0, False
         # Folders that were not entered for what they are, by their paths below this one: their content is unknown.
         self.closed: List[str] = []
         # Links to directories that were entered.

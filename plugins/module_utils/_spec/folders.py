@@ -27,6 +27,16 @@ def is_system_folder(name: str) -> bool:
     return _is_system(name) is not None
 
 
+def is_hidden(path: str) -> bool:
+    """True if a folder of this path, or its last name, is one that a glob does not match unless asked for its dot."""
+    return path.startswith(".") or "/." in path
+
+
+def in_hidden_folder(path: str) -> bool:
+    """True if a folder on the way to a path is hidden: a glob does not enter it."""
+    return "/" in path and is_hidden(path.rpartition("/")[0])
+
+
 class FolderRule(NamedTuple):
     """Which folders inside a directory are entered. hidden: hidden and system folders too; exclude: globs of names never entered."""
 

@@ -19,7 +19,7 @@ from .._plan import features_digest, host, state
 from .._scan import directories, identity, model, overlap, staging
 from .._scan.legacy import LegacyScanner
 from .._scan.places import UNREADABLE, Place, find_places, look_up
-from .._spec import names
+from .._spec import folders, names
 from .._spec.arguments import Policy
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, mounts, paths
@@ -82,12 +82,12 @@ def _scan_and_plan(
     targets = [_target_place(one, account) for one in sets]
     declared = [find_places(one.legacy, account) for one in sets]
     overlap.refuse_overlaps(sets, targets, declared)
-    scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key])
+    scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key], model.MEMORY)
     contents = identity.Contents(account)
     # All legacy directories first: a link in a target then has its classification already.
     legacy = [scanner.scans_of(one, places) for one, places in zip(sets, declared)]
     scans = [
-        _scan_set(one, account, found, _scan_target(one, place, scanner, account), contents)
+        _scan_set(one, account, found, _scan_target(one, place, scanner), contents)
         for one, place, found in zip(sets, targets, legacy)
     ]
     if probe is not None:
@@ -110,11 +110,11 @@ def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
     return place
 
 
-def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner, account: accounts.Account) -> model.DirectoryScan:
+def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner) -> model.DirectoryScan:
     accept = names.any_filter([(one.reads, ()), (one.patterns, one.exclude)])
-    known, find = scanner.known_for(one.criteria), scanner.finder(one.criteria)
+    find = scanner.finder(one.criteria)
     options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True, keep_names=True, find=find)
-    return directories.scan_directory(place, accept, one.criteria, known, options, account)
+    return scanner.scan(place, accept, one.criteria, options)
 
 
 def _without(scans: Sequence[state.SetScan], lost: Sequence[identity.Located]) -> List[state.SetScan]:
@@ -136,7 +136,7 @@ def _scan_set(
     one: FeatureSet, account: accounts.Account, legacy: List[model.LegacyScan], scan: model.DirectoryScan, contents: identity.Contents
 ) -> state.SetScan:
     reads = names.name_filter(one.reads)
-    read = [entry for entry in scan.entries if reads(entry.name) and not directories.in_hidden_folder(entry.path)]
+    read = [entry for entry in scan.entries if reads(entry.name) and not folders.in_hidden_folder(entry.path)]
     features = [entry for entry in read if entry.is_feature]
     reads_hidden = names.dotted_filter(one.reads)
 
@@ -155,8 +155,8 @@ def _scan_set(
         hidden=[
             entry
             for entry in scan.entries
-            if directories.is_hidden(entry.path) and reads_hidden(entry.name)
-            and (directories.in_hidden_folder(entry.path) or not reads(entry.name))
+            if folders.is_hidden(entry.path) and reads_hidden(entry.name)
+            and (folders.in_hidden_folder(entry.path) or not reads(entry.name))
         ],
         digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if read_data else None),
         unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
@@ -179,7 +179,11 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
     closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]
     places = [place for place in (look_up(path, account) for path in closed) if place.key not in listed]
     entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
-    scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key])
+    scans = {
+        id(scan): scan for other in planned for scan in [other.scan, *(legacy.scan for legacy in other.legacy)] if scan
+    }
+    left = model.MEMORY - sum(scan.memory for scan in scans.values())
+    scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key], left)
     found = scanner.scans_of(entered, places)
     return model.Discovery(
         [(behind.place.path, len(behind.features)) for behind in found if behind.features or not behind.fully_scanned]

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from .. import errors
 from .._scan import directories, identity, manifest, model, places
-from .._spec import names
+from .._spec import folders, names
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, paths
 from . import connector, peer_key, requirements, service
@@ -117,7 +117,7 @@ def _features(one: FeatureSet) -> Tuple[manifest.Manifest, Dict[str, str]]:
     """What the target holds, and where it is, by name below the target. FeatureError for what lies outside the set's directories."""
     options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True)
     scan = directories.scan_directory(places.look_up(one.target), names.name_filter(one.reads), one.criteria, {}, options)
-    entries = [entry for entry in scan.entries if entry.is_feature and not directories.in_hidden_folder(entry.path)]
+    entries = [entry for entry in scan.entries if entry.is_feature and not folders.in_hidden_folder(entry.path)]
     if not entries:
         raise errors.FeatureError(f"{paths.display(one.target)} holds no features any more")
     tokens = _tokens(one.target, entries)

@@ -12,7 +12,7 @@ from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 from .. import errors
 from .._formats import interface
 from .._scan import directories, identity, manifest, model, places
-from .._spec import names
+from .._spec import folders, names
 from .._spec.sets import FeatureSet
 from .._system import accounts, paths
 from . import plan
@@ -76,7 +76,7 @@ class Targets:
         """The features of a target by token. Of files without checksums only those are read that have the size of a wanted one."""
         sizes = manifest.sizes_to_read(wanted)
         entries = [
-            entry for entry in scan.entries if entry.is_feature and reads(entry.name) and not directories.in_hidden_folder(entry.path)
+            entry for entry in scan.entries if entry.is_feature and reads(entry.name) and not folders.in_hidden_folder(entry.path)
         ]
         checked = {entry.path: manifest.token_of(entry.classification, bytes) for entry in entries if entry.classification.identity}
         unchecked = [(one.target, entry) for entry in entries if entry.path not in checked and entry.size in sizes]

@@ -19,7 +19,6 @@ from typing import Any
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, NOT_UNDERSTOOD
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import (
     ScanOptions,
-    in_hidden_folder,
     scan_directory,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
@@ -41,6 +40,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.model imp
     Entry,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
+from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import in_hidden_folder
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display

@@ -67,6 +67,16 @@ def test_a_turn_is_given_back(opened, tmp_path):
     assert not opened._claimed
 
 
+def test_a_turn_that_is_taken_during_a_fork_is_free_in_the_child(opened):
+    opened.claim(reader.PIECE)
+    child = os.fork()
+    if child == 0:
+        with reader.Reader(0, 0, b"", b"") as other:
+            other.claim(reader.PIECE)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def inspected(path, full=False):
     with open(path, "rb") as file:
         return classify_file(file.fileno(), os.fstat(file.fileno()), path.name, Criteria(ANY, full))
