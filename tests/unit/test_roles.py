@@ -74,13 +74,13 @@ def test_messages_name_the_variables_of_the_role(role):
             if "  - trainprep.features.naming\n" in path.read_text(encoding="utf-8")}
     assert group <= told
     tasks = [task for path in (role / "tasks").glob("*.yml") for task in _tasks(_read(path))]
-    given_to_all = [task["module_defaults"]["group/trainprep.features.features"] for task in tasks if "module_defaults" in task]
-    defaults = given_to_all[0] if given_to_all else {}
+    defaults = {name: given for task in tasks for name, given in task.get("module_defaults", {}).items()}
+    of_group = defaults.get("group/trainprep.features.features", {})
     calls = [(name, task[name] or {}) for task in tasks for name in told & set(task)]
     assert calls
     variables = {name for one in ROLES for name in _options(one)}
     for name, arguments in calls:
-        given = {**(defaults if name in group else {}), **arguments}
+        given = {**(of_group if name in group else {}), **defaults.get(name, {}), **arguments}
         assert given["variable_prefix"] == f"{role.name}_", name
         assert set(given.get("variable_names", {}).values()) <= variables, name
 

@@ -38,7 +38,7 @@ def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
     options, given = order.options, order.given
     directory = _check(account, order)
     run_state = _observe(account, directory, order)
-    answer = _answer(run_state, order, directory, account)
+    answer = _answer(run_state, order, directory, account, planned=True)
     replaced = {process.pid for process in tmux.below(tmux.all_processes(), [one.pid for one in _all_of(run_state)])}
     interpreter = environment.find_interpreter(account)
     question = {
@@ -164,8 +164,10 @@ def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> 
     }
 
 
-def _answer(run_state: runs.RunState, order: Order, directory: str, account: accounts.Account) -> Dict[str, Any]:
-    """Return what is to be done, decided before anything is changed."""
+def _answer(
+    run_state: runs.RunState, order: Order, directory: str, account: accounts.Account, planned: bool = False
+) -> Dict[str, Any]:
+    """Decide before anything is changed. planned: the message says what a run would do, as check mode returns it."""
     where, restart = f"tmux session '{order.session}'", order.options["restart"]
     answer = _state(run_state, directory, account)
     pid = answer["pid"] or "?"
@@ -186,7 +188,9 @@ def _answer(run_state: runs.RunState, order: Order, directory: str, account: acc
             f"{where} is in use by a shell, but no training runs in it: end it"
             f" (tmux kill-session -t {order.session}) or set {errors.named('restart')}=true"
         )
-    answer["message"] = f"{'replaced the live training' if run_state.alive else 'started'} in {where}"
+    done = "replaced the live training" if run_state.alive else "started"
+    would = "the live training would be replaced" if run_state.alive else "would be started"
+    answer["message"] = f"{would if planned else done} in {where}"
     after = f"in {directory}: {order.given['command_line'] or order.given['script_path']}\n"
     answer["diff"] = _diff(order, run_state, after)
     return answer
