@@ -30,48 +30,14 @@ options:
     type: str
     choices: [stage, fetch, publish, reach, offer, receive, forget]
     required: true
-  peer:
-    description:
-      - With V(reach), V(offer), V(receive) and V(forget), the other host and the transfer.
+  request:
+    description: What the step needs (e.g. the packed manifests of the sources, the set to fetch, the other host), by step.
     type: dict
     default: {}
-  sources:
-    description: With O(step=stage), the packed manifest of the source of each set to upload, by the set's name.
-    type: dict
-    default: {}
-  connecting_uid:
-    description:
-      - With O(step=stage), the user on the host who may use the receivers.
-      - Without it the upload is only planned.
-    type: int
-  streams:
-    description: With O(step=stage), how many transfers each receiver serves; with 0, none is started.
-    type: int
-    default: 1
-  fetch:
-    description: With O(step=fetch), the name of the set.
-    type: str
-  state:
-    description: With O(step=fetch), whether to start rclone, wait for its end, or classify what it fetched.
-    type: str
-    choices: [start, wait, finish]
-    default: wait
-  patience:
-    description: With O(state=wait), the seconds after which a running rclone is reported.
-    type: float
-    default: 0
   environment:
     description: With O(step=fetch), variables for rclone, credentials included.
     type: dict
     default: {}
-  names:
-    description: With O(step=publish), which of O(sets) to publish; by default all.
-    type: list
-    elements: str
-  wait:
-    description: With O(step=publish), the seconds to wait for another upload or publication of the same set.
-    type: float
-    default: 60
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying the target.
@@ -105,38 +71,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-stage:
-  description: By set, what has to be sent, and the socket of its receiver.
-  returned: with O(step=stage)
-  type: dict
-  sample: {}
-python:
-  description: The host's Python interpreter.
-  returned: with O(step=stage)
-  type: str
-  sample: /usr/bin/python3
-fetch:
-  description: What there is to fetch, how far rclone is, or what it fetched, by O(state).
-  returned: with O(step=fetch)
-  type: dict
-  sample: {files: 12, bytes: 4800000, running: true, error: ""}
-reach:
-  description: The hosts that this one can reach, with the address of this one that each sees, and the public key of the transfer.
-  returned: with O(step=reach)
-  type: dict
-  sample: {addresses: {gpu-1: 10.0.0.7}, key: ssh-ed25519 AAAA}
-offer:
-  description: The packed manifest of what this host holds, and the public keys of its sshd.
-  returned: with O(step=offer)
-  type: dict
-  sample: {manifest: "", host_keys: [ssh-ed25519 AAAA]}
-receive:
-  description: What was staged and received.
-  returned: with O(step=receive)
-  type: dict
-  sample: {busy: false, send_count: 600, send_bytes: 240000000, staged: 0}
 publish:
-  description: What was published, or in check mode would be, of each set that had something to publish or to refuse.
+  description:
+    - What was published, or in check mode would be, of each set that had something to publish or to refuse.
+    - Each other step returns what P(trainprep.features.feature_upload#module) needs, in a key of its own name.
   returned: with O(step=publish)
   type: dict
   sample:
@@ -144,14 +82,14 @@ publish:
 """
 
 import os
-from dataclasses import asdict
 from functools import partial
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import parse_sets_and_user
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
@@ -162,67 +100,57 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
+Answer = Dict[str, Any]
+Sets = List[FeatureSet]
+
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **SETS_ARGUMENTS,
             "step": {"type": "str", "choices": list(_STEPS), "required": True},
-            "sources": {"type": "dict", "default": {}},
-            "peer": {"type": "dict", "default": {}},
-            "connecting_uid": {"type": "int"},
-            "streams": {"type": "int", "default": 1},
-            "fetch": {"type": "str"},
-            "state": {"type": "str", "choices": ["start", "wait", "finish"], "default": "wait"},
-            "patience": {"type": "float", "default": 0},
+            "request": {"type": "dict", "default": {}},
             "environment": {"type": "dict", "default": {}, "no_log": True},
-            "names": {"type": "list", "elements": "str"},
-            "wait": {"type": "float", "default": 60},
         },
-        required_if=[("step", "fetch", ["fetch"])],
         supports_check_mode=True,
     )
     os.umask(0o022)
     done: Dict[str, Any] = {}
     with failing(module, publish=done):
-        result = _STEPS[module.params["step"]](module, done)
+        sets, account = parse_sets_and_user(module.params)
+        result = _STEPS[module.params["step"]](module, sets, account, module.params["request"], done)
         if result.get("failed"):
             module.fail_json(**result)
         module.exit_json(**result)
 
 
-def _stage(module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
-    sets, account = parse_sets_and_user(module.params)
-    uid = None if module.check_mode else module.params["connecting_uid"]
-    return dict(stage_sets(sets, account, module.params["sources"], uid, module.params["streams"]))
+def _stage(module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
+    uid = None if module.check_mode else request.get("connecting_uid")
+    return dict(stage_sets(sets, account, request["sources"], uid, request.get("streams", 1)))
 
 
-def _publish(module: AnsibleModule, done: Dict[str, Any]) -> Dict[str, Any]:
-    sets, account = parse_sets_and_user(module.params)
-    result = publish_sets(sets, account, module.params["names"], done, module.check_mode, module.params["wait"])
+def _publish(module: AnsibleModule, sets: Sets, account: Account, request: Answer, done: Answer) -> Answer:
+    result = publish_sets(sets, account, request.get("names"), done, module.check_mode, float(request.get("wait", 60)))
     return {**result, "publish": result.pop("sets")}
 
 
-def _fetch(module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
-    sets, account = parse_sets_and_user(module.params)
-    one = next(one for one in sets if one.name == module.params["fetch"])
+def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
+    one = next(one for one in sets if one.name == request["set"])
     environment = {str(name): str(value) for name, value in module.params["environment"].items()}
-    if module.params["state"] == "wait":
-        return {"fetch": asdict(wait_for_fetch(one, account, environment, module.params["patience"]))}
-    if module.params["state"] == "finish":
-        return {"fetch": asdict(finish_fetch(one, account, sets))}
-    started = asdict(start_fetch(one, account, environment, not module.check_mode))
-    shown, count = display(started.pop("staging")), started.pop("send")
-    return {"changed": started.pop("changed"), "fetch": {**started, "shown": shown, "send_count": count}}
+    if request["state"] == "wait":
+        return {"fetch": wait_for_fetch(one, account, environment, request.get("patience", 0.0))}
+    if request["state"] == "finish":
+        return {"fetch": finish_fetch(one, account, sets)}
+    started = start_fetch(one, account, environment, not module.check_mode)
+    return {"changed": started.pop("changed"), "fetch": started}
 
 
-def _peer(step: str, module: AnsibleModule, _done: Dict[str, Any]) -> Dict[str, Any]:
-    sets, account = parse_sets_and_user(module.params)
-    found: Dict[str, Any] = peer_steps.STEPS[step](sets, account, module.params["peer"], module.check_mode)
+def _peer(step: str, module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
+    found: Answer = peer_steps.STEPS[step](sets, account, request["peer"], module.check_mode)
     return {"changed": bool(found.pop("changed", False)), step: found}
 
 
-_STEPS: Dict[str, Callable[[AnsibleModule, Dict[str, Any]], Dict[str, Any]]] = {
+_STEPS: Dict[str, Callable[..., Answer]] = {
     "stage": _stage,
     "fetch": _fetch,
     "publish": _publish,

@@ -101,8 +101,8 @@ def upload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]]
         one = fault_cases.one_set(root / "host", source=f"{root}/source")
         packed = subprocess.run([sys.executable, "-c", PACK, json.dumps(one), str(root / "source")], check=True, text=True,
                                 capture_output=True, env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}).stdout  # fmt: skip
-        stage = {"sets": [one], "user": fault_cases.USER, "step": "stage", "sources": {"w": packed.strip()}}
-        stage.update(connecting_uid=os.geteuid(), streams=0)
+        stage = {"sets": [one], "user": fault_cases.USER, "step": "stage"}
+        stage["request"] = {"sources": {"w": packed.strip()}, "connecting_uid": os.geteuid(), "streams": 0}
         ran = Modules(root).run("feature_transfer", stage)
         assert ran.code == 0, ran
         for name in names:

@@ -287,14 +287,15 @@ class Staging(Upload):
 
     def arguments(self, root: Path) -> dict[str, Any]:
         sources = {"w": (self.uploaded / "data" / ".w.incoming.manifest").read_text()}
-        return {**super().arguments(root), "step": "stage", "sources": sources, "connecting_uid": os.geteuid(), "streams": 0}
+        request = {"sources": sources, "connecting_uid": os.geteuid(), "streams": 0}
+        return {**super().arguments(root), "step": "stage", "request": request}
 
     def reached(self, root: Path) -> bool:
         _first, _second, *others = sorted(self.contents)
         incoming = root / "data" / ".w.incoming"
         return (names_in(root / "data") == sorted([*UPLOADING, *(f".w.incoming/{name}" for name in others)])
                 and stat.S_IMODE(incoming.stat().st_mode) == 0o700
-                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["sources"]["w"])  # fmt: skip
+                and (incoming.parent / ".w.incoming.manifest").read_text() == self.arguments(root)["request"]["sources"]["w"])  # fmt: skip
 
 
 class FirstStaging(Staging):
@@ -350,16 +351,15 @@ class Fetch(Upload):
     name = "feature_transfer, fetch and what follows"
     module = "feature_transfer"
     keeps = False
-    state = "start"
 
     def lay_out(self, root: Path) -> None:
         (root / "data").mkdir()
         shutil.copytree(self.source, root / "store")
         write_facenet(root / "store" / "video.npz")
 
-    def arguments(self, root: Path) -> dict[str, Any]:
-        sets = [one_set(root, source="store:")]
-        return {"sets": sets, "user": USER, "step": "fetch", "fetch": "w", "state": self.state, "environment": self.store(root)}
+    def arguments(self, root: Path, state: str = "start") -> dict[str, Any]:
+        sets, request = [one_set(root, source="store:")], {"set": "w", "state": state}
+        return {"sets": sets, "user": USER, "step": "fetch", "request": request, "environment": self.store(root)}
 
     def store(self, root: Path) -> dict[str, str]:
         return {"RCLONE_CONFIG_STORE_TYPE": "alias", "RCLONE_CONFIG_STORE_REMOTE": f"{root}/store", "RCLONE_CONFIG": "/dev/null"}
@@ -368,10 +368,10 @@ class Fetch(Upload):
         """As the controller does it, unless the set is there already: start, wait until it ends, classify, publish."""
         plain = {"sets": [one_set(root)], "user": USER, "step": "publish"}
         if not (root / "data" / "w").exists():
-            before = {**self.arguments(root), "state": "wait"}
+            before = self.arguments(root, "wait")
             self._until_it_ends(modules, before)
             for state in ("start", "wait", "finish"):
-                arguments = {**self.arguments(root), "state": state}
+                arguments = self.arguments(root, state)
                 ran = self._until_it_ends(modules, arguments) if state == "wait" else modules.forked(self.module, arguments)
                 if ran.code:
                     return ran

@@ -37,7 +37,8 @@ def upload_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def publish_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    return {"trainprep.features.feature_transfer": {"sets": [one], "step": "publish", **more}, "become": True, "ignore_errors": True}
+    publish = {"sets": [one], "step": "publish", "request": more}
+    return {"trainprep.features.feature_transfer": publish, "become": True, "ignore_errors": True}
 
 
 def unpublish(host: Host, one: Mapping[str, Any], owner: str = "root") -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import errors
@@ -42,67 +41,31 @@ _PARTIAL = ".partial"
 _TICK = 0.2  # seconds between two inspections of a running fetch
 
 
-@dataclass(frozen=True)
-class Started:
-    """What a fetch brings. C(busy): another upload or publication holds the staging directory, and nothing was started."""
-
-    staging: str
-    send: int = 0
-    send_bytes: int = 0
-    staged: int = 0
-    staged_bytes: int = 0
-    busy: bool = False
-    changed: bool = False
-
-
-@dataclass
-class Fetched:
-    """How far a fetch is. C(exit): rclone's code once it has ended. C(error): its last one."""
-
-    running: bool = False
-    exit: Optional[int] = None
-    files: int = 0
-    bytes: int = 0
-    error: str = ""
-
-
-@dataclass
-class Classified:
-    features: int = 0
-    left_out: int = 0
-    present: int = 0
-    samples: List[Dict[str, str]] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
-
-
-def start_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], start: bool) -> Started:
+def start_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], start: bool) -> Dict[str, Any]:
     """List the store and, with C(start), start rclone for what is not there yet. feature_set: resolved.
 
+    Returns what there is to fetch; C(busy): another upload or publication holds the staging directory, and nothing was started.
     handed_on: variables that configure the remote. rclone runs as the staging directory's owner, with that account's configuration.
     """
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        started: Started = become.run_as(site.keeper, _start, feature_set, site, handed_on, start)
+        started: Dict[str, Any] = become.run_as(site.keeper, _start, feature_set, site, handed_on, start)
         return started
 
 
-def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], start: bool) -> Started:
+def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], start: bool) -> Dict[str, Any]:
     """Runs as the keeper."""
     requirements.check_mount(feature_set)
     sizes: Dict[str, int] = become.run_as(site.worker, _list_store, feature_set, site, handed_on)
     fd = open_existing(site)
+    found: Dict[str, Any] = {"shown": paths.display(site.staging), "busy": False, "changed": False}
     try:
         if fd is not None and not try_lock(fd):
-            return Started(site.staging, busy=True)
+            return {**found, "busy": True}
         staged: Set[str] = become.run_as(site.worker, _staged, fd, site, sizes)
         send = sorted(set(sizes) - staged)
-        found = Started(
-            site.staging,
-            send=len(send),
-            send_bytes=sum(sizes[name] for name in send),
-            staged=len(staged),
-            staged_bytes=sum(sizes[name] for name in staged),
-        )
+        found.update(send_count=len(send), send_bytes=sum(sizes[name] for name in send))
+        found.update(staged=len(staged), staged_bytes=sum(sizes[name] for name in staged))
         requirements.check_room([requirements.measure_room(site.staging, [sizes[name] for name in send])])
         if not start:
             return found
@@ -111,7 +74,7 @@ def _start(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], st
         become.run_as(site.worker, _clear_away, fd, site, sizes, read_names(site.target))
         remove_manifest(site.target)  # it is out of date
         become.run_as(site.worker, _start_copy, feature_set, site, handed_on, fd, sorted(sizes))
-        return replace(found, changed=True)
+        return {**found, "changed": True}
     finally:
         if fd is not None:
             os.close(fd)
@@ -157,42 +120,43 @@ def _clear_away(fd: int, site: Site, sizes: Mapping[str, int], ours: Set[str]) -
     remove_files(fd, unwanted)
 
 
-def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], patience: float) -> Fetched:
-    """Return how far the fetch is once it has ended, or after so many seconds. feature_set: resolved."""
+def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: Mapping[str, str], patience: float) -> Dict[str, Any]:
+    """Return how far the fetch is once it has ended, or after so many seconds. feature_set: resolved.
+
+    exit: rclone's code once it has ended. error: its last one.
+    """
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        found: Fetched = become.run_as(site.worker, _wait, feature_set, site, handed_on, patience)
+        found: Dict[str, Any] = become.run_as(site.worker, _wait, feature_set, site, handed_on, patience)
         return found
 
 
-def _wait(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], patience: float) -> Fetched:
+def _wait(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str], patience: float) -> Dict[str, Any]:
     end = time.monotonic() + patience
     while True:
         found = _inspect(feature_set, site, handed_on)
-        if not found.running or time.monotonic() >= end:
+        if not found["running"] or time.monotonic() >= end:
             return found
         time.sleep(_TICK)
 
 
-def _inspect(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) -> Fetched:
+def _inspect(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) -> Dict[str, Any]:
     """Report how far the fetch is, from rclone's own log. Runs as the worker."""
-    found = Fetched()
+    found: Dict[str, Any] = {"running": False, "exit": -9, "files": 0, "bytes": 0, "error": ""}
     fd = open_existing(site)
-    if fd is None:
-        found.exit = -9
-    else:
+    if fd is not None:
         try:
             # In this order: it may end between the two questions.
-            found.running = not try_lock(fd)
+            works = not try_lock(fd)
             code = _read_work(fd, "exit")
-            found.exit = int(code or b"1") if code is not None else None if found.running else -9
-            found.running = found.exit is None
+            found["exit"] = int(code or b"1") if code is not None else None if works else -9
+            found["running"] = found["exit"] is None
             _read_log(_read_work(fd, "log") or b"", found)
         finally:
             os.close(fd)
-    if found.exit:
+    if found["exit"]:
         rclone = _rclone(feature_set, site, handed_on)
-        found.error = explain_rclone(str(feature_set.source), found.error or "rclone was killed", rclone)
+        found["error"] = explain_rclone(str(feature_set.source), found["error"] or "rclone was killed", rclone)
     return found
 
 
@@ -208,44 +172,43 @@ def _read_work(fd: int, name: str) -> Optional[bytes]:
         os.close(file)
 
 
-def _read_log(log: bytes, found: Fetched) -> None:
+def _read_log(log: bytes, found: Dict[str, Any]) -> None:
     for line in log.splitlines():
         try:
             entry: Dict[str, Any] = json.loads(line)
         except ValueError:
             continue
         if "stats" in entry:
-            found.bytes, found.files = int(entry["stats"].get("bytes", 0)), int(entry["stats"].get("transfers", 0))
+            found.update(bytes=int(entry["stats"].get("bytes", 0)), files=int(entry["stats"].get("transfers", 0)))
         elif entry.get("level") in ("error", "critical"):
-            found.error = str(entry.get("msg", ""))
+            found["error"] = str(entry.get("msg", ""))
 
 
-def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Sequence[FeatureSet]) -> Classified:
+def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Sequence[FeatureSet]) -> Dict[str, Any]:
     """Classify what has arrived, and write the manifest of the features that no target holds.
 
     sets: all of the host, resolved as the set itself is.
     """
     site = find_site(feature_set.target, account)
     with told(site.staging):
-        found: Classified = become.run_as(site.keeper, _finish, feature_set, site, sets)
+        found: Dict[str, Any] = become.run_as(site.keeper, _finish, feature_set, site, sets)
         return found
 
 
-def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> Classified:
+def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> Dict[str, Any]:
     """Runs as the keeper."""
     fd = open_existing(site)
     if fd is None or not try_lock(fd):
         raise errors.FeatureError(f"{paths.display(site.staging)} is used by another upload: wait for it, then run again")
     try:
-        classified: Classified
+        classified: Dict[str, Any]
         manifest: Manifest
         classified, manifest = become.run_as(site.worker, _classify_staged, feature_set, fd, site.staging)
         held = targets.Targets(sets).held(feature_set, manifest)
         missing = plan.find_missing(feature_set, held.target, manifest, held.elsewhere)
         wanted = missing.features
-        classified.features, classified.present = len(wanted), missing.present
-        classified.warnings = list(missing.warnings)
-        classified.left_out += missing.elsewhere
+        classified.update(features=len(wanted), present=missing.present, warnings=list(missing.warnings))
+        classified["left_out"] += missing.elsewhere
         become.run_as(site.worker, remove_files, fd, sorted(set(manifest) - set(wanted)))
         if not wanted:
             raise errors.FeatureError(
@@ -258,9 +221,9 @@ def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> 
         os.close(fd)
 
 
-def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Classified, Manifest]:
+def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Dict[str, Any], Manifest]:
     """Runs as the worker."""
-    classified = Classified()
+    classified: Dict[str, Any] = {"left_out": 0, "samples": []}
     manifest: Manifest = {}
     first: Dict[str, str] = {}
     for path in sorted(list_staged(fd).files):
@@ -274,9 +237,9 @@ def _classify_staged(feature_set: FeatureSet, fd: int, staging: str) -> Tuple[Cl
         name = path if feature_set.layout == "tree" else path.rpartition("/")[2]
         twice = first.get(token) if kind == FEATURE else None
         if kind != FEATURE or twice is not None:
-            classified.left_out += 1
+            classified["left_out"] += 1
             reason = reason if twice is None else f"the same feature as {twice}"
-            words.keep(classified.samples, {"path": shown, "reason": reason})
+            words.keep(classified["samples"], {"path": shown, "reason": reason})
             remove_files(fd, [path])
             continue
         if name in manifest:

@@ -46,7 +46,7 @@ def fetch_set(
         Progress(host.name, one.name, 0, 0),
         f"{host.name}: {one.name}: {count:,} files, {size(volume)} fetched in {clock(seconds)} ({rate}/s)",
     )
-    classified = host.step("fetch", fetch=one.name, state="finish")["fetch"]
+    classified = host.step("fetch", set=one.name, state="finish")["fetch"]
     done.update({name: classified[name] for name in ("present", "left_out", "samples", "warnings")}, seconds=round(seconds, 1))
     return done
 
@@ -56,7 +56,7 @@ def _watch(host: Host, name: str, progress: Progress, board: Board) -> None:
     there, there_bytes, began = progress.files, progress.bytes, time.monotonic()
     patience, most = _PATIENCE
     while True:
-        found = host.step("fetch", fetch=name, state="wait", patience=patience)["fetch"]
+        found = host.step("fetch", set=name, state="wait", patience=patience)["fetch"]
         progress.files, progress.bytes, progress.updated = there + found["files"], there_bytes + found["bytes"], time.time()
         progress.rate = found["bytes"] / max(time.monotonic() - began, 0.001)
         if not found["running"]:

@@ -27,8 +27,8 @@ class Host:
         self._wait = options.wait
         self._always = {"sets": options.raw, "user": options.user, "variable_prefix": options.variable_prefix}
 
-    def step(self, step: str, **arguments: Any) -> dict[str, Any]:
-        answer = self._ask({**self._always, "step": step, **arguments})
+    def step(self, step: str, environment: Mapping[str, str] | None = None, **request: Any) -> dict[str, Any]:
+        answer = self._ask({**self._always, "step": step, "request": request, "environment": dict(environment or {})})
         if answer.get("failed") or step not in answer:
             error = FeatureError(f"{self.name}: {str(answer.get('msg') or 'the host gave no answer').strip()}")
             error.trace = answer.get("exception") or ""
@@ -56,7 +56,7 @@ class Host:
         """List the store of a set and, outside check mode, start to fetch from it."""
 
         def start() -> dict[str, Any]:
-            return dict(self.step("fetch", fetch=name, state="start", environment=dict(environment))["fetch"])
+            return dict(self.step("fetch", environment, set=name, state="start")["fetch"])
 
         return self._unless_busy(start, lambda answer: [answer["shown"]] if answer["busy"] else [])
 
