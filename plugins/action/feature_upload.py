@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    ConnectionCheck,
+    ask_connection,
     check_controller,
     check_noise,
 )
@@ -109,11 +108,9 @@ class ActionModule(ActionBase):
         transport = str(self._connection.transport)
         login = None if transport == "local" else login_of(self._connection, self._play_context, host.name)
         check_controller(transport, login, host.name)
-        with contextlib.ExitStack() as stack:
-            check = stack.enter_context(ConnectionCheck(login)) if login else None
-            sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
-            manifests = {name: source.packed for name, source in sources.items()}
-            uid, round_trip = self._ask_connection(check, login, host, manifests)
+        sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
+        manifests = {name: source.packed for name, source in sources.items()}
+        uid, round_trip = self._ask_connection(login, host, manifests)
         streams = choose_streams(options.streams, options.rsync_opts, round_trip)
         sender = Sender(host.name, login, streams, options.rsync_opts, self._directory, _show)
         staged = host.stage(manifests, None if self._task.check_mode else uid, streams)
@@ -129,13 +126,11 @@ class ActionModule(ActionBase):
                 done = sender.send(one, source, found, staged["python"])
             self._add(result, one.name, done)
 
-    def _ask_connection(
-        self, check: ConnectionCheck | None, login: Login | None, host: Host, manifests: dict[str, str]
-    ) -> tuple[int, float | None]:
+    def _ask_connection(self, login: Login | None, host: Host, manifests: dict[str, str]) -> tuple[int, float | None]:
         """The connecting user's uid on the host, and the connection's round trip in seconds. FeatureError if rsync cannot use it."""
-        if check is None or login is None:
+        if login is None:
             return os.geteuid(), None
-        answer = check.answer()
+        answer = ask_connection(login)
         user = login.user or "the connecting user"
         check_noise(answer, user, host.name)
         if answer.uid is None:
@@ -145,7 +140,7 @@ class ActionModule(ActionBase):
         return answer.uid, answer.round_trip
 
     def _classify(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
-        # All formats are imported with it, while the connection is being checked.
+        # All formats are imported with it.
         from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_once
 
         path = os.path.normpath(os.path.expanduser(str(one.source)))

@@ -51,8 +51,7 @@ def offer(account: accounts.Account, directory: str, session: str, source: str, 
         os.symlink(target, os.path.join(place, name))
     handle = os.open(place, paths.OPEN_DIRECTORY)
     try:
-        terms = receiver.Terms(uid, 1, rsync, receiver.make_pulse(), sends=True)
-        address = receiver.start_receiver(handle, terms)
+        address = receiver.start_receiver(handle, uid, 1, rsync, receiver.make_pulse(), sends=True)
     finally:
         os.close(handle)
     return {"run": run.name, "name": address.name, "uid": address.uid, "python": sys.executable, "files": sorted(links)}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import mmap
 import re
 from functools import partial
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from . import service
 from .service import Address, make_pulse, stop
 
-__all__ = ["Address", "Terms", "make_pulse", "refused_option", "start_receiver", "stop"]
+__all__ = ["Address", "make_pulse", "refused_option", "start_receiver", "stop"]
 
 # Seconds without a transfer in any receiver of the upload, after which they end.
 IDLE = 30.0
@@ -30,17 +30,6 @@ _ALLOWED = re.compile(
 
 # And of one that sends all of its directory, with the files to which its links lead.
 _ALLOWED_SENDER = re.compile(r"-[Lrtvyz]*(e[0-9]*\.?[A-Za-z]*)?|--timeout=[0-9]+")
-
-
-class Terms(NamedTuple):
-    """What a receiver is started with. C(uid): who may connect; C(streams): how many transfers it serves; C(sends): from its
-    directory, instead of into it."""
-
-    uid: int
-    streams: int
-    rsync: str
-    pulse: mmap.mmap
-    sends: bool = False
 
 
 def refused_option(arguments: Sequence[str], sends: bool = False) -> Optional[str]:
@@ -63,10 +52,12 @@ def refused_option(arguments: Sequence[str], sends: bool = False) -> Optional[st
     return None
 
 
-def start_receiver(staging: int, terms: Terms) -> Address:
-    """Start a receiver for an open, locked staging directory, as this process's account. It outlives this process."""
-    check = partial(_checked, terms.sends)
-    return service.start(staging, service.Terms(terms.uid, terms.streams, [terms.rsync], check, terms.pulse, IDLE))
+def start_receiver(staging: int, uid: int, streams: int, rsync: str, pulse: mmap.mmap, sends: bool = False) -> Address:
+    """Start a receiver for an open, locked staging directory, as this process's account. It outlives this process.
+
+    uid: who may connect. streams: how many transfers it serves. sends: from its directory, instead of into it.
+    """
+    return service.start(staging, service.Terms(uid, streams, [rsync], partial(_checked, sends), pulse, IDLE))
 
 
 def _checked(sends: bool, arguments: Sequence[str]) -> Tuple[str, List[str]]:

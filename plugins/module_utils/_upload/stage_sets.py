@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import sys
@@ -33,14 +34,14 @@ def stage_sets(
     if connecting_uid is None or _is_busy(planned):
         return _answer(planned)
     rsync = shutil.which("rsync", path=requirements.search_path()) or "rsync"
-    terms = receiver.Terms(connecting_uid, streams, rsync, receiver.make_pulse())
+    pulse = receiver.make_pulse()
     try:
-        staged = prepare_sets(sets, account, manifests, held, partial(_start_receiver, terms))
+        staged = prepare_sets(sets, account, manifests, held, partial(_start_receiver, connecting_uid, streams, rsync, pulse))
     except BaseException:
-        receiver.stop(terms.pulse)
+        receiver.stop(pulse)
         raise
     if _is_busy(staged):
-        receiver.stop(terms.pulse)
+        receiver.stop(pulse)
     return _answer(staged)
 
 
@@ -53,10 +54,10 @@ def _answer(found: Dict[str, Any]) -> Dict[str, Any]:
     return {"changed": any(changes), "python": sys.executable, "stage": found}
 
 
-def _start_receiver(terms: receiver.Terms, fd: int, plan: UploadPlan) -> Optional[receiver.Address]:
+def _start_receiver(uid: int, streams: int, rsync: str, pulse: mmap.mmap, fd: int, plan: UploadPlan) -> Optional[receiver.Address]:
     # A stream without a file does not connect, so it is not waited for.
-    serving = terms._replace(streams=min(terms.streams, len(plan.send)))
-    return receiver.start_receiver(fd, serving) if serving.streams else None
+    serving = min(streams, len(plan.send))
+    return receiver.start_receiver(fd, uid, serving, rsync, pulse) if serving else None
 
 
 def prepare_sets(

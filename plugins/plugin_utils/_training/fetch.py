@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED, connector_words
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    ConnectionCheck,
+    ask_connection,
     check_controller,
     check_noise,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    Receiver,
-    connector_words,
-)
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import remote_options
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import run_streams
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login
 
 _RUN = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?")
 _SILENCE = 300  # seconds without a byte, after which either side gives up
@@ -38,8 +34,7 @@ def connecting_uid(transport: str, login: Login | None, host: str) -> int:
     check_controller(transport, login, host)
     if login is None:
         return os.geteuid()
-    with ConnectionCheck(login) as check:
-        answer = check.answer()
+    answer = ask_connection(login)
     user = login.user or "the connecting user"
     check_noise(answer, user, host)
     if answer.uid is None:
@@ -57,14 +52,14 @@ def place_for(directory: str, host: str, session: str, run: str) -> str:
 
 def fetch_command(offer: Mapping[str, Any], login: Login | None, place: str, log: str) -> list[str]:
     """Return the rsync that fetches all of an offer. login: None if the host is this machine."""
-    shell = ssh_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
-    source = Receiver(str(offer["python"]), str(offer["name"]), int(offer["uid"]))
+    connector = connector_words(str(offer["python"]), str(offer["name"]), int(offer["uid"]))
+    remote, address = remote_options(connector, login)
     return [
         *("rsync", "--recursive", "--times", "--copy-links", "--no-compress", "--no-iconv", "--no-whole-file"),
         *("--partial-dir=.rsync-partial", "--chmod=D0755,F0644", f"--timeout={_SILENCE}"),
         *(f"--log-file={log}", "--log-file-format=fetched %i %l"),
-        *(f"--rsh={shlex.join(shell)}", f"--rsync-path={shlex.join(connector_words(source))}"),
-        f"{login.rsync_address if login else 'localhost'}:./",
+        *remote,
+        f"{address}:./",
         f"{place}/",
     ]
 

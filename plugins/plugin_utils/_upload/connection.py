@@ -25,7 +25,7 @@ _TRANSPORTS = ("ssh", "paramiko", "paramiko_ssh", "local")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShellReply:
     """What the host answered. C(uid): the connecting user's, None if no command ran there; C(noise): what the login shell
     printed before it; C(round_trip): seconds; C(stderr): the reason without a uid."""
 
@@ -51,63 +51,50 @@ def check_controller(transport: str, login: ssh.Login | None, host: str) -> None
             raise FeatureError(f"{program} is missing on the controller: install the package {program} there{also}")
 
 
-class ConnectionCheck:
-    """A command on the host as the connecting user, run as rsync will run: started at once, asked when its answer is needed."""
-
-    def __init__(self, login: ssh.Login) -> None:
-        """OSError if ssh cannot be started."""
-        self.login = login
-        remote = shlex.join(["/bin/sh", "-c", 'echo feature_upload: ready "$(id -u)"; exec cat'])
-        words = [*ssh.ssh_command(login), *(["-l", login.user] if login.user else []), "--", login.bare_host, remote]
-        pipe = subprocess.PIPE
-        self._process = ssh.start(words, login, stdin=pipe, stdout=pipe, stderr=pipe)
-        self._end = time.monotonic() + _SECONDS
-
-    def __enter__(self) -> ConnectionCheck:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
-
-    def answer(self) -> Answer:
-        """Wait for it, at most half a minute."""
-        said = b""
-        found = None
-        while found is None:
-            more = self._read()
-            if not more:
-                self._process.kill()
-                stderr = self._process.stderr.read().decode("utf-8", "replace") if self._process.stderr else ""
-                return Answer(None, said.decode("utf-8", "replace"), stderr=stderr)
-            said += more
-            found = _READY.search(said)
-        return Answer(int(found[1]), said[: found.start()].decode("utf-8", "replace"), self._round_trip())
-
-    def _round_trip(self) -> float:
-        """The shorter of two, since a busy machine answers one late."""
-        times = []
-        for _turn in range(_ROUND_TRIPS):
-            began = time.monotonic()
-            if self._process.stdin:
-                self._process.stdin.write(b"\n")
-                self._process.stdin.flush()
-            self._read()
-            times.append(time.monotonic() - began)
-        return min(times)
-
-    def _read(self) -> bytes:
-        """More output; nothing at its end, or if none came in time."""
-        stdout = self._process.stdout
-        if stdout is None or not select.select([stdout], [], [], max(0.0, self._end - time.monotonic()))[0]:
-            return b""
-        return os.read(stdout.fileno(), 65536)
+def ask_connection(login: ssh.Login) -> ShellReply:
+    """Run a command on the host as the connecting user, as rsync will run, for at most half a minute. OSError if ssh cannot be started."""
+    remote = shlex.join(["/bin/sh", "-c", 'echo feature_upload: ready "$(id -u)"; exec cat'])
+    words = [*ssh.ssh_command(login), *(["-l", login.user] if login.user else []), "--", login.bare_host, remote]
+    pipe, end = subprocess.PIPE, time.monotonic() + _SECONDS
+    with ssh.start(words, login, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            return _reply(process, end)
+        finally:
+            process.kill()
 
 
-def check_noise(answer: Answer, user: str, host: str) -> None:
+def _reply(process: subprocess.Popen[bytes], end: float) -> ShellReply:
+    said, found = b"", None
+    while found is None:
+        more = _read(process, end)
+        if not more:
+            process.kill()
+            stderr = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
+            return ShellReply(None, said.decode("utf-8", "replace"), stderr=stderr)
+        said += more
+        found = _READY.search(said)
+    # The shorter of two, since a busy machine answers one late.
+    round_trip = min(_round_trip(process, end) for _turn in range(_ROUND_TRIPS))
+    return ShellReply(int(found[1]), said[: found.start()].decode("utf-8", "replace"), round_trip)
+
+
+def _round_trip(process: subprocess.Popen[bytes], end: float) -> float:
+    began = time.monotonic()
+    if process.stdin:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    _read(process, end)
+    return time.monotonic() - began
+
+
+def _read(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """Return more output; nothing at its end, or if none came in time."""
+    if process.stdout is None or not select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
+        return b""
+    return os.read(process.stdout.fileno(), 65536)
+
+
+def check_noise(answer: ShellReply, user: str, host: str) -> None:
     """FeatureError if the login shell prints text that rsync would take for the host's rsync."""
     if answer.noise.strip():
         text = " ".join(answer.noise.split())[:80]

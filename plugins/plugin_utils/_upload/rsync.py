@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._upload import connector
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
@@ -79,26 +78,6 @@ class Sending:
     more: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Receiver:
-    """A process of the host that starts its rsyncs (see module_utils/_upload/receiver.py).
-
-    C(python): the interpreter that the connecting user runs the connector with; C(name), C(uid): where it listens, and as whom.
-    """
-
-    python: str
-    name: str
-    uid: int
-
-
-def connector_words(receiver: Receiver) -> list[str]:
-    """What runs on the host as the connecting user in place of rsync, which appends its arguments.
-
-    It hands its standard streams to the receiver, and says at the end that all has arrived: that is believed before an exit code.
-    """
-    return list(connector.connector_words(receiver.python, receiver.name, receiver.uid))
-
-
 def rsync_options(sending: Sending) -> list[str]:
     return [
         "--times",
@@ -120,18 +99,22 @@ def rsync_options(sending: Sending) -> list[str]:
     ]
 
 
-def send_command(options: Sequence[str], source: str, receiver: Receiver, login: Login | None) -> list[str]:
-    """The controller's rsync, which starts the host's by the connector. login: None if the host is this machine."""
+def remote_options(connector: Sequence[str], login: Login | None) -> tuple[list[str], str]:
+    """Return the options by which rsync reaches the host, and the host's address. login: None if the host is this machine.
+
+    connector: what runs on the host as the connecting user in place of rsync, which appends its arguments (see
+    module_utils/_upload/connector.py).
+    """
     # Without SSH the remote shell is one that drops the host's name, so that both ways are one.
     shell = ssh_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
-    return [
-        "rsync",
-        *options,
-        f"--rsh={shlex.join(shell)}",
-        f"--rsync-path={shlex.join(connector_words(receiver))}",
-        f"{source}/",
-        f"{login.rsync_address if login else 'localhost'}:./",
-    ]
+    options = [f"--rsh={shlex.join(shell)}", f"--rsync-path={shlex.join(connector)}"]
+    return options, login.rsync_address if login else "localhost"
+
+
+def send_command(options: Sequence[str], source: str, connector: Sequence[str], login: Login | None) -> list[str]:
+    """Return the controller's rsync, which starts the host's by the connector."""
+    remote, address = remote_options(connector, login)
+    return ["rsync", *options, *remote, f"{source}/", f"{address}:./"]
 
 
 def files_list(paths: Sequence[bytes]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED, connector_words
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
@@ -28,7 +28,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progres
     clock,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    Receiver,
     Sending,
     files_list,
     rsync_options,
@@ -63,10 +62,10 @@ class Sender:
         progress = Progress(
             self.host, one.name, there + len(names), there_bytes + done["sent_bytes"], there, there_bytes, updated=time.time()
         )
-        receiver = Receiver(python, str(found["receiver"]["name"]), int(found["receiver"]["uid"]))
+        connector = connector_words(python, str(found["receiver"]["name"]), int(found["receiver"]["uid"]))
         with tempfile.TemporaryDirectory(prefix="rsync-", dir=self.directory) as work:
             sendings = self._lay_out(Path(work), one, source, names)
-            done["sent_bytes"] = self._transfer(sendings, receiver, progress, found["shown"], source.left_out)
+            done["sent_bytes"] = self._transfer(sendings, connector, progress, found["shown"], source.left_out)
         changed = source.changed_since(names)
         if changed is not None:
             raise FeatureError(
@@ -86,13 +85,13 @@ class Sender:
             sendings.append(Sending(str(work / "source"), str(files), str(log), one.layout == "tree", self.rsync_opts))
         return sendings
 
-    def _transfer(self, sendings: list[Sending], receiver: Receiver, progress: Progress, where: str, left_out: int) -> int:
+    def _transfer(self, sendings: list[Sending], connector: list[str], progress: Progress, where: str, left_out: int) -> int:
         """Run rsync and report how it ended; the bytes sent over the connection. FeatureError if not all has arrived."""
         began = time.monotonic()
         to_send, there = progress.total_files - progress.files, progress.files
         meter = Meter(progress, [Path(sending.log) for sending in sendings])
         board = Board(self.directory / "progress", self.show)
-        commands = [send_command(rsync_options(sending), sending.source, receiver, self.login) for sending in sendings]
+        commands = [send_command(rsync_options(sending), sending.source, connector, self.login) for sending in sendings]
         with threads_show(), Watch(meter, board):
             ended = run_streams(commands, Path(sendings[0].log).parent, self.login)
         seconds = max(time.monotonic() - began, 0.001)

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import Receiver, send_command
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import connector_words
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import send_command
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
 
 OPTIONS = {
@@ -45,7 +46,7 @@ def test_ssh_is_set_as_the_connection_is_but_without_compression_and_sharing():
 def test_an_address_is_put_into_brackets_once(host, user, address, bare):
     login = Login(host, user, {})
     assert (login.rsync_address, login.bare_host) == (address, bare)
-    command = send_command(["--times"], "/src", Receiver("/usr/bin/python3", "0" * 32, 0), login)
+    command = send_command(["--times"], "/src", connector_words("/usr/bin/python3", "0" * 32, 0), login)
     assert command[-2:] == ["/src/", f"{address}:./"]
 
 

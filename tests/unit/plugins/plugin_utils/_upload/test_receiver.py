@@ -17,13 +17,12 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload import receiver
+from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import connector_words
 from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    Receiver,
     Sending,
-    connector_words,
     files_list,
     rsync_options,
     send_command,
@@ -46,10 +45,9 @@ class Staging:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(fd, fcntl.LOCK_EX)
         self.pulse = receiver.make_pulse()
-        terms = receiver.Terms(os.geteuid() if uid is None else uid, streams, rsync, self.pulse)
-        self.address = receiver.start_receiver(fd, terms)
+        self.address = receiver.start_receiver(fd, os.geteuid() if uid is None else uid, streams, rsync, self.pulse)
         os.close(fd)
-        self.receiver = Receiver(sys.executable, self.address.name, self.address.uid)
+        self.receiver = connector_words(sys.executable, self.address.name, self.address.uid)
 
     def is_locked(self):
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -69,7 +67,7 @@ class Staging:
 
     def connect(self, *arguments, uid=None):
         """Run the connector by a shell, as sshd does."""
-        words = connector_words(Receiver(sys.executable, self.address.name, self.address.uid if uid is None else uid))
+        words = connector_words(sys.executable, self.address.name, self.address.uid if uid is None else uid)
         command = shlex.join([*words, *arguments])
         return subprocess.run(["/bin/sh", "-c", command], text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL)
 
@@ -114,7 +112,7 @@ def test_fewer_files_than_streams_need_fewer_streams(tmp_path):
     features(tmp_path / "source", "a.npz", "b.npz")
     (one,) = parse_sets([a_set(tmp_path / "data/t", source=str(tmp_path / "source"))])
     staged = stage_sets([one], ME, {one.name: classify_source(one, one.source).packed}, os.geteuid(), 8)["stage"][one.name]
-    address = Receiver(sys.executable, staged["receiver"]["name"], staged["receiver"]["uid"])
+    address = connector_words(sys.executable, staged["receiver"]["name"], staged["receiver"]["uid"])
     commands = []
     for number, name in enumerate((b"a.npz", b"b.npz")):
         (tmp_path / f"list{number}").write_bytes(files_list([name]))
@@ -222,9 +220,9 @@ def test_options_of_a_sending_rsync(arguments, refused):
 @pytest.mark.parametrize(("python", "name"), [("/usr/bin/python3 -c x", "0" * 32), ("python3", "0" * 32), ("/usr/bin/python3", "$(id)")])
 def test_what_a_host_answers_never_becomes_a_command(python, name):
     with pytest.raises(FeatureError, match="the host's answer is not understood"):
-        connector_words(Receiver(python, name, 0))
+        connector_words(python, name, 0)
 
 
 def test_the_connector_survives_every_login_shell():
-    (code,) = [word for word in connector_words(Receiver("/usr/bin/python3", "0" * 32, 0)) if "import" in word]
+    (code,) = [word for word in connector_words("/usr/bin/python3", "0" * 32, 0) if "import" in word]
     assert not set(code) & set("'!\\\n")

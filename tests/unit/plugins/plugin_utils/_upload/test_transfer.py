@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    Answer,
-    ConnectionCheck,
+    ShellReply,
+    ask_connection,
     check_controller,
     check_noise,
 )
@@ -97,16 +97,14 @@ def ssh_that(tmp_path: Path, script: str) -> Login:
 
 def test_a_connection_tells_who_connects_its_round_trip_and_what_the_shell_prints(tmp_path):
     login = ssh_that(tmp_path, 'printf "hello "; echo you; printf "and "; exec sh -c "$command"')
-    with ConnectionCheck(login) as check:
-        answer = check.answer()
+    answer = ask_connection(login)
     assert (answer.uid, answer.noise) == (os.geteuid(), "hello you\nand ") and 0 < answer.round_trip < 5
     with pytest.raises(FeatureError, match=r"the login shell of me prints text.*'hello you and'"):
         check_noise(answer, "me", "web1")
 
 
 def test_a_connection_over_which_nothing_runs_tells_why(tmp_path):
-    with ConnectionCheck(ssh_that(tmp_path, 'echo "ssh: no" >&2; exit 1')) as check:
-        assert check.answer() == Answer(None, stderr="ssh: no\n")
+    assert ask_connection(ssh_that(tmp_path, 'echo "ssh: no" >&2; exit 1')) == ShellReply(None, stderr="ssh: no\n")
 
 
 @pytest.mark.parametrize(
