@@ -13,17 +13,27 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 from .. import errors
-from .._system import acl, at, owners, paths
-from . import ownership
+from .._system import accounts, acl, at, owners, paths
 
 _MAX_LINKS = 40
 
 
 class Blocked(Exception):
     """A path that is not to be followed; the message is a sentence for the user."""
+
+
+class Trust(NamedTuple):
+    """C(owners): the owners of what may be opened up here, None for all; C(why): the component and who writes it."""
+
+    owners: Optional[FrozenSet[int]] = None
+    why: str = ""
+
+    def accepts(self, uid: int) -> bool:
+        """True if an object of that owner may be opened up."""
+        return self.owners is None or uid in self.owners
 
 
 class Node:
@@ -56,8 +66,8 @@ class Node:
         self.uid, self.gid, self.mode, self.nlink = info.st_uid, info.st_gid, info.st_mode, info.st_nlink
         self.acl, self.has_acls = acl.read(descriptor, info.st_mode)
         self.read_only = read_only
-        self._files_trust: Optional[ownership.Trust] = None
-        self.trust = ownership.Trust()
+        self._files_trust: Optional[Trust] = None
+        self.trust = Trust()
         if parent is not None:
             self.trust = parent.trust_below(self, groups)
 
@@ -65,12 +75,11 @@ class Node:
     def is_directory(self) -> bool:
         return stat.S_ISDIR(self.mode)
 
-    def trust_below(self, child: Node, groups: owners.Groups) -> ownership.Trust:
+    def trust_below(self, child: Node, groups: owners.Groups) -> Trust:
         """Whose objects may be opened up in this directory: one answer for all files in it."""
         if not child.is_directory and self._files_trust is not None:
             return self._files_trust
-        directory = ownership.Directory(paths.display(self.path), self.mode, self.uid, self.gid, self.acl)
-        found = ownership.below(self.trust, directory, child.uid, child.is_directory, groups)
+        found = trust_below(self.trust, self, child.uid, child.is_directory, groups)
         if not child.is_directory:
             self._files_trust = found
         return found
@@ -85,6 +94,25 @@ class Node:
             other.acl,
             other.trust.owners,
         )
+
+
+def trust_below(trust: Trust, directory: Node, child_uid: int, child_is_directory: bool, groups: owners.Groups) -> Trust:
+    """Return what may be opened up for a child of a directory whose own trust is C(trust). Pure.
+
+    A user who can write a directory decides what its names mean, also while we work: another user's private file may be put there. So
+    below such a directory only that user's own objects are opened to others.
+    """
+    found = owners.writers(directory.acl, directory.uid, directory.gid, groups)
+    if directory.mode & stat.S_ISVTX and child_is_directory:
+        # Only its owner can have moved a directory into a sticky one: as if it were in a directory of its owner.
+        # A file can have been moved there by any user who could write the place it came from.
+        found = found.through_sticky(directory.uid, child_uid)
+    if found.none:
+        return trust
+    if found.only is None:
+        return Trust(frozenset(), f"{paths.display(directory.path)}, which several users can write ({found})")
+    why = trust.why or f"{paths.display(directory.path)}, which user {accounts.user_name(found.only)} can write"
+    return Trust(found.uids if trust.owners is None else trust.owners & found.uids, why)
 
 
 class ResolvedPath(NamedTuple):

@@ -45,7 +45,10 @@ class _Goal(NamedTuple):
 
 
 def plan_grants(
-    account: accounts.Account, means: rules.Means, answers: Mapping[str, probe.Answer], sources: Mapping[str, Sequence[probe.Source]]
+    account: accounts.Account,
+    means: rules.Means,
+    answers: Mapping[str, probe.ProbeResult],
+    sources: Mapping[str, Sequence[probe.LinkSource]],
 ) -> GrantPlan:
     """The least changes that open what the account was refused for lack of permission."""
     planner = _Planner(account, means)
@@ -78,7 +81,7 @@ class _Planner:
         self._undeclared: List[Tuple[SetPlan, str, str, str]] = []
         self.hopeless: Optional[str] = None
 
-    def goals(self, answer: probe.Answer, sources: Sequence[probe.Source], result: SetPlan) -> List[_Goal]:
+    def goals(self, answer: probe.ProbeResult, sources: Sequence[probe.LinkSource], result: SetPlan) -> List[_Goal]:
         """What one set's user was refused and may be granted; the rest goes to the result as refused."""
         found: List[_Goal] = []
         index = _Index(sources)
@@ -265,7 +268,7 @@ class _Meant(NamedTuple):
 class _Index:
     """Which declared feature a link's text means, also by another way to the same directory (an alias of it)."""
 
-    def __init__(self, sources: Sequence[probe.Source]) -> None:
+    def __init__(self, sources: Sequence[probe.LinkSource]) -> None:
         self._real: Dict[str, str] = {}
         self._known: Dict[str, _Meant] = {}
         self._ways: List[Tuple[str, str]] = []

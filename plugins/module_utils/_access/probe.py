@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._system import accounts, become, parallel, paths
 from . import opening
@@ -27,7 +27,7 @@ _DENIED = (errno.EACCES, errno.EPERM)
 Directory = Tuple[str, Sequence[str], bool]
 
 
-class Source(NamedTuple):
+class LinkSource(NamedTuple):
     """What a link to a feature may lead to in a declared legacy directory.
 
     C(names): the features there, by their paths below it. C(linked): the inode keys of files that links among the set's features lead
@@ -39,9 +39,9 @@ class Source(NamedTuple):
     linked: FrozenSet[int] = frozenset()
 
 
-class Refused(NamedTuple):
+class RefusedDirectory(NamedTuple):
     """What of one directory the user could not open: C(names) are the files (all, where the directory itself
-    is closed), C(reasons) the number of each name's reason in C(Answer.reasons)."""
+    is closed), C(reasons) the number of each name's reason in C(ProbeResult.reasons)."""
 
     path: str
     must_list: bool
@@ -58,40 +58,37 @@ class Reason(NamedTuple):
     file: bool
 
 
-class Answer(NamedTuple):
+class ProbeResult(NamedTuple):
     """What the child found: the reasons, and what was refused for them."""
 
     reasons: List[Reason]
-    refused: List[Refused]
+    refused: List[RefusedDirectory]
 
 
-def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
-    return begin_to_ask(account, sets)()
-
-
-def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, Answer]]:
-    """The same beside what is done here until the answer is asked for, by calling what this returns."""
-    return become.begin_as(account, _try_all, account.name, sets)
+def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, ProbeResult]:
+    """Return what the account is refused, set by set."""
+    found: Dict[str, ProbeResult] = become.run_as(account, _try_all, account.name, sets)
+    return found
 
 
 # --- in the child: here we are the training user ---------------------------------------------------------
 
 
-def _try_all(user: str, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, Answer]:
+def _try_all(user: str, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, ProbeResult]:
     return {name: _try(user, directories) for name, directories in sets.items()}
 
 
-def _try(user: str, directories: Sequence[Directory]) -> Answer:
+def _try(user: str, directories: Sequence[Directory]) -> ProbeResult:
     explain = _Explainer(user)
     refused = []
     for path, names, must_list in directories:
         found = _try_directory(explain, path, names, must_list)
         if found is not None:
             refused.append(found)
-    return Answer(explain.reasons, refused)
+    return ProbeResult(explain.reasons, refused)
 
 
-def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_list: bool) -> Optional[Refused]:
+def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_list: bool) -> Optional[RefusedDirectory]:
     """Open each file relative to its directory, as the trainer would: through links."""
     try:
         directory = os.open(path, paths.FOLLOW_DIRECTORY if must_list else _OPEN_TO_PASS)
@@ -101,7 +98,7 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
         if not (names or must_list):
             return None
         reason = explain.number(path, error, "list")
-        return Refused(path, must_list, True, list(names), [reason] * (len(names) or 1))
+        return RefusedDirectory(path, must_list, True, list(names), [reason] * (len(names) or 1))
     failed: List[str] = []
     reasons: List[int] = []
     try:
@@ -113,10 +110,10 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
                 failed.append(name)
                 reasons.append(explain.number(os.path.join(path, name), refusal, "read"))
     except OSError as error:  # the listing: a file system that answers open() but not readdir()
-        return Refused(path, must_list, True, list(names), [explain.number(path, error, "list")] * (len(names) or 1))
+        return RefusedDirectory(path, must_list, True, list(names), [explain.number(path, error, "list")] * (len(names) or 1))
     finally:
         os.close(directory)
-    return Refused(path, must_list, False, failed, reasons) if failed else None
+    return RefusedDirectory(path, must_list, False, failed, reasons) if failed else None
 
 
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:

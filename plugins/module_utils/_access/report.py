@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence, Set
 
 from .._system import accounts, paths, words
 from . import probe
@@ -32,53 +32,27 @@ class AccessReport:
     samples: List[Dict[str, str]] = field(default_factory=list)
 
 
-class AccessProbe:
-    """What the account cannot open, set by set, told by a child that is the account; absent directories are passed over.
-
-    It can be begun beside other work, while it is not yet known whether more will have to be asked.
-    """
-
-    def __init__(self, account: accounts.Account) -> None:
-        self._account = account
-        self._asked: Mapping[str, Sequence[probe.Directory]] = {}
-        self._answer: Optional[Callable[[], Dict[str, probe.Answer]]] = None
-
-    def begin(self, sets: Mapping[str, Sequence[probe.Directory]]) -> None:
-        """Starts to ask, where there are features to ask for."""
-        if any(names for directories in sets.values() for _path, names, _must_list in directories):
-            self._asked, self._answer = sets, probe.begin_to_ask(self._account, sets)
-
-    def reports(
-        self, sets: Mapping[str, Sequence[probe.Directory]], sources: Mapping[str, Sequence[probe.Source]]
-    ) -> Dict[str, AccessReport]:
-        """What the account cannot open; asked anew where that is not what was begun with. To be called once.
-
-        C(sources) are, by set, the declared legacy directories with their features: a link in a target that leads to one of
-        them counts as that file. FeatureError without the right to become the user.
-        """
-        answers = self._answer() if self._answer is not None else {}
-        if not any(sets.values()):
-            answers = {name: probe.Answer([], []) for name in sets}
-        elif sets != self._asked:
-            answers = probe.ask(self._account, sets)
-        return _report_all(self._account, answers, sources)
-
-
-def _report_all(
-    account: accounts.Account, answers: Mapping[str, probe.Answer], sources: Mapping[str, Sequence[probe.Source]]
+def access_reports(
+    account: accounts.Account, sets: Mapping[str, Sequence[probe.Directory]], sources: Mapping[str, Sequence[probe.LinkSource]]
 ) -> Dict[str, AccessReport]:
-    if not any(answer.refused for answer in answers.values()):
-        return {name: AccessReport(account.name) for name in answers}
-    # Imported where something is refused: on a host where all is readable nothing is to be planned.
+    """Return what the account cannot open, set by set; absent directories are skipped.
+
+    sources: by set, the declared legacy directories with their features: a link in a target that leads to one of them counts as that
+    file. FeatureError without the right to become the user.
+    """
+    found = probe.ask(account, sets) if any(sets.values()) else {}
+    if not any(one.refused for one in found.values()):
+        return {name: AccessReport(account.name) for name in sets}
+    # Imported if something is refused: otherwise there is nothing to plan.
     from . import rules
     from .plan import plan_grants
 
     # As if setfacl were there: whether it is matters only once something is to be granted.
-    plan = plan_grants(account, rules.Means(os.geteuid(), rules.GRANT, True), answers, sources)
-    return {name: _report(account, answer, plan.sets[name]) for name, answer in answers.items()}
+    plan = plan_grants(account, rules.Means(os.geteuid(), rules.GRANT, True), found, sources)
+    return {name: _report(account, one, plan.sets[name]) for name, one in found.items()}
 
 
-def _report(account: accounts.Account, answer: probe.Answer, plan: SetPlan) -> AccessReport:
+def _report(account: accounts.Account, answer: probe.ProbeResult, plan: SetPlan) -> AccessReport:
     from .plan import key_of
 
     first: Dict[int, str] = {}

@@ -44,7 +44,6 @@ def _can_be_cached(one: state.SetState) -> bool:
     return (
         one.feature_set.verify == "quick"
         and not one.discovery.directories
-        and one.access is not None
         and not one.access.unreadable
         and all(place.state in (places.ABSENT, places.PRESENT) for place in scanned)
     )

@@ -323,7 +323,7 @@ def _why_not_here(state: SetState, host: HostState) -> str:
 
 def _unreadable(state: SetState, grants: bool) -> List[Problem]:
     access = state.access
-    if access is None or not access.unreadable:
+    if not access.unreadable:
         return []
     reason = f": {access.samples[0]['reason']}" if access.samples else ""
     text = f"user {access.user} cannot read {words.count(access.unreadable, 'file or folder', 'files and folders')} of the features{reason}"

@@ -63,11 +63,11 @@ class SetScan:
         """The features of a finished staging directory, which a run publishes before anything else."""
         return self.incoming.features if self.incoming.complete else 0
 
-    def link_sources(self) -> List[probe.Source]:
+    def link_sources(self) -> List[probe.LinkSource]:
         """The files that links to features may lead to, for each declared legacy directory."""
         linked = frozenset(entry.key for one in self.legacy for entry in one.features if entry.kind == model.LINK)
         return [
-            probe.Source(one.place.path, [entry.path for entry in one.features], linked)
+            probe.LinkSource(one.place.path, [entry.path for entry in one.features], linked)
             for one in self.legacy
             if one.features or linked
         ]
@@ -143,10 +143,10 @@ class PlannedSet(SetScan):
 
 @dataclass(frozen=True)
 class SetState(PlannedSet):
-    """A set with the search for it and the access to it. C(access): None if it was not requested."""
+    """A set with the search for it and the access to it."""
 
     discovery: model.Discovery
-    access: Optional[report.AccessReport]
+    access: report.AccessReport
 
 
 @dataclass(frozen=True)

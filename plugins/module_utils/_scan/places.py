@@ -45,7 +45,7 @@ def find_places(declared: Sequence[str], account: Optional[accounts.Account] = N
             for place in found
             for again in (as_needed.as_needed(account, _number_unreadable, _expand, place.path) if is_unreadable(place) else [place])
         ]
-    return list({place.path: place for place in reversed(found)}.values())[::-1]
+    return list({place.path: place for place in found}.values())
 
 
 def _expand(path: str) -> List[Place]:

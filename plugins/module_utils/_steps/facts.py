@@ -9,15 +9,14 @@ Their size does not grow with the number of files: counts, and at most ten sampl
 
 from __future__ import annotations
 
-import grp
-import pwd
 import stat
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from .._formats import classify
 from .._plan import features_digest, readiness, steps
 from .._plan.state import HostState, SetState
 from .._scan import model
+from .._system.accounts import group_name, user_name
 from .._system.mounts import network_file_system
 from .._system.paths import display
 from .._system.words import SAMPLES, keep
@@ -44,7 +43,7 @@ def _needs(state: SetState, assessment: readiness.Assessment, host: HostState) -
         staged=state.incoming.complete,
         links=not state.plan.is_empty,
         uploads=state.uploads,
-        grants=host.policy.permissions != "check" and state.access is not None and bool(state.access.to_grant),
+        grants=host.policy.permissions != "check" and bool(state.access.to_grant),
         obstacle=bool(assessment.obstacles),
     )
 
@@ -73,18 +72,9 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "digest": state.digest.value,
         "digest_reason": state.digest.reason,
         "target": _target(state, mounts),
-        "incoming": {
-            "state": state.incoming.state,
-            "features": state.incoming.features,
-            "complete": state.incoming.complete,
-        },
+        "incoming": vars(state.incoming),
         "legacy": [_legacy(one) for one in state.legacy],
-        "access": {
-            "user": access.user if access else None,
-            "unreadable": access.unreadable if access else 0,
-            "to_grant": access.to_grant if access else 0,
-            "samples": access.samples[:SAMPLES] if access else [],
-        },
+        "access": vars(access),
         "rejected": _rejected(state),
         "copies": {
             "count": plan.copy_count,
@@ -126,8 +116,8 @@ def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:
         "rejected": sum(not entry.is_feature and bool(entry.classification.kind) for entry in state.read),
         "damaged": sum(entry.classification.kind == classify.DAMAGED for entry in state.read),
         "bytes": sum(entry.size for entry in features),
-        "owner": _account_name(info.st_uid) if info else None,
-        "group": _group_name(info.st_gid) if info else None,
+        "owner": user_name(info.st_uid) if info else None,
+        "group": group_name(info.st_gid) if info else None,
         "mode": f"{stat.S_IMODE(info.st_mode):04o}" if info else None,
         "filesystem": network_file_system(info.st_dev, host_mounts) if info else None,
     }
@@ -174,17 +164,3 @@ def _rejected(state: SetState) -> Dict[str, Any]:
 
 def _sample(directory: str, entry: model.Entry) -> Dict[str, str]:
     return {"path": f"{display(directory)}/{display(entry.path)}", "reason": entry.classification.reason}
-
-
-def _account_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> Optional[str]:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

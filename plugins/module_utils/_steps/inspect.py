@@ -10,11 +10,10 @@ import contextlib
 import gc
 import os
 from dataclasses import replace
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from .. import errors
 from .._access import report
-from .._access.probe import Directory
 from .._plan import features_digest, host, state
 from .._scan import directories, identity, model, overlap, staging
 from .._scan.legacy import LegacyScanner
@@ -29,7 +28,6 @@ def inspect_host(
     sets: Sequence[FeatureSet],
     account: accounts.Account,
     policy: Policy,
-    with_access: bool = True,
     search_for_all: bool = False,
 ) -> state.HostState:
     """Scan everything once and plan. FeatureError for input that contradicts the host.
@@ -37,8 +35,7 @@ def inspect_host(
     search_for_all: search for every set, not only for those that have nothing: finds of an earlier search are linked by now.
     """
     with _gc_paused():
-        probe = report.AccessProbe(account) if with_access else None
-        planned = _scan_and_plan(sets, account, policy, probe)
+        planned = _scan_and_plan(sets, account, policy)
         searching = [one.feature_set for one in planned if search_for_all or host.is_missed(one, planned)]
         found = {
             one.name: _look_behind(one, planned, account) if search_for_all or one.status == 0 else model.Discovery()
@@ -49,14 +46,12 @@ def inspect_host(
                 found[name] = found[name].joined(discovery)
         if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
             planned = _scan_and_plan([_with_discovered(one, found[one.name]) for one in sets], account, policy)
-        reports = probe.reports(_reads_after(planned), {one.name: one.link_sources() for one in planned}) if probe else {}
+        reads, sources = {one.name: one.reads_after() for one in planned}, {one.name: one.link_sources() for one in planned}
+        reports = report.access_reports(account, reads, sources)
         return state.HostState(
             account,
             policy,
-            [
-                state.SetState(**vars(one), discovery=found[one.name], access=reports.get(one.name))
-                for one in planned
-            ],
+            [state.SetState(**vars(one), discovery=found[one.name], access=reports[one.name]) for one in planned],
         )
 
 
@@ -72,13 +67,7 @@ def _gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _reads_after(planned: Sequence[state.PlannedSet]) -> Dict[str, Sequence[Directory]]:
-    return {one.name: one.reads_after() for one in planned}
-
-
-def _scan_and_plan(
-    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, probe: Optional[report.AccessProbe] = None
-) -> List[state.PlannedSet]:
+def _scan_and_plan(sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy) -> List[state.PlannedSet]:
     targets = [_target_place(one, account) for one in sets]
     declared = [find_places(one.legacy, account) for one in sets]
     overlap.refuse_overlaps(sets, targets, declared)
@@ -90,9 +79,6 @@ def _scan_and_plan(
         _scan_set(one, account, found, _scan_target(one, place, scanner), contents)
         for one, place, found in zip(sets, targets, legacy)
     ]
-    if probe is not None:
-        # On a prepared host nothing is left to plan: then what the targets hold is all that has to be asked, and while we plan.
-        probe.begin({one.name: one.reads_now() for one in scans})
     scanner.forget_classifications()
     lost = identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), contents)
     if lost:

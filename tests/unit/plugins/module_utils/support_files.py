@@ -113,8 +113,8 @@ def a_set(target: Path, *legacy: Any, **keys: Any) -> Dict[str, Any]:
     return {"name": target.name, "target": str(target), "legacy": [str(path) for path in legacy], "arrays": WAV2VEC, **keys}
 
 
-def see(*sets: Dict[str, Any], account: Account = ME, with_access: bool = False, **options: Any) -> HostState:
-    return inspect_host(resolve_sets(parse_sets(sets), account.home), account, Policy(**options), with_access)
+def see(*sets: Dict[str, Any], account: Account = ME, **options: Any) -> HostState:
+    return inspect_host(resolve_sets(parse_sets(sets), account.home), account, Policy(**options))
 
 
 def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:

@@ -14,10 +14,10 @@ from ansible_collections.trainprep.features.plugins.module_utils._access.apply i
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, PathResolver
 from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
 from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
-    Answer,
+    LinkSource,
+    ProbeResult,
     Reason,
-    Refused,
-    Source,
+    RefusedDirectory,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._access.rules import (
     GRANT,
@@ -34,13 +34,13 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
 DENIED = Reason("denied", True, True)
 
 
-def refused(directory: Path, *names: str, must_list: bool = False) -> Answer:
-    return Answer([DENIED], [Refused(str(directory), must_list, not names, list(names), [0] * (len(names) or 1))])
+def refused(directory: Path, *names: str, must_list: bool = False) -> ProbeResult:
+    return ProbeResult([DENIED], [RefusedDirectory(str(directory), must_list, not names, list(names), [0] * (len(names) or 1))])
 
 
 def plan(directory: Path, *names: str, account=TRAINER, means=MEANS, sources=(), must_list=False):
     answers = {"s": refused(directory, *names, must_list=must_list)}
-    return plan_grants(account, means, answers, {"s": [Source(*one) for one in sources]}).sets["s"]
+    return plan_grants(account, means, answers, {"s": [LinkSource(*one) for one in sources]}).sets["s"]
 
 
 def acl_of(path: Path) -> str:

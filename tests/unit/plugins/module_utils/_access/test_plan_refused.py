@@ -10,7 +10,12 @@ import os
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
-from ansible_collections.trainprep.features.plugins.module_utils._access.probe import Answer, Reason, Refused, Source
+from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
+    LinkSource,
+    ProbeResult,
+    Reason,
+    RefusedDirectory,
+)
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import MEANS, TRAINER, make
 
 DENIED = Reason("denied", True, True)
@@ -20,8 +25,8 @@ BROKEN = Reason("Input/output error", False, True)
 def whole(path, *names, reason=DENIED, closed=None, sources=(), means=MEANS):
     """The plan for the files of these names, or for a directory, that the user was refused."""
     is_closed = not names if closed is None else closed
-    answer = Answer([reason], [Refused(str(path), True, is_closed, list(names), [0] * (len(names) or 1))])
-    return plan_grants(TRAINER, means, {"s": answer}, {"s": [Source(*one) for one in sources]})
+    answer = ProbeResult([reason], [RefusedDirectory(str(path), True, is_closed, list(names), [0] * (len(names) or 1))])
+    return plan_grants(TRAINER, means, {"s": answer}, {"s": [LinkSource(*one) for one in sources]})
 
 
 def plan(path, *names, **keys):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._access import probe as probe_module
-from ansible_collections.trainprep.features.plugins.module_utils._access.report import AccessProbe
+from ansible_collections.trainprep.features.plugins.module_utils._access.report import access_reports
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import (
     Account,
     find_account,
@@ -44,7 +44,7 @@ def place(user):
 
 
 def prove(user, directories, sources=()):
-    return AccessProbe(user).reports({"": directories}, {"": sources})[""]
+    return access_reports(user, {"": directories}, {"": sources})[""]
 
 
 def first_reason(sample: dict) -> str:
@@ -191,39 +191,5 @@ def test_several_sets_are_told_apart(place, user):
     legacy = make(place / "legacy", "a.npz", "b.npz", mode=0)
     (legacy / "b.npz").chmod(0o644)
     items = {"one": [(str(legacy), ["a.npz"], False)], "two": [(str(legacy), ["b.npz"], False)]}
-    reports = AccessProbe(user).reports(items, {})
+    reports = access_reports(user, items, {})
     assert (reports["one"].unreadable, reports["two"].unreadable) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("begun", "asked", "unreadable"),
-    [
-        (["a.npz"], ["a.npz"], 1),
-        (["open.npz"], ["open.npz"], 0),
-        (["open.npz"], ["open.npz", "a.npz"], 1),
-        (["a.npz"], ["open.npz"], 0),
-        ([], ["a.npz"], 1),
-        (["a.npz"], None, 0),
-    ],
-)
-def test_a_proof_that_was_begun_answers_what_is_asked_in_the_end(place, user, begun, asked, unreadable):
-    legacy = make(place / "legacy", "open.npz")
-    make(legacy, "a.npz", mode=0)
-    probe = AccessProbe(user)
-    probe.begin({"one": [(str(legacy), begun, True)]})
-    report = probe.reports({"one": [] if asked is None else [(str(legacy), asked, True)]}, {})["one"]
-    assert report.unreadable == unreadable
-    if os.geteuid() == 0:
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-
-
-def test_what_was_begun_is_not_asked_twice(place, user, monkeypatch):
-    legacy = make(place / "legacy", "a.npz")
-    items = {"one": [(str(legacy), ["a.npz"], True)]}
-    probe = AccessProbe(user)
-    probe.begin(items)
-    (legacy / "a.npz").chmod(0)
-    if os.geteuid() == 0:
-        monkeypatch.setattr(probe_module.os, "fork", lambda: pytest.fail("a second child"))
-    assert probe.reports({"one": [(str(legacy), ["a.npz"], True)]}, {})["one"].user == user.name

@@ -43,7 +43,7 @@ def says(sentences, *words):
 class TestReady:
     def test_features_in_the_target_that_can_be_read(self, host):
         features(host / "data/t", "a.npz")
-        found = told(a_set(host / "data/t"), with_access=True)
+        found = told(a_set(host / "data/t"))
         assert found["features_ready"] is True
         assert found["feature_sets"]["t"]["problems"] == found["feature_sets"]["t"]["warnings"] == []
 
@@ -193,10 +193,8 @@ class TestNotReady:
         with unprivileged(host) as account:
             os.chmod(host / "data/t/a.npz", 0)
             os.chmod(host / "data/t/b.npz", 0o444)
-            if os.geteuid() == 0:
-                found = told(a_set(host / "data/t"), account=account, with_access=True)
-            else:
-                found = run_as(account, told, a_set(host / "data/t"))
+            one = a_set(host / "data/t")
+            found = told(one, account=account) if os.geteuid() == 0 else run_as(account, told, one)
         assert found["features_ready"] is False
         assert says(found["feature_sets"]["t"]["problems"], f"{host}/data/t/a.npz")
 
@@ -354,7 +352,7 @@ class TestPermissionsOnlyChecked:
             if account.uid == os.geteuid():
                 (host / "data/t/a.npz").chmod(0)
             for permissions, planned in (("grant", True), ("check", False)):
-                found = told(a_set(host / "data/t"), account=account, with_access=True, permissions=permissions)
+                found = told(a_set(host / "data/t"), account=account, permissions=permissions)
                 assert found["feature_sets"]["t"]["access"]["unreadable"] == 1
                 assert (found["features_ready"], found["features_will_be_ready"]) == (False, planned)
                 assert found["feature_steps"] == (["grant"] if planned else [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from functools import partial
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._plan.warnings import warnings_of
@@ -89,7 +90,7 @@ class TestWhatIsInTheWay:
         with unprivileged(host) as account:
             for name in closed:
                 os.chmod(host / "data/t" / name, 0)
-            sentences = run_as(account, problems, a_set(host / "data/t"))
+            sentences = run_as(account, partial(problems, account=account), a_set(host / "data/t"))
         (said,) = [one for one in sentences if "classified" in one]
         where = f"{host}/data/t"
         assert re.match(f"{counted} in {where} cannot be classified, as {where}/[bc].npz, which .*: make that readable$", said)
@@ -126,7 +127,7 @@ class TestWhereItLies:
         with unprivileged(host) as account:
             os.chmod(host / "old/closed", 0)
             try:
-                sentences = run_as(account, problems, a_set(host / "data/t", host / "old", host / "alias"))
+                sentences = run_as(account, partial(problems, account=account), a_set(host / "data/t", host / "old", host / "alias"))
             finally:
                 os.chmod(host / "old/closed", 0o755)
         assert len([one for one in sentences if "old/closed" in one and "since features may lie there" in one]) == 1, sentences
@@ -183,7 +184,7 @@ class TestWarnings:
             for folder in closed:
                 os.chmod(folder, 0)
             try:
-                sentences = run_as(account, warnings, a_set(host / "data/t", host / "old"))
+                sentences = run_as(account, partial(warnings, account=account), a_set(host / "data/t", host / "old"))
             finally:
                 for folder in closed:
                     os.chmod(folder, 0o755)

@@ -124,6 +124,11 @@ def places(*declared):
     return [(place.path, place.state) for place in find_places([expand_home(str(path), HOME) for path in declared])]
 
 
+def test_a_directory_listed_twice_keeps_its_first_place(tmp_path):
+    found = [path for path, _state in places(tmp_path / "b", tmp_path / "a", tmp_path / "b")]
+    assert found == [str(tmp_path / "b"), str(tmp_path / "a")]
+
+
 def test_globs_mean_the_directories_of_this_host_in_order(tmp_path):
     for name in ("b/old", "a/old", "c", ".hidden/old"):
         (tmp_path / name).mkdir(parents=True)

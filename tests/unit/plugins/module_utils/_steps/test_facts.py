@@ -44,7 +44,7 @@ def host(tmp_path):
 
 
 def told(*sets, **options):
-    found = facts(see(*sets, with_access=True, **options))
+    found = facts(see(*sets, **options))
     assert_small(found)
     # What Ansible's controller does with it: JSON in UTF-8.
     return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8"))
@@ -249,7 +249,7 @@ def test_access_is_told_with_the_component_that_blocks(host):
     with unprivileged(host) as account:
         raw = a_set(host / "data/t", host / "home/old")
         os.chmod(host / "home", 0o700)
-        one = facts(see(raw, account=account, with_access=True))["feature_sets"]["t"]
+        one = facts(see(raw, account=account))["feature_sets"]["t"]
         os.chmod(host / "home", 0o755)
     assert (one["status"], one["access"]["user"], one["access"]["unreadable"]) == (2, account.name, 2)
     assert any(f"{host}/home (0700" in sample["reason"] for sample in one["access"]["samples"])

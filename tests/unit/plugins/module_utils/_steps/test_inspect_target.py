@@ -210,7 +210,7 @@ class TestListing:
         with unprivileged(host) as account:
             feature(host / "t/s1/deep/a.npz")
             os.chmod(host / "t" / closed, 0o711 if account.uid != os.geteuid() else 0o311)
-            one = told(a_set(host / "t", **TREE), account=account, with_access=True)[1]["t"]
+            one = told(a_set(host / "t", **TREE), account=account)[1]["t"]
             os.chmod(host / "t" / closed, 0o755)
             # Ourselves, we cannot see that there is something.
             assert not one["ready"] and (one["access"]["unreadable"] == 1 or account.uid == os.geteuid())
@@ -220,5 +220,5 @@ class TestListing:
         with unprivileged(host) as account:
             feature(host / "t/a.npz")
             (host / "t/lost+found").mkdir(mode=0o700)
-            one = told(a_set(host / "t", **TREE), account=account, with_access=True)[1]["t"]
+            one = told(a_set(host / "t", **TREE), account=account)[1]["t"]
             assert one["ready"]

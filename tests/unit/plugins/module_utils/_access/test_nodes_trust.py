@@ -5,17 +5,15 @@
 from __future__ import annotations
 
 import pwd
+from collections import namedtuple
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access import ownership
-from ansible_collections.trainprep.features.plugins.module_utils._access.ownership import (
-    Directory,
-    Trust,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Trust, trust_below
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import of_mode
 from ansible_collections.trainprep.features.plugins.module_utils._system.owners import Groups
 
 ALICE, BOB = 2001, 2002
+Directory = namedtuple("Directory", "path mode uid gid acl")
 
 
 class Known(Groups):
@@ -54,20 +52,20 @@ def directory(mode: int, uid: int, gid: int) -> Directory:
 def test_only_the_writers_own_objects_below_what_he_can_write(chain, owner, accepted):
     found = Trust()
     for above in chain:
-        found = ownership.below(found, above, owner, True, GROUPS)
+        found = trust_below(found, above, owner, True, GROUPS)
     assert found.accepts(owner) is accepted
 
 
 def test_in_a_sticky_directory_a_folder_is_its_owners_and_a_file_is_anybodys():
     sticky = directory(0o1777, 0, 0)
-    assert ownership.below(Trust(), sticky, ALICE, True, GROUPS).owners == {ALICE}
-    assert ownership.below(Trust(), sticky, 0, True, GROUPS).owners is None
-    assert ownership.below(Trust(), sticky, ALICE, False, GROUPS).owners == frozenset()
-    assert not ownership.below(Trust(), directory(0o1777, BOB, BOB), ALICE, True, GROUPS).accepts(ALICE)
+    assert trust_below(Trust(), sticky, ALICE, True, GROUPS).owners == {ALICE}
+    assert trust_below(Trust(), sticky, 0, True, GROUPS).owners is None
+    assert trust_below(Trust(), sticky, ALICE, False, GROUPS).owners == frozenset()
+    assert not trust_below(Trust(), directory(0o1777, BOB, BOB), ALICE, True, GROUPS).accepts(ALICE)
 
 
 def test_the_sentence_names_the_first_component_and_its_writer():
     name = pwd.getpwuid(65534).pw_name if 65534 in {entry.pw_uid for entry in pwd.getpwall()} else "65534"
     above = Directory("/home/x", 0o755, 65534, 0, of_mode(0o755))
-    assert ownership.below(Trust(), above, 65534, True, GROUPS).why == f"/home/x, which user {name} can write"
-    assert "several users" in ownership.below(Trust(), directory(0o777, 0, 0), 0, True, GROUPS).why
+    assert trust_below(Trust(), above, 65534, True, GROUPS).why == f"/home/x, which user {name} can write"
+    assert "several users" in trust_below(Trust(), directory(0o777, 0, 0), 0, True, GROUPS).why
