@@ -18,7 +18,7 @@ import os
 import struct
 from typing import NamedTuple, Optional, Sequence
 
-from . import damage, dtypes, interface, npz, reader, registry, tar, unknown, zip_layout, zip_members
+from . import damage, dtypes, interface, npz, reader, registry, tar, unknown, zip_archive, zip_layout
 from .arrays import ArraySpec
 
 FEATURE, OTHER, DAMAGED, NOT_UNDERSTOOD = "feature", "other", "damaged", "not understood"
@@ -91,7 +91,7 @@ def classify(
 
 def _is_hollow(opened: reader.Reader, found: zip_layout.Found) -> bool:
     """True if the large array of an archive with holes is not what its checksum says."""
-    return zip_members.crc_with_holes(opened, found.start, found.size) != found.crc
+    return zip_archive.crc_with_holes(opened, found.start, found.size) != found.crc
 
 
 def read_content(opened: reader.Reader, name: str, criteria: interface.Criteria) -> interface.Content:
@@ -143,12 +143,12 @@ def content_digest(fd: int, name: str) -> bytes:
         info = os.fstat(fd)
         with reader.open_reader(fd, info.st_size) as opened:
             opened.allow_full(info.st_size)
-            return npz.read_zip(opened, _digest)
+            return _digest(zip_archive.Archive(opened))
     except damage.NotAFeature as error:
         raise OSError(errno.EIO, f"the file {error}", name) from None
 
 
-def _digest(archive: npz.AnyArchive) -> bytes:
+def _digest(archive: zip_archive.Archive) -> bytes:
     digest = hashlib.sha256()
     for part, member in sorted(npz.told_apart(archive.members)):
         digest.update(struct.pack("<LQ", len(part), member.size) + part)

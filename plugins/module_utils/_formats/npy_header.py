@@ -4,8 +4,7 @@
 
 """Headers of C(.npy) arrays, without numpy.
 
-A header is a Python literal in a text that anybody may have written, so it is read by a small grammar of its
-own and never evaluated: what the grammar does not know, numpy may know, but is not what numpy writes.
+A header is a Python literal, which ast.literal_eval reads as numpy does: it evaluates no names and calls nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ PREFIX = 12
 LONGEST = PREFIX + 4 * MAX_TEXT
 
 _MAX_BYTES = 2**62
-_MAX_DEPTH = 16
 
 
 def header_start(prefix: bytes) -> int:
@@ -85,10 +83,7 @@ def _parse_header(raw: bytes) -> interface.ArrayHeader:
         raise damage.Damaged("has an array header that is not text") from None
     if len(text) > MAX_TEXT:
         raise damage.NotUnderstood(f"has an array header of {len(text)} characters, more than numpy reads by default")
-    try:
-        literal = _Literal(text, longs=raw[6:7] != b"\x03").whole()
-    except damage.NotUnderstood:
-        literal = _as_python(text)
+    literal = _literal(text, raw[6:7] != b"\x03")
     if not isinstance(literal, dict) or set(literal) != {"descr", "fortran_order", "shape"}:
         raise damage.Damaged("has a broken array header (its keys are not descr, fortran_order and shape)")
     if not isinstance(literal["fortran_order"], bool):
@@ -163,117 +158,22 @@ def _structure(fields: List[Any]) -> dtypes.DType:
     return dtypes.DType("structured " + dtypes.shorten(repr(fields)), itemsize, objects)
 
 
-_TEXTS = re.compile(r"""'(?:[^'\\\n\r]|\\[^\n\r])*'|"(?:[^"\\\n\r]|\\[^\n\r])*\"""")
-_LITERAL = re.compile(r"(?:[\s{}\[\](),:+-]|\d[\w.]*|True|False|None|[uUbBrR]{0,2}')*\Z")
+_TEXT = r"""'(?:[^'\\\n\r]|\\[\\'"abfnrtvxuU])*'|"(?:[^"\\\n\r]|\\[\\'"abfnrtvxuU])*\""""
+_TEXTS = re.compile(_TEXT)
+_LONGS = re.compile(rf"({_TEXT}|\d)|(?<=\d)L\b")
 _NESTING = "([{+-"
+_MAX_NESTING = 100
 
 
-def _as_python(text: str) -> Any:
-    """Return the literal as numpy reads it, by ast.literal_eval; Damaged if that refuses it.
+def _literal(text: str, longs: bool) -> Any:
+    """Return the literal as numpy reads it, by ast.literal_eval; Damaged if that refuses it. longs: Python 2's 3L is a number.
 
-    Texts that could nest deep, or that differ between versions of numpy and Python, are left alone.
+    Texts that could nest deep, or that versions of numpy and Python read differently, are left alone.
     """
     around = _TEXTS.sub("'", text)
-    if "#" in around or "\\" in around or "L" in around or sum(map(around.count, _NESTING)) > 100:
+    if "#" in around or "\\" in around or sum(map(around.count, _NESTING)) > _MAX_NESTING:
         raise damage.NotUnderstood("has an array header that is not read here")
-    if not _LITERAL.match(around):
-        raise damage.Damaged("has a broken array header (not a Python literal)")
     try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError, TypeError):
+        return ast.literal_eval(_LONGS.sub(r"\1", text) if longs and "L" in around else text)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise damage.Damaged("has a broken array header (not a Python literal)") from None
-
-
-_TOKEN = re.compile(
-    r"""[ \t\n\r\f]*(?:(?P<mark>[{}\[\](),:])|(?P<number>(?:0|[1-9]\d{0,18})(?P<long>L?))(?!\w)"""
-    r"""|(?P<word>True|False)(?!\w)|(?P<text>'(?:[^'\\\n\r]|\\[^\n\rN])*'|"(?:[^"\\\n\r]|\\[^\n\rN])*")|(?P<end>\Z))"""
-)
-
-
-class _Literal:
-    """Reads a literal of dictionaries, tuples, lists, texts, whole numbers and truth values."""
-
-    def __init__(self, text: str, longs: bool) -> None:
-        self.text = text
-        self.longs = longs
-        self.position = 0
-        self.depth = 0
-        self.kind = ""
-        self.token = ""
-        self._next()
-
-    def whole(self) -> Any:
-        if self.text[:1] in (" ", "\t", "\n", "\f"):
-            raise self._broken()
-        value = self._value()
-        if self.kind != "end" or "\r" in self.text:
-            raise self._broken()
-        return value
-
-    def _broken(self) -> damage.NotUnderstood:
-        return damage.NotUnderstood("has a broken array header (not a Python literal)")
-
-    def _next(self) -> None:
-        match = _TOKEN.match(self.text, self.position)
-        if match is None or (match.group("long") and not self.longs):
-            raise self._broken()
-        self.position = match.end()
-        self.kind = "number" if match.group("number") else str(match.lastgroup)
-        self.token = match.group(self.kind)
-
-    def _take(self, mark: str) -> bool:
-        if self.kind == "mark" and self.token == mark:
-            self._next()
-            return True
-        return False
-
-    def _value(self) -> Any:
-        kind, token = self.kind, self.token
-        if kind == "mark" and token in "{[(":
-            self.depth += 1
-            if self.depth > _MAX_DEPTH:
-                raise self._broken()
-            self._next()
-            value = self._dictionary() if token == "{" else self._sequence(token)
-            self.depth -= 1
-            return value
-        self._next()
-        if kind == "number":
-            return int(token.rstrip("L"))
-        if kind == "word":
-            return token == "True"
-        if kind == "text":
-            if "\\" not in token:
-                return token[1:-1]
-            try:
-                return ast.literal_eval(token)  # one flat text: nothing can nest in it
-            except (SyntaxError, ValueError):
-                raise self._broken() from None
-        raise self._broken()
-
-    def _dictionary(self) -> Dict[str, Any]:
-        values: Dict[str, Any] = {}
-        while not self._take("}"):
-            key = self._value()
-            if not isinstance(key, str) or not self._take(":"):
-                raise self._broken()
-            values[key] = self._value()
-            if not self._take(","):
-                if not self._take("}"):
-                    raise self._broken()
-                break
-        return values
-
-    def _sequence(self, opening: str) -> Any:
-        closing = ")" if opening == "(" else "]"
-        values: List[Any] = []
-        comma = True
-        while not self._take(closing):
-            if not comma:
-                raise self._broken()
-            values.append(self._value())
-            comma = self._take(",")
-        if opening == "[":
-            return values
-        # Without a comma, parentheses only group.
-        return values[0] if len(values) == 1 and not comma else tuple(values)

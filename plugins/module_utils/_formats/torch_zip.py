@@ -10,7 +10,7 @@ import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import damage, dtypes, interface, torch_pickle
-from . import zip_central_directory as central
+from .zip_archive import DEFLATED, STORED, Archive, Member
 
 KIND = interface.Kind("torch", "a torch archive", (".pt", ".pth", ".zip"), True)
 
@@ -22,16 +22,16 @@ _VERSION = re.compile(rb"0*(?:[1-9]|10)\s*\Z")
 _NOTES = (b"version", b"byteorder", b".data/serialization_id", b".format_version", b".storage_alignment")
 
 
-def read_torch(archive: Any, full: bool) -> Tuple[Dict[str, interface.ArrayHeader], Optional[interface.ArrayHeader]]:
+def read_torch(archive: Archive, full: bool) -> Tuple[Dict[str, interface.ArrayHeader], Optional[interface.ArrayHeader]]:
     """Return the tensors at the top of the archive's pickle, by name, or the one that is all of it.
 
-    archive: zip_members.Archive or zip_lenient.LenientArchive, with a member that ends in PICKLE.
+    archive: with a member that ends in PICKLE.
     """
     parts = _parts(archive.members)
     if any(name == "constants.pkl" or name.startswith("code/") for name in parts):
         raise damage.Foreign("is a program (TorchScript), which only torch can load")
     for member in archive.members:
-        if not archive.is_readable(member):
+        if member.method not in (STORED, DEFLATED):
             raise damage.NotUnderstood(f"is packed by method {member.method}, which is not read here ({dtypes.shorten(member.name)})")
         if member.called_folder and member.size:
             raise damage.NotUnderstood(f"calls a member a folder, of which torch reads nothing ({dtypes.shorten(member.name)})")
@@ -62,7 +62,7 @@ def read_torch(archive: Any, full: bool) -> Tuple[Dict[str, interface.ArrayHeade
     return arrays, None
 
 
-def _parts(members: Sequence[central.Member]) -> Dict[str, central.Member]:
+def _parts(members: Sequence[Member]) -> Dict[str, Member]:
     """Return the members by their names in the folder that all of them are in."""
     prefix = members[0].name.partition("/")[0] + "/"
     if not all(member.name.startswith(prefix) for member in members):
@@ -73,7 +73,7 @@ def _parts(members: Sequence[central.Member]) -> Dict[str, central.Member]:
     return parts
 
 
-def _check_storage(parts: Dict[str, central.Member], storage: torch_pickle.Storage) -> None:
+def _check_storage(parts: Dict[str, Member], storage: torch_pickle.Storage) -> None:
     member = parts.get("data/" + storage.key)
     if member is None:
         raise damage.Damaged(f"lacks the data of a tensor ({dtypes.shorten(storage.key)})")
@@ -98,7 +98,7 @@ def _header(tensor: torch_pickle.Tensor) -> interface.ArrayHeader:
     return interface.ArrayHeader(tensor.dtype, tensor.shape, 0, length, True)
 
 
-def torch_parts(members: Sequence[central.Member]) -> List[Tuple[bytes, central.Member]]:
+def torch_parts(members: Sequence[Member]) -> List[Tuple[bytes, Member]]:
     """Return the members that make an archive what it is, without the folder, which is named after the file as it was written."""
     named = [(member.raw_name.partition(b"/")[2], member) for member in members]
     return [(name, member) for name, member in named if name not in _NOTES]

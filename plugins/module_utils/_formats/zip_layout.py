@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from zlib import crc32
 
 from . import damage, digest, interface, npy_header
-from . import zip_central_directory as central
+from . import zip_archive as central
 from .arrays import ArraySpec
 from .reader import HEAD_SIZE, TAIL_SIZE, Reader
 
@@ -200,7 +200,7 @@ def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
 
 
 def _entry_length(member: central.Member) -> int:
-    return central.CENTRAL.size + len(member.raw_name)
+    return central.ENTRY_SIZE + len(member.raw_name)
 
 
 def _size_fields(reader: Reader, member: central.Member) -> List[Tuple[int, str]]:
@@ -264,17 +264,13 @@ class Layouts:
         if self._count > _MAX_REMEMBERED:
             self._families, self._count = {}, 0
 
-    def learn(
-        self,
-        reader: Reader,
-        members: Sequence[central.Member],
-        starts: Sequence[int],
-        headers: Sequence[Optional[interface.ArrayHeader]],
-    ) -> None:
-        """Remembers the layout of an archive that was read strictly and found intact, if it is a plain one."""
+    def learn(self, archive: central.Archive, headers: Sequence[Optional[interface.ArrayHeader]]) -> None:
+        """Remember the layout of an archive whose arrays are intact, if it is a plain one."""
+        reader, members = archive.reader, archive.members
         known = [header for header in headers if header is not None]
+        starts = [start for start in map(archive.data_start, members) if start is not None]
         large = [index for index, member in enumerate(members) if member.size > SMALL]
-        if len(known) != len(members) or len(large) != 1 or not _is_plain(reader, members, starts, large[0]):
+        if not len(known) == len(starts) == len(members) or len(large) != 1 or not _is_plain(reader, members, starts, large[0]):
             return
         header = known[large[0]]
         before_data = starts[large[0]] + header.start
@@ -301,14 +297,13 @@ class Layouts:
 
 
 def _is_plain(reader: Reader, members: Sequence[central.Member], starts: Sequence[int], large: int) -> bool:
-    """Whether the archive has nothing but what a layout compares: stored arrays in order, no zip64 directory."""
+    """True if the archive has nothing but what a layout compares: stored arrays in order and without gaps, no zip64 directory."""
     if reader.size >= _FULL4 or any(member.method != central.STORED or member.flags & 8 for member in members):
         return False
-    if any(first.offset > second.offset for first, second in zip(members, members[1:])):
+    ends = [0, *(start + member.size for start, member in zip(starts, members))]
+    if [member.offset for member in members] != ends[:-1]:
         return False
-    last = max(range(len(members)), key=lambda index: members[index].offset)
-    directory_start = starts[last] + members[last].size
     # Extra fields, comments and zip64 records would make the directory longer than its names.
-    if directory_start + sum(_entry_length(member) for member in members) + central.END.size != reader.size:
+    if ends[-1] + sum(_entry_length(member) for member in members) + central.END.size != reader.size:
         return False
     return bool(_size_fields(reader, members[large]))

@@ -185,7 +185,7 @@ def test_content_digest(tmp_path):
     assert len(same) == 32
     assert digest(path, FEATURES["compressed"]) == digest(path, FEATURES["another order"]) == same
     assert digest(path, FEATURES["older extractor"]) != same
-    with pytest.raises(OSError, match="the file has a wrong checksum"):
+    with pytest.raises(OSError, match="the file is refused as a zip archive"):
         digest(path, flipped(PLAIN, b"\x01" * 100, 50))
 
 
@@ -220,10 +220,8 @@ def of_nothing(blocks, size):
 
 
 def test_packed_data_that_unpack_to_nothing_are_given_up(look):
-    classification = look(of_nothing(40000, 100000), ANY)
-    assert classification[:2] == (DAMAGED, "has packed data that end early (a.npy)")
-    classification = look(of_nothing(40000, 100), ANY)
-    assert classification[:2] == (DAMAGED, "has a directory entry with an absurd size (a.npy: 100 bytes out of 200000)")
+    for size in (100000, 100):
+        assert look(of_nothing(40000, size), ANY)[:2] == (DAMAGED, "is refused as a zip archive (Bad CRC-32 for file 'a.npy')")
 
 
 def test_a_quick_look_reads_a_bounded_part(tmp_path):

@@ -173,7 +173,7 @@ def test_packed_in_a_way_that_is_not_read_here(look, tmp_path):
         zipped.writestr(zipfile.ZipInfo("wav2vec_features.npy"), wav2vec())
         zipped.writestr("meta.npy", LABEL, zipfile.ZIP_BZIP2)
     assert look(path.read_bytes()).kind == FEATURE
-    assert look(path.read_bytes(), ANY)[:2] == (NOT_UNDERSTOOD, "is packed by method 12, which is not read here (meta.npy)")
+    assert look(path.read_bytes(), ANY)[:2] == (NOT_UNDERSTOOD, "is packed by method 12, which is not read here in meta.npy")
 
 
 def test_damage_beside_what_is_asked_for(look):

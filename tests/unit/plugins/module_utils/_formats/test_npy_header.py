@@ -275,7 +275,7 @@ def test_texts_of_each_version():
         parse_header(raw(described(field).encode("latin-1"), 3))
     longs = described(shape="(2L, 3L)")
     assert parse_header(raw(longs)).shape == parse_header(raw(longs, 2)).shape == (2, 3)
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(Damaged):
         parse_header(raw(longs, 3))
 
 

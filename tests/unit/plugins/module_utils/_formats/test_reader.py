@@ -90,7 +90,7 @@ def test_a_packed_archive_unpacks_to_a_bounded_size(tmp_path, monkeypatch):
         zipped.writestr("a.npy", bytes(30 << 20))
     (tmp_path / "x.zip").write_bytes(buffer.getvalue())
     assert inspected(tmp_path / "x.zip").kind == FEATURE
-    assert inspected(tmp_path / "x.zip", True)[:2] == (NOT_UNDERSTOOD, "takes more reading than one file is given here")
+    assert inspected(tmp_path / "x.zip", True)[:2] == (NOT_UNDERSTOOD, "takes more reading than one file is given here in a.npy")
 
 
 def test_holes_cost_nothing(tmp_path):

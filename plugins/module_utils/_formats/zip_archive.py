@@ -1,0 +1,230 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A zip archive as Python's zipfile understands it, which numpy uses: zipfile alone reads the directory, and decides what is damaged.
+
+What zipfile reads one by one (padding, gaps, other bytes around the archive, a name twice: the last entry counts) is read. Where the
+header before a member's data says the same as the directory, the data are read directly, which is faster and skips holes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import struct
+import zipfile
+import zlib
+from typing import Dict, Iterator, List, NamedTuple, Optional
+
+from . import damage, dtypes, zeros
+from .reader import PIECE, Reader, seek
+
+STORED, DEFLATED = 0, 8
+END = struct.Struct("<4s4H2LH")
+END_SIGNATURE = b"PK\5\6"
+ENTRY_SIZE = 46
+LOCAL = struct.Struct("<4s5H3L2H")
+
+_LATER = 0x0008  # checksum and sizes follow the data
+_ORDINARY = 0x080E  # that, a name in UTF-8, and how well the data were packed
+_UTF8 = 0x0800
+_FOLDER = 0x10
+_FULL4 = 0xFFFFFFFF
+_CHUNK = 1 << 20
+# Packed bytes that are read beyond as many as are wanted unpacked.
+_MORE_INPUT = 1024
+# Loaded now: a process that has become another user may not be able to read Python's own files any more.
+codecs.lookup("cp437")
+
+
+class Member(NamedTuple):
+    """An entry of the archive's directory; sizes and offsets in bytes; called_folder: by its attributes, as DOS has them."""
+
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+    called_folder: bool
+
+
+class _BeforeStart(OSError):
+    """What zipfile expects of a file that is too short."""
+
+
+class _File:
+    """A file for zipfile that reads within the budget of a Reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET:
+            offset += self._position if whence == os.SEEK_CUR else self._reader.size
+        if offset < 0:
+            raise _BeforeStart(errno.EINVAL, "a position before the start")
+        self._position = offset
+        return offset
+
+    def read(self, length: int = -1) -> bytes:
+        left = max(0, self._reader.size - self._position)
+        length = left if length < 0 else min(length, left)
+        if length > PIECE:
+            raise damage.NotUnderstood(f"has a directory of {length} bytes, more than is read here")
+        self._reader.claim(length)
+        found = self._reader.read(self._position, length)
+        self._position += length
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def _as_answers() -> Iterator[None]:
+    """Turn zipfile's exceptions into answers about the file. Errors of the storage stay as they are."""
+    try:
+        yield
+    except (NotImplementedError, RuntimeError) as error:
+        if "is encrypted" in str(error):
+            raise damage.NotUnderstood("is an encrypted zip archive") from None
+        raise damage.NotUnderstood(f"is a zip archive that Python does not read ({dtypes.shorten(str(error))})") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, IndexError, _BeforeStart) as error:
+        if "not a zip file" in str(error):
+            raise damage.Damaged("is truncated (no directory at its end)") from None
+        raise damage.Damaged(f"is refused as a zip archive ({dtypes.shorten(str(error))})") from None
+
+
+class Archive:
+    """The members by the names that count, and their content, in bounded memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        with _as_answers():
+            self._zip = zipfile.ZipFile(_File(reader))
+        entries = self._zip.infolist()
+        reader.step(5 * len(entries))
+        infos = {info.filename: info for info in entries}
+        self.members: List[Member] = [_member(info) for info in infos.values()]
+        self._infos = infos
+        # Where data can end: at the next header or at the directory.
+        self._borders = {info.header_offset for info in entries}
+        self._borders.add(self._zip.start_dir)
+        self._starts: Dict[str, Optional[int]] = {}
+
+    def data_start(self, member: Member) -> Optional[int]:
+        """Where the data begin; None if the header before them does not say what the directory says, or leaves a gap."""
+        if member.name not in self._starts:
+            try:
+                self._starts[member.name] = self._agreed_start(member)
+            except (struct.error, damage.Damaged):
+                self._starts[member.name] = None
+        return self._starts[member.name]
+
+    def _agreed_start(self, member: Member) -> Optional[int]:
+        if member.offset < 0:
+            return None
+        raw = self.reader.read(member.offset, LOCAL.size)
+        signature, _version, flags, method, _time, _date, crc, packed, size, name_length, extra_length = LOCAL.unpack(raw)
+        names = self.reader.read(member.offset + LOCAL.size, name_length + extra_length)
+        start: int = member.offset + LOCAL.size + name_length + extra_length
+        end = start + member.packed
+        if (signature, flags, method, names[:name_length]) != (b"PK\3\4", member.flags, member.method, member.raw_name):
+            return None
+        if flags & ~_ORDINARY or (method == STORED and member.packed != member.size):
+            return None
+        if flags & _LATER:
+            end += self._descriptor(member, end)
+        elif crc != member.crc or not _says(member, size, packed, names[name_length:]):
+            return None
+        return start if end in self._borders else None
+
+    def _descriptor(self, member: Member, end: int) -> int:
+        """Length of the record after the data that has its checksum and sizes; 0 if there is none."""
+        found = self.reader.read(end, min(24, self.reader.size - end))
+        for prefix in (b"PK\7\x08", b""):
+            for form in ("<LQQ", "<LLL"):
+                record = prefix + struct.pack(form, member.crc, member.packed & _FULL4, member.size & _FULL4)
+                if found.startswith(record) and end + len(record) in self._borders:
+                    return len(record)
+        return 0
+
+    def start(self, member: Member, length: int) -> bytes:
+        """Return up to C(length) bytes of the unpacked member, and nothing of what follows them."""
+        length, start = min(length, member.size), self.data_start(member)
+        if start is not None and member.method == STORED:
+            return self.reader.read(start, length)
+        if start is not None and member.method == DEFLATED:
+            # Nearly always enough. If it is not, zipfile reads on.
+            packed = self.reader.read(start, min(member.packed, length + _MORE_INPUT))
+            with contextlib.suppress(zlib.error):
+                found = zlib.decompressobj(-15).decompress(packed, length) if length else b""
+                if len(found) == length:
+                    return found
+        with _as_answers(), self._zip.open(self._infos[member.name]) as stream:
+            self.reader.spend(length)
+            return bytes(stream.read(length))
+
+    def pieces(self, member: Member, length: Optional[int] = None) -> Iterator[bytes]:
+        """Yield the unpacked member, or so many bytes of it, in bounded pieces; at its end zipfile compares the checksum."""
+        left = member.size if length is None else length
+        with _as_answers(), self._zip.open(self._infos[member.name]) as stream:
+            while left > 0:
+                piece = stream.read(min(_CHUNK, left))
+                if not piece:
+                    raise EOFError(f"{member.name} ends early")
+                self.reader.spend(len(piece))
+                left -= len(piece)
+                yield piece
+            if not member.size:
+                stream.read(1)
+
+    def compare(self, member: Member, length: int) -> None:
+        """Damaged unless so many bytes of the member can be read, and its checksum is right if that is all. Holes are not read."""
+        start = self.data_start(member)
+        if start is None or member.method != STORED or length < member.size:
+            for _piece in self.pieces(member, length):
+                pass
+        elif crc_with_holes(self.reader, start, length) != member.crc:
+            raise damage.Damaged(f"has a wrong checksum ({dtypes.shorten(member.name)})")
+
+
+def _says(member: Member, size: int, packed: int, extra: bytes) -> bool:
+    """True if a header's sizes, or those of the zip64 field that replaces them, are the directory's."""
+    if size == packed == _FULL4:
+        return struct.pack("<HHQQ", 1, 16, member.size, member.packed) in extra
+    return (size, packed) == (member.size, member.packed)
+
+
+def _member(info: zipfile.ZipInfo) -> Member:
+    raw_name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437", "surrogateescape")
+    called_folder = bool(info.external_attr & _FOLDER)
+    return Member(info.filename, raw_name, info.flag_bits, info.compress_type, info.CRC, info.compress_size,
+                  info.file_size, info.header_offset, called_folder)  # fmt: skip
+
+
+def crc_with_holes(reader: Reader, start: int, length: int) -> int:
+    """Return the CRC-32 of a part of the file, of which holes are not read."""
+    crc, position, end = 0, start, start + length
+    while position < end:
+        reader.step()
+        data = seek(reader.fd, position, os.SEEK_DATA, end)
+        crc, position = zeros.crc_of_zeros(data - position, crc), data
+        hole = seek(reader.fd, position, os.SEEK_HOLE, end) if position < end else end
+        while position < hole:
+            piece = reader.read(position, min(_CHUNK, hole - position))
+            crc, position = zlib.crc32(piece, crc), position + len(piece)
+    return crc
