@@ -45,46 +45,36 @@ EXAMPLES = r"""
 # report_dir = reports
 """
 
-import os
-import shutil
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible.plugins.callback import CallbackBase
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import (
+    FEATURES,
+    FleetCallback,
+    action_of,
+    parts,
+    width,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import OF_OUTCOME
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, announce
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
-    action_of,
-    parts,
-    variable_of,
-)
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
 
-VARIABLE = "prepare_features_report_dir"
 
-
-class CallbackModule(CallbackBase):
-    """Gathers the results of the collection's own actions; reports them once, at the end."""
+class CallbackModule(FleetCallback):
+    """Reports the features of all hosts."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "trainprep.features.feature_report"
+    CALLBACK_NAME = FEATURES
     CALLBACK_NEEDS_ENABLED = True
+    variable = "prepare_features_report_dir"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet = Fleet()
-        self._playbook = ""
         self._used = False
-        self._seen: tuple[Any, Any] | None = None
-        announce(FEATURES)
-
-    def v2_playbook_on_start(self, playbook: Any) -> None:
-        self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Note that the run uses the collection, also if every host is unreachable."""
@@ -125,21 +115,5 @@ class CallbackModule(CallbackBase):
             record.changed = record.changed or bool(summary["changed"])
         generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         report = document(self._fleet, self._playbook, generated, run_id.run_id())
-        self._display.banner("FEATURES")
-        for line, outcome in fleet_table(report, shutil.get_terminal_size((80, 24)).columns):
-            self._display.display(line, color=OF_OUTCOME.get(outcome))
-        self._write(report)
-
-    def _write(self, report: Mapping[str, Any]) -> None:
-        directory = self._fleet.report_dir or self._from_variables() or str(self.get_option("report_dir") or "")
-        if not directory:
-            return
-        try:
-            paths = write_report(directory, report)
-        except OSError as error:
-            self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
-            return
-        self._display.display("Report: " + " and ".join(paths))
-
-    def _from_variables(self) -> str:
-        return variable_of(*self._seen, VARIABLE, self._display) if self._seen else ""
+        self._show("FEATURES", fleet_table(report, width()), OF_OUTCOME)
+        self._write(self._fleet.report_dir, write_report, report)

@@ -42,19 +42,17 @@ EXAMPLES = r"""
 # callbacks_enabled = trainprep.features.training_report
 """
 
-import os
-import shutil
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible import constants as C
-from ansible.plugins.callback import CallbackBase
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, announce
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.results import (
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import (
+    TRAININGS,
+    FleetCallback,
     action_of,
     parts,
-    variable_of,
+    width,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import ACTIONS, Trainings, document
@@ -67,63 +65,41 @@ _COLOURS = {
     "never started": C.COLOR_SKIP,
 }
 
-VARIABLE = "monitor_training_report_dir"
 
-
-class CallbackModule(CallbackBase):
-    """Gathers what the collection's own actions returned; writes it once, at the end."""
+class CallbackModule(FleetCallback):
+    """Reports the trainings of all hosts."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = TRAININGS
     CALLBACK_NEEDS_ENABLED = True
+    variable = "monitor_training_report_dir"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trainings = Trainings()
-        self._playbook = ""
-        self._seen: tuple[Any, Any] | None = None
-        announce(TRAININGS)
-
-    def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Remembers which playbook this is."""
-        self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Keeps the results of the collection's own actions."""
         if self._is_ours(result):
             host, task, values = parts(result)
             self._trainings.saw(host, action_of(task), values)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Keeps why there is no look at a host."""
         if self._is_ours(result):
             host, task, values = parts(result)
             self._trainings.failed(host, action_of(task), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Keeps the sentence of a host that could not be reached."""
         if self._is_ours(result):
             host, _task, values = parts(result)
             self._trainings.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Writes the files."""
         if not self._trainings.hosts:
             return
         report = document(self._trainings, self._playbook, datetime.now(UTC), run_id.run_id())
-        self._display.banner("TRAININGS")
-        for line, state in training_table(report, shutil.get_terminal_size((80, 24)).columns):
-            self._display.display(line, color=_COLOURS.get(state))
-        directory = self._trainings.report_dir or self._from_variables() or str(self.get_option("report_dir") or "")
-        if not directory:
-            return
-        try:
-            paths = write_training(directory, report)
-        except OSError as error:
-            self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
-            return
-        self._display.display("Report: " + " and ".join(paths))
+        self._show("TRAININGS", training_table(report, width()), _COLOURS)
+        self._write(self._trainings.report_dir, write_training, report)
 
     def _is_ours(self, result: Any) -> bool:
         # Of the others the values are not asked for: Ansible makes a copy of them for each callback that does.
@@ -132,6 +108,3 @@ class CallbackModule(CallbackBase):
             return False
         self._seen = self._seen or (task, result._host)
         return True
-
-    def _from_variables(self) -> str:
-        return variable_of(*self._seen, VARIABLE, self._display) if self._seen else ""

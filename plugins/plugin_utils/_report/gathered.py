@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import run_id
+from .callbacks import FEATURES, is_listening
 from .files import write_report
 from .fleet import HostRecord, assemble, host_entry
-from .marker import FEATURES, is_listening
 from .model import mapping, results_of
 
 

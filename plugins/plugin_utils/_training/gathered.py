@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import TRAININGS, is_listening
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import TRAININGS, is_listening
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import Host, assemble, host_entry
 

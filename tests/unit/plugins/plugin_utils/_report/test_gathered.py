@@ -10,9 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import FEATURES, announce
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import HostRecord
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import add_host, record_of
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.marker import FEATURES, announce
 
 
 def add(directory, number):

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the callbacks of the fleet reports share, and how a worker knows that one of them listens.
+
+A callback leaves its process id in the environment; workers inherit it. The id keeps an Ansible that was started from
+within a run (a task that calls ansible-playbook) from taking its grandparent's callback for its own.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+FEATURES = "trainprep.features.feature_report"
+TRAININGS = "trainprep.features.training_report"
+
+
+def announce(callback: str) -> None:
+    """Called by the callback in Ansible's main process."""
+    os.environ[_marker(callback)] = str(os.getpid())
+
+
+def is_listening(callback: str) -> bool:
+    """Whether the callback is enabled in the run that this process (main or worker) belongs to."""
+    return os.environ.get(_marker(callback)) in (str(os.getpid()), str(os.getppid()))
+
+
+def _marker(callback: str) -> str:
+    return "_" + callback.upper().replace(".", "_") + "_CALLBACK"
+
+
+def parts(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
+    return result._host.get_name(), result._task, result._result
+
+
+def action_of(task: Any) -> str:
+    """The task's action as a full name, also where the play used a short one."""
+    return str(getattr(task, "resolved_action", None) or task.action)
+
+
+class FleetCallback(CallbackBase):
+    """Gathers the results of the collection's own actions; reports them once, at the end.
+
+    C(variable): a role's variable for the directory of the report.
+    """
+
+    variable = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._playbook = ""
+        self._seen: tuple[Any, Any] | None = None  # a task of the role, and its host
+        announce(self.CALLBACK_NAME)
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
+
+    def _show(self, title: str, lines: Iterable[tuple[str, str]], colours: Mapping[str, str]) -> None:
+        self._display.banner(title)
+        for line, outcome in lines:
+            self._display.display(line, color=colours.get(outcome))
+
+    def _write(self, directory: str, write: Callable[[str, Any], list[str]], report: Mapping[str, Any]) -> None:
+        """Write the report's files. directory: as a task reported it, if one came as far."""
+        directory = directory or self._from_variables() or str(self.get_option("report_dir") or "")
+        if not directory:
+            return
+        try:
+            paths = write(directory, report)
+        except OSError as error:
+            self._display.error(f"The report could not be written to {directory}: {error.strerror or error}.")
+            return
+        self._display.display("Report: " + " and ".join(paths))
+
+    def _from_variables(self) -> str:
+        """The role's variable as its task would see it, for a run in which no host came as far as the role's own report."""
+        if self._seen is None:
+            return ""
+        task, host = self._seen
+        manager = task.get_variable_manager() if hasattr(task, "get_variable_manager") else None
+        if manager is None:
+            return ""
+        try:
+            from ansible.template import Templar
+
+            variables = manager.get_vars(play=task.play, host=host, task=task)
+            return str(Templar(loader=task.get_loader(), variables=variables).template(variables.get(self.variable, "")) or "")
+        except Exception as error:  # a report is no reason to end a run
+            self._display.warning(f"{self.variable} could not be read: {error}")
+            return ""
+
+
+def width() -> int:
+    """Return the columns of the terminal."""
+    return shutil.get_terminal_size((80, 24)).columns
