@@ -12,9 +12,9 @@ import pwd
 import subprocess
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import clean
+from ..module_utils.errors import FeatureError, named
+from . import ssh
+from .answers import clean
 
 _SECONDS = 10
 

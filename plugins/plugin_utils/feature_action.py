@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import named
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Each, Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import CHANGES, facts_schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import (
-    ModuleAction,
-    failing,
-    run_module,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
+from ..module_utils.errors import named
+from . import run_id
+from .answers import Each, Schema
+from .feature_answers import CHANGES, facts_schema
+from .module_action import ModuleAction, failing, run_module
+from .survey import structured
 
 
 def declared_sets(arguments: Mapping[str, Any]) -> list[Any]:

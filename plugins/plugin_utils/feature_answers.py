@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import (
-    LINES,
-    PLAIN,
-    Each,
-    Maybe,
-    OneOf,
-    Schema,
-)
+from .answers import LINES, PLAIN, Each, Maybe, OneOf, Schema
 
 STATUS = OneOf(0, 1, 2, 3, None)
 STEPS = OneOf("publish", "link", "unlink", "upload", "grant")

@@ -12,13 +12,10 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.trainprep.features.plugins.module_utils.errors import (
-    FeatureError,
-    internal_error,
-    naming,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Schema, check_answer
-from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
+
+from ..module_utils.errors import FeatureError, internal_error, naming
+from .answers import Schema, check_answer
+from .connecting import with_user
 
 
 def run_module(

@@ -12,7 +12,8 @@ from typing import Any
 from ansible import constants as C
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import become_loader, connection_loader
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+
+from ..module_utils.errors import FeatureError
 
 
 def action_for(action: Any, host: str, task_vars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -14,9 +14,10 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils.misspelt import misspelt
-from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
+
+from ..module_utils.errors import FeatureError
+from .misspelt import misspelt
+from .survey import structured
 
 display = Display()
 _ROLES = Path(__file__).parents[2] / "roles"

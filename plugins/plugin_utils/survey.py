@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+
+from ..module_utils.errors import FeatureError
 
 _WORDS: dict[Any, str] = {list: "a list", dict: "a dictionary"}
 

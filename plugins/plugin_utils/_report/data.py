@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, listed
+from .words import count, listed
 
 MOST_NAMED = 10
 MESSAGES = 3

@@ -13,15 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import (
-    by_message,
-    differing_sentence,
-    named,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import ATTENTION
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import OUTCOME_WORDS, count
 from jinja2 import Environment, StrictUndefined, TemplateError
 from markupsafe import Markup
+
+from .data import by_message, differing_sentence, named
+from .table import ATTENTION
+from .words import OUTCOME_WORDS, count
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 STYLE = Path(__file__).with_name("page.css")

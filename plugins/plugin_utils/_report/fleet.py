@@ -14,17 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import Seen, differing_sets
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import (
-    mapping,
-    sequence,
-    set_entry,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
-    plain,
-    sentence,
-    status_words,
-)
+from .data import Seen, differing_sets
+from .model import mapping, sequence, set_entry
+from .words import plain, sentence, status_words
 
 SCHEMA = 1
 PREFIX = "trainprep.features."

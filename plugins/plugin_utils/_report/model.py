@@ -10,15 +10,7 @@ the modules that acted: dictionaries, or results of loops over them.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
-    STATE_WORDS,
-    count,
-    number,
-    plain,
-    sentence,
-    size,
-    status_words,
-)
+from .words import STATE_WORDS, count, number, plain, sentence, size, status_words
 
 COUNTERS = (
     "linked", "replaced", "removed", "kept", "granted", "directories", "widened", "refused",

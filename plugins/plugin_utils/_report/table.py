@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence, named
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import OUTCOME_WORDS, count, shouted
+from .data import differing_sentence, named
+from .words import OUTCOME_WORDS, count, shouted
 
 HEADINGS = ("HOST", "SET", "RESULT", "STATUS", "FEATURES")
 NUMBERS = frozenset((4,))

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import HostRecord, host_entry
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping, results_of, sequence
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import count, shouted
+from .fleet import HostRecord, host_entry
+from .model import mapping, results_of, sequence
+from .words import count, shouted
 
 WIDTH = 80
 LABEL = 9

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.trainprep.features.plugins.module_utils._plan.status import STATUS_WORDS
+from ...module_utils._plan.status import STATUS_WORDS
 
 # Outcomes of hosts and of sets, as text, table, page and JSON call them.
 OUTCOME_WORDS = {

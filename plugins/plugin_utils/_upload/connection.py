@@ -15,8 +15,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
+from ...module_utils.errors import FeatureError
+from .. import ssh
 
 _READY = re.compile(rb"feature_upload: ready (\d+)\n")
 _SECONDS = 30.0

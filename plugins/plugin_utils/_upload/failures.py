@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import IMPOSTOR, REFUSED
-from ansible_collections.trainprep.features.plugins.module_utils.errors import named
+from ...module_utils._upload.connector import IMPOSTOR, REFUSED
+from ...module_utils.errors import named
 
 
 @dataclass(frozen=True)

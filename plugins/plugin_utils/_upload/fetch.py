@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store, settings_of
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import Board, Progress, clock
+from ...module_utils._spec.sets import FeatureSet
+from ...module_utils._spec.sources import parse_store, settings_of
+from ...module_utils.errors import FeatureError
+from .._report.words import size
+from .host import Host
+from .progress import Board, Progress, clock
 
 # How long the host waits for the end of a fetch before it answers, in seconds: twice as long each time, up to the second.
 _PATIENCE = (2.0, 30.0)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import Options
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import Show
+from ...module_utils.errors import FeatureError
+from .options import Options
+from .progress import Show
 
 _PAUSE = 3.0
 

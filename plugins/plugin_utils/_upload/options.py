@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet, parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sources import parse_store
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import check_options, check_streams
+
+from ...module_utils._spec.options import PLAN_ARGUMENTS
+from ...module_utils._spec.sets import FeatureSet, parse_sets
+from ...module_utils._spec.sources import parse_store
+from ...module_utils.errors import FeatureError, named
+from .rsync import check_options, check_streams
 
 SPEC: dict[str, dict[str, Any]] = {
     **PLAN_ARGUMENTS,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
+from .._report.words import size
 
 # A file that was sent, see LOG_FORMAT; what rsync says of folders and of itself does not count.
 _SENT = re.compile(rb"\] sent [<>]f\S* (\d+) (\d+)\s*\Z")

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
+from ...module_utils.errors import FeatureError, named
+from ..ssh import Login, ssh_command
 
 # What the log says of each file that was sent: what changed, bytes on the line, its length.
 LOG_FORMAT = "sent %i %b %l"

@@ -13,31 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display as shown
-from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED, connector_words
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import (
-    Board,
-    Meter,
-    Progress,
-    Show,
-    Watch,
-    clock,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    Sending,
-    files_list,
-    rsync_options,
-    send_command,
-    share_out,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import first_failure, run_streams
-from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import threads_show
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login
+from ...module_utils._spec.sets import FeatureSet
+from ...module_utils._system.paths import display as shown
+from ...module_utils._upload.connector import ARRIVED, connector_words
+from ...module_utils.errors import FeatureError
+from .._report.words import size
+from ..interrupts import threads_show
+from ..ssh import Login
+from .failures import Where, explain
+from .progress import Board, Meter, Progress, Show, Watch, clock
+from .rsync import Sending, files_list, rsync_options, send_command, share_out
+from .source import Source
+from .transfer import first_failure, run_streams
 
 
 @dataclass(frozen=True)

@@ -16,36 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import DAMAGED, NOT_UNDERSTOOD
-from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import (
-    ScanOptions,
-    scan_directory,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._scan.identity import (
-    WHOLE,
-    Contents,
-    resolve_identities,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import (
-    Manifest,
-    Wanted,
-    pack_manifest,
-    token_of,
-    unpack_choice,
-    unpack_manifest,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
-    DANGLING,
-    DirectoryScan,
-    Entry,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
-from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import in_hidden_folder
-from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
-from ansible_collections.trainprep.features.plugins.module_utils._system.paths import display
-from ansible_collections.trainprep.features.plugins.module_utils._system.words import keep
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ...module_utils._formats.classify import DAMAGED, NOT_UNDERSTOOD
+from ...module_utils._scan.directories import ScanOptions, scan_directory
+from ...module_utils._scan.identity import WHOLE, Contents, resolve_identities
+from ...module_utils._scan.manifest import Manifest, Wanted, pack_manifest, token_of, unpack_choice, unpack_manifest
+from ...module_utils._scan.model import DANGLING, DirectoryScan, Entry
+from ...module_utils._scan.places import look_up
+from ...module_utils._spec.folders import in_hidden_folder
+from ...module_utils._spec.names import name_filter
+from ...module_utils._spec.sets import FeatureSet
+from ...module_utils._system.paths import display
+from ...module_utils._system.words import keep
+from ...module_utils.errors import FeatureError
 
 # A file as it was classified: size in bytes, time of the last change in nanoseconds.
 Stamp = tuple[int, int]

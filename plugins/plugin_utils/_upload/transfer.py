@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.trainprep.features.plugins.plugin_utils import ssh
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import VARIABLES
+from .. import ssh
+from .rsync import VARIABLES
 
 
 @dataclass(frozen=True)
