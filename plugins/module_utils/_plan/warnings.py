@@ -102,7 +102,8 @@ def discovered(state: SetState) -> str:
     directories = state.discovery.directories
     found = ", ".join(f"{paths.display(path)} ({number or 'not all could be seen'})" for path, number in directories[:words.SAMPLES])
     found += f" and {len(directories) - words.SAMPLES} more" if len(directories) > words.SAMPLES else ""
-    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}"
+    unclear = f" (not understood: {state.discovery.unclear[0]})" if state.discovery.unclear else ""
+    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}{unclear}"
 
 
 def hidden_from_trainer(state: SetState) -> str:

@@ -114,17 +114,21 @@ def inode_key(dev: int, ino: int) -> int:
 
 @dataclass
 class Discovery:
-    """Directories that no set lists, with the number of the set's features in each; why the search ended early."""
+    """Directories that no set lists, with the number of the set's features in each; why the search ended early.
+
+    unclear: messages on files in them that are not understood, so that they may be features.
+    """
 
     directories: List[Tuple[str, int]] = field(default_factory=list)
     cut_short: List[str] = field(default_factory=list)
+    unclear: List[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         return sum(number for _path, number in self.directories)
 
     def joined(self, other: Discovery) -> Discovery:
-        return Discovery(self.directories + other.directories, self.cut_short + other.cut_short)
+        return Discovery(self.directories + other.directories, self.cut_short + other.cut_short, self.unclear + other.unclear)
 
 
 @dataclass(frozen=True)

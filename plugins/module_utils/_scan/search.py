@@ -15,21 +15,25 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .. import errors
-from .._formats import classify, interface
+from .._formats import classify, interface, registry
 from .._spec import names
 from .._spec.folders import FolderRule
 from .._spec.sets import FeatureSet
-from .._system import parallel, paths
+from .._system import parallel, paths, words
 from .._system.files import with_file
 from . import model, walk
 
 
 @dataclass
 class Sweep:
-    """By set name: (directory, number of the set's features below it), most first; why the search ended early."""
+    """By set name: (directory, number of the set's features below it), most first; why the search ended early.
+
+    unclear: by set name, messages on files that may be features. Their directories are listed, with 0 features if they have none.
+    """
 
     directories: Dict[str, List[Tuple[str, int]]] = field(default_factory=dict)
     cut_short: List[str] = field(default_factory=list)
+    unclear: Dict[str, List[str]] = field(default_factory=dict)
 
 
 def sweep(
@@ -43,7 +47,7 @@ def sweep(
     for root in roots:
         search.root(root)
     found = {one.name: _topmost(search, one.name) for one in sets}
-    return Sweep(found, search.walk.cut_short)
+    return Sweep(found, search.walk.cut_short, search.unclear)
 
 
 class _Query(NamedTuple):
@@ -63,6 +67,7 @@ class _Search:
         self.walk = walk.Walk(roots, bounds, known, f"add it to {errors.named('search_roots')} to search it too")
         # By directory: the number of each set's features right in it; all directories in it, entered or not.
         self.counts: Dict[str, Dict[str, int]] = {}
+        self.unclear: Dict[str, List[str]] = {}
         self.children: Dict[str, List[str]] = {}
 
     def root(self, path: str) -> None:
@@ -96,36 +101,42 @@ class _Search:
             if isinstance(kinds, Exception):
                 raise kinds
             for query in queries:
-                if kinds.get(query.criteria) == classify.FEATURE and query.accepts(name):
+                found = kinds.get(query.criteria) if query.accepts(name) else None
+                if found is not None and found.kind == classify.FEATURE:
                     counts[query.name] = counts.get(query.name, 0) + 1
+                elif found is not None and found.kind == classify.NOT_UNDERSTOOD and registry.promised(name):
+                    # A name that promises nothing could be anything, and a host is full of such files.
+                    counts.setdefault(query.name, 0)
+                    message = f"{paths.display(path)}/{paths.display(name)} {found.reason}"
+                    words.keep(self.unclear.setdefault(query.name, []), message)
         if counts:
             self.counts[path] = counts
 
-    def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, str]:
+    def _kinds(self, directory: int, path: str, name: str) -> Dict[Any, classify.Classification]:
         """Classify the file for each distinct Criteria whose patterns accept its name."""
         return with_file(self._classify_file, name, directory, paths.OPEN_FILE, (path, name)) or {}
 
-    def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, str]:
+    def _classify_file(self, fd: int, info: os.stat_result, name: str) -> Dict[Any, classify.Classification]:
         criteria = {query.criteria for query in self.queries if query.accepts(name)}
-        return {one: classify.classify_file(fd, info, name, one).kind for one in criteria}
+        return {one: classify.classify_file(fd, info, name, one) for one in criteria}
 
 
 def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
     """The directories to list for one set: each is scanned with all that is in it, so the topmost are enough.
 
-    A directory replaces those in it if it holds features itself, or if each directory in it does: a folder for each speaker is one
-    find, and a home directory is not.
+    A directory replaces those in it if it holds features itself (or what may be some), or if each directory in it does: a folder for
+    each speaker is one find, and a home directory is not.
     """
     below: Dict[str, List[Tuple[str, int]]] = {}
     whole: Set[str] = set()
     # Directories were entered from the top down, so that backwards each one comes after those in it.
     for path in reversed(list(search.children)):
-        own = search.counts.get(path, {}).get(name, 0)
+        own = search.counts.get(path, {}).get(name)
         inner = search.children[path]
         found = [item for child in inner for item in below.pop(child, ())]
-        if own or (len(inner) > 1 and path not in search.walk.roots and all(child in whole for child in inner)):
+        if own is not None or (len(inner) > 1 and path not in search.walk.roots and all(child in whole for child in inner)):
             whole.add(path)
-            found = [(path, own + sum(count for _path, count in found))]
+            found = [(path, (own or 0) + sum(count for _path, count in found))]
         if found:
             below[path] = found
     return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
@@ -134,4 +145,7 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
 def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[paths.InodeKey]) -> Dict[str, model.Discovery]:
     """By set name, what is below the roots in directories that are not known."""
     swept = sweep(roots, sets, known)
-    return {name: model.Discovery(directories, swept.cut_short) for name, directories in swept.directories.items()}
+    return {
+        name: model.Discovery(directories, swept.cut_short, swept.unclear.get(name, []))
+        for name, directories in swept.directories.items()
+    }

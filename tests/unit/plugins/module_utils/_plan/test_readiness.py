@@ -306,6 +306,22 @@ class TestDiscoveries:
         assert found["discovered"]["samples"] == [{"path": str(host / "forgotten"), "features": 1}]
         assert says(found["obstacles"], host / "forgotten", "legacy", "set on_discovery to")
 
+    def test_files_that_may_be_features_are_an_obstacle_too(self, host):
+        """Damaged ones and those of other kinds are none; uploading over what is not understood is the user's choice."""
+        unclear = feature(host / "unclear/a.npz")
+        unclear.write_bytes(b"#!/bin/sh\n" + unclear.read_bytes())
+        (host / "unclear/a.txt").write_bytes(b"text")
+        damaged(host / "damaged/a.npz")
+        raw = a_set(host / "data/t", host / "old", source="/laptop")
+        found = facts(see(raw, search_roots=(str(host),)))
+        one = found["feature_sets"]["t"]
+        assert says(one["obstacles"], f"{host}/unclear (not all could be seen)", f"not understood: {host}/unclear/a.npz is", "legacy")
+        assert not says(one["obstacles"], "damaged")
+        assert found["feature_steps"] == []
+        assert facts(see(raw, search_roots=(str(host),), on_discovery="upload"))["feature_steps"] == ["upload"]
+        linked = facts(see(raw, search_roots=(str(host),), on_discovery="link"))["feature_sets"]["t"]
+        assert linked["status"] is None and says(linked["problems"], host / "unclear/a.npz", "not understood", "format: any")
+
     def test_or_linked(self, host):
         features(host / "forgotten", "a.npz")
         raw = a_set(host / "data/t", host / "old", source="/laptop")
