@@ -90,7 +90,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps
+from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps, session
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
     finish_fetch,
     start_fetch,
@@ -117,6 +117,8 @@ def main() -> None:
     os.umask(0o022)
     done: Dict[str, Any] = {}
     with failing(module, publish=done):
+        if module.params["step"] in _LEAVE_PROCESSES and not module.check_mode:
+            session.outlive_connection("trainprep-upload")
         sets, account = parse_sets_and_user(module.params)
         result = _STEPS[module.params["step"]](module, sets, account, module.params["request"], done)
         if result.get("failed"):
@@ -156,6 +158,8 @@ _STEPS: Dict[str, Callable[..., Answer]] = {
     "publish": _publish,
     **{step: partial(_peer, step) for step in peer_steps.STEPS},
 }
+# These may leave a receiver, a sender or an rclone, for which the next step's connection may come late.
+_LEAVE_PROCESSES = ("stage", "fetch", "offer")
 
 
 if __name__ == "__main__":

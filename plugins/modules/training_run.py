@@ -108,7 +108,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
-from ansible_collections.trainprep.features.plugins.module_utils._training.lifetime import Lifetime
+from ansible_collections.trainprep.features.plugins.module_utils._system.scopes import Lifetime
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import (
     STARTED,
     Order,

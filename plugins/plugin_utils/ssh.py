@@ -62,8 +62,8 @@ def ssh_command(login: Login) -> list[str]:
         words += ["-o", "BatchMode=yes"]
     if options.get("timeout"):
         words += ["-o", f"ConnectTimeout={options['timeout']}"]
-    # A dead connection is noticed after a minute, on this side.
-    return [*words, "-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+    # -tt, which some become methods need (machinectl), is not for data. A dead connection is noticed after a minute, on this side.
+    return [*words, "-T", "-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
 
 
 def login_of(connection: Any, play_context: Any, name: str) -> Login:

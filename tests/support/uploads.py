@@ -63,7 +63,8 @@ class Background:
 
     _count = 0
 
-    def __init__(self, hosts: Hosts, host: Host, variables: Mapping[str, Any], plays: Sequence[Any] = ()) -> None:
+    def __init__(self, hosts: Hosts, host: Host, variables: Mapping[str, Any], plays: Sequence[Any] = (),
+                 env: Mapping[str, str] | None = None) -> None:  # fmt: skip
         Background._count += 1
         scratch = hosts.scratch / f"background{Background._count}"
         scratch.mkdir()
@@ -71,7 +72,7 @@ class Background:
         (scratch / "playbook.yml").write_text(json.dumps(list(plays) or ROLE))
         self.local_tmp = scratch / "tmp"
         self.output = scratch / "output"
-        environment = {**hosts.environment(scratch), "ANSIBLE_LOCAL_TEMP": str(self.local_tmp)}
+        environment = {**hosts.environment(scratch), "ANSIBLE_LOCAL_TEMP": str(self.local_tmp), **(env or {})}
         command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", str(scratch / "inventory.ini"),
                    str(scratch / "playbook.yml"), "-e", json.dumps(dict(variables))]  # fmt: skip
         with self.output.open("w") as output:

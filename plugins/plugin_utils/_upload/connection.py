@@ -15,7 +15,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from ...module_utils.errors import FeatureError
+from ...module_utils.errors import FeatureError, named
 from .. import ssh
 
 _READY = re.compile(rb"feature_upload: ready (\d+)\n")
@@ -43,7 +43,8 @@ def check_controller(transport: str, login: ssh.Login | None, host: str) -> None
             advice = "connect by SSH over Session Manager (ansible_connection: ssh, with a ProxyCommand of aws ssm start-session)"
         raise FeatureError(
             f"{host}: rsync cannot upload over the connection '{transport}': let the host fetch the features by itself from an object"
-            f" store (source: s3://bucket/prefix, gs://bucket/prefix or an rclone remote), or {advice}; linking works over any connection"
+            " store (source: s3://bucket/prefix, gs://bucket/prefix or an rclone remote) or receive them from another host"
+            f" ({named('peers')}), or {advice}; linking works over any connection"
         )
     for program in ["rsync", *(login.programs if login else [])]:
         if shutil.which(program) is None:

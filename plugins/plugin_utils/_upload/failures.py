@@ -26,7 +26,7 @@ class Where:
 
 _GONE = (
     "{host}: the process that receives the upload into {staging} has ended: run again, it goes on from there; if it ends again, the"
-    " become method ends all processes of its session (machinectl, or KillUserProcesses in logind.conf): use another one"
+    " become method ends all processes of its session: use another one (e.g. sudo)"
 )
 
 # In this order. Each: what stderr says (a regular expression), and the message; {line} is the line that says so.

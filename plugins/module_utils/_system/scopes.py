@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A systemd scope for a tmux server that would end with the connection: with its service, or its login session (KillUserProcesses).
-
-Runs as the user of the module: nothing a user wrote is read here.
-"""
+"""systemd scopes for processes that would end with the connection: with its service, or its login session (KillUserProcesses)."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from .. import errors
-from .._system import accounts, programs
+from . import accounts, programs
 
 STAY, SYSTEM, USER = "stay", "system", "user"
 
@@ -52,7 +49,7 @@ def parse_logind(text: str) -> Logind:
 
 
 def decide(cgroup: str, logind: Logind, privileged: bool, lingers: bool, owner: str) -> Optional[str]:
-    """Return where a tmux server started from this cgroup must go to outlive the connection; None: it cannot. owner: of the session."""
+    """Return where a process of this cgroup must go to outlive the connection; None: it cannot. owner: of the session."""
     in_session = re.search(r"/session-[^/]*\.scope(/|$)", cgroup)
     in_service = re.search(r"\.service(/|$)", cgroup) and not re.search(r"/user@\d+\.service(/|$)", cgroup)
     if not in_session and not in_service:
@@ -78,18 +75,41 @@ def cgroup_of(pid: int) -> str:
     return max(paths.get("", ""), paths.get("name=systemd", ""), key=len)
 
 
+def read_logind() -> Optional[Logind]:
+    """logind's settings; None without systemd."""
+    if not os.path.isdir("/run/systemd/system") or not shutil.which("busctl"):
+        return None
+    return parse_logind(_busctl(["get-property", *_LOGIND, "KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers", "RemoveIPC"]))
+
+
+def place_of(pid: int, logind: Logind, lingers: bool) -> Optional[str]:
+    """See C(decide). lingers: whether the user's own systemd outlives the connection."""
+    cgroup = cgroup_of(pid)
+    owner = re.search(r"/user-(\d+)\.slice/", cgroup)
+    return decide(cgroup, logind, os.geteuid() == 0, lingers, accounts.user_name(int(owner.group(1))) if owner else "")
+
+
+def make_scope(name: str, pids: Sequence[int], bus: Sequence[str] = ()) -> bool:
+    """Put processes, and so what they start, into a scope of their own; true once they are there. bus: options of busctl."""
+    before = [cgroup_of(pid) for pid in pids]
+    values = [f"{name}.scope", "fail", "1", "PIDs", "au", str(len(pids)), *map(str, pids), "0"]
+    deadline = time.monotonic() + _PATIENCE
+    made = _busctl([*bus, "call", *_SYSTEMD, "StartTransientUnit", "ssa(sv)a(sa(sv))", *values])
+    while made and any(cgroup_of(pid) == old for pid, old in zip(pids, before)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return bool(made)
+
+
 class Lifetime:
-    """Asked before a start, in check mode too (`__init__` raises), and used at the start."""
+    """Of a training's tmux server. Asked before a start, in check mode too (`__init__` raises), and used at the start."""
 
     def __init__(self, account: accounts.Account) -> None:
         self._account = account
-        self._logind = Logind()
-        self.place: str = STAY
-        if not os.path.isdir("/run/systemd/system") or not shutil.which("busctl"):
-            return
-        said = _busctl(["get-property", *_LOGIND, "KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers", "RemoveIPC"])
-        self._logind = parse_logind(said)
-        place = self._place_of(os.getpid())
+        logind = read_logind()
+        self._logind = logind or Logind()
+        place = place_of(os.getpid(), logind, self._lingers()) if logind else STAY
         if place is None:
             raise errors.FeatureError(
                 f"logind ends the processes of user {account.name} with the connection (KillUserProcesses=yes), so the training"
@@ -98,12 +118,6 @@ class Lifetime:
             )
         self.place = place
 
-    def _place_of(self, pid: int) -> Optional[str]:
-        cgroup = cgroup_of(pid)
-        owner = re.search(r"/user-(\d+)\.slice/", cgroup)
-        name = accounts.user_name(int(owner.group(1))) if owner else ""
-        return decide(cgroup, self._logind, os.geteuid() == 0, self._lingers(), name)
-
     def _lingers(self) -> bool:
         return os.path.exists(f"/var/lib/systemd/linger/{self._account.name}")
 
@@ -111,7 +125,7 @@ class Lifetime:
         """What goes before a command that starts the tmux server, where its user's own systemd is to keep it."""
         if self.place != USER:
             return ()
-        if server and self._is_own(server) and self._place_of(server) == USER:
+        if server and self._is_own(server) and place_of(server, self._logind, self._lingers()) == USER:
             raise errors.FeatureError(
                 f"a tmux server of user {self._account.name} is there that logind ends with the login it came from"
                 f" (KillUserProcesses=yes): end it (tmux kill-server), or deploy with {errors.named('become')}=true"
@@ -121,12 +135,9 @@ class Lifetime:
         return ("env", runtime, "systemd-run", "--user", "--scope", "--quiet", "--collect", unit, "--")
 
     def protect(self, session: str, server: Optional[int]) -> List[str]:
-        """As root: put this process, and so what it starts, into a scope of its own, with the tmux server that is there already.
-
-        Returns what was changed on the host beyond that, in words.
-        """
+        """As root: put this process and the tmux server that is there already into a scope; what else was changed, as text."""
         pids = [os.getpid()] if self.place == SYSTEM else []
-        if server and self._is_own(server) and self._place_of(server) == SYSTEM:
+        if server and self._is_own(server) and place_of(server, self._logind, self._lingers()) == SYSTEM:
             pids.append(server)
         if not pids:
             return []
@@ -136,19 +147,10 @@ class Lifetime:
             answer = programs.ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE)
             if answer and answer.code == 0:
                 changed.append(f"lingering was enabled for user {self._account.name}, so that logind leaves its shared memory alone")
-        name = f"trainprep-{session}-{os.getpid()}.scope"
-        values = ["StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", "2", "Description", "s", f"Training {session}"]
-        values += ["PIDs", "au", str(len(pids)), *map(str, pids), "0"]
-        before = [cgroup_of(pid) for pid in pids]
-        _busctl(["call", *_SYSTEMD, *values])
-        deadline = time.monotonic() + _PATIENCE
-        while any(cgroup_of(pid) == old for pid, old in zip(pids, before)):
-            if time.monotonic() > deadline:
-                raise errors.FeatureError(
-                    f"systemd made no scope {name} for the training, which would end with the connection: look at"
-                    " `systemctl status` on the host"
-                )
-            time.sleep(0.05)
+        if not make_scope(f"trainprep-{session}-{os.getpid()}", pids):
+            raise errors.FeatureError(
+                "systemd made no scope for the training, which would end with the connection: look at `systemctl status` on the host"
+            )
         return changed
 
     def _is_own(self, pid: int) -> bool:
@@ -159,8 +161,5 @@ class Lifetime:
 
 
 def _busctl(arguments: Sequence[str]) -> str:
-    try:
-        answer = programs.ask_program(["busctl", *arguments], _PATIENCE)
-    except OSError:
-        return ""
+    answer = programs.ask_program(["busctl", *arguments], _PATIENCE)
     return answer.output.decode("utf-8", "replace") if answer and answer.code == 0 else ""
