@@ -90,7 +90,7 @@ def place_of(pid: int, logind: Logind, lingers: bool) -> Optional[str]:
 
 
 def make_scope(name: str, pids: Sequence[int], bus: Sequence[str] = ()) -> bool:
-    """Put processes, and so what they start, into a scope of their own; true once they are there. bus: options of busctl."""
+    """Put processes into a scope of their own; true once they are there. bus: options of busctl."""
     before = [cgroup_of(pid) for pid in pids]
     values = [f"{name}.scope", "fail", "1", "PIDs", "au", str(len(pids)), *map(str, pids), "0"]
     deadline = time.monotonic() + _PATIENCE
