@@ -21,6 +21,9 @@ class ActionModule(ModuleAction):
     answer = DESCRIPTIONS
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if not self._task.args.get("paths"):
+            msg = "no directory to scan was named: -e describe_paths=/home/ubuntu,/mnt (option paths of the module feature_files_info)"
+            return {"failed": True, "msg": msg}
         result = super().run(tmp, task_vars)
         if result.get("report"):
             # One call, so that the lines of hosts that run concurrently do not mix. No indent: the block is for pasting.

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
     ask_connection,
@@ -52,9 +53,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Upload what the host lacks of each set; a FeatureError is the task's failure, after what was done before."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        return run_noted(self, task_vars or {}, lambda: self._run(result, task_vars or {}))
+
+    def _run(self, result: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         result.update(changed=False, sets={})
         with failing(result, names_of(self._task.args)):
-            self._upload(result, task_vars or {})
+            self._upload(result, task_vars)
         return result
 
     def _upload(self, result: dict[str, Any], task_vars: dict[str, Any]) -> None:

@@ -15,11 +15,15 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.gathered import add_host
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction, failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables, warn_of_misspelt
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
 
 display = Display()
+# Now, in the main process: otherwise the worker of each host would read it.
+all_variables()
 
 _PARTS = (
     *("session", "process", "run", "runs", "log", "progress", "history", "checkpoint", "gpus", "gpu_problem", "memory", "disk", "features"),
@@ -39,6 +43,13 @@ class ActionModule(ModuleAction):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result; failed if the training is not healthy and C(fail) is set."""
+        warn_of_misspelt(self._task, task_vars or {})
+        refused: dict[str, Any] = {}
+        names = {"sets": "prepare_features_sets"} if self._task.args.get("variable_prefix") else {}
+        with failing(refused, {"variable_names": names}):
+            self._task.args["sets"] = declared_sets(self._task.args)  # a survey gives text
+        if refused:
+            return refused
         _validated, options = self.validate_argument_spec(argument_spec=INFO)
         result = self._inspect(tmp, task_vars)
         if result.get("failed") or "state" not in result:

@@ -22,6 +22,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.order
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import manifest_of, pack_project
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.started import ANSWER, conclude
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import warn_of_misspelt
 
 
 class ActionModule(ActionBase):
@@ -34,6 +35,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result, with how the training did within the time that it has to settle."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        warn_of_misspelt(self._task, task_vars or {})
         with failing(result, self._task.args):
             result.update(self._carry_out(dict(self._task.args), task_vars or {}))
         return result

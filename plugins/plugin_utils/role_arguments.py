@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,16 @@ def prepare_check(role: str) -> None:
     all_variables()
 
 
+def warn_of_misspelt(task: Any, variables: Mapping[str, Any]) -> None:
+    """Name variables that look like one of the roles' and are none, if a role of this collection has the task."""
+    role = getattr(task, "_role", None)
+    if role is not None and role.get_name().startswith("trainprep.features."):
+        for message in misspelt(variables, all_variables()):
+            display.warning(message)
+
+
 def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> None:
     """AnsibleActionFail for variables that the role cannot take. variables: as of a task, not templated."""
-    for message in misspelt(variables, all_variables()):
-        display.warning(message)
     spec = role_spec(role)
     given = {name: templar.template(variables[name]) for name in spec if name in variables}
     try:

@@ -153,6 +153,23 @@ def test_without_the_callback_each_host_adds_itself_to_the_report(fleet, play, t
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["report.html", "report.json"]
 
 
+def test_without_the_callback_a_host_whose_upload_fails_is_in_the_report(fleet, play, tmp_path):
+    sets = [{"name": "wav", "target": "/data/wav", "source": str(tmp_path / "none")}]
+    variables = {"prepare_features_sets": sets, "prepare_features_search_roots": [], "prepare_features_report_dir": str(tmp_path / "r")}
+    result = play(fleet[2] / "hosts.yml", PLAYBOOK, variables, args=["-l", "gpu-3"])
+    [failed] = [event["result"]["msg"] for event in result.results("gpu-3") if event["event"] == "failed"]
+    [host] = json.loads((tmp_path / "r" / "report.json").read_text())["hosts"]
+    assert (host["host"], host["outcome"], host["status"], host["message"]) == ("gpu-3", "failed", 0, failed)
+    assert [one["name"] for one in host["sets"]] == ["wav"]
+
+
+def test_without_the_callback_a_host_with_bad_variables_is_in_the_report(fleet, play, tmp_path):
+    variables = {"prepare_features_on_conflict": "guess", "prepare_features_report_dir": str(tmp_path / "r")}
+    assert play(fleet[2] / "hosts.yml", PLAYBOOK, variables, args=["-l", "gpu-3"]).rc == 2
+    [host] = json.loads((tmp_path / "r" / "report.json").read_text())["hosts"]
+    assert (host["host"], host["outcome"]) == ("gpu-3", "failed") and "on_conflict" in host["message"]
+
+
 def test_a_directory_that_cannot_be_written_is_said(fleet, play, tmp_path):
     (tmp_path / "file").write_text("")
     result = play(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -110,19 +111,25 @@ def short_path():
 
 
 def test_the_readme_works_literally_in_a_project(project, start_host, short_path):
-    """Its ansible.cfg, its variables and its commands, as they are written there, on a host without features."""
+    """Its ansible.cfg, its variables, its play and its commands, as they are written there, on a host without features."""
     own = Project(short_path, start_host("readme"))
     (short_path / "collections").symlink_to(project.folder / "collections")
     config = readme_blocks("ini")[0].replace("[defaults]\n", "[defaults]\ncollections_path = collections\n")
     (short_path / "ansible.cfg").write_text(config)
+    (short_path / "train_attn_crnn_v2.py").rename(short_path / "train.py")
     (short_path / "group_vars").mkdir()
-    sets = next(text for text in readme_blocks("yaml") if "prepare_features_sets:" in text)
+    written = readme_blocks("yaml")
+    sets = next(text for text in written if "prepare_features_sets:" in text)
     (short_path / "group_vars" / "training.yml").write_text(sets.replace("/srv/features", str(short_path / "srv")))
-    shown = "\n".join(readme_blocks("console"))
-    commands = re.findall(r"^\$ (ansible-playbook trainprep\.features\.(?:describe|prepare)_features .*)$", shown, re.MULTILINE)
-    assert len(commands) == 3
-    for command in [*commands, f"{commands[-1]} -e prepare_features_report_dir=reports"]:
-        done = own.run(*command.split())
+    commands = re.findall(r"^\$ (ansible-playbook trainprep\.features\..*)$", "\n".join(readme_blocks("console")), re.MULTILINE)
+    assert len(commands) == 7
+    output = {}
+    for command in [*commands, f"{commands[2]} -e prepare_features_report_dir=reports"]:
+        done = own.run(*shlex.split(command, comments=True))
         assert done.returncode == 0, f"{command}\n{done.stdout}"
-    assert "READY" in done.stdout and "FEATURES" in done.stdout
-    assert {path.name for path in (short_path / "reports").iterdir()} == {"report.html", "report.json"}
+        output[command] = done.stdout
+    assert "READY" in done.stdout and "FEATURES" in done.stdout and "TRAININGS" in output[commands[-1]]
+    assert {path.name for path in (short_path / "reports").iterdir()} == {"report.html", "report.json", "training.html", "training.json"}
+    play = next(text for text in written if "pre_tasks:" in text)
+    done = own.play(yaml.safe_load(play.replace("hosts: gpu", "hosts: training")))
+    assert done.returncode == 0 and "status 1, ready True" in done.stdout, done.stdout

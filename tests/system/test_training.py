@@ -112,6 +112,13 @@ def test_status_2_links_then_trains_to_the_end_on_what_the_monitor_counts(host, 
     assert re.search(r"✓ checkpoint: /home/ubuntu/\S+/checkpoints/softmax_\d+_\d+/best_softmax_model.npz", checked.stdout)
     assert host.run(f"find {WORK} ! -user ubuntu").stdout == ""
 
+    # A misspelt variable is named, and sets may be text, as a survey gives them.
+    variables = {"monitor_training_titel": "X", "prepare_features_sets": json.dumps(other)}
+    checked = play(host, "monitor_training.yml", variables)
+    assert checked.rc == 0 and " ".join(checked.stdout.split()).count("did you mean monitor_training_title?") == 1, checked.stdout
+    refused = play(host, "monitor_training.yml", {"prepare_features_sets": "wav"})
+    assert refused.rc == 2 and "prepare_features_sets is the text 'wav' instead of a list" in refused.stdout, refused.stdout
+
 
 @pytest.fixture(scope="module")
 def sessions(host, play, tmp_path_factory):

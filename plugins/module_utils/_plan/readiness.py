@@ -301,10 +301,20 @@ def _nothing(state: SetState, host: HostState) -> List[Problem]:
         return [
             Problem(
                 f"there are no features for the set '{state.name}' in {', '.join(looked)}, and it has no 'source' to"
-                " upload from: name a source, or the directory where they lie"
+                f" upload from: name a source, or the directory where they lie{_other_files(state)}"
             )
         ]
     return [Problem(hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
+
+
+def _other_files(state: SetState) -> str:
+    """The advice if files were found whose arrays are not those of the set: a wrong dtype or shape leaves none."""
+    found = [(one.place.path, entry) for one in state.legacy for entry in one.rejected if entry.classification.kind == model.OTHER]
+    if not found:
+        return ""
+    place, first = found[0]
+    example = f"{display(f'{place}/{first.path}')} {first.classification.reason}"
+    return f"; if they are among the {words.count(len(found), 'other file')} there (e.g. {example}), correct its 'arrays'"
 
 
 def _why_not_here(state: SetState, host: HostState) -> str:

@@ -19,7 +19,7 @@ FILE, LINK, DANGLING, FOLDER, SPECIAL = "file", "link", "dangling", "folder", "s
 
 # The kind of a classification of a file that could not be read.
 UNREAD = "unread"
-NOT_UNDERSTOOD = classify.NOT_UNDERSTOOD
+NOT_UNDERSTOOD, OTHER = classify.NOT_UNDERSTOOD, classify.OTHER
 
 # The shared classification of everything that was not classified.
 UNCLASSIFIED = classify.Classification("", "", None)

@@ -9,16 +9,20 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from .. import run_id
 from .callbacks import FEATURES, is_listening
 from .files import write_report
 from .fleet import HostRecord, assemble, host_entry
 from .model import mapping, results_of
+
+ROLE = "trainprep.features.prepare_features"
 
 
 def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, playbook: str) -> list[str]:
@@ -35,6 +39,33 @@ def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, pl
         others = [one for one in _hosts_of(folder / "report.json", run) if one["host"] != host]
         generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return write_report(directory, assemble([*others, host_entry(host, record, check_mode)], playbook, generated, check_mode, run))
+
+
+def run_noted(action: Any, task_vars: Mapping[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Run a task of the role: a host that it fails does not reach the role's report, and is added to the fleet's here."""
+    role = getattr(action._task, "_role", None)
+    if role is None or role.get_name() != ROLE:
+        return work()
+    try:
+        result = work()
+    except AnsibleError as error:
+        unreachable = isinstance(error, AnsibleConnectionFailure)
+        record = HostRecord(unreachable=str(error)) if unreachable else HostRecord(failure=str(error), broke=True)
+        _note(action, task_vars, record)
+        raise
+    if result.get("failed"):
+        facts = {**mapping(task_vars.get("ansible_facts")), **mapping(result.get("ansible_facts"))}
+        known = {name: value for name, value in facts.items() if name.startswith("feature")}
+        changed = bool(result.get("changed"))
+        _note(action, task_vars, HostRecord(facts=known, failure=str(result.get("msg")), broke=True, changed=changed))
+    return result
+
+
+def _note(action: Any, task_vars: Mapping[str, Any], record: HostRecord) -> None:
+    directory = str(action._templar.template(task_vars.get("prepare_features_report_dir", "")))
+    with contextlib.suppress(OSError):
+        play = str(task_vars.get("ansible_play_name", ""))
+        add_host(directory, str(task_vars["inventory_hostname"]), record, bool(action._task.check_mode), play)
 
 
 def record_of(facts: Mapping[str, Any], done: Sequence[object], state: str, message: str) -> HostRecord:

@@ -30,6 +30,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import clock
 from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import connecting_user
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
 from ansible_collections.trainprep.features.plugins.plugin_utils.other_host import action_for
@@ -69,7 +70,7 @@ def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
 
     def connect(name: str) -> Other:
         other, variables = action_for(action, name, task_vars)
-        sets = hostvars[name].get("prepare_features_sets") or options.raw
+        sets = declared_sets({"sets": hostvars[name].get("prepare_features_sets")}) or options.raw
         user = hostvars[name].get("prepare_features_user") or options.user
         always = {"sets": sets, "user": user, "variable_prefix": options.variable_prefix}
 

@@ -72,6 +72,13 @@ class TestReady:
         run(raw)
         assert told(raw)["features_ready"] is True
 
+    def test_without_features_files_with_other_arrays_are_named(self, host):
+        other(host / "old/v.npz")
+        raw = a_set(host / "data/t", host / "old")
+        assert says(told(raw)["feature_sets"]["t"]["problems"], "name a source", "1 other file", host / "old/v.npz", "'arrays'")
+        (host / "old/v.npz").unlink()
+        assert not says(told(raw)["feature_sets"]["t"]["problems"], "'arrays'")
+
     def test_an_intact_file_of_another_kind_is_a_warning(self, host):
         features(host / "data/t", "a.npz")
         other(host / "data/t/v.npz")
