@@ -159,7 +159,7 @@ def test_without_the_callback_a_host_whose_upload_fails_is_in_the_report(fleet, 
     result = play(fleet[2] / "hosts.yml", PLAYBOOK, variables, args=["-l", "gpu-3"])
     [failed] = [event["result"]["msg"] for event in result.results("gpu-3") if event["event"] == "failed"]
     [host] = json.loads((tmp_path / "r" / "report.json").read_text())["hosts"]
-    assert (host["host"], host["outcome"], host["status"], host["message"]) == ("gpu-3", "failed", 0, failed)
+    assert (host["host"], host["outcome"], host["status"], host["message"].rstrip(".")) == ("gpu-3", "failed", 0, failed)
     assert [one["name"] for one in host["sets"]] == ["wav"]
 
 

@@ -33,7 +33,6 @@ class Logind:
     removes_ipc: bool = False
 
     def ends(self, user: str) -> bool:
-        """True if the processes of that user's sessions end with them."""
         if user in (self.exclude or ("root",)):
             return False
         return user in self.only if self.only else self.kills
@@ -64,7 +63,6 @@ def decide(cgroup: str, logind: Logind, privileged: bool, lingers: bool, owner: 
 
 
 def cgroup_of(pid: int) -> str:
-    """Return the cgroup of a process, as systemd knows it."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
             lines = [line.rstrip("\n").split(":", 2) for line in stream]
@@ -76,14 +74,12 @@ def cgroup_of(pid: int) -> str:
 
 
 def read_logind() -> Optional[Logind]:
-    """logind's settings; None without systemd."""
     if not os.path.isdir("/run/systemd/system") or not shutil.which("busctl"):
         return None
     return parse_logind(_busctl(["get-property", *_LOGIND, "KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers", "RemoveIPC"]))
 
 
 def place_of(pid: int, logind: Logind, lingers: bool) -> Optional[str]:
-    """See C(decide). lingers: whether the user's own systemd outlives the connection."""
     cgroup = cgroup_of(pid)
     owner = re.search(r"/user-(\d+)\.slice/", cgroup)
     return decide(cgroup, logind, os.geteuid() == 0, lingers, accounts.user_name(int(owner.group(1))) if owner else "")
