@@ -45,8 +45,8 @@ class ActionModule(ModuleAction):
         """The module's result; failed if the training is not healthy and C(fail) is set."""
         warn_of_misspelt(self._task, task_vars or {})
         refused: dict[str, Any] = {}
-        names = {"sets": "prepare_features_sets"} if self._task.args.get("variable_prefix") else {}
-        with failing(refused, {"variable_names": names}):
+        variables = {"sets": "prepare_features_sets"} if self._task.args.get("variable_prefix") else {}
+        with failing(refused, {"variable_names": variables}):
             self._task.args["sets"] = declared_sets(self._task.args)  # a survey gives text
         if refused:
             return refused
