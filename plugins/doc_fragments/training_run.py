@@ -54,7 +54,7 @@ options:
     type: bool
     default: false
   require_gpus:
-    description: How many GPUs must answer, without a process of others.
+    description: How many GPUs or MIG instances must answer, without a process of others.
     type: int
     default: 0
   require_gpu_memory:

@@ -9,7 +9,6 @@ import json
 
 import pytest
 
-from tests.support.hosts import REPOSITORY
 from tests.support.trainings import WORK, monitor, state, wait_for
 
 SHOW = "import os, sys\nprint('PYTHON', sys.executable)\nfor name, value in sorted(os.environ.items()):\n    print(name + '=' + value)\n"
@@ -63,21 +62,16 @@ def test_the_environment_is_that_of_a_login_whatever_server_runs(host, deploy):
     assert "FROM_PROFILE" not in host.run(["cat", f"{run}/run.json"]).stdout
 
 
-def test_a_login_shell_that_gives_no_environment_is_told_and_stops_nothing(host, deploy):
-    host.run("usermod --shell /usr/sbin/nologin ubuntu")
-    try:
-        # Over SSH nobody gets in with that shell: the play is run on the host's own word, as another user would.
-        question = {"names": {}, "virtualenv": "", "path": "", "programs": {}, "python": False, "start": False, "directory": "/home/ubuntu"}
-        answer = json.loads(host.run(["/usr/bin/python3", "-", json.dumps(question)], user="ubuntu", input=preflight()).stdout)
-    finally:
-        host.run("usermod --shell /bin/bash ubuntu")
-    environment = answer["login"]
-    assert environment["HOME"] == "/home/ubuntu" and environment["FROM_PAM"] == "yes" and "FROM_PROFILE" not in environment
-    assert answer["warning"].startswith("the login shell /usr/sbin/nologin of user ubuntu gives no environment (exit code 1)")
-
-
-def preflight():
-    return (REPOSITORY / "roles/deploy_training/files/preflight.py").read_text()
+def test_a_login_shell_that_gives_no_environment_is_told_and_stops_nothing(host, play):
+    host.run("usermod --shell /usr/sbin/nologin trainer; mkdir -p /srv/nologin; chown trainer /srv/nologin")
+    options = {"user": "trainer", "dir": "/srv/nologin", "session": "nologin", "command": "env", "settle": 5}
+    tasks = [{"trainprep.features.training_run": options, "become": True}]
+    result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": tasks}])
+    assert result.rc == 0, result.stdout
+    [answer] = [event["result"] for event in result.results(host, "trainprep.features.training_run")]
+    assert answer["warnings"][0].startswith("the login shell /usr/sbin/nologin of user trainer gives no environment (exit code 1)")
+    shown = host.run("cat /srv/nologin/runs/nologin/latest/training.log").stdout.splitlines()
+    assert {"HOME=/home/trainer", "FROM_PAM=yes"} <= set(shown) and "FROM_PROFILE=yes" not in shown
 
 
 @pytest.mark.parametrize("last", ["[ -d /nowhere ] && export CUDA=1", "exit 4", "set -e; false"], ids=["false", "exit", "set -e"])

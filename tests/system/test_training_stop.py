@@ -194,7 +194,7 @@ def test_workers_that_outlive_a_dead_launcher_block_the_next_deploy_and_are_ende
 
 def test_required_gpus_are_asked_for_before_features_are_prepared(host, deploy):
     bare = deploy(LIVES, "gpus", rc=2, require_gpus=1)
-    assert "deploy_training_require_gpus is 1, but nvidia-smi is not installed on this host" in said(bare)
+    assert "deploy_training_require_gpus is 1, but none of nvidia-smi, amd-smi, rocm-smi is installed on this host" in said(bare)
     host.run("cat > /usr/local/bin/nvidia-smi && chmod 755 /usr/local/bin/nvidia-smi", input=SMI)
     before = host.tree()
     for check in (False, True):

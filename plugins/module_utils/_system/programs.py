@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -40,6 +42,29 @@ def ask_program(
     except subprocess.TimeoutExpired:
         return None
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def ask_login_shell(shell: str, command: str, seconds: float, environment: Mapping[str, str]) -> Optional[Answer]:
+    """Run a command in a login shell; None if it takes longer, and is killed with all that its profile started."""
+    home = environment["HOME"]
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+        # A dash before its name makes any shell a login shell.
+        ["-" + os.path.basename(shell), "-c", command],
+        executable=shell,
+        env=dict(environment),
+        cwd=home if os.path.isdir(home) else "/",
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        output = process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return None
+    return Answer(process.returncode, output, b"")
 
 
 def start_program(

@@ -7,31 +7,40 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .._system import programs
 
-TIME_LIMIT = 15.0  # seconds for each call
-_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
+TIME_LIMIT = 30.0  # seconds for each call
+PROGRAMS = ("nvidia-smi", "amd-smi", "rocm-smi")
+_PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/rocm/bin"  # beside PATH
+_FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total", "uuid")
+_USERS = ("gpu_uuid", "pid", "used_memory")
 _MIG = re.compile(r"\s+MIG\s+(\S+)\s+Device\s+(\d+):")
-_TAG = re.compile(r"<(gpu_instance_id|total|used)>([^<]*)<")
+_TAG = re.compile(r"<(gpu_instance_id|total|used|pid|used_memory)>([^<]*)<")
+
+Users = List[Tuple[int, Optional[int]]]  # process and MiB
 
 
 class Gpus(NamedTuple):
-    """One entry a GPU or MIG instance, memory in MiB, use in percent, None for what is not known; and what went wrong."""
+    """One entry a GPU or MIG instance, memory in MiB, use in percent, None for what is not known; and what went wrong.
+
+    C(processes), if asked for, are those that use it, with their memory; None if they are not known.
+    """
 
     found: List[Dict[str, Any]]
     problem: Optional[str] = None
 
 
-def find_gpus() -> Gpus:
-    """Return the GPUs of this host; none, and no problem, if it has no such program."""
-    for name, ask in (("nvidia-smi", _nvidia), ("amd-smi", _amd), ("rocm-smi", _rocm)):
-        program = shutil.which(name)
+def find_gpus(processes: bool = False) -> Gpus:
+    """Return the GPUs of this host, if asked for with the processes that use them; none, and no problem, if it has no such program."""
+    for name, ask in zip(PROGRAMS, (_nvidia, _amd, _rocm)):
+        program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PLACES}")
         if program:
-            return ask(program)
+            return ask(program, processes)
     return Gpus([])
 
 
@@ -51,14 +60,26 @@ def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
     return output, f"{name}: {' '.join(line.strip() for line in said)[:300]} (exit code {answer.code})"
 
 
-def _nvidia(program: str) -> Gpus:
+def _nvidia(program: str, processes: bool) -> Gpus:
     output, problem = _ask(program, "--query-gpu=" + ",".join(_FIELDS), "--format=csv,noheader,nounits")
     rows = parse_nvidia(output)
     problem = problem or (f"nvidia-smi: {_remarks(output)[:300]}" if _remarks(output) else None)
-    if any(row["use"] is None for row in rows):
-        listed = parse_mig(_ask(program, "-L")[0], _ask(program, "-q", "-x")[0]) if rows else {}
-        rows = [entry for row in rows for entry in _instances(row, listed)]
-    return Gpus(rows, problem)
+    if processes and rows:
+        said, failed = _ask(program, "--query-compute-apps=" + ",".join(_USERS), "--format=csv,noheader,nounits")
+        problem = problem or failed
+        for uuid, row in rows:
+            row["processes"] = None if failed else _users_of(uuid, said)
+    entries = [row for _uuid, row in rows]
+    if any(row["use"] is None for row in entries):
+        listed = parse_mig(_ask(program, "-L")[0], _ask(program, "-q", "-x")[0])
+        entries = [entry for row in entries for entry in _instances(row, listed, processes)]
+    return Gpus(entries, problem)
+
+
+def _users_of(uuid: str, table: str) -> Users:
+    """The processes on a GPU, from the rows of nvidia-smi's table of them."""
+    rows = [_cells(line) for line in table.splitlines()]
+    return [(int(row[1]), _whole(row[2])) for row in rows if len(row) == len(_USERS) and row[0] == uuid and row[1].isdigit()]
 
 
 def _cells(line: str) -> List[str]:
@@ -71,14 +92,14 @@ def _remarks(output: str) -> str:
     return " ".join(line for line in lines if line and not (len(_cells(line)) == len(_FIELDS) and _cells(line)[0].isdigit()))
 
 
-def parse_nvidia(text: str) -> List[Dict[str, Any]]:
-    """One entry for each row of nvidia-smi's table; None for C([N/A]) and the like."""
+def parse_nvidia(text: str) -> List[Tuple[str, Dict[str, Any]]]:
+    """The UUID and the entry for each row of nvidia-smi's table; None for C([N/A]) and the like."""
     found = []
     for line in text.splitlines():
         cells = _cells(line)
         if len(cells) == len(_FIELDS) and cells[0].isdigit():
             number = [int(cell) if cell.isdigit() else None for cell in cells]
-            found.append(_entry(number[0], cells[1], number[2], number[3], number[4]))
+            found.append((cells[5], _entry(number[0], cells[1], number[2], number[3], number[4])))
     return found
 
 
@@ -86,28 +107,47 @@ def _entry(index: Optional[int], name: str, use: Any, used: Any, total: Any, ins
     return {"index": index, "name": name, "instance": instance, "use": use, "memory_used": used, "memory_total": total}
 
 
-def parse_mig(listed: str, xml: str) -> Dict[int, List[Tuple[str, Any, Any]]]:
-    """The MIG instances by GPU, from C(nvidia-smi -L) and C(nvidia-smi -q -x): name, MiB used, MiB in all."""
-    found: Dict[int, List[Tuple[str, Any, Any]]] = {}
+class Instance(NamedTuple):
+    """A MIG instance; users is None if they are not known."""
+
+    name: str
+    used: Optional[int] = None
+    total: Optional[int] = None
+    users: Optional[Users] = None
+
+
+def parse_mig(listed: str, xml: str) -> Dict[int, List[Instance]]:
+    """The MIG instances by GPU, from C(nvidia-smi -L) and C(nvidia-smi -q -x)."""
+    found: Dict[int, List[Instance]] = {}
     gpu = -1
     for line in listed.splitlines():
         heading, instance = re.match(r"GPU (\d+):", line), _MIG.match(line)
         gpu = int(heading.group(1)) if heading else gpu
         if instance:
-            found.setdefault(gpu, []).append((f"{instance.group(1)}, instance {instance.group(2)}", None, None))
+            found.setdefault(gpu, []).append(Instance(f"{instance.group(1)}, instance {instance.group(2)}"))
     for number, part in enumerate(xml.split("<gpu id=")[1:]):
-        memories = [dict(_TAG.findall(device.partition("<bar1_memory_usage>")[0])) for device in part.split("<mig_device>")[1:]]
-        if memories and len(memories) == len(found.get(number, ())):
+        devices = [dict(_TAG.findall(device.partition("<bar1_memory_usage>")[0])) for device in part.split("<mig_device>")[1:]]
+        if devices and len(devices) == len(found.get(number, ())):
+            users = [dict(_TAG.findall(one)) for one in part.split("<process_info>")[1:]]
             found[number] = [
-                (name, _mebibytes(memory.get("used")), _mebibytes(memory.get("total")))
-                for (name, _used, _total), memory in zip(found[number], memories)
+                Instance(one.name, _mebibytes(device.get("used")), _mebibytes(device.get("total")), _users_in(device, users))
+                for one, device in zip(found[number], devices)
             ]
     return found
 
 
-def _instances(row: Dict[str, Any], listed: Dict[int, List[Tuple[str, Any, Any]]]) -> List[Dict[str, Any]]:
+def _users_in(device: Dict[str, str], users: List[Dict[str, str]]) -> Optional[Users]:
+    instance = device.get("gpu_instance_id")
+    own = [one for one in users if one.get("gpu_instance_id") == instance and one.get("pid", "").isdigit()]
+    return None if instance is None else [(int(one["pid"]), _mebibytes(one.get("used_memory"))) for one in own]
+
+
+def _instances(row: Dict[str, Any], listed: Dict[int, List[Instance]], processes: bool) -> List[Dict[str, Any]]:
     instances = listed.get(row["index"] if row["index"] is not None else -1)
-    return [_entry(row["index"], row["name"], None, used, total, name) for name, used, total in instances] if instances else [row]
+    if not instances:
+        return [row]
+    entries = [(one, _entry(row["index"], row["name"], None, one.used, one.total, one.name)) for one in instances]
+    return [{**entry, "processes": one.users} if processes else entry for one, entry in entries]
 
 
 def _mebibytes(text: Any) -> Optional[int]:
@@ -123,10 +163,24 @@ def _json(program: str, *arguments: str) -> Tuple[Any, Optional[str]]:
         return None, problem or f"{program.rpartition('/')[2]} gives no JSON"
 
 
-def _amd(program: str) -> Gpus:
+def _amd(program: str, processes: bool) -> Gpus:
     metrics, problem = _json(program, "metric", "--usage", "--mem-usage", "--json")
     names, _problem = _json(program, "static", "--asic", "--json")
-    return Gpus(parse_amd(metrics, names), problem)
+    found = parse_amd(metrics, names)
+    if processes and found:
+        said, failed = _json(program, "process", "--json")
+        problem = problem or failed
+        for entry in found if said else ():
+            entry["processes"] = users_of_amd(said, entry["index"])
+    return Gpus(found, problem)
+
+
+def users_of_amd(said: Any, index: Optional[int]) -> Users:
+    """The processes on a GPU, from C(amd-smi process); an entry that is a text says that there is none."""
+    lists = [one.get("process_list") for one in _list(said) if one.get("gpu") == index]
+    users = [_at(one, "process_info") for part in lists if isinstance(part, list) for one in part]
+    known = [(_at(one, "pid"), _whole(_at(one, "memory_usage", "vram_mem"))) for one in users if isinstance(one, dict)]
+    return [(pid, None if used is None else used >> 20) for pid, used in known if isinstance(pid, int)]
 
 
 def parse_amd(metrics: Any, names: Any) -> List[Dict[str, Any]]:
@@ -149,7 +203,7 @@ def _list(value: Any) -> List[Dict[str, Any]]:
 def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
-    return value.get("value") if isinstance(value, dict) else value
+    return value["value"] if isinstance(value, dict) and "value" in value else value
 
 
 def _whole(value: Any) -> Optional[int]:
@@ -159,7 +213,7 @@ def _whole(value: Any) -> Optional[int]:
         return None
 
 
-def _rocm(program: str) -> Gpus:
+def _rocm(program: str, _processes: bool) -> Gpus:
     cards, problem = _json(program, "--showuse", "--showmeminfo", "vram", "--showproductname", "--json")
     return Gpus(parse_rocm(cards), problem)
 

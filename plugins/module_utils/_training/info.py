@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 import time
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -18,16 +17,10 @@ from .._spec import arguments
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
-from . import causes, command, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
+from . import causes, checkpoints, command, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
-_WALK_LIMIT = 50000  # entries of one place
-_MODELS = (
-    ".ckpt", ".h5", ".hdf5", ".joblib", ".keras", ".model", ".msgpack", ".onnx", ".pb", ".pt", ".pth", ".safetensors", ".weights",
-)
-# What is a checkpoint below checkpoints/ and may be anything elsewhere.
-_MORE_MODELS = (".bin", ".index", ".npy", ".npz", ".pickle", ".pkl", ".tar")
 
 
 def look(
@@ -140,11 +133,8 @@ def _size(path: str) -> Optional[int]:
 
 def checkpoint_of(directory: str, run: Optional[runs.Run], word: str = "") -> Optional[Dict[str, Any]]:
     """Return a run's newest one, with that word in its name: in the working directory, below its C(checkpoints), or in its project."""
-    places = [(directory, False), (os.path.join(directory, "checkpoints"), True)]
-    if run:
-        places.append((os.path.join(run.path, "project"), True))
-    found = (newest_checkpoint(place, deep, *_times(run), word) for place, deep in places)
-    return min((one for one in found if one), key=lambda one: float(one["age"]), default=None)
+    found = checkpoints.newest_checkpoint(checkpoints.places_of(directory, run.path if run else ""), *_times(run), word)
+    return found and {"path": paths.display(found.path), "bytes": found.size, "age": max(0.0, time.time() - found.written)}
 
 
 def _times(run: Optional[runs.Run]) -> Tuple[float, float]:
@@ -161,37 +151,6 @@ def read_command(pid: int) -> List[str]:
     except OSError:
         return []
     return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
-
-
-def newest_checkpoint(
-    root: str, deep: bool, since: float = 0.0, until: float = math.inf, word: str = ""
-) -> Optional[Dict[str, Any]]:
-    """Return the newest model file in C(root), or below it, written between two times. Links are not followed."""
-    newest: Tuple[float, str, int] = (-1.0, "", 0)
-    left = _WALK_LIMIT
-    queue = [root]
-    while queue and left > 0:
-        folder = queue.pop()
-        endings = _MODELS + _MORE_MODELS if "checkpoints" in folder.split("/") else _MODELS
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        left -= len(entries)
-        for entry in entries:
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            if stat.S_ISDIR(info.st_mode):
-                queue += [entry.path] if deep else []
-            elif not stat.S_ISREG(info.st_mode) or not entry.name.endswith(endings) or word not in entry.name:
-                continue
-            elif since <= info.st_mtime <= until and info.st_mtime > newest[0]:
-                newest = (info.st_mtime, entry.path, info.st_size)
-    if not newest[1]:
-        return None
-    return {"path": paths.display(newest[1]), "bytes": newest[2], "age": max(0.0, time.time() - newest[0])}
 
 
 def _memory() -> Dict[str, Optional[int]]:

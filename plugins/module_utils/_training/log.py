@@ -23,7 +23,6 @@ _TERMINAL = re.compile(
 _RANK = re.compile(r"(?:\[(?:rank|default)?\s?\d+\]: ?|\d{1,4}: |\[\d+,\d+\]<std(?:out|err)>: ?|\(\w+ pid=\d+[^)]*\) )")
 # A line about another epoch, or a configuration, says nothing about the current one.
 _NOT_NOW = re.compile(r"\b(?:best|final|resum\w*|restor\w*|load\w*|early|previous|Namespace)\b|\bcheckpoint \S+ \(epoch", re.IGNORECASE)
-# A word that such a line has, in lower case, and its form.
 _EPOCHS = tuple(
     (word, re.compile(pattern, re.IGNORECASE))
     for word, pattern in (
@@ -76,7 +75,7 @@ def visible(line: str) -> str:
 
 
 def split(text: str) -> List[str]:
-    """Split text into lines, the states of a progress bar included; lines without text are left out."""
+    """Split text into lines that are not empty, the states of a progress bar included."""
     return re.split("[\r\n\b]+", text)
 
 

@@ -17,7 +17,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import errors
 from .._system import paths
-from . import reading, tables, tensorboard, values
+from . import log, reading, tables, tensorboard, values
 from .runs import STATE, Run, read_json
 
 TENSORBOARD, CSV, STATE_FILE, JSON_LINES = "TensorBoard", "CSV", "trainer state", "JSON lines"
@@ -206,16 +206,20 @@ def _entries(file: File, limit: int) -> Iterator[tables.Entry]:
             return
         header = _head(file.path).split("\n", 1)[0]
         if file.kind == CSV:
-            lines = [line for line in reading.sampled_lines(handle, limit, evenly=True) if line]
-            rows = reading.every_few(lines, tables.MAX_ENTRIES // (1 + max(map(header.count, ",;\t"))))
-            yield from tables.csv_entries(header, rows, _stage_of(name))
+            yield from tables.csv_entries(header, _rows(handle, limit, max(map(header.count, ",;\t"))), _stage_of(name))
         elif file.kind == JSON_LINES:
-            lines = [line for line in reading.sampled_lines(handle, limit, evenly=True) if line]
-            yield from tables.json_entries(
-                reading.every_few(lines, tables.MAX_ENTRIES // (1 + header.count(":"))), _stage_of(name)
-            )
+            yield from tables.json_entries(_rows(handle, limit, header.count(":")), _stage_of(name))
         else:
             for data, _at_start, _at_end in reading.blocks(handle, limit):
                 yield from tables.json_entries(tables.flat_objects(data.decode("utf-8", "replace")), None)
     finally:
         os.close(handle)
+
+
+def _rows(handle: int, limit: int, values_each: int) -> List[str]:
+    """Return lines from all over a file, the last one included, with as many values as are kept."""
+    lines: List[str] = []
+    for data, at_start, at_end in reading.blocks(handle, limit):
+        lines += log.split(data.decode("utf-8", "replace"))[0 if at_start else 1 : None if at_end else -1]
+    lines = [line for line in lines if line]
+    return lines[:: -max(1, -(-len(lines) * (1 + values_each) // tables.MAX_ENTRIES))][::-1]

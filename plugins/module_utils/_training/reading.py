@@ -17,8 +17,7 @@ from .._system import paths
 from . import log, pace, runs, tmux, verdict
 
 WINDOW = 64 << 10
-# What a reading takes is bounded by its lines: bytes that a line has on average, at least, and how many are read in any case.
-_SHORT, _FEW = 32, 1000
+_SHORT, _FEW = 32, 1000  # bytes of a line; lines in any case
 
 
 def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
@@ -96,27 +95,21 @@ def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[byte
     return data[:end], full
 
 
-def sampled_lines(handle: int, limit: int, evenly: bool = False) -> Iterator[Optional[str]]:
+def sampled_lines(handle: int, limit: int) -> Iterator[Optional[str]]:
     """Yield the lines of a file, each state of a progress bar being one: all of them up to C(limit) bytes, else those of its end
-    and of windows all over it, with None between them. Lines that a window cuts are left out; of too many short ones all but the last
-    or, evenly, every few."""
+    and of windows all over it, with None between them. Lines that a window cuts are left out, the first of too many short ones too."""
     for data, at_start, at_end in blocks(handle, limit):
         lines = log.split(data.decode("utf-8", "replace"))[0 if at_start else 1 : None if at_end else -1]
         most = max(_FEW, len(data) // _SHORT)
-        if len(lines) > most and not evenly:
+        if len(lines) > most:
             yield None
-        yield from every_few(lines, most) if evenly else lines[-most:]
+        yield from lines[-most:]
         if not at_end:
             yield None
 
 
-def every_few(lines: List[str], most: int) -> List[str]:
-    """Return at most so many lines from all over these, the last one included."""
-    return lines[:: -max(1, -(-len(lines) // most))][::-1]
-
-
 def blocks(handle: int, limit: int) -> Iterator[Tuple[bytes, bool, bool]]:
-    """Yield the file if it has at most C(limit) bytes, else windows all over it and its end; each with: at the start, at the end."""
+    """Yield the file, or beyond C(limit) bytes windows all over it and its end; each with: at the start, at the end."""
     size = os.fstat(handle).st_size
     if size <= limit:
         yield os.pread(handle, limit, 0), True, True

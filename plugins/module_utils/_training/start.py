@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .. import errors
 from .._system import accounts
-from . import environment, folder, runs, session, tmux
+from . import environment, folder, login, preflight, runs, session, tmux
 
 STARTED, STOPPED, ABSENT = "started", "stopped", "absent"
 _PASSING = 3.0  # seconds for what a training that has just ended leaves behind
@@ -40,26 +40,18 @@ def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
     run_state = _observe(account, directory, order)
     answer = _answer(run_state, order, directory, account, planned=True)
     replaced = {process.pid for process in tmux.below(tmux.all_processes(), [one.pid for one in _all_of(run_state)])}
+    found = preflight.check_host(options, given, account)
+    socket, server, why = "", None, ""
+    if answer["changed"]:
+        preflight.check_gpus(options["require_gpus"], given["gpu_memory"], replaced)
+        preflight.check_disk(directory)
+        socket, server, why = login.choose_server(found["login"], account.name)
     interpreter = environment.find_interpreter(account)
-    question = {
-        "names": {name: errors.named(name) for name in ("virtualenv", "dir", "require_gpus")},
-        "virtualenv": options["virtualenv"],
-        "path": str(given["environment"].get("PATH") or ""),
-        "programs": given["programs"],
-        "python": not given["command"] and not given["text"],
-        "start": answer["changed"],
-        "gpus": options["require_gpus"],
-        "gpu_memory": given["gpu_memory"],
-        "own": sorted(replaced),
-        "directory": directory,
-        "tmux": tmux.find_tmux(),
-    }
-    found = environment.ask(interpreter, given["files"]["preflight.py"], [json.dumps(question)])
-    plan = {"answer": answer, "interpreter": interpreter, "directory": directory, **found}
+    plan = {"answer": answer, "interpreter": interpreter, "directory": directory, "socket": socket, "server": server, **found}
     folders = [directory, runs.runs_of(directory, order.session)]
     folder.make_directories(account, folders, True)
-    answer["socket"] = plan["socket"]
-    answer["warnings"] += [one for one in (found["warning"], found["why"]) if one]
+    answer["socket"] = socket
+    answer["warnings"] += [one for one in (found["warning"], why) if one]
     plan["command"] = given["command"] or ([] if given["text"] else [found["python"], "-u", given["script_path"], *given["arguments"]])
     answer["command_line"] = given["command_line"] or " ".join(map(shlex.quote, plan["command"]))
     if given["manifest"]:

@@ -36,7 +36,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.survey import s
 
 # What the action plugin makes an order of; the module gets all other options as they are.
 UNDERSTOOD = ("arguments", "command", "environment", "features", "metrics", "on_end", "project", "require_gpu_memory", "script")
-PROGRAMS = Path(__file__).resolve().parents[3] / "roles" / "deploy_training" / "files"
+_ROOT = Path(__file__).resolve().parents[3]
+# What is run on the host outside of the module.
+PROGRAMS = (*sorted((_ROOT / "roles/deploy_training/files").glob("*.py")), _ROOT / "plugins/module_utils/_training/checkpoints.py")
 _SCRIPT = re.compile(r"[^/\0\n]+\Z")
 
 
@@ -60,7 +62,7 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Or
     """Return the order of a task. variables: of the task; paths are relative to the current directory or to their C(playbook_dir)."""
     check_session(str(arguments.get("session") or "attn_crnn_v2"))
     base = str(variables.get("playbook_dir") or os.getcwd())
-    programs = {path.name: path.read_text(encoding="utf-8") for path in sorted(PROGRAMS.glob("*.py"))}
+    programs = {path.name: path.read_text(encoding="utf-8") for path in PROGRAMS}
     given: dict[str, Any] = {"by": f"{_deployer()}@{socket.gethostname()}", "files": programs}
     given.update(dict.fromkeys(("ready_for", "manifest", "archive"), ""))
     if str(arguments.get("state") or "started") != "started":

@@ -11,6 +11,7 @@ SIGTERM is handed to the training. If stop.json was written just before, it is a
 after the grace period is killed.
 """
 
+import glob
 import json
 import os
 import pwd
@@ -27,8 +28,8 @@ RUN = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, RUN)
 sys.dont_write_bytecode = True
 
+import checkpoints  # noqa: E402
 import old_runs  # noqa: E402
-import preflight  # noqa: E402
 from processes import MARK, adopt_orphans, end_leftovers, processes, send  # noqa: E402
 
 STATE = {}
@@ -142,9 +143,29 @@ def login_shell(run):
     return ["/bin/sh", *option], ""
 
 
+def activation(path):
+    """Return what activates an environment: variables, a folder to put before PATH, scripts for a shell to read."""
+    folder = os.path.join(path, "bin")
+    if os.path.isdir(os.path.join(path, "conda-meta")):
+        named = os.path.basename(os.path.dirname(path)) == "envs"
+        variables = {"CONDA_PREFIX": path, "CONDA_DEFAULT_ENV": os.path.basename(path) if named else path, "CONDA_SHLVL": "1"}
+        try:
+            # What `conda env config vars set` has stored.
+            with open(os.path.join(path, "conda-meta", "state"), encoding="utf-8") as stream:
+                kept = json.load(stream).get("env_vars", {})
+            variables.update((name, value) for name, value in kept.items() if value != "***unset***")
+        except (OSError, ValueError):
+            pass
+        return variables, folder, sorted(glob.glob(os.path.join(glob.escape(path), "etc", "conda", "activate.d", "*.sh")))
+    activate = os.path.join(folder, "activate")
+    if os.access(activate, os.R_OK):
+        return {}, "", [activate]
+    return {"VIRTUAL_ENV": path}, folder, []
+
+
 def start_script(run, configured, final):
     """Return a script that activates the environment and then runs the final text, whatever an activation ends with."""
-    variables, folder, scripts = preflight.activation(run["virtualenv"]) if run["virtualenv"] else ({}, "", [])
+    variables, folder, scripts = activation(run["virtualenv"]) if run["virtualenv"] else ({}, "", [])
     # What a profile prints is not the training's.
     lines = ["exec >>%s 2>&1" % shlex.quote(os.path.join(RUN, "training.log"))]
     lines.append("cd -- " + shlex.quote(os.path.join(RUN, run["cwd"])))
@@ -184,16 +205,12 @@ def tail_of(path):
         return stream.read().decode("utf-8", "replace")
 
 
-def places_of_checkpoints(run):
-    directory = run["directory"]
-    return [(directory, False), (os.path.join(directory, "checkpoints"), True), (os.path.join(RUN, "project"), True)]
-
-
 def attempt(number, command, run, environment, log):
     """Run the training once; returns how it ended."""
     began = time.time()
     environment = dict(environment, TRAINPREP_ATTEMPT=str(number))
-    checkpoint = preflight.checkpoint_for(places_of_checkpoints(run), STATE["started"] - 1) if number > 1 else ""
+    places = checkpoints.places_of(run["directory"], RUN) if number > 1 else ()
+    checkpoint = checkpoints.path_to_resume(checkpoints.newest_checkpoint(places, STATE["started"] - 1))
     if checkpoint:
         environment["TRAINPREP_CHECKPOINT"] = checkpoint
     end = {"number": number, "started": began, "checkpoint": checkpoint or None}

@@ -17,7 +17,7 @@ RUN_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\Z")
 OLD = ".old-"
 OURS = {
     "run.json", "environment.json", "state.json", "state.json.new", "stop.json", "start.sh", "training.log", "on_end.log",
-    "launcher.py", "preflight.py", "old_runs.py", "processes.py",
+    "launcher.py", "checkpoints.py", "old_runs.py", "processes.py",
 }  # fmt: skip
 
 

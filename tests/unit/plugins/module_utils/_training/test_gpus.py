@@ -20,12 +20,12 @@ def answers(monkeypatch, folder, name, script):
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-T4 = "0, Tesla T4, 97, 11019, 15360"
+T4 = "0, Tesla T4, 97, 11019, 15360, GPU-1"
 # What nvidia-smi does; the GPUs; the problem.
 NVIDIA = {
     "well": (f"echo '{T4}'", [entry(0, "Tesla T4", 97, 11019, 15360)], None),
     "unknown values": (
-        "echo '1, NVIDIA A10G, [N/A], 0, [Unknown Error]'",
+        "echo '1, NVIDIA A10G, [N/A], 0, [Unknown Error], GPU-2'",
         [entry(1, "NVIDIA A10G", None, 0, None)],
         None,
     ),
@@ -65,16 +65,20 @@ LISTED = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
 GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2)
 """
 XML = """<nvidia_smi_log><gpu id="00000000:07:00.0"><mig_devices>
-<mig_device><index>0</index><fb_memory_usage><total>19968 MiB</total><used>11 MiB</used></fb_memory_usage>
+<mig_device><index>0</index><gpu_instance_id>1</gpu_instance_id>
+<fb_memory_usage><total>19968 MiB</total><used>11 MiB</used></fb_memory_usage>
 <bar1_memory_usage><total>32767 MiB</total><used>0 MiB</used></bar1_memory_usage></mig_device>
-<mig_device><index>1</index><fb_memory_usage><total>4864 MiB</total><used>37 MiB</used></fb_memory_usage></mig_device>
-</mig_devices></gpu><gpu id="00000000:08:00.0"><fb_memory_usage><total>40960 MiB</total></fb_memory_usage></gpu></nvidia_smi_log>"""
+<mig_device><index>1</index><gpu_instance_id>7</gpu_instance_id>
+<fb_memory_usage><total>4864 MiB</total><used>37 MiB</used></fb_memory_usage></mig_device>
+</mig_devices><processes><process_info><gpu_instance_id>7</gpu_instance_id><compute_instance_id>0</compute_instance_id><pid>99</pid>
+<type>C</type><process_name>python</process_name><used_memory>20 MiB</used_memory></process_info></processes>
+</gpu><gpu id="00000000:08:00.0"><fb_memory_usage><total>40960 MiB</total></fb_memory_usage></gpu></nvidia_smi_log>"""
 
 
 def test_a_gpu_in_mig_mode_is_listed_by_instance(tmp_path, monkeypatch):
     (tmp_path / "listed").write_text(LISTED)
     (tmp_path / "xml").write_text(XML)
-    rows = "0, NVIDIA A100-SXM4-40GB, [N/A], [N/A], [N/A]\\n1, NVIDIA A100-SXM4-40GB, 50, 100, 40960\\n"
+    rows = "0, NVIDIA A100-SXM4-40GB, [N/A], [N/A], [N/A], GPU-1\\n1, NVIDIA A100-SXM4-40GB, 50, 100, 40960, GPU-2\\n"
     answers(
         monkeypatch,
         tmp_path,
@@ -90,7 +94,7 @@ def test_a_gpu_in_mig_mode_is_listed_by_instance(tmp_path, monkeypatch):
         ],
         None,
     )
-    assert gpus.parse_mig(LISTED, "") == {0: [("3g.20gb, instance 0", None, None), ("1g.5gb, instance 1", None, None)]}
+    assert gpus.parse_mig(LISTED, "") == {0: [("3g.20gb, instance 0", None, None, None), ("1g.5gb, instance 1", None, None, None)]}
 
 
 def test_amd():

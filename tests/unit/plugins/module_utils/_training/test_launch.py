@@ -8,10 +8,12 @@ import importlib.util
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
+from ansible_collections.trainprep.features.plugins.module_utils._training import checkpoints
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import find_servers
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
@@ -21,25 +23,23 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.comma
     show_parsed,
 )
 
+SHIPPED = Path(checkpoints.__file__).parent  # what the launcher finds beside itself on the host
 FILES = Path(__file__).resolve().parents[5] / "roles" / "deploy_training" / "files"
 
 
 def load(name):
     """A program of the role as a module."""
+    sys.path.insert(0, str(SHIPPED))
     spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(SHIPPED))
     return module
 
 
 @pytest.fixture(scope="module")
 def launcher():
     return load("launcher")
-
-
-@pytest.fixture(scope="module")
-def preflight():
-    return load("preflight")
 
 
 @pytest.fixture(scope="module")
@@ -172,22 +172,7 @@ def test_servers_are_found_wherever_they_listen_and_only_the_users_own(tmp_path)
 # --- environments ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mark", ["conda-meta/", "bin/activate", "pyvenv.cfg"])
-def test_an_environment_is_one_that_can_be_activated(preflight, tmp_path, mark):
-    with pytest.raises(preflight.Problem, match="neither a virtual environment"):
-        preflight.find_virtualenv(str(tmp_path), "u", NAMES)
-    path = tmp_path / mark
-    path.parent.mkdir(exist_ok=True)
-    path.mkdir() if mark.endswith("/") else path.write_text("")
-    assert preflight.find_virtualenv(f"{tmp_path}/", "u", NAMES) == str(tmp_path)
-
-
-def test_what_pam_reads(preflight):
-    text = "# a comment\nPATH=\"/a:/b\"\nexport LANG=C.UTF-8\nBROKEN LINE\nEMPTY=\nQ='x y'\n1X=2\n"
-    assert preflight.parse_assignments(text) == {"PATH": "/a:/b", "LANG": "C.UTF-8", "EMPTY": "", "Q": "x y"}
-
-
-def test_the_activation_of_each_kind(preflight, tmp_path):
+def test_the_activation_of_each_kind(launcher, tmp_path):
     venv, conda, bare = (str(tmp_path / name) for name in ("venv", "envs/conda", "bare"))
     for path in (f"{venv}/bin", f"{conda}/conda-meta", f"{conda}/etc/conda/activate.d", f"{conda}/bin", f"{bare}/bin"):
         Path(path).mkdir(parents=True)
@@ -196,9 +181,9 @@ def test_the_activation_of_each_kind(preflight, tmp_path):
     Path(conda, "conda-meta", "state").write_text('{"env_vars": {"A": "1", "B": "***unset***"}}')
     for name in ("b.sh", "a.sh", "c.csh"):
         Path(conda, "etc/conda/activate.d", name).write_text("")
-    assert preflight.activation(venv) == ({}, "", [f"{venv}/bin/activate"])
-    assert preflight.activation(bare) == ({"VIRTUAL_ENV": bare}, f"{bare}/bin", [])
-    assert preflight.activation(conda) == (
+    assert launcher.activation(venv) == ({}, "", [f"{venv}/bin/activate"])
+    assert launcher.activation(bare) == ({"VIRTUAL_ENV": bare}, f"{bare}/bin", [])
+    assert launcher.activation(conda) == (
         {"CONDA_PREFIX": conda, "CONDA_DEFAULT_ENV": "conda", "CONDA_SHLVL": "1", "A": "1"},
         f"{conda}/bin",
         [f"{conda}/etc/conda/activate.d/a.sh", f"{conda}/etc/conda/activate.d/b.sh"],
@@ -219,76 +204,6 @@ def test_whatever_ends_an_activation_the_training_comes_after_it(launcher, tmp_p
     assert command[0] == shell
     subprocess.run(command, env={"PATH": os.environ["PATH"]}, check=True)
     assert "SEEN=yes\n" in (tmp_path / "training.log").read_text()
-
-
-# --- the preflight ---------------------------------------------------------------------------------------------------
-
-NAMES = {"virtualenv": "v", "dir": "deploy_training_dir", "require_gpus": "deploy_training_require_gpus"}
-IDLE, BUSY = ["0", "NVIDIA H100", "0", "1000", "81000", "GPU-a"], ["1", "NVIDIA H100", "99", "70000", "81000", "GPU-b"]
-SILENT = ["2", "NVIDIA H100", "[N/A]", "[N/A]", "[N/A]", "GPU-c"]
-
-
-@pytest.mark.parametrize(("gpus", "apps", "own", "memory", "reasons"), [
-    ([IDLE], [], [], 0, [None]),
-    ([IDLE, BUSY], [], [], 20000, [None, "GPU 1 has 11000 of 20000 MiB free"]),
-    ([IDLE, BUSY], [["GPU-b", "4711", "69000"]], [], 0, [None, "GPU 1 is used by process 4711"]),
-    # What is replaced gives its memory back.
-    ([BUSY], [["GPU-b", "4711", "69000"]], [4711], 20000, [None]),
-    ([SILENT], [], [], 20000, ["GPU 2 does not report its memory"]),
-    ([SILENT], [], [], 0, [None]),
-    ([["GPU is lost"]], [], [], 0, ["GPU is lost does not answer"]),
-    ([], [], [], 0, []),
-])  # fmt: skip
-def test_free_gpus(preflight, gpus, apps, own, memory, reasons):
-    assert preflight.busy_gpus(gpus, apps, own, memory) == reasons
-
-
-SMI = """#!/bin/sh
-case "$1" in
-  --query-gpu=*) printf '0, NVIDIA H100, 0, 1000, 81000, GPU-a\\n1, NVIDIA H100, 9, 1000, 81000, GPU-b\\n' ;;
-  --query-compute-apps=*) echo 'GPU-b, 4711, 900' ;;
-esac
-"""
-
-
-@pytest.mark.parametrize(("program", "wanted", "words"), [
-    (SMI, 0, ""), (SMI, 1, ""),
-    (SMI, 2, "deploy_training_require_gpus is 2, but 1 of 2 GPUs are free (GPU 1 is used by process 4711)"),
-    ("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n", 1,
-     "nvidia-smi fails (exit code 18: Failed to initialize NVML: Driver/library version mismatch)"),
-    ("", 1, "nvidia-smi is not installed on this host"), ("", 0, ""),
-], ids=["none wanted", "enough", "busy", "broken", "absent", "absent, none wanted"])  # fmt: skip
-def test_required_gpus(preflight, tmp_path, monkeypatch, program, wanted, words):
-    if program:
-        (tmp_path / "nvidia-smi").write_text(program)
-        (tmp_path / "nvidia-smi").chmod(0o755)
-    monkeypatch.setattr(preflight, "PATH", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    if not words:
-        preflight.check_gpus(wanted, 0, [], NAMES)
-        return
-    with pytest.raises(preflight.Problem) as problem:
-        preflight.check_gpus(wanted, 0, [], NAMES)
-    assert words in str(problem.value) and "or set deploy_training_require_gpus" in str(problem.value)
-
-
-def test_a_checkpoint_of_several_files_is_its_folder(preflight, tmp_path):
-    place = [(str(tmp_path), True)]
-    assert preflight.checkpoint_for(place, 0.0) == ""
-    (tmp_path / "best.pt").write_text("x")
-    assert preflight.checkpoint_for(place, 0.0) == str(tmp_path / "best.pt")
-    folder = tmp_path / "checkpoint-500"
-    folder.mkdir()
-    (folder / "model.safetensors").write_text("x")
-    os.utime(tmp_path / "best.pt", (1, 1))
-    assert preflight.checkpoint_for(place, 0.0) == str(folder)
-    assert preflight.checkpoint_for(place, os.stat(folder / "model.safetensors").st_mtime + 5) == ""
-
-
-def test_rights_are_those_of_the_process(preflight):
-    found = preflight.rights("self")
-    assert set(found["groups"].split()) == {str(os.getegid()), *map(str, os.getgroups())}
-    assert preflight.rights(os.getpid()) == found and preflight.rights("none") == {}
 
 
 # --- how runs differ -------------------------------------------------------------------------------------------------

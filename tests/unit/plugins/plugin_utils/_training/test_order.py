@@ -32,7 +32,7 @@ def test_the_order_of_a_script(script, tmp_path):
     assert (given["arguments"], given["command"], given["text"]) == (["--lr", "0.1"], [], "")
     assert given["record"] == {"project": None, "commit": None, "dirty": None, "metrics": ["a.csv"]}
     assert given["variables"] == {"NODE_RANK": "1", "NNODES": "2", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"}
-    assert set(given["files"]) == {"launcher.py", "old_runs.py", "preflight.py", "processes.py", "unpack.py"}
+    assert set(given["files"]) == {"launcher.py", "old_runs.py", "checkpoints.py", "processes.py", "unpack.py"}
     # Beside the playbook too.
     assert find_on_controller("train.py", str(tmp_path)) == str(script)
 
