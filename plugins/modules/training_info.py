@@ -118,7 +118,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 runs:
-  description: The session's last 20 runs, the newest first; what a record does not tell is null.
+  description:
+    - The session's last 20 runs, the newest first; what a record does not tell is null.
+    - With O(history=true) C(best) is that of the runs in RV(history).
   returned: success
   type: list
   elements: dict
@@ -135,6 +137,7 @@ runs:
       dirty: false
       command_line: /opt/pytorch/bin/python -u scripts/train.py --lr 0.01
       changes: ["--lr 0.05 → 0.01"]
+      best: {metric: val_loss, epoch: 3.0, value: 1.3, axis: epoch}
       digest: 8d3f4c1e0b6a
 fetched:
   description: Where the results are on the controller, which files they are, and how many of them were new or had changed.

@@ -10,20 +10,18 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from .. import errors
 from .._system import paths
 from . import history, log, outputs, pace, reading, series, tables
-from .runs import Run, read_run, runs_of
+from .runs import Run
 
 RUNS = 5
 POINTS = 2000  # of all curves of all runs
 NEWEST = 2 << 20  # bytes of the newest run's log or metrics that are read
 _OLDER = 256 << 10  # and of each other run's
-_NAME = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?\Z")
 
 
 @dataclass
@@ -87,28 +85,15 @@ def _read_log(run: Run, limit: int, told: Told) -> None:
 
 
 def session_curves(
-    directory: str, session: str, newest: Optional[Run], told: Told, now: float, patterns: Sequence[str] = ()
+    directory: str, listed: Sequence[Run], newest: Optional[Run], told: Told, now: float, patterns: Sequence[str] = ()
 ) -> List[Dict[str, Any]]:
-    """One entry for each of the last runs, the newest first: its curves, its best epoch, its pace."""
+    """One entry for each of the last runs, the newest first: its curves, its best epoch, its pace. listed: the runs of the session."""
     if newest is None:
         return []
-    older = _runs_before(directory, session, newest.name)
+    older = [run for run in listed if run.name != newest.name][: RUNS - 1]
     budget = POINTS // 2 if older else POINTS
     found = [_entry(newest, told, budget, now)]
     return found + [_entry(run, read_curves(run, directory, patterns, _OLDER), (POINTS - budget) // len(older), now) for run in older]
-
-
-def _runs_before(directory: str, session: str, name: str) -> List[Run]:
-    root = runs_of(directory, session)
-    try:
-        names = sorted((one for one in os.listdir(root) if _NAME.match(one) and one != name), reverse=True)
-    except OSError:
-        return []
-    runs = []
-    for one in names[: RUNS - 1]:
-        with contextlib.suppress(errors.FeatureError):  # one damaged record does not hide the other runs
-            runs.append(read_run(os.path.join(root, one)))
-    return runs
 
 
 def _entry(run: Run, told: Told, points: int, now: float) -> Dict[str, Any]:

@@ -44,6 +44,9 @@ def look(
     judgement = verdict.judge(reading.observation(run_state, age, cause), stale_after)
     told = curves.read_curves(run, directory, metrics)
     graphics = gpus.find_gpus()
+    listed = ledger.last_runs(directory, session)
+    drawn = curves.session_curves(directory, listed, run, told, time.time(), metrics) if history else None
+    best = {one["run"]: {**one["best"], "axis": one["axis"]} for one in drawn or () if one["best"]}
     return {
         "state": judgement.state,
         "healthy": judgement.healthy,
@@ -54,10 +57,10 @@ def look(
         "session": {"name": session, "active": run_state.session.active},
         "process": _process(run_state),
         "run": _run(run),
-        "runs": ledger.session_runs(directory, session, run_state),
+        "runs": ledger.table(listed, run_state, best),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
         "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
-        "history": curves.session_curves(directory, session, run, told, time.time(), metrics) if history else None,
+        "history": drawn,
         "checkpoint": checkpoint_of(directory, run),
         "gpus": graphics.found,
         "gpu_problem": graphics.problem,

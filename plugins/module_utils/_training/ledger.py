@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import errors
 from .._system import paths
@@ -20,23 +20,28 @@ _NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\Z")
 _TEXT = 200
 
 
-def session_runs(directory: str, session: str, current: runs.RunState) -> List[Dict[str, Any]]:
-    """Return the last runs, the newest first. current: the last one, which may be live."""
+def last_runs(directory: str, session: str) -> List[runs.Run]:
+    """Return the last runs of a session, the newest first."""
     root = runs.runs_of(directory, session)
     try:
         found = [match for match in map(_NAME.match, os.listdir(root)) if match]
     except OSError:
         return []
     names = [one.group() for one in sorted(found, key=lambda one: (one.group(1), int(one.group(2) or 1)), reverse=True)]
-    table = []
+    known = []
     for name in names[:MOST]:
         with contextlib.suppress(errors.FeatureError, OSError):  # one damaged record does not hide the other runs
-            run = runs.read_run(os.path.join(root, name))
-            table.append(row(run, current.run is not None and current.run.name == name and current.process is not None))
-    return table
+            known.append(runs.read_run(os.path.join(root, name)))
+    return known
 
 
-def row(run: runs.Run, lives: bool) -> Dict[str, Any]:
+def table(listed: Sequence[runs.Run], current: runs.RunState, best: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return the table of these runs. current: the last one, which may be live. best: by the names of the runs whose curves were read."""
+    live = current.run.name if current.run and current.process else ""
+    return [row(run, run.name == live, best.get(run.name)) for run in listed]
+
+
+def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
     """Return a run's line of the table; what its record does not tell is None."""
     record, state = run.record, run.state
     started, ended = _number(state.get("started")), _number(state.get("ended"))
@@ -64,6 +69,7 @@ def row(run: runs.Run, lives: bool) -> Dict[str, Any]:
         "dirty": record.get("dirty") if isinstance(record.get("dirty"), bool) else None,
         "command_line": _text(record.get("command_line")),
         "changes": [str(_text(one)) for one in runs.as_list(state.get("changes"))][:MOST],
+        "best": best,
         "digest": _text(data.get("digest")) if isinstance(data, dict) else None,
     }
 

@@ -134,6 +134,7 @@ def host_entry(name: str, record: Host, now: datetime) -> dict[str, Any]:
         "features": _features(mapping(info.get("features"))),
         "log": {"path": log.get("path"), "bytes": log.get("bytes"), "age": log.get("age"), "lines": list(sequence(log.get("lines")))},
         "runs": list(sequence(info.get("history"))),
+        "session_runs": list(sequence(info.get("runs"))),
     }
 
 
@@ -148,6 +149,10 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any] | None:
         "signal": run.get("signal"),
         "command_line": run.get("command_line"),
         "feature_status": run.get("feature_status"),
+        "commit": run.get("commit"),
+        "dirty": run.get("dirty"),
+        "attempts": run.get("attempts"),
+        "changes": list(sequence(run.get("changes"))),
     }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 
 OK, BAD = "✓", "✗ WARNING:"
 ENDED = " (the run has ended)"
+MOST_RUNS = 5  # of a session in the full check
 
 
 # Of the default sets (roles/prepare_features/defaults): whoever trains on nothing else has the trainer that they are made for.
@@ -49,6 +50,7 @@ def health_lines(host: str, info: Mapping[str, Any], title: str, label: str) -> 
         *_run(info),
         *_progress(info),
         *_machine(info),
+        *_runs(info["runs"]),
         *_recent(info["log"]),
     ]
     # Records and logs belong to the training user: nothing in them may drive the terminal of whoever looks.
@@ -108,12 +110,40 @@ def _run(info: Mapping[str, Any]) -> list[str]:
         lines.append(f"  run: {run['path']}{times}, feature status {'null' if status is None else status} at the start")
         lines.append(f"  command: {run['command_line']}")
         if run.get("commit"):
-            lines.append(f"  commit: {run['commit'][:12]}{', with uncommitted changes' if run.get('dirty') else ''}")
+            lines.append(f"  {commit_text(run)}".replace("commit ", "commit: ", 1))
         if run.get("changes"):
             lines.append(f"  against the run before: {'; '.join(run['changes'])}")
         if (run.get("attempts") or 1) > 1:
             lines.append(f"  attempt: {run['attempts']}")
     return lines
+
+
+def _runs(table: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The last runs of the session, if there are several."""
+    shown = ["; ".join(run_cells(one)) for one in table[:MOST_RUNS]] if len(table) > 1 else []
+    return [f"  runs: {len(table)}, the last ones:", *(f"    {line}" for line in shown)] if shown else []
+
+
+def run_cells(one: Mapping[str, Any]) -> list[str]:
+    """What is known of a run, for its line of the table: name, end, duration, best value, commit, data, what changed."""
+    cells = [one["run"], f"{one['state']}{' (' + one['outcome'] + ')' if one['outcome'] else ''}"]
+    cells += [duration(one["seconds"])] if one["seconds"] is not None else []
+    cells += [f"{one['attempts']} attempts"] if one["attempts"] > 1 else []
+    cells += [f"best {best_text(one['best'])}"] if one["best"] else []
+    cells += [commit_text(one)] if one["commit"] else []
+    cells += [f"data {one['digest'][:12]}"] if one["digest"] else []
+    # What is told already.
+    return cells + [text for text in one["changes"] if not text.startswith(("commit ", "data ", "uncommitted"))]
+
+
+def best_text(best: Mapping[str, Any]) -> str:
+    """C(val_loss 1.3 at epoch 3)."""
+    return f"{best['metric']} {_number(best['value'])} at {best['axis']} {best['epoch']:g}"
+
+
+def commit_text(run: Mapping[str, Any]) -> str:
+    """C(commit 3f2a9c1d0b6a, with uncommitted changes)."""
+    return f"commit {run['commit'][:12]}{', with uncommitted changes' if run['dirty'] else ''}"
 
 
 def _progress(info: Mapping[str, Any]) -> list[str]:

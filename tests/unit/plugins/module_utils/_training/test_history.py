@@ -9,7 +9,7 @@ import os
 import resource
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training import curves, log
+from ansible_collections.trainprep.features.plugins.module_utils._training import curves, ledger, log
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
 from ansible_collections.trainprep.features.plugins.module_utils._training.pace import Elapsed, pace, read_epochs
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import Run
@@ -355,12 +355,12 @@ def test_the_last_runs_of_a_session_share_the_points(tmp_path):
     (root / "20260104T000000Z/state.json").write_text("damaged")
     (root / ".new").mkdir()
     os.utime(newest.log, (4000.0, 4000.0))
-    found = curves.session_curves(str(tmp_path), "s", newest, curves.read_curves(newest), 5000.0)
-    assert [one["run"] for one in found] == [f"2026010{number}T000000Z" for number in (7, 6, 5, 3)]
+    found = curves.session_curves(str(tmp_path), ledger.last_runs(str(tmp_path), "s"), newest, curves.read_curves(newest), 5000.0)
+    assert [one["run"] for one in found] == [f"2026010{number}T000000Z" for number in (7, 6, 5, 3, 2)]
     assert sum(len(points) for one in found for points in one["curves"].values()) <= 2000
     assert len(found[0]["curves"]["loss"]) > 400
     assert (found[0]["seconds_per_epoch"], found[0]["seconds_left"]) == (1.0, 0.0)
-    assert curves.session_curves(str(tmp_path), "s", None, curves.read_curves(None), 5000.0) == []
+    assert curves.session_curves(str(tmp_path), [], None, curves.read_curves(None), 5000.0) == []
 
 
 def test_a_log_of_any_size_is_read_in_part_from_end_to_end(tmp_path):
@@ -369,7 +369,7 @@ def test_a_log_of_any_size_is_read_in_part_from_end_to_end(tmp_path):
         for epoch in range(1, 401):
             log.write(f"Epoch {epoch}/400\n" + f"train loss: {epoch}.0 {'x' * 190}\n" * 100)
     assert os.stat(run.log).st_size > (4 << 20)
-    (one,) = curves.session_curves(str(tmp_path), "s", run, curves.read_curves(run), 5000.0)
+    (one,) = curves.session_curves(str(tmp_path), [run], run, curves.read_curves(run), 5000.0)
     assert one["sampled"] is True and one["epochs"] == 400
     points = one["curves"]["loss"]
     assert len(points) <= 2000 and points[0][0] == 1 and points[-1] == [400.0, 400.0]
@@ -393,7 +393,7 @@ HOSTILE = {
 def test_a_hostile_log_gives_few_points_and_no_error(tmp_path, text):
     run = a_run(tmp_path, "20260101T000000Z", text)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (one,) = curves.session_curves(str(tmp_path), "s", run, curves.read_curves(run), 5000.0)
+    (one,) = curves.session_curves(str(tmp_path), [run], run, curves.read_curves(run), 5000.0)
     assert sum(len(points) for points in one["curves"].values()) <= 2000 and len(one["curves"]) <= 16
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10
 
@@ -401,7 +401,7 @@ def test_a_hostile_log_gives_few_points_and_no_error(tmp_path, text):
 def test_a_run_without_a_log_has_no_curves(tmp_path):
     run = a_run(tmp_path, "20260101T000000Z", "")
     os.unlink(run.log)
-    (one,) = curves.session_curves(str(tmp_path), "s", run, curves.read_curves(run), 5000.0)
+    (one,) = curves.session_curves(str(tmp_path), [run], run, curves.read_curves(run), 5000.0)
     assert (one["curves"], one["best"], one["seconds_left"]) == ({}, None, None)
 
 

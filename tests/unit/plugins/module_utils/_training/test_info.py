@@ -4,10 +4,28 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
     count_features,
+    look,
 )
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import ME, a_set, npy
+
+
+def test_the_table_of_runs_has_the_best_value_of_those_whose_curves_are_read(tmp_path):
+    for number in (1, 2):
+        run = tmp_path / "runs" / "s" / f"2026010{number}T000000Z"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({"commit": "c" * 40, "dirty": False, "data": {"digest": "d" * 64}}))
+        (run / "state.json").write_text(json.dumps({"started": 100.0, "ended": 160.0, "exit_code": 0}))
+        (run / "training.log").write_text(f"Epoch 1/2\ntrain loss: 0.5 val loss: {number}.5\nEpoch 2/2\nval loss: {number}.75\n")
+    (tmp_path / "runs" / "s" / "latest").symlink_to(run.name)
+    found = look(ME, str(tmp_path), "s", [], 900, 0, history=True)["runs"]
+    best = {"metric": "val_loss", "epoch": 1.0, "axis": "epoch"}
+    assert [one["best"] for one in found] == [{**best, "value": 2.5}, {**best, "value": 1.5}]
+    assert (found[0]["commit"], found[0]["digest"], found[0]["seconds"]) == ("c" * 40, "d" * 64, 60.0)
+    assert [one["best"] for one in look(ME, str(tmp_path), "s", [], 900, 0)["runs"]] == [None, None]
 
 
 def test_a_health_check_does_not_read_all_data_whatever_the_set_says(tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.ledger import row, session_runs
+from ansible_collections.trainprep.features.plugins.module_utils._training.ledger import last_runs, row, table
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import Run, RunState
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import Process, Session
 
@@ -37,7 +37,10 @@ def test_the_newest_runs_come_first_and_a_damaged_one_hides_none(tmp_path):
         (root / name).mkdir(parents=True)
         (root / name / "state.json").write_text(json.dumps({"started": 1.0}) if name in names else "{")
     state = RunState(Session("s", True), Run(str(root / names[-1])), Process(1, 1, 1, "S", "python"), None, True, ())
-    found = session_runs(str(tmp_path), "s", state)
+    listed = last_runs(str(tmp_path), "s")
+    best = {names[1]: {"metric": "loss", "epoch": 3.0, "value": 0.5, "axis": "epoch"}}
+    found = table(listed, state, best)
     assert [one["run"] for one in found] == [names[3], names[1], names[2], names[0]]
     assert [one["state"] for one in found] == ["running", "vanished", "vanished", "vanished"]
-    assert session_runs("/nowhere", "s", state) == []
+    assert [one["best"] for one in found] == [None, best[names[1]], None, None]
+    assert last_runs("/nowhere", "s") == []

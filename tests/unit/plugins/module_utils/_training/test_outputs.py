@@ -334,7 +334,7 @@ def test_hostile_files_give_no_error(tmp_path, name):
     told = told_of(tmp_path)
     assert len(told.series.curves()) <= 16
     json.dumps(
-        curves.session_curves(str(tmp_path), "s", Run(str(tmp_path), {}, {"started": START}), told, START),
+        curves.session_curves(str(tmp_path), [], Run(str(tmp_path), {}, {"started": START}), told, START),
         allow_nan=False,
     )
 

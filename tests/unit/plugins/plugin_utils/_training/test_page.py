@@ -56,6 +56,27 @@ def a_run(name, lines):
     }
 
 
+def a_row(run, attempts, seconds, state, changes, best):
+    """A line of the table of a session's runs."""
+    return {
+        "run": run,
+        "started": 1.0,
+        "ended": seconds,
+        "seconds": seconds,
+        "state": state,
+        "outcome": "exit code 3" if state == "failed" else "",
+        "stopped_by": None,
+        "attempts": attempts,
+        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f",
+        "dirty": False,
+        "command_line": "python -u x.py --lr 0.01",
+        "changes": changes,
+        "best": best,
+        "digest": "2" * 64,
+    }
+
+
+BEST = {"metric": "val_loss", "epoch": 3.0, "value": 0.25, "axis": "epoch"}
 ANSWER = {
     "state": "running",
     "healthy": True,
@@ -74,7 +95,15 @@ ANSWER = {
         "command_line": "python -u x.py",
         "feature_status": 1,
         "sets": ["a"],
+        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f",
+        "dirty": True,
+        "attempts": 2,
+        "changes": ["--lr 0.05 → 0.01"],
     },
+    "runs": [
+        a_row("20260101T000000Z", 2, None, "running", ["--lr 0.05 → 0.01"], BEST),
+        a_row("20251231T000000Z", 1, 7200.0, "failed", [], None),
+    ],
     "log": {"path": "/w/log", "bytes": 9, "age": 3.0, "lines": ["one", "two"]},
     "progress": {
         "epoch": 4,
@@ -333,3 +362,13 @@ def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_
     assert gathered.add_host(str(folder), "d", ANSWER, "p") == []
     (folder / "training.json").write_text("damaged")
     assert gathered.add_host("", "d", ANSWER, "p") == []
+
+
+def test_the_table_of_the_session_s_runs():
+    page = to_html(document(a_fleet(a={}), "m.yml", NOW))
+    row = page[page.index("<th>Against the run before</th>") :]
+    assert "<td>1970-01-01 00:00</td>" not in row and 'title="python -u x.py --lr 0.01"' in row
+    for words in ("–, 2 attempts", "2 h", "failed, exit code 3", "val_loss 0.25 at epoch 3", "<code>--lr 0.05 → 0.01</code>",
+                  ">3f2a9c1d0b6a</code>", ">222222222222</code>"):  # fmt: skip
+        assert words in row, words
+    assert ", with uncommitted changes" in page

@@ -38,6 +38,7 @@ RUNNING = {
         "signal": None,
         "sets": ["a"],
     },
+    "runs": [],
     "log": {"path": "x", "bytes": 1, "age": 3.0, "lines": ["Epoch 3/30"]},
     "progress": {
         "epoch": 3,
@@ -314,3 +315,25 @@ def test_the_targets_of_the_title_are_those_of_the_default_sets():
 )
 def test_what_is_not_known_of_a_gpu_is_left_out(gpu, text):
     assert gpu_text(gpu) == text
+
+
+def a_row(run, **news):
+    row = {"run": run, "started": 1.0, "ended": 61.0, "seconds": 3660.0, "state": "succeeded", "outcome": "exit code 0", "stopped_by": None}
+    row.update(attempts=1, commit=None, dirty=None, command_line="x", changes=[], best=None, digest=None)
+    return {**row, **news}
+
+
+def test_the_runs_of_a_session_as_a_table():
+    rows = [
+        a_row("20260102T000000Z", ended=None, seconds=None, state="running", outcome="", commit="3f2a9c1d0b6a4e5f", dirty=True,
+              digest="8d3f" * 16, attempts=2, changes=["--lr 0.05 → 0.01", "commit (none) → 3f2a9c1d0b6a", "uncommitted changes"]),
+        a_row("20260101T000000Z", best={"metric": "val_loss", "epoch": 3.0, "value": 1.25, "axis": "epoch"}),
+    ]  # fmt: skip
+    lines = health_lines("h", {**RUNNING, "runs": rows}, "T", "")
+    at = lines.index("  runs: 2, the last ones:")
+    assert lines[at + 1 : at + 3] == [
+        "    20260102T000000Z; running; 2 attempts; commit 3f2a9c1d0b6a, with uncommitted changes; data 8d3f8d3f8d3f; --lr 0.05 → 0.01",
+        "    20260101T000000Z; succeeded (exit code 0); 61 min; best val_loss 1.25 at epoch 3",
+    ]
+    # One run is told already, in full.
+    assert not [line for line in health_lines("h", {**RUNNING, "runs": rows[:1]}, "T", "") if "runs:" in line]
