@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of this name, checks its answer, fetches the results, and prints the health check."""
+"""Runs the module of this name, checks its answer, prints the health check, and fetches the results."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.text 
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction, failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction, failing
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables, warn_of_misspelt
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 display = Display()
 # Now, in the main process: otherwise the worker of each host would read it.
@@ -38,6 +38,7 @@ class ActionModule(ModuleAction):
         **dict.fromkeys(("state", "outcome", "sentence", "user", "directory"), Maybe(str)),
         **dict.fromkeys(_PARTS, Maybe(PLAIN)),
         "healthy": bool,
+        "no_offer": str,
         "offer": {"run": str, "name": str, "uid": int, "python": str, "files": [str]},
     }
 
@@ -51,15 +52,20 @@ class ActionModule(ModuleAction):
         if refused:
             return refused
         _validated, options = self.validate_argument_spec(argument_spec=INFO)
-        result = self._inspect(tmp, task_vars)
+        host = str((task_vars or {}).get("inventory_hostname", "host"))
+        wanted = bool(options["fetch_dir"]) and not self._task.check_mode
+        login, problem = None, ""
+        if wanted:
+            # Whatever keeps the results from coming home, the health check is printed first.
+            login, problem = self._find_login(host)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         if result.get("failed") or "state" not in result:
             return result
+        offer, problem = result.pop("offer", None), result.pop("no_offer", "") or problem
         result["report_dir"] = options["report_dir"]
-        host = str((task_vars or {}).get("inventory_hostname", "host"))
-        alone = len((task_vars or {}).get("ansible_play_hosts_all") or [host]) == 1
         lines: list[str] = []
         with failing(result, options):
-            lines = check_lines(host, result, options, alone)
+            lines = check_lines(host, result, options, len((task_vars or {}).get("ansible_play_hosts_all") or [host]) == 1)
         if result.get("failed"):
             return result
         if lines:
@@ -69,28 +75,30 @@ class ActionModule(ModuleAction):
             add_host(options["report_dir"], host, result, str((task_vars or {}).get("ansible_play_name", "")))
         except OSError as error:
             display.warning(f"The report could not be written to {options['report_dir']}: {error.strerror or error}.")
-        if options["fail"] and not result["healthy"]:
-            msg = f"the training is not healthy: {result['sentence']}"
-            names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir", "fetched")
-            verdict = {name: result[name] for name in names if name in result}
-            # Ansible prints a failed result as JSON, except C(invocation): there the callback finds what the page needs.
-            return {**verdict, "failed": True, "msg": msg, "invocation": {"training": result}}
-        return result
+        if offer and not problem:
+            fetched: dict[str, Any] = {}
+            with failing(fetched, options):
+                result["fetched"] = fetch(offer, login, options["fetch_dir"], host, options["session"])
+            problem = str(fetched.get("msg") or "")
+        return self._conclude(result, options, problem if wanted else "")
 
-    def _inspect(self, tmp: Any, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        """The module's result, with C(fetched): where the results are on the controller."""
-        directory = str(self._task.args.get("fetch_dir") or "")
-        if not directory or self._task.check_mode:
-            return super().run(tmp, task_vars)
-        result: dict[str, Any] = super(ModuleAction, self).run(tmp, task_vars)
-        host = str((task_vars or {}).get("inventory_hostname", "host"))
-        with failing(result, self._task.args):
+    def _conclude(self, result: dict[str, Any], options: Mapping[str, Any], problem: str) -> dict[str, Any]:
+        """The result; a failed one if the training is not healthy, or its results could not be fetched."""
+        unhealthy = [f"the training is not healthy: {result['sentence']}"] if options["fail"] and not result["healthy"] else []
+        wrong = [*unhealthy, *([problem] if problem else [])]
+        if not wrong:
+            return result
+        names = ("state", "healthy", "outcome", "sentence", "changed", "report_dir", "fetched")
+        verdict = {name: result[name] for name in names if name in result}
+        # Ansible prints a failed result as JSON, except C(invocation): there the callback finds what the page needs.
+        return {**verdict, "failed": True, "msg": "; ".join(wrong), "invocation": {"training": result}}
+
+    def _find_login(self, host: str) -> tuple[Login | None, str]:
+        """How rsync reaches the host, and why it cannot; the module learns for whom it has to offer the results."""
+        found: dict[str, Any] = {}
+        login = None
+        with failing(found, self._task.args):
             local = self._connection.transport == "local"
             login = None if local else login_of(self._connection, self._play_context, host)
-            uid = connecting_uid(str(self._connection.transport), login, host)
-            arguments = {**self._task.args, "connecting_uid": uid}
-            result.update(run_module(self, self.module, arguments, self.answer, task_vars))
-            offer = result.pop("offer", None)
-            if offer and not result.get("failed"):
-                result["fetched"] = fetch(offer, login, directory, host, str(self._task.args.get("session") or "attn_crnn_v2"))
-        return result
+            self._task.args["connecting_uid"] = connecting_uid(str(self._connection.transport), login, host)
+        return login, str(found.get("msg") or "")

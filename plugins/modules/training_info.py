@@ -290,6 +290,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.become 
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
 from ansible_collections.trainprep.features.plugins.module_utils._training.offer import offer
 from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -307,8 +308,11 @@ def main() -> None:
             params["history"], params["metrics"],
         )
         if params["connecting_uid"] is not None and found["run"]:
-            source = (found["progress"].get("source") or {}).get("path", "")
-            found["offer"] = run_as(account, offer, account, params["dir"], params["session"], source, params["connecting_uid"])
+            source = ((found["history"] or [{}])[0].get("source") or {}).get("path", "")
+            try:
+                found["offer"] = run_as(account, offer, account, params["dir"], params["session"], source, params["connecting_uid"])
+            except FeatureError as error:
+                found["no_offer"] = str(error)
         module.exit_json(changed=False, **found)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import time
@@ -259,6 +260,9 @@ pathlib.Path("out/metrics.csv").write_text("epoch,loss\\n1,2.0\\n2,1.0\\n")
 """
 
 
+CURVES = "open('metrics.csv', 'w').write('epoch,loss\\n1,2.0\\n2,1.0\\n')\n"
+
+
 def test_results_come_home_once_by_any_account_and_a_cut_fetch_goes_on(host, deploy, play, tmp_path):
     # What only the training user can read, and another one connects.
     host.run("chmod 700 /home/trainer; mkdir -p /srv/t && chown trainer /srv/t && chmod 700 /srv/t")
@@ -286,6 +290,46 @@ def test_results_come_home_once_by_any_account_and_a_cut_fetch_goes_on(host, dep
     assert again.rc == 0 and (run / "checkpoints" / "best_model.pt").read_bytes() == whole
     [info] = [event["result"] for event in again.results(host, "trainprep.features.training_info")]
     assert info["fetched"]["changed"] == 1 and info["fetched"]["path"] == str(run)
+
+
+def test_a_fetch_that_fails_hides_no_health_check(host, deploy, play, tmp_path):
+    deploy(CURVES, "nofetch", settle=20)
+    (tmp_path / "taken").write_text("a file")
+    where = {"monitor_training_session": "nofetch"}
+    failed = play(host, "monitor_training.yml", {**where, "monitor_training_fetch_dir": str(tmp_path / "taken")})
+    assert failed.rc == 2 and "✓ last run: succeeded (exit code 0)" in failed.stdout
+    assert f"monitor_training_fetch_dir: {tmp_path}/taken/" in said(failed) and "cannot be created" in said(failed)
+    host.run("mv /usr/bin/rsync /usr/bin/rsync.away")
+    try:
+        failed = play(host, "monitor_training.yml", {**where, "monitor_training_fetch_dir": str(tmp_path / "results")})
+    finally:
+        host.run("mv /usr/bin/rsync.away /usr/bin/rsync")
+    assert failed.rc == 2 and "✓ last run: succeeded (exit code 0)" in failed.stdout and "rsync is missing on this host" in said(failed)
+    # The file that the curves are from comes home though no variable names it.
+    assert play(host, "monitor_training.yml", {**where, "monitor_training_fetch_dir": str(tmp_path / "results")}).rc == 0
+    [run] = (tmp_path / "results" / host.name / "nofetch").iterdir()
+    assert (run / "metrics" / "metrics.csv").read_text() == "epoch,loss\n1,2.0\n2,1.0\n"
+
+
+def test_a_fetch_is_cut_and_goes_on(host, deploy, play, hosts, tmp_path):
+    deploy(RESULTS, "cutfetch", settle=20)
+    where = {"monitor_training_session": "cutfetch", "monitor_training_fetch_dir": str(tmp_path / "results")}
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", tmp_path / "inventory.ini", "monitor_training.yml"]
+    command += [word for name, value in where.items() for word in ("-e", f"{name}={value}")]
+    (tmp_path / "inventory.ini").write_text(host.inventory_line + "\n")
+    null = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    part = tmp_path / "results" / host.name / "cutfetch"
+    with subprocess.Popen(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), start_new_session=True, **null) as process:
+        wait_for(lambda: any(path.stat().st_size for path in part.rglob("*best_model.pt*")), "the first bytes")
+        # As a connection that breaks: the far side ends.
+        host.run("pkill -9 rsync", check=False)
+        process.wait()
+    [run] = part.iterdir()
+    again = play(host, "monitor_training.yml", where)
+    assert again.rc == 0, again.stdout
+    assert (run / "checkpoints" / "best_model.pt").stat().st_size == 40 << 20
+    digest = hashlib.sha256((run / "checkpoints" / "best_model.pt").read_bytes()).hexdigest()
+    assert digest == host.run(["sha256sum", f"{WORK}/checkpoints/best_model.pt"]).stdout.split()[0]
 
 
 def test_absent_removes_ended_runs_beyond_those_to_keep(host, deploy):

@@ -31,7 +31,7 @@ _RECORDS = (runs.RECORD, runs.STATE, runs.LOG, "on_end.log", "stop.json")
 def offer(account: accounts.Account, directory: str, session: str, source: str, uid: int) -> Dict[str, Any]:
     """Offer the last run's files to the user with that uid; returns where, and what they are; nothing if there is no run.
 
-    source: the file that the curves are from, beside those of the run's globs.
+    source: the file that the curves are from, or the folder of several, beside those of the run's globs.
     """
     directory = runs.working_directory(directory, account)
     run = runs.find_run(directory, session)
@@ -70,7 +70,7 @@ def _links(run: runs.Run, directory: str, source: str, checkpoints: List[str]) -
         if os.path.isfile(os.path.join(run.path, name)):
             yield name, os.path.join(run.path, name)
     bases = [os.path.join(run.path, "project"), directory]
-    found = [source] if source else []
+    found = _of_source(source) if source and source != run.log else []
     for base in bases:
         for pattern in runs.as_list(run.record.get("metrics")):
             found += glob.glob(os.path.join(glob.escape(base), str(pattern)), recursive=True)[:_MOST]
@@ -81,3 +81,11 @@ def _links(run: runs.Run, directory: str, source: str, checkpoints: List[str]) -
                 base = next((base for base in bases if path.startswith(base + "/")), os.path.dirname(path))
                 name = os.path.relpath(path, base)
                 yield os.path.join(kind, name[len("checkpoints/") :] if name.startswith("checkpoints/") else name), path
+
+
+def _of_source(source: str) -> List[str]:
+    """The files that curves are from: one, or those of a folder and of its folders of a stage."""
+    if os.path.isfile(source):
+        return [source]
+    found = (path for depth in ("*", "*/*") for path in glob.iglob(os.path.join(glob.escape(source), depth)))
+    return [path for path in found if ".tfevents." in path or path.endswith((".csv", ".json", ".jsonl"))][:_MOST]
