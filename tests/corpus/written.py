@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import json
+import os
 import struct
+import subprocess
 import tarfile
 import warnings
 import zipfile
@@ -22,6 +25,7 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
 import safetensors.numpy
+from pyarrow.parquet import encryption
 
 Files = Iterator[tuple[str, bytes]]  # name with the suffix of its kind, content
 FLOATS = numpy.random.default_rng(1).standard_normal((40, 8)).astype("f4")
@@ -199,4 +203,149 @@ def tar(folder: Path) -> Files:
     yield "empty.tar", bytes(10240)
 
 
-WRITERS = (hdf5, parquet, arrow, npy, npz, safetensor, tar)
+def hdf5_drivers(folder: Path) -> Files:
+    """Files with parts elsewhere: of several files that belong together, the metadata alone can be opened, and not all."""
+    path = folder / "driven.h5"
+    for driver, options in (("core", {"backing_store": True}), ("stdio", {}), ("split", {}), ("family", {"memb_size": 1024})):
+        with h5py.File(folder / "driven-%d.h5" if driver == "family" else path, "w", driver=driver, **options) as file:
+            file["x"] = FLOATS
+        for one in sorted(folder.glob("driven*")):
+            yield f"{driver}-{one.name.replace('.h5', '')}.h5", one.read_bytes()
+            one.unlink()
+    for number, swmr in enumerate((False, True)):
+        with h5py.File(path, "w", libver="latest") as file:
+            data = file.create_dataset("x", (40, 8), "f4", maxshape=(None, 8), chunks=(10, 8))
+            if swmr:
+                file.swmr_mode = True
+            data[:] = FLOATS
+            file.flush()
+            yield f"open-{number}.h5", path.read_bytes()
+        yield f"closed-{number}.h5", path.read_bytes()
+    with h5py.File(path, "w") as file:
+        file.create_dataset("raw", (40, 8), "f4", external=[(str(folder / "raw.bin"), 0, h5py.h5f.UNLIMITED)])
+        layout = h5py.VirtualLayout((40, 8), "f4")
+        layout[:] = h5py.VirtualSource("elsewhere.h5", "x", (40, 8))
+        file.create_virtual_dataset("virtual", layout)
+        file["compact"] = numpy.zeros(4)
+        file["reference"] = file["raw"].ref
+        file["text"] = ["a", "bc"]
+    yield "external.h5", path.read_bytes()
+    path.unlink()
+
+
+class Keys(encryption.KmsClient):
+    """Wraps keys by turning them round."""
+
+    def __init__(self, _configuration: object) -> None:
+        super().__init__()
+
+    def wrap_key(self, key: bytes, _name: str) -> bytes:
+        return base64.b64encode(key[::-1])
+
+    def unwrap_key(self, key: bytes, _name: str) -> bytes:
+        return base64.b64decode(key)[::-1]
+
+
+def encrypted_parquet(folder: Path) -> Files:
+    """With the footer encrypted, and with a footer that everybody can read."""
+    factory, connection = encryption.CryptoFactory(Keys), encryption.KmsConnectionConfig()
+    for plaintext, rows in itertools.product((False, True), (10, 60)):
+        how = encryption.EncryptionConfiguration("footer", column_keys={"one": ["label"]}, plaintext_footer=plaintext)
+        buffer = io.BytesIO()
+        properties = factory.file_encryption_properties(connection, how)
+        source = table(rows).select(["label", "zeros"])
+        with pyarrow.parquet.ParquetWriter(buffer, source.schema, encryption_properties=properties) as writer:
+            writer.write_table(source)
+        yield f"encrypted-{plaintext}-{rows}.parquet", buffer.getvalue()
+
+
+def arrow_dictionaries(folder: Path) -> Files:
+    """Dictionaries that grow, are replaced, or are shared; messages with metadata of their own; a schema and nothing else."""
+    schema = pyarrow.schema([("word", pyarrow.dictionary(pyarrow.int8(), pyarrow.string())), ("x", pyarrow.list_(pyarrow.float32(), 2))])
+    for deltas, unify, stream, batches in itertools.product((False, True), (False, True), (False, True), (0, 1, 3)):
+        options = pyarrow.ipc.IpcWriteOptions(emit_dictionary_deltas=deltas, unify_dictionaries=unify)
+        buffer = io.BytesIO()
+        try:
+            with (pyarrow.ipc.new_stream if stream else pyarrow.ipc.new_file)(buffer, schema, options=options) as writer:
+                for number in range(batches):
+                    words = [f"word {one}" for one in range(number + 1)]
+                    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, number], pyarrow.int8()), words)
+                    pairs = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array([0.5] * 4, pyarrow.float32()), 2)
+                    writer.write_batch(pyarrow.record_batch([column, pairs], schema=schema), {"number": str(number)})
+        except (pyarrow.ArrowInvalid, TypeError):
+            continue  # a file holds one dictionary, unless it grows
+        yield f"dictionary-{deltas}-{unify}-{stream}-{batches}.arrow", buffer.getvalue()
+
+
+def npy_types(folder: Path) -> Files:
+    types = ["<c16", ">U4", "<M8", ">m8[25s]", "V7", "f16", "S0", [("a", ">f4"), ("", "V3"), ("b", "S2")],
+             [("a", [("x", "u1"), ("y", "f8")], (2,))], [(("a title", "name"), "f4")],
+             {"names": ["a", "b"], "formats": ["u1", "f8"], "offsets": [3, 16], "itemsize": 40}, "O"]  # fmt: skip
+    for number, (dtype, order) in enumerate(itertools.product(types, "CF")):
+        for align in (False, True):
+            kind = numpy.dtype(dtype, align=align)
+            buffer = io.BytesIO()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                numpy.save(buffer, numpy.zeros((3, 2), kind, order))
+            yield f"type-{number}-{align}.npy", buffer.getvalue()
+    for number in (100, 900):
+        buffer = io.BytesIO()
+        numpy.save(buffer, numpy.zeros(2, [(f"field_{one}", "f4") for one in range(number)]))
+        yield f"{number}-fields.npy", buffer.getvalue()
+
+
+def npz_members(folder: Path) -> Files:
+    """An archive behind other bytes, one with more members than fit the usual directory, and members that are no arrays."""
+    buffer = io.BytesIO()
+    numpy.savez(buffer, wav=FLOATS)
+    yield "prefixed.npz", b"#!/bin/sh\nexit\n" + buffer.getvalue()
+    prefixed = io.BytesIO(b"#!/bin/sh\nexit\n")
+    prefixed.seek(0, 2)
+    numpy.savez(prefixed, wav=FLOATS)
+    yield "written-behind.npz", prefixed.getvalue()
+    array = io.BytesIO()
+    numpy.save(array, numpy.zeros(1))
+    many = io.BytesIO()
+    with zipfile.ZipFile(many, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for number in range(2000):
+            zipped.writestr(zipfile.ZipInfo(f"arr_{number}.npy"), array.getvalue())
+    yield "many.npz", many.getvalue()
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        other = io.BytesIO()
+        with zipfile.ZipFile(other, "w", method) as zipped:
+            zipped.writestr("wav.npy", array.getvalue())
+            zipped.writestr("README.txt", "text")
+            zipped.writestr("folder/", "")
+        yield f"method-{method}.npz", other.getvalue()
+
+
+def gnu_tar(folder: Path) -> Files:
+    """What GNU tar writes: all its forms, sparse files in all its ways, a label, several volumes, long names."""
+    work = folder / "tar"
+    work.mkdir()
+    (work / "a.npy").write_bytes(b"x" * 700)
+    (work / ("long" * 40)).write_bytes(b"y")
+    with (work / "sparse.npy").open("wb") as file:
+        for number in range(30):
+            file.seek(number * 10_000)
+            file.write(b"data")
+        file.truncate(400_000)
+    (work / "link").symlink_to("a.npy")
+    os.link(work / "a.npy", work / "same")
+    forms = [f"--format={form}" for form in ("v7", "oldgnu", "gnu", "ustar", "posix")]
+    sparse = ["--sparse --format=gnu", *(f"--sparse --format=posix --sparse-version={one}" for one in ("0.0", "0.1", "1.0"))]
+    others = ["--label=here", "--format=posix --label=here", "--blocking-factor=1", "--listed-incremental=/dev/null",
+              "--format=posix --pax-option=comment=ä", "--multi-volume --tape-length=100", "--mtime=@-9"]  # fmt: skip
+    for number, options in enumerate([*forms, *sparse, *others]):
+        names = ["a.npy", "link", "same"] if options in ("--format=v7", "--format=ustar") else sorted(os.listdir(work))
+        path = folder / "gnu.tar"
+        subprocess.run(["tar", "-cf", path, *options.split(), "-C", work, *names], check=False, stdin=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)  # fmt: skip
+        if path.exists():
+            yield f"gnu-{number}.tar", path.read_bytes()
+            path.unlink()
+
+
+WRITERS = (hdf5, hdf5_drivers, parquet, encrypted_parquet, arrow, arrow_dictionaries, npy, npy_types, npz, npz_members, safetensor,
+           tar, gnu_tar)  # fmt: skip

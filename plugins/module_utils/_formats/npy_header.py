@@ -10,6 +10,7 @@ A header is a Python literal, which ast.literal_eval reads as numpy does: it eva
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import struct
 from typing import Any, Callable, Dict, List, Tuple
@@ -161,8 +162,8 @@ def _structure(fields: List[Any]) -> dtypes.DType:
 _TEXT = r"""'(?:[^'\\\n\r]|\\[\\'"abfnrtvxuU])*'|"(?:[^"\\\n\r]|\\[\\'"abfnrtvxuU])*\""""
 _TEXTS = re.compile(_TEXT)
 _LONGS = re.compile(rf"({_TEXT}|\d)|(?<=\d)L\b")
-_NESTING = "([{+-"
-_MAX_NESTING = 100
+_NESTING = {**dict.fromkeys("([{+-", 1), **dict.fromkeys(")]}", -1)}
+_MAX_DEPTH = 100
 
 
 def _literal(text: str, longs: bool) -> Any:
@@ -171,7 +172,8 @@ def _literal(text: str, longs: bool) -> Any:
     Texts that could nest deep, or that versions of numpy and Python read differently, are left alone.
     """
     around = _TEXTS.sub("'", text)
-    if "#" in around or "\\" in around or sum(map(around.count, _NESTING)) > _MAX_NESTING:
+    depth = max(itertools.accumulate(_NESTING.get(one, 0) for one in around), default=0)
+    if "#" in around or "\\" in around or depth > _MAX_DEPTH:
         raise damage.NotUnderstood("has an array header that is not read here")
     try:
         return ast.literal_eval(_LONGS.sub(r"\1", text) if longs and "L" in around else text)

@@ -106,7 +106,8 @@ class _Headers:
         if end > member.size:
             raise damage.Damaged(f"has {member.size - header.start} bytes of data where its header announces {header.length}")
         # A header that numpy did not write may be a changed one.
-        self._compare(member, end, whole or (asked and not verified and not header.as_written))
+        unusual = end < member.size or not header.as_written
+        self._compare(member, end, whole or (asked and not verified and unusual))
         return header._replace(as_written=False) if end < member.size else header
 
     def _compare(self, member: Member, length: int, needed: bool) -> None:

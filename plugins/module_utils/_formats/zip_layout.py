@@ -18,10 +18,11 @@ import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
-from . import damage, digest, interface, npy_header
-from . import zip_archive as central
+from . import damage, digest, npy_header
 from .arrays import ArraySpec
+from .interface import ArrayHeader as Header
 from .reader import HEAD_SIZE, TAIL_SIZE, Reader
+from .zip_archive import END, ENTRY_SIZE, LOCAL, STORED, Archive, Member
 
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024
@@ -52,52 +53,11 @@ class _Outcome(NamedTuple):
     described: bytes
 
 
-class _Frame:
-    """An archive without the large array's data, with what may differ in it described in rising order of positions."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self._checksums: List[Tuple[int, int]] = []
-        self._contents: List[Tuple[int, int]] = []
-        self._holes: List[Tuple[int, int]] = []
-        self._growing: List[Tuple[int, str]] = []
-
-    def hole(self, start: int, length: int) -> None:
-        """Bytes that are not compared."""
-        self._holes.append((start, length))
-
-    def date_and_checksum(self, start: int) -> None:
-        """A date of four bytes, which means nothing, and a checksum."""
-        self.hole(start, 8)
-        self._checksums.append((start + 4, 4))
-
-    def content(self, start: int, length: int) -> None:
-        """All bytes of a small member."""
-        self._contents.append((start, length))
-
-    def grows(self, position: int, form: str = "<L") -> None:
-        """The number at this position is a constant plus the length of the large array's data."""
-        self._growing.append((position, form))
-
-    def readers(self) -> List[Callable[[bytes], Tuple[Any, ...]]]:
-        """Of a frame: the bytes between the holes, the checksums, the small members."""
-        between, end = [], 0
-        for start, length in self._holes:
-            between.append((end, start - end))
-            end = start + length
-        between.append((end, len(self.raw) - end))
-        return [_reader(between, "{}s"), _reader(self._checksums, "L"), _reader(self._contents, "{}s")]
-
-    def grown(self, length: int) -> bytes:
-        """The frame for data that are longer by C(length)."""
-        raw = bytearray(self.raw)
-        for position, form in self._growing:
-            struct.pack_into(form, raw, position, struct.unpack_from(form, raw, position)[0] + length)
-        return bytes(raw)
+Spans = List[Tuple[int, int]]  # start and length, in rising order
 
 
-def _reader(spans: Sequence[Tuple[int, int]], form: str) -> Callable[..., Tuple[Any, ...]]:
-    """Reads what lies at these (start, length), given in rising order."""
+def _reader(spans: Spans, form: str) -> Callable[..., Tuple[Any, ...]]:
+    """Reads what lies at these places."""
     forms, end = "<", 0
     for start, length in spans:
         forms += f"{start - end}x" + form.format(length)
@@ -106,46 +66,49 @@ def _reader(spans: Sequence[Tuple[int, int]], form: str) -> Callable[..., Tuple[
 
 
 class _Layout:
-    """One arrangement of an archive in which only one array is large."""
+    """One arrangement of an archive in which only one array is large.
 
-    def __init__(
-        self,
-        reader: Reader,
-        members: Sequence[central.Member],
-        starts: Sequence[int],
-        headers: Sequence[interface.ArrayHeader],
-        large: int,
-    ) -> None:
+    frame: the archive without that array's data, in which some places are holes, which may differ, and some numbers grow with the data.
+    """
+
+    def __init__(self, reader: Reader, members: Sequence[Member], starts: Sequence[int], headers: Sequence[Header], large: int) -> None:
         data = headers[large].length
         self.members, self.headers, self.large = list(members), list(headers), large
-        self.header_at = starts[large]
-        self.data_at = starts[large] + headers[large].start
+        self.header_at, self.data_at = starts[large], starts[large] + headers[large].start
         self.fixed = reader.size - data
         self.after_data = self.data_at - self.fixed
-        frame = _Frame(reader.read(0, self.data_at) + reader.read(self.data_at + data, self.fixed - self.data_at))
+        self.frame = reader.read(0, self.data_at) + reader.read(self.data_at + data, self.fixed - self.data_at)
+        holes: Spans = []
+        checksums: Spans = []
+        contents: Spans = []
+        self.growing = _size_fields(reader, members[large])
         for index, member in enumerate(members):
             shift = data if index > large else 0
-            start = starts[index] - shift
-            frame.date_and_checksum(member.offset - shift + 10)
+            offset, start, header = member.offset - shift, starts[index] - shift, headers[index]
+            # A date of four bytes, which means nothing, and a checksum.
+            holes.append((offset + 10, 8))
+            checksums.append((offset + 14, 4))
             if index == large:
-                for field, form in _size_fields(reader, member):
-                    frame.grows(field, form)
-                frame.hole(start, headers[index].start)
+                holes.append((start, header.start))
             else:
-                frame.hole(start + headers[index].start, headers[index].length)
-                frame.content(start, member.size)
-        position = self.fixed - central.END.size - sum(_entry_length(member) for member in members)
+                holes.append((start + header.start, header.length))
+                contents.append((start, member.size))
+        sizes: Spans = []
+        entry = start_of_entries = self.fixed - END.size - sum(map(_entry_length, members))
         for index, member in enumerate(members):
-            frame.date_and_checksum(position + 12)
+            holes.append((entry + 12, 8))
+            checksums.append((entry + 16, 4))
             if index == large:
-                frame.grows(position + 20)
-                frame.grows(position + 24)
-            elif index > large:
-                frame.grows(position + 42)
-            position += _entry_length(member)
-        frame.grows(position + 16)
-        self.frame = frame
-        self.pieces, self.checksums, self.contents = frame.readers()
+                self.growing += [(entry + 20, "<L"), (entry + 24, "<L")]
+            else:
+                sizes.append((entry + 24 - start_of_entries, 4))
+                self.growing += [(entry + 42, "<L")] if index > large else []
+            entry += _entry_length(member)
+        self.growing.append((entry + 16, "<L"))
+        ends = [0, *(start + length for start, length in holes)]
+        between = [(end, start - end) for end, (start, _length) in zip(ends, [*holes, (self.fixed, 0)])]
+        self.pieces, self.checksums, self.contents = _reader(between, "{}s"), _reader(checksums, "L"), _reader(contents, "{}s")
+        self.sizes, self.span = tuple(sizes), self.fixed - start_of_entries
         self.count = len(members)
         order = sorted(range(self.count), key=lambda index: members[index].raw_name)
         self.sort = operator.itemgetter(*order) if self.count > 1 else tuple
@@ -179,8 +142,11 @@ class _Layout:
         headers[array_name(self.members[self.large].name)] = header
         sizes = [(member.raw_name, member.size) for member in self.members]
         sizes[self.large] = (self.members[self.large].raw_name, size)
+        frame = bytearray(self.frame)
         try:
-            pieces = self.pieces(self.frame.grown(header.length - known.length))
+            for position, form in self.growing:
+                struct.pack_into(form, frame, position, struct.unpack_from(form, frame, position)[0] + header.length - known.length)
+            pieces = self.pieces(frame)
         except struct.error:  # more than the numbers hold: the archive would look different
             return None
         return _Outcome(header.length, arrays.mismatch(headers), pieces, describe(sizes))
@@ -199,17 +165,17 @@ def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
     )
 
 
-def _entry_length(member: central.Member) -> int:
-    return central.ENTRY_SIZE + len(member.raw_name)
+def _entry_length(member: Member) -> int:
+    return ENTRY_SIZE + len(member.raw_name)
 
 
-def _size_fields(reader: Reader, member: central.Member) -> List[Tuple[int, str]]:
+def _size_fields(reader: Reader, member: Member) -> List[Tuple[int, str]]:
     """Where the header before a member gives its sizes, as (position, form); none where it gives others.
 
     zipfile has written them in the header, in its zip64 field, and in both.
     """
     narrow = reader.read(member.offset + 18, 8)
-    extra_at = member.offset + central.LOCAL.size + len(member.raw_name)
+    extra_at = member.offset + LOCAL.size + len(member.raw_name)
     wide = reader.read(extra_at, 20) == _ZIP64_SIZES + struct.pack("<QQ", member.size, member.size)
     fields = [(extra_at + 4, "<Q"), (extra_at + 12, "<Q")] if wide else []
     if narrow == struct.pack("<LL", member.size, member.size):
@@ -217,14 +183,13 @@ def _size_fields(reader: Reader, member: central.Member) -> List[Tuple[int, str]
     return fields if narrow == b"\xff" * 8 else []
 
 
-class _Family:
-    """Layouts with one directory structure, by the sizes of their small members."""
+class _Family(NamedTuple):
+    """Layouts with one structure of the directory, which is that long, by the sizes of their small members."""
 
-    def __init__(self, positions: Sequence[int], span: int) -> None:
-        self.positions = tuple(positions)
-        self.sizes = _reader([(position, 4) for position in positions], "L")
-        self.span = span
-        self.layouts: Dict[Tuple[Any, ...], _Layout] = {}
+    places: Tuple[Tuple[int, int], ...]
+    span: int
+    sizes: Callable[..., Tuple[Any, ...]]
+    layouts: Dict[Tuple[Any, ...], _Layout]
 
 
 class Layouts:
@@ -264,7 +229,7 @@ class Layouts:
         if self._count > _MAX_REMEMBERED:
             self._families, self._count = {}, 0
 
-    def learn(self, archive: central.Archive, headers: Sequence[Optional[interface.ArrayHeader]]) -> None:
+    def learn(self, archive: Archive, headers: Sequence[Optional[Header]]) -> None:
         """Remember the layout of an archive whose arrays are intact, if it is a plain one."""
         reader, members = archive.reader, archive.members
         known = [header for header in headers if header is not None]
@@ -277,33 +242,23 @@ class Layouts:
         if not header.as_written or before_data > HEAD_SIZE or reader.size - before_data - header.length > TAIL_SIZE:
             return
         layout = _Layout(reader, members, starts, known, large[0])
-        positions, position = [], 0
-        for index, member in enumerate(members):
-            if index != large[0]:
-                positions.append(position + 24)
-            position += _entry_length(member)
-        self._remember(reader.tail, layout, positions, position + central.END.size)
-
-    def _remember(self, tail: bytes, layout: _Layout, positions: Sequence[int], span: int) -> None:
         self._make_room()
-        families = self._families.setdefault(tail[-22:-6], [])
-        for family in families:
-            if family.positions == tuple(positions):
-                break
-        else:
-            family = _Family(positions, span)
+        families = self._families.setdefault(reader.tail[-22:-6], [])
+        family = next((one for one in families if one.places == layout.sizes), None)
+        if family is None:
+            family = _Family(layout.sizes, layout.span, _reader(list(layout.sizes), "L"), {})
             families.append(family)
-        family.layouts[family.sizes(tail, len(tail) - span)] = layout
+        family.layouts[family.sizes(reader.tail, len(reader.tail) - family.span)] = layout
 
 
-def _is_plain(reader: Reader, members: Sequence[central.Member], starts: Sequence[int], large: int) -> bool:
+def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], large: int) -> bool:
     """True if the archive has nothing but what a layout compares: stored arrays in order and without gaps, no zip64 directory."""
-    if reader.size >= _FULL4 or any(member.method != central.STORED or member.flags & 8 for member in members):
+    if reader.size >= _FULL4 or any(member.method != STORED or member.flags & 8 for member in members):
         return False
     ends = [0, *(start + member.size for start, member in zip(starts, members))]
     if [member.offset for member in members] != ends[:-1]:
         return False
     # Extra fields, comments and zip64 records would make the directory longer than its names.
-    if ends[-1] + sum(_entry_length(member) for member in members) + central.END.size != reader.size:
+    if ends[-1] + sum(_entry_length(member) for member in members) + END.size != reader.size:
         return False
     return bool(_size_fields(reader, members[large]))

@@ -215,8 +215,8 @@ def test_bytes_behind_the_data(look, full):
     assert look(content, full=full).kind == FEATURE
     changed = bytearray(content)
     changed[content.index(b"(2, 768)") + 1] = ord("1")
-    # A smaller array is read from the front, and the checksum, which is compared at the end only, never.
-    assert look(bytes(changed), full=full).kind == FEATURE
+    # Whether numpy compares the checksum of a smaller array depends on how much it reads at once.
+    assert look(bytes(changed), full=full).kind == NOT_UNDERSTOOD
 
 
 # Files with holes
