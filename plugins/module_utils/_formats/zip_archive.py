@@ -34,6 +34,8 @@ _UTF8 = 0x0800
 _FOLDER = 0x10
 _FULL4 = 0xFFFFFFFF
 _CHUNK = 1 << 20
+# Bytes of the field that numpy adds to a name.
+_USUAL_EXTRA = 20
 # Packed bytes that are read beyond as many as are wanted unpacked.
 _MORE_INPUT = 1024
 # Loaded now: a process that has become another user may not be able to read Python's own files any more.
@@ -135,12 +137,14 @@ class Archive:
         return self._starts[member.name]
 
     def _agreed_start(self, member: Member) -> Optional[int]:
-        if member.offset < 0:
+        if not 0 <= member.offset < self.reader.size:
             return None
-        raw = self.reader.read(member.offset, LOCAL.size)
-        signature, _version, flags, method, _time, _date, crc, packed, size, name_length, extra_length = LOCAL.unpack(raw)
-        names = self.reader.read(member.offset + LOCAL.size, name_length + extra_length)
-        start: int = member.offset + LOCAL.size + name_length + extra_length
+        expected = LOCAL.size + len(member.raw_name) + _USUAL_EXTRA
+        raw = self.reader.read(member.offset, min(expected, self.reader.size - member.offset))
+        signature, _version, flags, method, _time, _date, crc, packed, size, name_length, extra_length = LOCAL.unpack_from(raw)
+        length = LOCAL.size + name_length + extra_length
+        names = raw[LOCAL.size : length] if length <= len(raw) else self.reader.read(member.offset, length)[LOCAL.size :]
+        start: int = member.offset + length
         end = start + member.packed
         if (signature, flags, method, names[:name_length]) != (b"PK\3\4", member.flags, member.method, member.raw_name):
             return None
