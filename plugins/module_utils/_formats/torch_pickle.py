@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from . import damage, dtypes
 
@@ -60,13 +60,10 @@ class Walked(NamedTuple):
     storages: Dict[str, Storage]
 
 
-class _Global:
+class _Global(NamedTuple):
     """A name that loading would import."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
 
 _MARK = object()
@@ -90,22 +87,19 @@ def walk(raw: bytes, step: Callable[[int], None]) -> Walked:
 
     step: counts what is handled one by one, and ends the walk beyond the file's budget.
     """
-    walker = _Walker(step)
-    for name, value in _opcodes(raw):
-        step(1)
-        walker.take(name, value)
-    return Walked(walker.result(), walker.storages)
-
-
-def _opcodes(raw: bytes) -> Iterator[Tuple[str, Any]]:
     # Loaded here since few hosts have files of torch's.
     import pickletools
 
+    walker = _Walker(step)
     try:
         for opcode, value, _position in pickletools.genops(_Pickle(raw)):
-            yield opcode.name, value
+            step(1)
+            walker.take(opcode.name, value)
     except ValueError as error:
         raise _broken(dtypes.shorten(str(error))) from None
+    if len(walker.stack) != 1 or walker.stack[0] is _MARK:
+        raise _broken("not one value")
+    return Walked(walker.stack[0], walker.storages)
 
 
 def _broken(what: str) -> damage.Damaged:
@@ -131,16 +125,10 @@ class _Walker:
         """Carry out one opcode."""
         if name in _VALUES:
             self.stack.append(value)
-            return
-        carry_out = _STEPS.get(name)
-        if carry_out is None:
+        elif name in _STEPS:
+            _STEPS[name](self, value)
+        else:
             raise _other(f"opcode {name}")
-        carry_out(self, value)
-
-    def result(self) -> Any:
-        if len(self.stack) != 1 or self.stack[0] is _MARK:
-            raise _broken("not one value")
-        return self.stack[0]
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -154,6 +142,12 @@ class _Walker:
                 del self.stack[index:]
                 return found
         raise _broken("a mark is missing")
+
+    def top(self, kind: type, what: str) -> Any:
+        """Return the value at the top, which has to be of this kind."""
+        if not self.stack or not isinstance(self.stack[-1], kind):
+            raise _broken(f"a value belongs to no {what}")
+        return self.stack[-1]
 
     # Steps
 
@@ -188,18 +182,17 @@ class _Walker:
         self.stack.append(self.memo[index])
 
     def append(self, values: List[Any]) -> None:
-        if not self.stack or not isinstance(self.stack[-1], list):
-            raise _broken("a value belongs to no list")
-        self.stack[-1].extend(values)
+        self.top(list, "list").extend(values)
 
     def set_items(self, values: List[Any]) -> None:
-        if len(values) % 2 or not self.stack or not isinstance(self.stack[-1], dict):
+        found = self.top(dict, "dictionary")
+        if len(values) % 2:
             raise _broken("a value belongs to no dictionary")
         for key, value in zip(values[::2], values[1::2]):
             if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _MOST):
                 raise _other("a dictionary with other keys than names")
             # As texts: many numbers can be made that share one hash.
-            self.stack[-1][str(key)] = value
+            found[str(key)] = value
 
     def set_item(self) -> None:
         value, key = self.pop(), self.pop()
@@ -212,12 +205,11 @@ class _Walker:
 
     def persistent(self) -> None:
         found = self.pop()
-        if not isinstance(found, tuple) or len(found) != 5 or found[0] != "storage":
+        kinds = (str, _Global, str, str, int)
+        if not isinstance(found, tuple) or len(found) != 5 or not all(map(isinstance, found, kinds)):
             raise _strange("a storage is not described as one")
-        _word, kind, key, location, count = found
-        if not isinstance(kind, _Global) or kind.name not in _STORAGES or not isinstance(key, str):
-            raise _strange("a storage is not described as one")
-        if not isinstance(location, str) or not _LOCATION.fullmatch(location) or not _is_count(count):
+        word, kind, key, location, count = found
+        if word != "storage" or kind.name not in _STORAGES or not _LOCATION.fullmatch(location) or not _is_count(count):
             raise _strange("a storage is not described as one")
         storage = Storage(key, _STORAGES[kind.name], count)
         if self.storages.setdefault(key, storage) != storage:
@@ -226,18 +218,13 @@ class _Walker:
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
-        if not isinstance(function, _Global) or not isinstance(arguments, tuple):
+        if not isinstance(function, _Global) or type(arguments) is not tuple:
             raise _strange("a call of what is not a function")
         call = _CALLS.get(function.name)
         if call is None:
             raise _strange(f"a call of {function.name}")
-        self.step(_length(arguments))
+        self.step(len(arguments) + sum(len(one) for one in arguments[:8] if isinstance(one, tuple)))
         self.stack.append(call(arguments))
-
-
-def _length(arguments: Tuple[Any, ...]) -> int:
-    """Return how much a call goes through."""
-    return len(arguments) + sum(len(one) for one in arguments[:8] if isinstance(one, tuple))
 
 
 def _is_count(value: Any) -> bool:
@@ -257,36 +244,25 @@ def _size(arguments: Tuple[Any, ...]) -> Any:
 
 
 def _tensor(arguments: Tuple[Any, ...]) -> Any:
-    if len(arguments) not in (6, 7):
-        raise _strange("a tensor is not described as one")
-    if len(arguments) == 7 and arguments[6] not in (None, {}):
-        raise _other("a tensor with metadata")
-    storage = arguments[0]
-    return _checked(storage, arguments, storage.dtype if isinstance(storage, Storage) else _BYTES)
+    storage = arguments[0] if arguments else None
+    return _checked(arguments, storage.dtype if isinstance(storage, Storage) else _BYTES, arguments[6:])
 
 
 def _untyped_tensor(arguments: Tuple[Any, ...]) -> Any:
-    if len(arguments) not in (7, 8) or not isinstance(arguments[6], _Global):
+    if len(arguments) < 7 or not isinstance(arguments[6], _Global):
         raise _strange("a tensor is not described as one")
-    dtype = _UNTYPED.get(arguments[6].name)
-    if dtype is None or (len(arguments) == 8 and arguments[7] not in (None, {})):
+    return _checked(arguments, _UNTYPED.get(arguments[6].name), arguments[7:])
+
+
+def _checked(arguments: Tuple[Any, ...], dtype: Optional[dtypes.DType], more: Tuple[Any, ...]) -> Tensor:
+    kinds = (Storage, int, tuple, tuple, bool, (type(None), dict))
+    if len(arguments) < 6 or len(more) > 1 or not all(map(isinstance, arguments, kinds)):
+        raise _strange("a tensor is not described as one")
+    storage, offset, shape, stride, _grad, hooks = arguments[:6]
+    if len(shape) != len(stride) or not all(map(_is_count, (offset, *shape, *stride))) or hooks:
+        raise _strange("a tensor is not described as one")
+    if dtype is None or any(more):
         raise _other("a tensor with metadata")
-    return _checked(arguments[0], arguments, dtype)
-
-
-def _checked(storage: Any, arguments: Tuple[Any, ...], dtype: dtypes.DType) -> Tensor:
-    offset, shape, stride, grad, hooks = arguments[1:6]
-    if (
-        not isinstance(storage, Storage)
-        or not _is_count(offset)
-        or not isinstance(shape, tuple)
-        or not isinstance(stride, tuple)
-        or len(shape) != len(stride)
-        or not all(map(_is_count, shape + stride))
-        or not isinstance(grad, bool)
-        or hooks not in (None, {})
-    ):
-        raise _strange("a tensor is not described as one")
     if len(shape) > _MAX_DIMENSIONS:
         raise _strange(f"a tensor of {len(shape)} dimensions")
     end = (offset + 1 + sum((length - 1) * step for length, step in zip(shape, stride))) * dtype.itemsize
