@@ -23,6 +23,7 @@ SLOW_TESTS = (
     "test_archives_of_one_extractor",
     "test_hosts_are_those_of_the_pattern",
     "test_killed_at_every_step",
+    "test_many_members",
     "test_the_last_runs_of_a_session",
     "test_the_next_run_finishes",
     "test_2000_files",

@@ -255,7 +255,7 @@ def _untyped_tensor(arguments: Tuple[Any, ...]) -> Any:
 
 
 def _checked(arguments: Tuple[Any, ...], dtype: Optional[dtypes.DType], more: Tuple[Any, ...]) -> Tensor:
-    kinds = (Storage, int, tuple, tuple, bool, (type(None), dict))
+    kinds: Tuple[Any, ...] = (Storage, int, tuple, tuple, bool, (type(None), dict))
     if len(arguments) < 6 or len(more) > 1 or not all(map(isinstance, arguments, kinds)):
         raise _strange("a tensor is not described as one")
     storage, offset, shape, stride, _grad, hooks = arguments[:6]
