@@ -88,7 +88,7 @@ UNKNOWN = {
     "mount_absent": (case(mount="D/volume"), ["D/volume is not a mount point"]),
     "legacy_is_file": (case("write('old', b'x')"), ["D/old is not a directory"]),
     "legacy_is_loop": (case("link('old', 'old')"), ["D/old is a loop of links"]),
-    "dangling_inside": (case("link('old/a.npz', 'gone')"), ["1 link in D/old dangles (as a.npz to gone)"]),
+    "dangling_inside": (case("link('old/a.npz', 'gone')"), ["1 link in D/old dangles (e.g. a.npz to gone)"]),
     "one_of_two_sets": (
         several("link('b.old', 'gone'); features('a.old', 'x')", {"name": "a"}, {"name": "b"}),
         ["D/b.old is a dangling link"],
@@ -216,7 +216,7 @@ UNREADY = {
     ),
     "damaged_in_the_way": (
         case(OLD + "; write('target/a.npz', b'PK')"),
-        ["1 wanted name in D/target is taken, as a.npz by a file that is damaged"], links("old/b"),
+        ["1 wanted name in D/target is taken (e.g. a.npz is a file that is damaged"], links("old/b"),
     ),
     "other_kind_in_the_way": (
         case(OLD + "; others('target', 'a')"),
@@ -226,10 +226,10 @@ UNREADY = {
     "fifo_in_the_way": (
         case(OLD + "; os.mkdir('target'); os.mkfifo('target/a.npz')"), ["a.npz by what is not a regular file"], links("old/b")),
     "damaged_in_target": (
-        case(OLD + "; write('target/q.npz')"), ["1 file in D/target is damaged, as q.npz (is empty)"], links("old/a", "old/b")),
+        case(OLD + "; write('target/q.npz')"), ["1 file in D/target is damaged (e.g. q.npz, which is empty)"], links("old/a", "old/b")),
     "dangling_in_target": (
         case(OLD + "; link('target/q.npz', 'gone')"),
-        ["1 link in D/target dangles, as q.npz to gone"], {**links("old/a", "old/b"), "q.npz": "gone"},
+        ["1 link in D/target dangles (e.g. q.npz to gone)"], {**links("old/a", "old/b"), "q.npz": "gone"},
     ),
     "pruned_to_nothing": (
         case("os.makedirs('volume/old'); " + INTO_VOLUME, legacy=["D/volume/old"], prepare_features_prune="dangling"),

@@ -65,7 +65,7 @@ def test_without_symbolic_links_nothing_is_linked_and_the_advice_helps(host, pla
         result = play(host, ROLE, one(f"{place}/wav"), check=check)
         assert result.rc == 2, result.stdout
         assert refused(result) == (
-            f"{place}/wav lies on a file system (fuse, mounted on {place}) without symbolic links, which linking features needs"
+            f"{place}/wav is on a file system (fuse, mounted on {place}) without symbolic links, which linking features needs"
             f" ({words}): mount it so that it has them (CIFS: option mfsymlinks; rclone: option --links), or name a target on another"
             " file system, such as a local disk"
         )
@@ -83,7 +83,7 @@ def test_an_upload_needs_owners_that_can_be_changed(host, play, source):
         result = play(host, ROLE, role_variables(feature_set(source, f"{place}/wav"), **variables), check=check)
         assert result.rc == 2
         assert refused(result).startswith(
-            f"{host.name}: {place} lies on a file system (fuse, mounted on {place}) without owners and modes that can be changed,"
+            f"{host.name}: {place} is on a file system (fuse, mounted on {place}) without owners and modes that can be changed,"
             " which features need to belong to the training user (Operation not permitted): mount it so that all in it belongs"
         ), refused(result)
         assert names_in(host, place) == before
@@ -98,7 +98,7 @@ def test_an_upload_beside_other_files_needs_hard_links_where_renames_replace(hos
     for check in (True, False):
         result = play(host, ROLE, role_variables(feature_set(source, f"{place}/wav")), check=check)
         assert result.rc == 2
-        assert "without hard links or renames that replace nothing, which an upload beside other files needs" in refused(result)
+        assert "without hard links or renames that replace nothing, which an upload next to other files needs" in refused(result)
         assert names_in(host, place) == before
     # Into a directory that is not there yet nothing can be replaced.
     result = play(host, ROLE, role_variables(feature_set(source, f"{place}/fresh")))

@@ -58,7 +58,7 @@ TABLE = {
     "legacy_contains_target": (
         bad(setup="features('old', 'a')", target="D/old/target"), ["/old contains the target", "/old/target"]),
     "legacy_in_target": (
-        bad(setup="features('target/old', 'a')", legacy=["D/target/old"]), ["/target/old lies in the target"]),
+        bad(setup="features('target/old', 'a')", legacy=["D/target/old"]), ["/target/old is in the target"]),
     "legacy_is_other_target": (
         bad_sets({"name": "a", "target": "D/a", "legacy": ["D/b"]}, {"name": "b", "target": "D/b"}),
         ["'a'", "/b is the target", "of set 'b'"],
@@ -70,7 +70,7 @@ TABLE = {
         ["/old contains the target"],
     ),
     "legacy_in_target_by_link": (
-        bad(setup="features('target/deep/old', 'a'); link('old', 'target/deep/old')"), ["/old lies in the target"]),
+        bad(setup="features('target/deep/old', 'a'); link('old', 'target/deep/old')"), ["/old is in the target"]),
     "target_is_file": (bad(setup=OLD + "; write('target', b'x')"), ["target", "/target is a file"]),
     "target_below_file": (bad(setup=OLD + "; write('t', b'x')", target="D/t/target"), ["/t/target", "file"]),
     "unknown_key": (bad(sorce="/x"), ["'clips' has the unknown key 'sorce'", "source"]),

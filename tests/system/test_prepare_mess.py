@@ -127,7 +127,7 @@ def test_new_targets_belong_to_the_training_user_and_old_ones_stay_as_they_are(o
 def test_warnings_and_counts(outcomes):
     assert "1 name stands for different features" in outcomes["real_one_there_differs"].of()["warnings"][0]
     assert "1 file in" in outcomes["other_kind_in_target"].of()["warnings"][0]
-    assert "1 feature is left out, since others of the same name lie less deep" in outcomes["deeper_ones_left_out"].of()["warnings"][0]
+    assert "1 feature is left out, since others of the same name are less deep" in outcomes["deeper_ones_left_out"].of()["warnings"][0]
     assert outcomes["snapshots_and_wastebaskets"].of()["legacy"][0]["closed"]["samples"] == [".Trash-1000", ".snapshot"]
     damaged = outcomes["damaged_beside"]
     assert damaged.of()["rejected"]["count"] == 2
@@ -145,7 +145,7 @@ def test_what_the_scripts_left_is_not_ready_and_says_why(outcomes):
     for name in ("scripts", "scripts_dangling_only"):
         outcome = outcomes[name]
         stopped(outcome)
-        assert "32 features stand twice" in outcome.message
+        assert "32 features appear twice" in outcome.message
         assert "/wav2vec_features/cremad_" in outcome.message and "/wav2vec_crema_d/cremad_" in outcome.message
         assert "prepare_features_prune to stray" in outcome.message
         for one, strays in (("wav2vec", 34), ("wav2vec_crema_d", 18)):

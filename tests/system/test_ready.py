@@ -80,7 +80,7 @@ def test_a_link_from_one_target_into_another_is_a_leak(host, play):
     host.run("ln -s ../val /data/train/more")
     sets = [{"name": name, "target": f"/data/{name}", "layout": "tree"} for name in ("train", "val")]
     result = play(host, "prepare_features.yml", variables(*sets))
-    assert result.rc != 0 and "3 features stand twice" in result.stdout, result.stdout
+    assert result.rc != 0 and "3 features appear twice" in result.stdout, result.stdout
     assert found_by_trainer(host, "/data/train", "npz") == 6
 
 
@@ -107,4 +107,4 @@ def test_a_legacy_directory_that_is_in_a_target_by_a_bind_mount_is_refused(host,
     host.lay_out("--features", "/data/mounted/x", "--crema-d", "3", "--owner", "ubuntu")
     one = {"name": "speech", "target": "/data/store", "legacy": ["/data/mounted/x"], "layout": "tree"}
     result = play(host, "prepare_features.yml", variables(one))
-    assert result.rc != 0 and "lies in the target /data/store" in result.stdout, result.stdout
+    assert result.rc != 0 and "is in the target /data/store" in result.stdout, result.stdout

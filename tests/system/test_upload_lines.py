@@ -136,7 +136,7 @@ def test_an_rsync_that_cannot_start_is_named_before_anything_is_changed(start_ho
     assert result.rc == 2
     message = said(result, host)
     assert "/usr/bin/rsync on the host cannot be run (/usr/bin/rsync: error while loading shared libraries: libpopt" in message
-    assert "install the package rsync there anew" in message
+    assert "install the package rsync again there" in message
     assert host.tree("/data") == before
 
 

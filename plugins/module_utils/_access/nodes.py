@@ -131,7 +131,7 @@ def not_seen(path: str, error: OSError) -> str:
         if error.errno in (errno.EACCES, errno.EPERM)
         else "see to its file system"
     )
-    return f"{paths.display(path)} cannot be looked at ({error.strerror}): {advice}"
+    return f"{paths.display(path)} cannot be inspected ({error.strerror}): {advice}"
 
 
 def open_child(directory: int, name: str) -> int:
@@ -155,14 +155,14 @@ def reopened(node: Node) -> Iterator[int]:
             descriptor = following
             info = os.fstat(descriptor)
             if (info.st_dev, info.st_ino) != step.key:
-                raise Blocked(f"{paths.display(step.path)} was changed while we looked: run again")
+                raise Blocked(f"{paths.display(step.path)} was changed during the inspection: run again")
         yield descriptor
     finally:
         os.close(descriptor)
 
 
 class PathResolver:
-    """Finds directories by their declared paths; each is looked at once."""
+    """Finds directories by their declared paths; each is inspected once."""
 
     def __init__(self) -> None:
         self.groups = owners.Groups()

@@ -77,7 +77,7 @@ class _Planner:
         self._needed: Dict[paths.InodeKey, int] = {}
         self._decided: Dict[paths.InodeKey, Union[rules.Change, rules.Refusal, None]] = {}
         self._assigned: Set[paths.InodeKey] = set()
-        # Links into directories that nobody declared: the set, the link, its directory, the directory that it leads into.
+        # Links into directories that are not declared: the set, the link, its directory, the directory that it leads into.
         self._undeclared: List[Tuple[SetPlan, str, str, str]] = []
         self.hopeless: Optional[str] = None
 
@@ -172,7 +172,7 @@ class _Planner:
         if goal is None:
             return None
         if not source.by_name and not one.features.is_linked(goal.key):
-            _refuse(one.result, place, f"{paths.display(place)} leads to another file than when it was looked at: run again")
+            _refuse(one.result, place, f"{paths.display(place)} leads to another file than when it was inspected: run again")
             return None
         return _Goal(goal.key, needs + goal.needs)
 

@@ -143,7 +143,7 @@ class _Explainer:
             try:
                 text, file = self._leaf(path, wanted, 0)
             except OSError:  # a link that was one a moment ago
-                text, file = f"{paths.display(path)}: changed while it was looked at", wanted == "read"
+                text, file = f"{paths.display(path)}: changed while it was inspected", wanted == "read"
         else:
             text, file = f"{paths.display(path)}: {error.strerror}", wanted == "read"
         reason = Reason(text, denied, file)

@@ -91,7 +91,7 @@ def _check_safety(node: nodes.Node, needed: int, account: accounts.Account, mean
         )
     if not node.trust.accepts(node.uid):
         raise Refusal(
-            f"{path} belongs to {accounts.user_name(node.uid)} but lies below {node.trust.why}, so it is not opened to others: "
+            f"{path} belongs to {accounts.user_name(node.uid)} but is below {node.trust.why}, so it is not opened to others: "
             f"let its owner allow user {account.name} to {_VERBS[needed]} it, or move the features where only root can write"
         )
     if not node.is_directory and node.nlink > 1 and node.uid != node.parent.uid:

@@ -165,7 +165,7 @@ def _folder(top: int, target: str, name: str, make: bool = False) -> Iterator[Tu
 
 @contextlib.contextmanager
 def locked(fd: int, path: str, seconds: float) -> Iterator[None]:
-    """Holds the lock on an open directory; FeatureError where somebody else keeps it for that long."""
+    """Hold the lock on an open directory; FeatureError if another process keeps it for that long."""
     end = time.monotonic() + seconds
     while True:
         try:

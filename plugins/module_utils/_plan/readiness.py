@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 from .. import errors
 from .._scan import model, places
@@ -87,7 +87,7 @@ def host_will_be_ready(host: HostState, assessments: Sequence[Assessment]) -> bo
 
 def _problems(state: SetState, host: HostState) -> List[Problem]:
     problems = _unknown(state, host.account.name) if state.status is None else _unscanned(state, host.account.name)
-    problems += _in_the_way(state)
+    problems += list(_in_the_way(state))
     if state.status is None:
         return problems
     if not state.features:
@@ -121,15 +121,10 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
     """Why the status is unknown: each message names the directory and the training user."""
     if state.unmounted:
         mount = display(state.feature_set.mount or "")
-        return [
-            Problem(
-                f"{mount} is not a mount point: mount the volume that should be there, with the features for user {user}"
-            )
-        ]
-    target = display(state.target)
-    said = [problem.text for problem in _unscanned(state, user)]
+        return [Problem(f"{mount} is not a mount point: mount the volume with the features for user {user} there")]
     if state.dangling_blocks:
-        return [Problem(_dangling_into_legacy(state, target, user))]
+        return [Problem(_dangling_into_legacy(state, user))]
+    said = _unscanned(state, user)
     for legacy in state.legacy:
         reasons = []
         if legacy.state == places.UNREADABLE:
@@ -137,17 +132,12 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
         elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
             reasons = legacy.scan.gaps[:words.SAMPLES]
             if legacy.dangling:
-                said.append(
-                    f"{dangling_inside(legacy)}: bring back what user {user} should read there, or remove them"
-                )
+                said.append(Problem(f"{dangling_inside(legacy)}: restore what user {user} should read there, or remove them"))
             if legacy.not_understood:
-                said.append(not_understood(state, legacy.place.path, legacy.not_understood) + f" (user {user})")
-        said += [
-            f"{reason}: make it a directory that user {user} can read, or take it out of the set '{state.name}',"
-            " since features may lie there"
-            for reason in reasons
-        ]
-    return [Problem(sentence) for sentence in said[:words.SAMPLES]]
+                said.append(Problem(not_understood(state, legacy.place.path, legacy.not_understood) + f" (user {user})"))
+        advice = f"make it a directory that user {user} can read, or remove it from the set '{state.name}', since features may be there"
+        said += [Problem(f"{reason}: {advice}") for reason in reasons]
+    return said[:words.SAMPLES]
 
 
 def _unscanned(state: SetState, user: str) -> List[Problem]:
@@ -159,108 +149,85 @@ def _unscanned(state: SetState, user: str) -> List[Problem]:
     ]
 
 
-def _dangling_into_legacy(state: SetState, target: str, user: str) -> str:
+def _dangling_into_legacy(state: SetState, user: str) -> str:
     """Links into a legacy directory dangle: features were here, and a volume may not be mounted."""
     names = state.plan.dangling_into_legacy
     text = next((entry.link_target for entry in state.scan.entries if entry.path == names[0]), "") or ""
     return (
-        f"{words.count(len(names), 'link')} in {target} {words.verb(len(names), 'dangle')} into a legacy directory"
-        f" (as {display(names[0])} to {display(text)}), so features for user {user} were here:"
-        f" {_advice_on_dangling(state, text)}"
+        f"{words.phrase(len(names), 'link', 'dangle', display(state.target))} into a legacy directory"
+        f" (e.g. {display(names[0])} to {display(text)}), so features for user {user} were here: {_advice_on_dangling(state, text)}"
     )
 
 
-def _in_the_way(state: SetState) -> List[Problem]:
+def _in_the_way(state: SetState) -> Iterator[Problem]:
     plan, target = state.plan, display(state.target)
     removed = {name for name, _text in plan.to_remove}
-    problems: List[Problem] = []
     if state.leak_count:
-        stray = f" (set {errors.named('prune')} to stray to remove stray links)" if plan.stray else ""
-        problems.append(
-            Problem(
-                f"{words.count(state.leak_count, 'feature')} {words.verb(state.leak_count, 'stand')} twice where the trainer reads, so that"
-                f" it would see the same in training and in validation: {state.leaks[0]}{stray}",
-                planned=not state.leaks_left,
-            )
+        stray = f": set {errors.named('prune')} to stray to remove stray links" if plan.stray else ""
+        yield Problem(
+            f"{words.phrase(state.leak_count, 'feature', 'appear')} twice where the trainer reads, so it would see the same in training and"
+            f" in validation (e.g. {state.leaks[0]}){stray}",
+            planned=not state.leaks_left,
         )
-    problems += _conflicts(state)
+    yield from _conflicts(state)
     if plan.obstructed:
         name, what = plan.obstructed[0]
-        problems.append(
-            Problem(
-                f"{words.count(len(plan.obstructed), 'wanted name')} in {target} {words.verb(len(plan.obstructed), 'be')} taken,"
-                f" as {display(name)} by {what}:"
-                " move that away, it is never replaced"
-            )
+        yield Problem(
+            f"{words.phrase(len(plan.obstructed), 'wanted name', 'be', target)} taken (e.g. {display(name)} is {what}): move it away, it is"
+            " never replaced"
         )
     damaged = [entry for entry in state.read if entry.classification.kind == "damaged" and entry.path not in dict(plan.obstructed)]
     if damaged:
-        problems.append(
-            Problem(
-                f"{words.count(len(damaged), 'file')} in {target} {words.verb(len(damaged), 'be')} damaged, as"
-                f" {display(damaged[0].path)} ({damaged[0].classification.reason}): move that away",
-                planned=all(entry.path in removed for entry in damaged),
-            )
+        yield Problem(
+            f"{words.phrase(len(damaged), 'file', 'be', target)} damaged (e.g. {display(damaged[0].path)}, which"
+            f" {damaged[0].classification.reason}): move {'it' if len(damaged) == 1 else 'them'} away",
+            planned=all(entry.path in removed for entry in damaged),
         )
     odd = [entry for entry in state.read if entry.kind in (model.SPECIAL, model.FOLDER)]
     if odd:
-        problems.append(
-            Problem(
-                f"{target}/{display(odd[0].path)} matches 'reads' but is not a regular file{_and_more(odd)}: move it away, a trainer would"
-                " try to read it",
-                planned=all(entry.path in removed for entry in odd),
-            )
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        yield Problem(
+            f"{target}/{display(odd[0].path)} matches 'reads' but is not a regular file{more}: move it away, a trainer would try to read"
+            " it",
+            planned=all(entry.path in removed for entry in odd),
         )
     unclear = model.not_understood(state.read)
     if unclear:
-        problems.append(Problem(not_understood(state, state.target, unclear)))
+        yield Problem(not_understood(state, state.target, unclear))
     unread = [entry for entry in state.read if entry.classification.kind == model.UNREAD]
     if unread:
-        problems.append(
-            Problem(
-                f"{words.count(len(unread), 'file')} in {target} cannot be classified, as {target}/{display(unread[0].path)},"
-                f" which {unread[0].classification.reason}: make that readable"
-            )
+        yield Problem(
+            f"{words.count(len(unread), 'file')} in {target} cannot be classified (e.g. {target}/{display(unread[0].path)}, which"
+            f" {unread[0].classification.reason}): make {'it' if len(unread) == 1 else 'them'} readable"
         )
     dangling = [entry for entry in state.read if entry.kind == model.DANGLING]
     if dangling and not state.dangling_blocks:
         cleared = removed.union(name for name, _text, _old in plan.to_replace)
         left = [entry for entry in dangling if entry.path not in cleared]
-        problems.append(
-            Problem(
-                f"{words.count(len(dangling), 'link')} in {target} {words.verb(len(dangling), 'dangle')}, as {display(dangling[0].path)}"
-                f" to {display(dangling[0].link_target or '')}"
-                + (f": {_advice_on_dangling(state, left[0].link_target or '')}" if left else ""),
-                planned=not left,
-            )
+        advice = f": {_advice_on_dangling(state, left[0].link_target or '')}" if left else ""
+        yield Problem(
+            f"{words.phrase(len(dangling), 'link', 'dangle', target)} (e.g. {display(dangling[0].path)} to"
+            f" {display(dangling[0].link_target or '')}){advice}",
+            planned=not left,
         )
     if plan.blocked_by_stray:
-        problems.append(
-            Problem(
-                f"{words.count(plan.blocked_by_stray, 'feature')} {words.verb(plan.blocked_by_stray, 'be')} not linked into {target} since"
-                " stray links in a target lead there"
-                f" already: set {errors.named('prune')} to stray"
-            )
+        yield Problem(
+            f"{words.phrase(plan.blocked_by_stray, 'feature', 'be')} not linked into {target}, since stray links in a target already lead"
+            f" there: set {errors.named('prune')} to stray"
         )
-    return problems
-
-
-def _and_more(entries: Sequence[model.Entry]) -> str:
-    return f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
 
 
 def _advice_on_dangling(state: SetState, text: str) -> str:
     """What to do about dangling links, one of which has this text."""
     text = os.path.normpath(os.path.join(state.target, text))
-    if not any(is_below(text, one.place.path) for one in state.legacy):
+    holders = [one for one in state.legacy if is_below(text, one.place.path)]
+    if not holders:
         return "remove what leads to nothing"  # pruning keeps to the set's own legacy directories
-    gone = [
-        one.place.path for one in state.legacy if is_below(text, one.place.path) and one.state not in (places.PRESENT, places.EMPTY)
-    ]
+    gone = [one.place.path for one in holders if one.state not in (places.PRESENT, places.EMPTY)]
     if gone:
         # Nothing is pruned while the directory itself is missing.
-        return f"mount the volume of {display(gone[0])}, or remove these links where the features are really gone"
-    return f"bring back what they lead to, or set {errors.named('prune')} to dangling where it is really gone"
+        return f"mount the volume of {display(gone[0])}, or remove these links if the features are really gone"
+    return f"restore the files, or set {errors.named('prune')} to dangling if they are really gone"
 
 
 def _conflicts(state: SetState) -> List[Problem]:
@@ -270,41 +237,39 @@ def _conflicts(state: SetState) -> List[Problem]:
     name, paths = conflicts[0]
     return [
         Problem(
-            f"{words.count(len(conflicts), 'name')} {words.verb(len(conflicts), 'be')} wanted by different features, as {display(name)} by"
-            f" {' and '.join(display(path) for path in paths[:3])}: remove the wrong ones,"
-            f" or set {errors.named('on_conflict')} to first to take the directories in their order"
+            f"{words.phrase(len(conflicts), 'name', 'be')} claimed by different features (e.g. {display(name)}:"
+            f" {' and '.join(map(display, paths[:3]))}): remove the wrong ones, or set {errors.named('on_conflict')} to first to prefer the"
+            " directory listed first"
         )
     ]
 
 
 def _nothing(state: SetState, host: HostState) -> List[Problem]:
+    """Why the target holds no feature."""
     target = display(state.target)
     if state.plan.to_link:
-        return [
-            Problem(f"{target} lacks {words.count(state.plan.to_link, 'feature')} that legacy directories hold", planned=True)
-        ]
+        lacking = words.count(state.plan.to_link, "feature")
+        return [Problem(f"{target} lacks {lacking} that legacy directories hold", planned=True)]
     if state.staged:
         text = f"{target} lacks {words.count(state.staged, 'feature')} that an earlier upload left in its staging directory"
         return [Problem(text, planned=True)]
     if state.status == 0 and state.discovery.directories and host.policy.on_discovery != "upload" and host.needs(state):
-        text = f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload"
-        return [Problem(text)]
+        return [Problem(f"{discovered(state)}; add them to its 'legacy', or set {errors.named('on_discovery')} to link or upload")]
     if host.may_lack(state):
         return []
-    if state.status == 0:
-        if state.feature_set.can_be_sent:
-            place = state.feature_set.source
-            where = f"the source of the set is {display(place)}" if place else f"a host of {errors.named('peers')} may hold them"
-            text = f"{target} holds no features; {where}"
-            return [Problem(text, planned=state.uploads)]
-        looked = [target] + [display(one.place.path) for one in state.legacy]
-        return [
-            Problem(
-                f"there are no features for the set '{state.name}' in {', '.join(looked)}, and it has no 'source' to"
-                f" upload from: name a source, or the directory where they lie{_other_files(state)}"
-            )
-        ]
-    return [Problem(hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
+    if state.status != 0:
+        return [Problem(hidden_from_trainer(state) or f"{target} holds no features{_why_not_here(state, host)}")]
+    if state.feature_set.can_be_sent:
+        place = state.feature_set.source
+        where = f"the source of the set is {display(place)}" if place else f"a host of {errors.named('peers')} may hold them"
+        return [Problem(f"{target} holds no features; {where}", planned=state.uploads)]
+    scanned = ", ".join([target, *(display(one.place.path) for one in state.legacy)])
+    return [
+        Problem(
+            f"there are no features for the set '{state.name}' in {scanned}, and it has no 'source' to upload from: name a source, or the"
+            f" directory that holds them{_other_files(state)}"
+        )
+    ]
 
 
 def _other_files(state: SetState) -> str:
@@ -325,8 +290,8 @@ def _why_not_here(state: SetState, host: HostState) -> str:
         planned = (entry for one in other.legacy for entry in one.features if f"{one.place.path}/{entry.path}" in wanted)
         if identities & {entry.classification.identity for entry in [*other.features, *planned]}:
             return (
-                f": those of its legacy directories belong into {display(other.target)}, of the set '{other.name}', and a trainer"
-                " that reads both would see them twice: give each set 'patterns' of its own, or take one out"
+                f": those of its legacy directories belong in {display(other.target)}, of the set '{other.name}', and a trainer"
+                " that reads both would see them twice: give each set 'patterns' of its own, or remove one set"
             )
     return ""
 

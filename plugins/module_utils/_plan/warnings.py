@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Iterator, Sequence
 
 from .. import errors
 from .._scan import model, places
@@ -14,84 +14,78 @@ from .._system import paths, words
 from .state import HostState, SetState
 
 
-def warnings_of(state: SetState, host: HostState) -> List[str]:
+def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
+    """Yield the warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
-    warnings: List[str] = [hidden_from_trainer(state)] if hidden_from_trainer(state) and state.features else []
+    unseen = hidden_from_trainer(state)
+    if unseen and state.features:
+        yield unseen
     others = [entry for entry in state.read if entry.classification.kind == "other"]
     if others:
-        first = others[0]
-        warnings.append(
-            f"{words.count(len(others), 'file')} in {target} {words.verb(len(others), 'be')} of another kind,"
-            f" as {paths.display(first.path)} ({first.classification.reason})"
-        )
+        example = f"{paths.display(others[0].path)}, which {others[0].classification.reason}"
+        yield f"{words.phrase(len(others), 'file', 'be', target)} of another kind (e.g. {example})"
     hidden = [entry for entry in state.hidden if not entry.name.startswith(paths.OURS)]
     if hidden:
-        warnings.append(
-            f"{words.count(len(hidden), 'hidden name')} in {target} {words.verb(len(hidden), 'match', 'matches')} 'reads',"
-            f" e.g. {paths.display(hidden[0].path)}: glob does not find them, os.walk and Path.rglob do"
+        yield (
+            f"{words.count(len(hidden), 'hidden name')} in {target} {words.verb(len(hidden), 'match', 'matches')} 'reads'"
+            f" (e.g. {paths.display(hidden[0].path)}): glob does not find them, os.walk and Path.rglob do"
         )
     behind = state.behind_links()
     if behind:
         name, inside = next(iter(behind.items()))
-        warnings.append(
-            f"{words.count(len(behind), 'link')} in {target} {words.verb(len(behind), 'lead')} to directories with features, e.g."
-            f" {paths.display(name)} ({words.count(len(inside), 'feature')}): glob follows them, os.walk and Path.rglob do not"
+        yield (
+            f"{words.phrase(len(behind), 'link', 'lead', target)} to directories with features (e.g. {paths.display(name)}:"
+            f" {words.count(len(inside), 'feature')}): glob follows them, os.walk and Path.rglob do not"
         )
     if plan.stray:
-        warnings.append(
-            f"{words.count(len(plan.stray), 'stray link')} in {target} into legacy directories that should not be there,"
-            f" as {paths.display(plan.stray[0])}: set {errors.named('prune')} to stray to remove what is stray"
+        yield (
+            f"{words.count(len(plan.stray), 'stray link')} in {target} into legacy directories should not be there"
+            f" (e.g. {paths.display(plan.stray[0])}): set {errors.named('prune')} to stray to remove such links"
         )
     if plan.differing:
-        warnings.append(
-            f"{words.count(len(plan.differing), 'name')} {words.verb(len(plan.differing), 'stand')} for different features in {target} or"
-            " the legacy directories,"
-            f" as {paths.display(plan.differing[0])}: the one in the target, or the first listed, is used"
+        yield (
+            f"{words.phrase(len(plan.differing), 'name', 'stand')} for different features in {target} or the legacy directories"
+            f" (e.g. {paths.display(plan.differing[0])}): the one in the target, or the first listed, is used"
         )
     if plan.outranked:
-        used, other = plan.outranked[0]
-        warnings.append(
-            f"{words.count(len(plan.outranked), 'feature')} {words.verb(len(plan.outranked), 'be')} left out, since others of the same name"
-            f" lie less deep in the same legacy directory: {paths.display(used)} is used, {paths.display(other)} is not"
+        used, other = map(paths.display, plan.outranked[0])
+        yield (
+            f"{words.phrase(len(plan.outranked), 'feature', 'be')} left out, since others of the same name are less deep in the same legacy"
+            f" directory (e.g. {used} is used, {other} is not)"
         )
-    if state.status is not None:
-        for legacy in state.legacy:
-            if legacy.state == places.UNREADABLE:
-                warnings.append(f"{legacy.reason}: features there are not seen")
-            elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-                warnings += legacy.scan.gaps[:1]
-                if legacy.not_understood:
-                    warnings.append(not_understood(state, legacy.place.path, legacy.not_understood))
-                if legacy.dangling:
-                    warnings.append(f"{dangling_inside(legacy)}: features that were there are not seen")
-    if state.incoming.state not in (places.ABSENT, "empty") and not state.incoming.complete and state.status not in (0, None):
-        warnings.append(
+    for legacy in state.legacy if state.status is not None else ():
+        if legacy.state == places.UNREADABLE:
+            yield f"{legacy.reason}: features there are not seen"
+        elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
+            yield from legacy.scan.gaps[:1]
+            if legacy.not_understood:
+                yield not_understood(state, legacy.place.path, legacy.not_understood)
+            if legacy.dangling:
+                yield f"{dangling_inside(legacy)}: features that were there are not seen"
+    if state.incoming.state not in (places.ABSENT, places.EMPTY) and not state.incoming.complete and state.status not in (0, None):
+        yield (
             f"an upload into {target} was left incomplete ({words.count(state.incoming.features, 'feature')}): it is stale,"
             " remove its staging directory"
         )
     if state.status == 0 and state.discovery.directories and not host.needs(state):
-        warnings.append(discovered(state))
+        yield discovered(state)
     if state.discovery.cut_short:
-        warnings.append(f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}")
-    return warnings
+        yield f"the search for features elsewhere was cut short: {state.discovery.cut_short[0]}"
 
 
 def dangling_inside(legacy: model.LegacyScan) -> str:
     """Dangling links of a legacy directory."""
-    number = len(legacy.dangling)
-    return (
-        f"{words.count(number, 'link')} in {paths.display(legacy.place.path)} {words.verb(number, 'dangle')}"
-        f" (as {paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')})"
-    )
+    example = f"{paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')}"
+    return f"{words.phrase(len(legacy.dangling), 'link', 'dangle', paths.display(legacy.place.path))} (e.g. {example})"
 
 
 def not_understood(state: SetState, directory: str, entries: Sequence[model.Entry]) -> str:
     """Files that may be features, since no reader here knows what they hold. entries: at least one, below the directory."""
-    path = f"{paths.display(directory)}/{paths.display(entries[0].path)}"
+    folder, number = paths.display(directory), len(entries)
     return (
-        f"{words.count(len(entries), 'file')} in {paths.display(directory)} {words.verb(len(entries), 'be')} not understood (e.g. {path},"
+        f"{words.phrase(number, 'file', 'be', folder)} not understood (e.g. {folder}/{paths.display(entries[0].path)},"
         f" which {entries[0].classification.reason}): the reader of the format here does not know what"
-        f" {words.verb(len(entries), 'be')} in {'it' if len(entries) == 1 else 'them'}, and features may be. With 'format: any' the set"
+        f" {words.verb(number, 'be')} in {'it' if number == 1 else 'them'}, and features may be. With 'format: any' the set"
         f" '{state.name}' takes every matching file as it is, told apart by bytes; to leave such files out, move them away or"
         " correct 'patterns', 'exclude' or 'reads'"
     )
@@ -103,7 +97,7 @@ def discovered(state: SetState) -> str:
     found = ", ".join(f"{paths.display(path)} ({number or 'not all could be seen'})" for path, number in directories[:words.SAMPLES])
     found += f" and {len(directories) - words.SAMPLES} more" if len(directories) > words.SAMPLES else ""
     unclear = f" (not understood: {state.discovery.unclear[0]})" if state.discovery.unclear else ""
-    return f"features of the set '{state.name}' lie in directories that nobody listed: {found}{unclear}"
+    return f"features of the set '{state.name}' are in directories that no set lists: {found}{unclear}"
 
 
 def hidden_from_trainer(state: SetState) -> str:
@@ -113,8 +107,7 @@ def hidden_from_trainer(state: SetState) -> str:
         return ""
     one, entry = hidden[0]
     return (
-        f"{words.count(len(hidden), 'feature')} of the legacy directories"
-        f" {words.verb(len(hidden), 'have')} a name that the trainer does not read,"
-        f" as {paths.display(one.place.path)}/{paths.display(entry.path)} ('reads': {', '.join(state.feature_set.reads)}):"
+        f"{words.count(len(hidden), 'feature')} of the legacy directories {words.verb(len(hidden), 'have')} a name that the trainer does"
+        f" not read (e.g. {paths.display(one.place.path)}/{paths.display(entry.path)}; 'reads': {', '.join(state.feature_set.reads)}):"
         " correct 'reads' or 'patterns'"
     )

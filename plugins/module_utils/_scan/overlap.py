@@ -72,5 +72,5 @@ def _overlap(spot: _Spot, target: _Spot) -> str:
     if (spot.place.key and spot.place.key in target.above) or any(paths.is_below(there, here) for here, there in texts):
         return "contains"
     if (target.place.key and target.place.key in spot.above) or any(paths.is_below(here, there) for here, there in texts):
-        return "lies in"
+        return "is in"
     return ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The search before an upload: are the features on this host, in a directory that nobody listed?
+"""The search before an upload: are the features on this host, in a directory that no set lists?
 
 To be called in a process that is the training user, so that only files that the user can read are found. Nothing is changed, no
 link is followed, and a host with millions of files costs a bounded time.

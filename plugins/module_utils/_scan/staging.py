@@ -4,7 +4,7 @@
 
 """The staging directory: where an upload gathers until it is whole, and what the source held.
 
-Beside it lies its manifest: names, sizes and identities of the features that the upload is to bring. So a
+Next to it is its manifest: names, sizes and identities of the features that the upload is to bring. So a
 host can tell by itself whether an upload is complete, long after the controller that sent it has gone.
 """
 
@@ -36,7 +36,7 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[A-Za-z0-9]{6}\Z", re.DOTALL)
 
 @dataclass
 class Incoming:
-    """What lies in a set's staging directory.
+    """What is in a set's staging directory.
 
     C(state): C(absent), C(empty), C(present) or C(unreadable). C(features): how many of the manifest's features lie
     there whole. C(complete): nothing is missing, so that publishing can finish (also what a killed publication
@@ -81,7 +81,7 @@ def inspect_file(
 
 
 class Staged(NamedTuple):
-    """What lies below a staging directory, by path: files (and whatever else is not a folder), folders, and the
+    """What is below a staging directory, by path: files (and whatever else is not a folder), folders, and the
     beginnings of files that rsync keeps, each with the path of the file that it is to become."""
 
     files: List[str]

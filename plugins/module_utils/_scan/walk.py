@@ -74,7 +74,7 @@ class Walk:
                 self._cut(f"{paths.display(path)} is on another file system: {self._advice}")
             return
         if depth > self._bounds.depth:
-            self._cut(f"{paths.display(path)} lies more than {self._bounds.depth} levels deep")
+            self._cut(f"{paths.display(path)} is more than {self._bounds.depth} levels deep")
             return
         self._visited.add(key)
         for name in visit(fd, path):
@@ -97,7 +97,7 @@ class Walk:
             for item in listing:
                 self._names += 1
                 if self._names > self._bounds.entries and not self.over:
-                    self._cut(f"{self._bounds.entries} names were looked at when it came to {paths.display(path)}")
+                    self._cut(f"{self._bounds.entries} names were read before {paths.display(path)}, the limit of a search")
                     self.over = True
                 if self.over or (self._names % 64 == 1 and self._late(path)):
                     return
@@ -112,7 +112,7 @@ class Walk:
 
     def _late(self, path: str) -> bool:
         if not self.over and time.monotonic() > self._deadline:
-            self._cut(f"{self._bounds.seconds:g} seconds had passed when it came to {paths.display(path)}")
+            self._cut(f"{self._bounds.seconds:g} seconds had passed before {paths.display(path)}, the limit of a search")
             self.over = True
         return self.over
 

@@ -10,7 +10,7 @@ import fnmatch
 import re
 from typing import NamedTuple, Tuple
 
-# What systems and storage keep beside the data, whatever the case of their letters. Hidden ones too: the search of a host enters
+# What systems and storage keep next to the data, whatever the case of their letters. Hidden ones too: the search of a host enters
 # other hidden folders.
 SYSTEM_FOLDERS = (
     *(".snapshot", ".snapshots", "~snapshot", "#snapshot", "@recently-snapshot", ".zfs"),

@@ -88,7 +88,7 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
             "samples": [
                 {
                     "path": display(f"{state.target}/{name}"),
-                    "reason": "wanted by " + " and ".join(display(path) for path in paths[:3]),
+                    "reason": "claimed by " + " and ".join(display(path) for path in paths[:3]),
                 }
                 for name, paths in plan.conflicts[:SAMPLES]
             ],

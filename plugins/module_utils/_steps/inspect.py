@@ -90,7 +90,7 @@ def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
     place = look_up(one.target, account)
     if place.in_the_way:
         raise errors.FeatureError(
-            f"feature set '{one.name}': target {paths.display(one.target)} is a file or lies below one: move that away or name another"
+            f"feature set '{one.name}': target {paths.display(one.target)} is a file or is below one: move it away or name another"
             " target"
         )
     return place
@@ -159,7 +159,7 @@ def _features(scans: Iterable[model.DirectoryScan]) -> Iterable[identity.Located
 def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], account: accounts.Account) -> model.Discovery:
     """Return what is in the folders of the set's legacy directories that were not entered.
 
-    One that could not be looked at in full is among the directories as well, without a feature.
+    One that could not be scanned in full is among the directories as well, without a feature.
     """
     listed = {legacy.place.key for legacy in one.legacy}
     closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]

@@ -67,7 +67,7 @@ def _give_away(directory: int, account: accounts.Account) -> None:
         if os.geteuid() == 0 and (info.st_uid, info.st_gid) != (account.uid, account.gid):
             os.fchown(fd, account.uid, account.gid)
         elif os.geteuid() != 0 and info.st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))  # what it makes there is somebody else's
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))  # what it makes there belongs to another account
         if info.st_mode & 0o777 != 0o644:
             os.fchmod(fd, 0o644)
     finally:
@@ -107,7 +107,7 @@ def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capabili
 
 def _sentence(path: str, owner: accounts.Account, account: accounts.Account, refusal: _Refusal) -> str:
     kind, mount = mounts.file_system_of(path)
-    where = f"{paths.display(path)} lies on a file system ({kind}, mounted on {paths.display(mount)})"
+    where = f"{paths.display(path)} is on a file system ({kind}, mounted on {paths.display(mount)})"
     if not refusal.words:
         return (
             f"{where} that refuses user {owner.name}, and user {account.name} too ({refusal.reason}): let user"

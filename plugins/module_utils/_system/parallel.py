@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work on many files: shared out to the host's processors, and waiting for many at once where storage is slow.
+"""Work on many files: distributed to the host's processors, and waiting for many at once if storage is slow.
 
 On a local disk the time goes into Python and system calls, which processes share and threads only contend for. On a
 network file system nearly all of the time is spent waiting, and many files can be waited for at once. Which of the
@@ -34,7 +34,7 @@ THREADS = 16
 # already in memory. The least that are worth a process of their own, on fast and on slow storage.
 ROUND, LONGEST_ROUND = 8192, 1 << 19
 SHARE, SLOW_SHARE = 512, 64
-# More processes than this bring little, and a training may be running beside them.
+# More processes than this bring little, and a training may be running next to them.
 PROCESSES = 4
 # What the items of a round may hold open (directories), well below what a process may have open.
 HELD = 256

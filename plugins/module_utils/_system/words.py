@@ -35,6 +35,11 @@ def verb(number: int, word: str, singular: str = "") -> str:
     return singular or {"be": "is", "do": "does", "have": "has"}.get(word, word + "s")
 
 
+def phrase(number: int, noun: str, word: str, where: str = "") -> str:
+    """Return a count with its verb: 2 links in /data dangle."""
+    return f"{count(number, noun)}{where and f' in {where}'} {verb(number, word)}"
+
+
 def advice(error: OSError) -> str:
     """Return what to do if the system refuses a change, for the end of a message."""
     whose = "the role's" if errors.variable_prefix() else "the task's"

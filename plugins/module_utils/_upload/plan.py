@@ -18,7 +18,7 @@ from .._spec import sets
 from .._system import words
 from .._system.paths import display
 
-# By token in a manifest: where that feature stands, for people.
+# By token in a manifest: where that feature is, for messages.
 Places = Mapping[str, str]
 
 
@@ -33,7 +33,7 @@ class TargetContent:
 
 @dataclass(frozen=True)
 class StagedContent:
-    """What lies in a set's staging directory.
+    """What is in a set's staging directory.
 
     C(whole): names that are as the upload wants them. C(ours): names that this upload or the one before brings; what else lies
     there is not ours to remove.
@@ -62,8 +62,8 @@ class Missing:
 class UploadPlan:
     """What an upload of one set has to do, complete before the first change.
 
-    C(wanted): all that it brings. C(send): what of it is not whole in the staging directory yet. C(remove): what lies there
-    and nobody wants.
+    C(wanted): all that it brings. C(send): what of it is not whole in the staging directory yet. C(remove): what is there
+    and not wanted.
     """
 
     wanted: Manifest
@@ -110,23 +110,23 @@ def find_missing(feature_set: sets.FeatureSet, target: TargetContent, manifest: 
     if places and not (missing or held):
         # Twice in what a trainer reads, a feature would be in training and in validation.
         raise errors.FeatureError(
-            f"feature set '{feature_set.name}': all features of its source stand in another set's target already, as {places[0]}:"
+            f"feature set '{feature_set.name}': all features of its source are in another set's target already (e.g. {places[0]}):"
             " give the set a source, or 'patterns', of its own"
         )
     too_few = (feature_set.expected or 0) - held - len(missing)
     if too_few > 0:
         raise errors.FeatureError(
             f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
-            f" that are expected would lie in {display(target.path)}: complete the source, or correct 'expected'"
+            f" that are expected would be in {display(target.path)}: complete the source, or correct 'expected'"
         )
     warnings = kept[:words.SAMPLES]
     if places:
-        warnings.append(f"left out of the upload: {len(places)} that stand in another set's target already, as {places[0]}")
+        warnings.append(f"left out of the upload: {len(places)} that are in another set's target already (e.g. {places[0]})")
     return Missing(missing, present, len(places), tuple(warnings))
 
 
 def plan_upload(missing: Missing, staged: StagedContent) -> UploadPlan:
-    """What is to be sent and removed; FeatureError where something lies in the staging directory that no upload brought."""
+    """Return what has to be sent and removed; FeatureError if something is in the staging directory that no upload brought."""
     wanted = missing.features
     foreign = [path for path in staged.listing.files if path not in staged.ours and not is_temporary(path, staged.ours)]
     foreign += [path for path, name in staged.listing.partial.items() if name not in staged.ours]
@@ -145,7 +145,7 @@ def name_foreign(staging: str, paths: Sequence[str]) -> str:
         tops[top] = tops.get(top, 0) + 1
     names = sorted(tops)
     first = display(os.path.join(staging, names[0]))
-    more = f" and {len(names) - 1} more beside it" if len(names) > 1 else ""
+    more = f" and {len(names) - 1} more next to it" if len(names) > 1 else ""
     one = len(paths) == 1
     return (
         f"{display(staging)} holds {len(paths)} {'file that is' if one else 'files that are'} not from an upload, in {first}{more}:"

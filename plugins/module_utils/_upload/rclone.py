@@ -98,7 +98,7 @@ def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
     with os.fdopen(listing, "wb") as file:
         file.write(b"".join(os.fsencode(name) + b"\n" for name in names))
     # Everything that rclone is told stands in its environment or in files: nothing secret in its arguments.
-    # It works in the staging directory, wherever somebody may have moved that.
+    # It works in the staging directory, wherever it may have been moved.
     script = (
         f'"$1" copy "$2" . --files-from-raw {FETCH_DIR}/list --transfers 8 --stats 1s --stats-log-level NOTICE'
         f' --use-json-log --log-file {FETCH_DIR}/log {" ".join(_PATIENCE)} </dev/null >/dev/null 2>&1;'

@@ -33,7 +33,7 @@ def _move_without_replacing(directory: int, _account: accounts.Account) -> None:
 
 
 MOVES = capabilities.Capability(
-    "hard links or renames that replace nothing, which an upload beside other files needs", _move_without_replacing
+    "hard links or renames that replace nothing, which an upload next to other files needs", _move_without_replacing
 )
 
 
@@ -60,11 +60,11 @@ def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
         try:
             done = programs.ask_program([path, "--version"], 60)
         except OSError as error:
-            raise errors.FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} there anew") from None
+            raise errors.FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} again there") from None
         if done is None or done.code != 0:
             said = done.errors.decode("utf-8", "replace").strip().splitlines() if done else ["it does not end"]
             why = said[0][:160] if said else "no reason given"
-            raise errors.FeatureError(f"{path} on the host cannot be run ({why}): install the package {package} there anew")
+            raise errors.FeatureError(f"{path} on the host cannot be run ({why}): install the package {package} again there")
 
 
 def check_mount(feature_set: sets.FeatureSet) -> None:
@@ -78,7 +78,7 @@ def check_mount(feature_set: sets.FeatureSet) -> None:
 
 @dataclass(frozen=True)
 class Room:
-    """What some files will take of a file system, and what it has. C(device): which one; C(where): for people."""
+    """What some files will take of a file system, and what it has. C(device): which one; C(where): for messages."""
 
     device: int
     where: str
@@ -89,7 +89,7 @@ class Room:
 
 
 def measure_room(staging: str, sizes: Sequence[int]) -> Room:
-    """The room that files of these sizes take beside the staging directory; FeatureError where nothing can be written."""
+    """The room that files of these sizes take next to the staging directory; FeatureError if nothing can be written."""
     existing = os.path.dirname(staging)
     while not os.path.isdir(existing):
         existing = os.path.dirname(existing)
@@ -125,5 +125,5 @@ def check_room(rooms: Sequence[Room]) -> None:
 
 
 def megabytes(count: int) -> str:
-    """Bytes in words: 1 MB is 10**6 bytes."""
+    """Return bytes as text: 1 MB is 10**6 bytes."""
     return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

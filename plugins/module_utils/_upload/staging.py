@@ -262,7 +262,7 @@ def close_staging(fd: int) -> None:
 
 
 def write_manifest(target: str, manifest: Manifest) -> bool:
-    """Writes the manifest beside the staging directory; False where it already says the same."""
+    """Write the manifest next to the staging directory; False if it already says the same."""
     if read_manifest(target) == manifest:
         return False
     write_beside(manifest_path(target), pack_manifest(manifest))
@@ -287,7 +287,7 @@ def write_beside(path: str, text: str) -> None:
 
 
 def remove_manifest(target: str) -> bool:
-    """Removes what lies beside a staging directory, the manifest last; whether there was something to remove."""
+    """Remove what is next to a staging directory, the manifest last; True if there was something to remove."""
     removed = False
     manifest = manifest_path(target)
     for path in (manifest + _NEW, manifest):

@@ -44,12 +44,12 @@ _CAUSES = (
                              " interactive"),
     (r"protocol version mismatch|protocol incompatibility",
      "{host}: its rsync and the controller's do not understand each other ({line}): use rsync 3.1 or later on both sides"),
-    (r"vanished", "a file of the source vanished while it was uploaded: run again when nobody changes the source"),
+    (r"vanished", "a file of the source vanished while it was uploaded: run again when the source does not change"),
     (r"send_files failed to open", "a file of the source cannot be read: make all of it readable, on the controller"),
     (r"unknown option|unrecognized option",
      "an rsync is too old for an option of the upload ({line}): use rsync 3.1 or later on both sides"),
     (r"error while loading shared libraries|Exec format error|symbol lookup error|Segmentation fault|"
-     r"Illegal instruction", "rsync on {host} cannot be started ({line}): install the package rsync there anew"),
+     r"Illegal instruction", "rsync on {host} cannot be started ({line}): install the package rsync again there"),
     (r"command not found|: not found|Unknown command|cannot execute|^\w*sh: .*(Permission denied|No such file)|\(code 127\)|\(code 126\)",
      "the host's side of the upload cannot be started on {host} ({line}): install rsync there, and set ansible_python_interpreter to"
      " a Python that the connecting user may run"),

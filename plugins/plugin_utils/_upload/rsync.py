@@ -123,7 +123,7 @@ def files_list(paths: Sequence[bytes]) -> bytes:
 
 
 def share_out(sizes: Sequence[int], streams: int) -> list[list[int]]:
-    """The numbers of files, shared out to streams that have about the same to send; each stream keeps the files' order."""
+    """Distribute the numbers of files to streams that have about the same to send; each stream keeps the files' order."""
     shares: list[list[int]] = [[] for _stream in range(max(1, min(streams, len(sizes))))]
     loads = [0] * len(shares)
     for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):

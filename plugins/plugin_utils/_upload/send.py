@@ -56,7 +56,7 @@ class Sender:
         changed = source.changed_since(names)
         if changed is not None:
             raise FeatureError(
-                f"{shown(changed)} changed while it was uploaded: nothing is published; run again when nobody changes the source"
+                f"{shown(changed)} changed while it was uploaded: nothing is published; run again when the source does not change"
             )
         done["seconds"] = round(time.monotonic() - began, 1)
         return done

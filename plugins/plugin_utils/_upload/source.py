@@ -95,7 +95,7 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
     if not features:
         raise FeatureError(
             f"source {shown} holds no feature of set '{feature_set.name}' (files of another kind: {source.left_out}"
-            + (f", as {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
+            + (f"; e.g. {source.samples[0]['path']}, which {source.samples[0]['reason']}" if source.samples else "")
             + "): correct 'source', or the set's 'patterns', 'reads' and 'arrays'"
         )
     contents = Contents()

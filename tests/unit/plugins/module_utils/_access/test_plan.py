@@ -190,7 +190,7 @@ def test_a_link_that_was_turned_to_another_file_of_the_store_opens_nothing(place
     (legacy / "0.npz").symlink_to("../store/ab/secret")
     found = plan(legacy, "0.npz", sources=sources)
     assert (found.opens, found.changes) == (set(), [])
-    assert "leads to another file than when it was looked at" in next(iter(found.refused.values()))
+    assert "leads to another file than when it was inspected" in next(iter(found.refused.values()))
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link"])

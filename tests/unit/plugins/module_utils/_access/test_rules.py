@@ -110,7 +110,7 @@ def test_widen_cannot_get_past_an_acl_entry_that_decides(node):
 
 def test_an_object_of_another_than_the_writer_is_refused(node):
     node.trust = node.trust._replace(owners=frozenset({4244}), why="/home/x, which user x can write")
-    with pytest.raises(Refusal, match=r"belongs to 4242 but lies below /home/x, which user x can write") as caught:
+    with pytest.raises(Refusal, match=r"belongs to 4242 but is below /home/x, which user x can write") as caught:
         decide(node, PASS, TRAINER, AS_ROOT)
     assert not caught.value.hopeless
 

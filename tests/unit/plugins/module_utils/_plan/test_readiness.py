@@ -363,7 +363,7 @@ class TestFeaturesThatAnotherSetHolds:
         if linked:
             run(*raw)
         found = told(*raw)
-        assert says(found["feature_sets"]["u"]["problems"], host / "data/u", "belong into", host / "data/t", "set 't'")
+        assert says(found["feature_sets"]["u"]["problems"], host / "data/u", "belong in", host / "data/t", "set 't'")
         assert found["features_will_be_ready"] is False
 
 

@@ -16,7 +16,7 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
     see,
 )
 
-# What lies in the target (None: no directory) and in the legacy directory, whether there is a source; what is to be read now
+# What is in the target (None: no directory) and in the legacy directory, whether there is a source; what is to be read now
 # and after, each as (directory, names, whether it is listed).
 T, OLD = "data/t", "old"
 READS = {

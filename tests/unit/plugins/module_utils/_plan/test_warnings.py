@@ -67,7 +67,7 @@ class TestWhatIsInTheWay:
         damaged(host / "data/t/b.npz")
         damaged(host / "data/t/c.npz")
         (said,) = problems(a_set(host / "data/t"))
-        assert re.match(f"2 files in {host}/data/t are damaged, as [bc].npz [(].*[)]: move that away$", said)
+        assert re.match(f"2 files in {host}/data/t are damaged [(]e.g. [bc].npz, which .*[)]: move them away$", said)
 
     @pytest.mark.parametrize(("prune", "own", "planned"), [("none", False, False), ("stray", False, True), ("stray", True, False)])
     def test_stray_links_to_damaged_files_go_where_all_are_pruned(self, host, prune, own, planned):
@@ -82,7 +82,7 @@ class TestWhatIsInTheWay:
         damaged(host / "data/t/a.npz")
         features(host / "data/t", "b.npz")
         (said,) = problems(a_set(host / "data/t", host / "old"))
-        assert said.startswith(f"1 wanted name in {host}/data/t is taken, as a.npz by a file that is damaged (")
+        assert said.startswith(f"1 wanted name in {host}/data/t is taken (e.g. a.npz is a file that is damaged (")
 
     @pytest.mark.parametrize(("closed", "counted"), [(["b.npz"], "1 file"), (["b.npz", "c.npz"], "2 files")])
     def test_what_cannot_be_read_is_not_told_to_be_of_another_kind(self, host, closed, counted):
@@ -93,13 +93,13 @@ class TestWhatIsInTheWay:
             sentences = run_as(account, partial(problems, account=account), a_set(host / "data/t"))
         (said,) = [one for one in sentences if "classified" in one]
         where = f"{host}/data/t"
-        assert re.match(f"{counted} in {where} cannot be classified, as {where}/[bc].npz, which .*: make that readable$", said)
+        assert re.match(f"{counted} in {where} cannot be classified [(]e.g. {where}/[bc].npz, which .*[)]: make (it|them) readable$", said)
 
     def test_dangling_links_that_are_replaced_need_no_advice(self, host):
         features(host / "old", "a.npz")
         link(host / "data/t/a.npz", "/nowhere/a.npz")
         sets, planned = told(a_set(host / "data/t", host / "old"))
-        assert f"1 link in {host}/data/t dangles, as a.npz to /nowhere/a.npz" in sets["t"]["problems"]
+        assert f"1 link in {host}/data/t dangles (e.g. a.npz to /nowhere/a.npz)" in sets["t"]["problems"]
         assert planned is True
 
     def test_names_that_many_want_are_told_with_three_of_the_files(self, host):
@@ -107,7 +107,7 @@ class TestWhatIsInTheWay:
             feature(host / f"old{number}/a.npz", str(number))
         (said,) = told(a_set(host / "data/t", *(host / f"old{number}" for number in range(5))))[0]["t"]["obstacles"]
         assert said.startswith(
-            f"1 name is wanted by different features, as a.npz by {host}/old0/a.npz and {host}/old1/a.npz and {host}/old2/a.npz: remove"
+            f"1 name is claimed by different features (e.g. a.npz: {host}/old0/a.npz and {host}/old1/a.npz and {host}/old2/a.npz): remove"
         )
 
 
@@ -117,7 +117,7 @@ class TestWhereItLies:
         (host / "alias").symlink_to("old")
         sentences = problems(a_set(host / "data/t", host / "old", host / "alias"))
         assert len([one for one in sentences if "dangle" in one]) == 1
-        assert f"1 link in {host}/old dangles (as a.npz to /nowhere/a.npz): bring back what user me should read there" in sentences[0]
+        assert f"1 link in {host}/old dangles (e.g. a.npz to /nowhere/a.npz): restore what user me should read there" in sentences[0]
 
     def test_a_folder_that_cannot_be_entered_is_told_once_too(self, host):
         features(host / "old", "a.npz")
@@ -130,13 +130,13 @@ class TestWhereItLies:
                 sentences = run_as(account, partial(problems, account=account), a_set(host / "data/t", host / "old", host / "alias"))
             finally:
                 os.chmod(host / "old/closed", 0o755)
-        assert len([one for one in sentences if "old/closed" in one and "since features may lie there" in one]) == 1, sentences
+        assert len([one for one in sentences if "old/closed" in one and "since features may be there" in one]) == 1, sentences
 
     @pytest.mark.parametrize(("required", "stops"), [("true", True), ("false", False)])
     def test_a_find_stops_a_set_that_is_needed_and_warns_of_any_other(self, host, required, stops):
         features(host / "old/.snapshot", "a.npz")
         sets, _planned = told(a_set(host / "data/t", host / "old", required=required))
-        said = f"features of the set 't' lie in directories that nobody listed: {host}/old/.snapshot (1)"
+        said = f"features of the set 't' are in directories that no set lists: {host}/old/.snapshot (1)"
         assert [said in one for one in sets["t"]["obstacles"]] == [True] * stops
         assert (said in sets["t"]["warnings"]) is not stops
 
@@ -154,14 +154,14 @@ class TestWarnings:
         other(host / "data/t/v.npz")
         other(host / "data/t/w.npz")
         (said,) = warnings(a_set(host / "data/t"))
-        assert re.match(f"2 files in {host}/data/t are of another kind, as [vw].npz [(]has arrays .*[)]$", said)
+        assert re.match(f"2 files in {host}/data/t are of another kind [(]e.g. [vw].npz, which has arrays .*[)]$", said)
 
     def test_of_features_that_are_left_out_one_is_named_with_the_one_that_is_used(self, host):
         feature(host / "old/a.npz", "one")
         feature(host / "old/x/a.npz", "two")
         assert warnings(a_set(host / "data/t", host / "old")) == [
-            "1 feature is left out, since others of the same name lie less deep in the same legacy directory:"
-            f" {host}/old/a.npz is used, {host}/old/x/a.npz is not"
+            "1 feature is left out, since others of the same name are less deep in the same legacy directory"
+            f" (e.g. {host}/old/a.npz is used, {host}/old/x/a.npz is not)"
         ]
 
     def test_beside_features_links_of_a_legacy_directory_to_nothing_are_told_once(self, host):
@@ -172,7 +172,7 @@ class TestWarnings:
         assert warnings(raw) == []
         link(host / "old/b.npz", "/nowhere/b.npz")
         (said,) = [one for one in warnings(raw) if "dangle" in one and "features that were there are not seen" in one]
-        assert said.startswith(f"1 link in {host}/old dangles (as b.npz to /nowhere/b.npz): ")
+        assert said.startswith(f"1 link in {host}/old dangles (e.g. b.npz to /nowhere/b.npz): ")
 
     def test_beside_features_one_of_the_folders_that_cannot_be_entered_is_named(self, host):
         features(host / "data/t", "a.npz")
@@ -217,4 +217,4 @@ class TestWarnings:
         state = see(a_set(host / "data/t"))
         (one,) = state.sets
         cut = dataclasses.replace(one, discovery=Discovery([], ["60 seconds had passed", "more"]))
-        assert warnings_of(cut, state) == ["the search for features elsewhere was cut short: 60 seconds had passed"]
+        assert list(warnings_of(cut, state)) == ["the search for features elsewhere was cut short: 60 seconds had passed"]

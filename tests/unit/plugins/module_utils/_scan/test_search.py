@@ -143,20 +143,20 @@ def test_says_when_the_depth_cuts_it_short(tree):
     root = tree({"a/1.npz": FEATURE, "b/c/d/2.npz": FEATURE})
     result = sweep([str(root)], SETS, [], Bounds(depth=2))
     assert found(result, root) == [("a", 1)]
-    assert result.cut_short == [f"{root}/b/c/d lies more than 2 levels deep"]
+    assert result.cut_short == [f"{root}/b/c/d is more than 2 levels deep"]
 
 
 def test_says_when_the_time_cuts_it_short(tree):
     root = tree({"a/1.npz": FEATURE})
     result = sweep([str(root)], SETS, [], Bounds(seconds=-1))
     assert found(result, root) == []
-    assert result.cut_short == [f"-1 seconds had passed when it came to {root}"]
+    assert result.cut_short == [f"-1 seconds had passed before {root}, the limit of a search"]
 
 
 def test_says_when_the_number_of_names_cuts_it_short(tree):
     root = tree({f"a/{number}.npz": FEATURE for number in range(9)})
     result = sweep([str(root)], SETS, [], Bounds(entries=5))
-    assert result.cut_short == [f"5 names were looked at when it came to {root}/a"]
+    assert result.cut_short == [f"5 names were read before {root}/a, the limit of a search"]
 
 
 def test_says_when_a_file_system_cuts_it_short():

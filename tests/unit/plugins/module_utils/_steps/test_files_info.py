@@ -154,9 +154,9 @@ def test_arrays_of_objects_and_of_no_name(tmp_path):
 
 
 def test_it_is_bounded(mixed):
-    assert look(mixed, bounds=Bounds(entries=3))["cut_short"][0].startswith("3 names were looked at when it came to ")
+    assert look(mixed, bounds=Bounds(entries=3))["cut_short"][0].startswith("3 names were read before ")
     assert look(mixed, bounds=Bounds(seconds=-1))["cut_short"][0].startswith("-1 seconds had passed")
-    assert f"{mixed}/hubert lies more than 0 levels deep" in look(mixed, bounds=Bounds(depth=0))["cut_short"]
+    assert f"{mixed}/hubert is more than 0 levels deep" in look(mixed, bounds=Bounds(depth=0))["cut_short"]
 
 
 def test_its_size_does_not_grow_with_the_files(tmp_path):

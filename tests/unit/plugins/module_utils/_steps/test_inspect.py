@@ -179,12 +179,12 @@ def refused(*sets, **options):
 OVERLAPS = [
     ("data/t", "is"),
     ("data", "contains"),
-    ("data/t/sub", "lies in"),
+    ("data/t/sub", "is in"),
     ("alias", "is"),
     ("data-alias", "contains"),
     ("data-alias/t", "is"),
-    ("data-alias/t/sub", "lies in"),
-    ("sub-alias", "lies in"),
+    ("data-alias/t/sub", "is in"),
+    ("sub-alias", "is in"),
     ("d*", "contains"),
 ]
 

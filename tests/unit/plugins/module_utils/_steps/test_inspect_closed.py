@@ -54,7 +54,7 @@ def test_where_only_they_are_left_it_is_a_discovery_and_no_upload(snapshots):
     status, steps, obstacles, one = said(raw)
     assert (status, steps) == (0, [])
     assert obstacles == [
-        f"features of the set 't' lie in directories that nobody listed: {snapshots}/old/.Trash-1000 (1),"
+        f"features of the set 't' are in directories that no set lists: {snapshots}/old/.Trash-1000 (1),"
         f" {snapshots}/old/.snapshot (2); add them to its 'legacy', or set on_discovery to link or upload"
     ]
     assert one["discovered"]["count"] == 3
@@ -114,7 +114,7 @@ def test_a_set_that_may_stay_empty_is_told_and_does_not_stop(snapshots):
     found = facts(see(optional, a_set(snapshots / "data/u", snapshots / "other")))
     one = found["feature_sets"]["t"]
     assert (one["status"], one["obstacles"], one["problems"], found["feature_steps"]) == (0, [], [], ["link"])
-    assert "features of the set 't' lie in directories that nobody listed" in one["warnings"][0]
+    assert "features of the set 't' are in directories that no set lists" in one["warnings"][0]
 
 
 def test_a_folder_that_cannot_be_looked_into_may_hold_features(host):

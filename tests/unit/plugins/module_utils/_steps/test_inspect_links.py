@@ -101,7 +101,7 @@ class TestLinking:
         raw = [a_set(host / "data/u", host / "third"), a_set(host / "data/t", host / "old", host / "older")]
         before = tree(host)
         for check in (True, False):
-            with pytest.raises(FeatureError, match=r"a\.npz by .*/old/a\.npz and .*/older/a\.npz"):
+            with pytest.raises(FeatureError, match=r"a\.npz: .*/old/a\.npz and .*/older/a\.npz"):
                 run(*raw, check=check)
         assert tree(host) == before
         run(*raw, on_conflict="first")

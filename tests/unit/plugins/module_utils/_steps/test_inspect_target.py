@@ -135,7 +135,7 @@ class TestLinksToDirectories:
         ready, sets = told(a_set(host / "t", **TREE))
         one = sets["t"]
         assert ready and one["target"]["features"] == 3 == len(glob.glob(f"{host}/t/**/*.npz", recursive=True))
-        assert "1 link" in one["warnings"][0] and "all (2 features)" in one["warnings"][0]
+        assert "1 link" in one["warnings"][0] and "all: 2 features" in one["warnings"][0]
 
     def test_into_another_target_are_leaks(self, host):
         feature(host / "val/x/a.npz")
