@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.utils.display import Display
+from ansible_collections.trainprep.features.plugins.module_utils.errors import naming
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files_found import report, sets_block
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import DESCRIPTIONS
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction
@@ -25,7 +27,10 @@ class ActionModule(ModuleAction):
             msg = "no directory to scan was named: -e describe_paths=/home/ubuntu,/mnt (option paths of the module feature_files_info)"
             return {"failed": True, "msg": msg}
         result = super().run(tmp, task_vars)
-        if result.get("report"):
+        if "groups" in result:
+            with naming(self._task.args):
+                result["text"] = sets_block(result["groups"])
+            result["report"] = [*report(result), *result["text"].splitlines()]
             # One call, so that the lines of hosts that run concurrently do not mix. No indent: the block is for pasting.
             host = str((task_vars or {}).get("inventory_hostname", "host"))
             display.display("\n".join([f"{host}:", *map(plain, result["report"])]))

@@ -36,6 +36,14 @@ attributes:
     platforms: linux
 """
 
+    POSIX = r"""
+attributes:
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: posix
+"""
+
     READS = r"""
 attributes:
   check_mode:

@@ -40,7 +40,12 @@ options:
     type: bool
     default: false
   permissions:
-    description: With V(check), nothing is granted, and a feature that the training user cannot read is a problem.
+    description:
+      - With V(grant), the training user is granted access by ACL entries of its own. If no such entry can be made, because the file system
+        has no ACLs or the host has no C(setfacl), that fails before anything is changed.
+      - With V(widen), mode bits are set instead in that case, those of the group if the training user belongs to it, else those of
+        everyone, with a warning for whom that opened what. Nothing is made writable.
+      - With V(check), nothing is granted, and a feature that the training user cannot read is a problem.
     type: str
     choices: [grant, widen, check]
     default: grant
@@ -49,4 +54,17 @@ options:
       - An inventory pattern of hosts that hand features to each other. If it is not empty, a set without C(source) may still be sent.
     type: str
     default: ""
+"""
+
+    REMEMBER = r"""
+options:
+  remember:
+    description:
+      - Cache the inspection of a host that is ready and needs nothing, and return it while nothing has changed, so that an unchanged host
+        costs a C(stat) a file. Access is proved each time. A reboot ends it.
+      - The cache is in C(/var/cache/trainprep.features), or without root in C(~/.cache/trainprep.features). It is not written in check
+        mode, and neither written nor used with C(verify=full), on file systems other than ext2, ext3, ext4, xfs, btrfs and zfs, or if
+        something changed in the last two minutes.
+    type: bool
+    default: false
 """

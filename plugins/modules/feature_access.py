@@ -27,17 +27,6 @@ extends_documentation_fragment:
   - trainprep.features.plan
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.changes
-options:
-  permissions:
-    description:
-      - What to do if no ACL entry can be made, because the file system has no ACLs or the host has no C(setfacl).
-      - With V(grant), the module fails before it changes anything.
-      - With V(check), nothing is changed.
-      - With V(widen), it sets mode bits instead, those of the group if the training user belongs to it, else those of everyone,
-        and warns for whom that opened what. It never makes anything writable.
-    type: str
-    choices: [grant, widen, check]
-    default: grant
 seealso:
   - module: trainprep.features.feature_facts
 """
@@ -61,34 +50,14 @@ ansible_facts:
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
-  description: By set name, what was granted, or would be in check mode. An object that two sets need counts for the first.
+  description:
+    - By set name, what was granted, or would be in check mode. An object that two sets need counts for the first.
+    - C(granted) counts files, C(directories) directories. C(widened) is how many of both were opened by mode bits, and so for others
+      too. C(refused) counts features that stay closed.
+    - C(warnings) say for whom mode bits opened what, and why something was refused, about ten messages at most.
+    - C(samples) are at most ten of the changes, each with C(path), and its permissions C(old) and C(new).
   returned: success
   type: dict
-  contains:
-    NAME:
-      description: The counts of one set.
-      type: dict
-      contains:
-        granted:
-          description: Files opened.
-          type: int
-        directories:
-          description: Directories opened.
-          type: int
-        widened:
-          description: How many of both were opened by mode bits, and so for others too.
-          type: int
-        refused:
-          description: Features that stay closed; the warnings say why.
-          type: int
-        samples:
-          description: At most ten of the changes, each with C(path), and its permissions C(old) and C(new).
-          type: list
-          elements: dict
-        warnings:
-          description: For whom mode bits opened what, and why something was refused; a sentence each, about ten at most.
-          type: list
-          elements: str
   sample:
     wav2vec:
       granted: 8690

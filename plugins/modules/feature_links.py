@@ -65,33 +65,13 @@ ansible_facts:
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
-  description: By set name, what was done, or would be done in check mode.
+  description:
+    - By set name, what was done, or would be done in check mode.
+    - C(linked) counts links made, those in place of dangling ones included, C(replaced) only the latter, C(removed) links removed, C(kept)
+      wanted names that the target holds already. C(created_target) is whether the target was created.
+    - C(samples) are at most ten of the actions, each with C(action), C(path) and C(text).
   returned: success
   type: dict
-  contains:
-    NAME:
-      description: The counts of one set.
-      type: dict
-      contains:
-        linked:
-          description: Links made, those in place of dangling ones included.
-          type: int
-        replaced:
-          description: How many of them replaced a dangling link.
-          type: int
-        removed:
-          description: Links removed.
-          type: int
-        kept:
-          description: Wanted names that the target holds already.
-          type: int
-        created_target:
-          description: Whether the target was created.
-          type: bool
-        samples:
-          description: At most ten of the actions, each with C(action), C(path) and C(text).
-          type: list
-          elements: dict
   sample:
     wav2vec: {linked: 1248, replaced: 0, removed: 0, kept: 0, created_target: true, samples: []}
 """

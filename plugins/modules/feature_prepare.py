@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming
   - trainprep.features.plan
-  - trainprep.features.remember
+  - trainprep.features.plan.remember
   - trainprep.features.attributes.linux
   - trainprep.features.attributes.changes
 options:

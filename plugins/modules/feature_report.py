@@ -55,20 +55,9 @@ options:
     type: str
     choices: [nothing, obstacles, unready]
     default: nothing
-attributes:
-  check_mode:
-    support: full
-    description: In check mode the report says what would be done.
-  diff_mode:
-    support: none
-    description: It changes nothing.
-  idempotent:
-    support: full
-    description: It changes nothing.
-  platform:
-    support: full
-    description: It runs on the controller, for hosts of any kind.
-    platforms: posix
+extends_documentation_fragment:
+  - trainprep.features.attributes.reads
+  - trainprep.features.attributes.posix
 seealso:
   - module: trainprep.features.feature_facts
   - plugin: trainprep.features.feature_report

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming
+  - trainprep.features.attributes.posix
 options:
   step:
     description:
@@ -40,20 +41,12 @@ options:
     default: {}
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
+    description: Can run in check mode without changing anything.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    description: Shows what it changes.
     support: partial
     details: With O(step=publish).
-  idempotent:
-    description: When run twice in a row, outside check mode, with the same arguments, the second changes nothing.
-    support: partial
-    details: With O(step=publish).
-  platform:
-    description: Target OS that can be operated against.
-    support: full
-    platforms: posix
 seealso:
   - module: trainprep.features.feature_upload
 """

@@ -50,25 +50,18 @@ extends_documentation_fragment:
   - trainprep.features.naming
   - trainprep.features.plan
   - trainprep.features.attributes.actiongroup_features
+  - trainprep.features.attributes.posix
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
+    description: Can run in check mode without changing anything.
     support: full
-    details:
-      - It reports what it would send.
+    details: It reports what it would send.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    description: Shows what it changes.
     support: none
-  idempotent:
-    description: When run twice in a row, outside check mode, with the same arguments, the second changes nothing.
-    support: full
-  platform:
-    description: Target OS that can be operated against.
-    support: full
-    platforms: posix
 requirements:
   - rsync 3.1 or later on the controller and on the host
   - sshpass on the controller, if the connection logs in with a password
@@ -95,44 +88,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sets:
-  description: By name of the set, what was, or in check mode would be, sent and published.
+  description:
+    - By name of the set, what was, or in check mode would be, sent and published.
+    - C(sent) counts the files sent, C(sent_bytes) the bytes that went over the connection (in check mode the files' size), C(resumed) the
+      files that an earlier upload had already brought, C(present) the features of the source that the target already holds, C(published)
+      the features that were moved into the target. C(seconds) is how long the transfer took.
+    - C(left_out) counts the files of the source that are not features of this set, second copies, or in another set's target; C(samples)
+      are at most ten of them, with C(path) and C(reason).
+    - C(warnings) are names in the target that stay as they are although the source has another feature of that name.
   returned: always
   type: dict
-  contains:
-    NAME:
-      description: One set.
-      type: dict
-      contains:
-        sent:
-          description: Number of files sent.
-          type: int
-        sent_bytes:
-          description: Bytes that went over the line; in check mode the files' size.
-          type: int
-        resumed:
-          description: Number of files that an earlier upload had already brought.
-          type: int
-        present:
-          description: Number of features of the source that the target already holds.
-          type: int
-        left_out:
-          description: Number of files of the source that are not features of this set, second copies, or in another set's target.
-          type: int
-        samples:
-          description: At most ten of the files left out, with C(path) and C(reason).
-          type: list
-          elements: dict
-        seconds:
-          description: How long the transfer took.
-          type: float
-        warnings:
-          description: Names in the target that stay as they are although the source has another feature of that name.
-          type: list
-          elements: str
-        published:
-          description: Number of features that were moved into the target.
-          returned: if there was something to publish
-          type: int
   sample:
     wav2vec:
       sent: 600

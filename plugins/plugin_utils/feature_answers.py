@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import LINES, PLAIN, Each, Maybe, OneOf, Schema
+from .answers import PLAIN, Each, Maybe, OneOf, Schema
 
 STATUS = OneOf(0, 1, 2, 3, None)
 STEPS = OneOf("publish", "link", "unlink", "upload", "grant")
@@ -79,8 +79,6 @@ DESCRIPTIONS: dict[str, Schema] = {
     **dict.fromkeys(("groups", "damaged", "other", "links", "unreadable"), PLAIN),
     "groups_left_out": int,
     "cut_short": [str],
-    "text": LINES,
-    "report": [str],
 }
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -22,8 +21,6 @@ from .._system.words import SAMPLES
 
 # A person waits for the result, so it may take longer than the search before an upload.
 _BOUNDS = walk.Bounds(seconds=60.0)
-_PLAIN = re.compile(r"[A-Za-z_/~.*][A-Za-z0-9_/~.\-]*\Z")
-_WORDS = {"true", "false", "yes", "no", "null", "on", "off", "~", ".", ".inf", ".nan"}
 
 # Types that a set cannot request.
 _NOT_ASKED_FOR = ("structured", "array of", "|O", "|V")
@@ -93,7 +90,6 @@ def summarise(found: Survey, roots: Sequence[str]) -> Dict[str, Any]:
     groups, others, damaged = _grouped(found.files)
     names: Set[str] = set()
     shown = [_as_data(group, names, roots) for group in groups[:SAMPLES]]
-    text = sets_block([one["entry"] for one in shown])
     return {
         "groups": shown,
         "groups_left_out": max(0, len(groups) - SAMPLES),
@@ -106,8 +102,6 @@ def summarise(found: Survey, roots: Sequence[str]) -> Dict[str, Any]:
         },
         "unreadable": {"count": found.unreadable_count, "samples": found.unreadable},
         "cut_short": found.cut_short,
-        "text": text,
-        "report": [*_report(shown, len(groups), damaged, others, found), *text.splitlines()],
     }
 
 
@@ -211,45 +205,6 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def as_yaml(entry: Dict[str, Any]) -> str:
-    lines: List[str] = []
-    for key, value in entry.items():
-        if key == "arrays":
-            lines.append("arrays:")
-            lines += [f"  {_scalar(name)}: {{dtype: {_scalar(one['dtype'])}, shape: {_flow(one['shape'])}}}" for name, one in value.items()]
-        elif key == "legacy":
-            lines.append("legacy:")
-            lines += [f"  - {_scalar(path)}" for path in value]
-        else:
-            lines.append(f"{key}: {_flow(value) if isinstance(value, list) else _scalar(value)}")
-    return "\n".join(("- " if index == 0 else "  ") + line for index, line in enumerate(lines)) + "\n"
-
-
-def sets_block(entries: Sequence[Dict[str, Any]]) -> str:
-    """Return one YAML block that declares all these sets, ready to paste into group_vars; empty without entries."""
-    if not entries:
-        return ""
-    head = ["# Keep the sets that you train on. target: the directory that your training script reads.", f"{errors.named('sets')}:"]
-    lines = [f"  {line}" for entry in entries for line in as_yaml(entry).splitlines()]
-    return "\n".join([*head, *lines]) + "\n"
-
-
-def _scalar(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, int):
-        return str(value)
-    plain = _PLAIN.match(value) and not value.startswith(("*", "~ ")) and value.lower() not in _WORDS
-    if plain:
-        return str(value)
-    # A JSON string is a YAML string too.
-    return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
-
-
-def _flow(values: Sequence[Any]) -> str:
-    return "[" + ", ".join(map(_scalar, values)) + "]"
-
-
 def _samples(files: Files) -> Dict[str, Any]:
     samples = [
         {"path": display(f"{directory.rstrip('/')}/{name}"), "reason": one.reason} for directory, name, one in files[:SAMPLES]
@@ -263,30 +218,3 @@ def _endings(files: Files) -> Dict[str, int]:
         ending = display(os.path.splitext(name)[1])
         counts[ending] = counts.get(ending, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES])
-
-
-def _report(shown: Sequence[Dict[str, Any]], groups: int, damaged: Files, others: Files, found: Survey) -> List[str]:
-    """Return lines for a person: groups, then what was left out."""
-    lines: List[str] = []
-    for one in shown:
-        arrays = ", ".join(f"{name or 'one array'} {array['dtype']} {_flow(array['shape'])}" for name, array in one["arrays"].items())
-        counts = f"{one['files']} {one['kind']} {'file' if one['files'] == 1 else 'files'}, {one['bytes'] / 1e6:,.1f} MB"
-        more = [f"{one['duplicates']} of them duplicates"] if one["duplicates"] else []
-        more += [f"{one['links']} {'link' if one['links'] == 1 else 'links'} to them"] if one["links"] else []
-        lines.append(", ".join([counts, *more]) + (f": {arrays}" if arrays else ""))
-        lines += [f"  {item['files']} in {item['path']}" for item in one["directories"]]
-    if groups > len(shown):
-        lines.append(f"{groups - len(shown)} smaller groups of files are left out")
-    for files, word in ((damaged, "damaged"), (others, "of other kinds")):
-        if files:
-            directory, name, one_file = files[0]
-            example = f"{display(directory)}/{display(name)} {one_file.reason}"
-            lines.append(f"{len(files)} {'file' if len(files) == 1 else 'files'} {word} (e.g. {example})")
-    if found.dangling:
-        lines.append(f"{found.dangling} dangling {'link' if found.dangling == 1 else 'links'}")
-    if found.linked_directories:
-        word = "link to a directory" if found.linked_directories == 1 else "links to directories"
-        lines.append(f"{found.linked_directories} {word}, not followed")
-    lines += found.unreadable
-    lines += [f"not scanned in full: {reason}" for reason in found.cut_short]
-    return lines or ["no files"]

@@ -16,6 +16,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info, legacy_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files_found import report, sets_block
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     FEATURE_MEMBERS,
@@ -35,8 +36,11 @@ def place(directory, **files):
 
 
 def look(*paths, bounds=None):
+    """The module's result, and what the action adds to it."""
     account = find_account(None)
-    return files_info([str(path) for path in paths], account, *([bounds] if bounds else []))
+    found = files_info([str(path) for path in paths], account, *([bounds] if bounds else []))
+    text = sets_block(found["groups"])
+    return {**found, "text": text, "report": [*report(found), *text.splitlines()]}
 
 
 def feature(rows, seed):
@@ -105,7 +109,7 @@ def test_lines_for_a_person(mixed):
     assert report[0].startswith("3 npz files, 0.0 MB, 1 of them duplicates, 1 link to them: ")
     assert "  - name: wav2vec_features" in report
     assert "1 dangling link" in report
-    assert any(line.startswith("1 file damaged (e.g. ") and line.endswith("cut.npz is truncated (no directory at its end))")
+    assert any(line.startswith("1 file damaged (e.g. ") and line.endswith("cut.npz, which is truncated (no directory at its end))")
                for line in report)  # fmt: skip
 
 
