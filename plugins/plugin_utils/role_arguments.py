@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 
 from ..module_utils.errors import FeatureError
-from .misspelt import misspelt
 from .survey import structured
 
 display = Display()
+_CUTOFF = 0.85  # similarity, 0 to 1
 _ROLES = Path(__file__).parents[2] / "roles"
 
 
@@ -79,3 +80,26 @@ def check_role_arguments(role: str, variables: dict[str, Any], templar: Any) -> 
     problems = [message.partition(": <class")[0] for message in _validator(role).validate(given).error_messages]
     if problems:
         raise AnsibleActionFail(f"{role}: {'; '.join(problems)}")
+
+
+def misspelt(variables: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """Return a message for each variable that is not known but begins like a known one, or is similar to one.
+
+    variables: by name, as of a task. known: the variables of all roles. Registered results of tasks are left out.
+    """
+    roles = {"_".join(name.split("_")[:2]) + "_" for name in known}
+    beginnings = {role[:6] for role in roles}
+    messages = []
+    for name in sorted(variables):
+        if name in known or name[:6] not in beginnings or _is_result(variables[name]):
+            continue
+        similar = difflib.get_close_matches(name, known, 1, _CUTOFF)
+        if similar:
+            messages.append(f"{name} is not a variable of the roles and has no effect: did you mean {similar[0]}?")
+        elif name.startswith(tuple(roles)):
+            messages.append(f"{name} is not a variable of the roles and has no effect: remove it (docs/variables.md lists the variables)")
+    return messages
+
+
+def _is_result(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("changed" in value or "skipped" in value)

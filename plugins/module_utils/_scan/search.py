@@ -11,7 +11,6 @@ link is followed, and a host with millions of files costs a bounded time.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .. import errors
@@ -24,30 +23,19 @@ from .._system.files import with_file
 from . import model, walk
 
 
-@dataclass
-class Sweep:
-    """By set name: (directory, number of the set's features below it), most first; why the search ended early.
-
-    unclear: by set name, messages on files that may be features. Their directories are listed, with 0 features if they have none.
-    """
-
-    directories: Dict[str, List[Tuple[str, int]]] = field(default_factory=dict)
-    cut_short: List[str] = field(default_factory=list)
-    unclear: Dict[str, List[str]] = field(default_factory=dict)
-
-
 def sweep(
     roots: Sequence[str], sets: Sequence[FeatureSet], known: Iterable[paths.InodeKey], bounds: walk.Bounds = walk.BOUNDS
-) -> Sweep:
-    """Search below the roots, which are absolute paths, for directories that hold features of the sets.
+) -> Dict[str, model.Discovery]:
+    """Return what is below the roots, which are absolute paths, by set name: directories that hold its features, most first.
 
     known: (st_dev, st_ino) of directories that are not entered: targets and legacy directories.
     """
     search = _Search(sets, known, bounds, roots)
     for root in roots:
         search.root(root)
-    found = {one.name: _topmost(search, one.name) for one in sets}
-    return Sweep(found, search.walk.cut_short, search.unclear)
+    return {
+        one.name: model.Discovery(_topmost(search, one.name), search.walk.cut_short, search.unclear.get(one.name, [])) for one in sets
+    }
 
 
 class _Query(NamedTuple):
@@ -140,12 +128,3 @@ def _topmost(search: _Search, name: str) -> List[Tuple[str, int]]:
         if found:
             below[path] = found
     return sorted((item for found in below.values() for item in found), key=lambda item: (-item[1], item[0]))
-
-
-def discover(roots: Sequence[str], sets: Sequence[FeatureSet], known: Sequence[paths.InodeKey]) -> Dict[str, model.Discovery]:
-    """By set name, what is below the roots in directories that are not known."""
-    swept = sweep(roots, sets, known)
-    return {
-        name: model.Discovery(directories, swept.cut_short, swept.unclear.get(name, []))
-        for name, directories in swept.directories.items()
-    }

@@ -185,7 +185,7 @@ def _search(
     # Imported where it is needed, and before the other process starts, which may not be able to.
     from .._scan import search
 
-    found: Dict[str, model.Discovery] = become.run_as(account, search.discover, policy.search_roots, list(searching), known)
+    found: Dict[str, model.Discovery] = become.run_as(account, search.sweep, policy.search_roots, list(searching), known)
     return found
 
 

@@ -24,7 +24,7 @@ from .failures import Where, explain
 from .progress import Board, Meter, Progress, Show, Watch, clock
 from .rsync import Sending, files_list, rsync_options, send_command, share_out
 from .source import Source
-from .transfer import first_failure, run_streams
+from .rsync import first_failure, run_streams
 
 
 @dataclass(frozen=True)

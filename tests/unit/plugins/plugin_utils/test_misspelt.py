@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils.misspelt import misspelt
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import misspelt
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables
 
 

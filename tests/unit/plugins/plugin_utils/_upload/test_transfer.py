@@ -28,7 +28,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     choose_streams,
     share_out,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.transfer import (
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
     Ended,
     first_failure,
     run_streams,
