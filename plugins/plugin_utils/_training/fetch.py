@@ -21,8 +21,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connect
     check_noise,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import remote_options
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import run_streams
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import remote_options, run_streams
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login
 
 _RUN = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?")

@@ -22,9 +22,8 @@ from ..interrupts import threads_show
 from ..ssh import Login
 from .failures import Where, explain
 from .progress import Board, Meter, Progress, Show, Watch, clock
-from .rsync import Sending, files_list, rsync_options, send_command, share_out
+from .rsync import Sending, files_list, first_failure, rsync_options, run_streams, send_command, share_out
 from .source import Source
-from .rsync import first_failure, run_streams
 
 
 @dataclass(frozen=True)

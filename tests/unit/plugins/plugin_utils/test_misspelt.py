@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import misspelt
-from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables
+from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables, misspelt
 
 
 @pytest.mark.parametrize(

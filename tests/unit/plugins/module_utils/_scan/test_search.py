@@ -72,7 +72,7 @@ def test_counts_features_of_each_set_and_no_other_files(tree):
     result = sweep([str(root)], SETS, [])
     assert found(result, root) == [("x", 2)]
     assert found(result, root, "cremad") == [("x", 1), ("y", 1)]
-    assert result[NAME].cut_short == []
+    assert result["wav"].cut_short == []
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,26 @@ def test_says_when_the_depth_cuts_it_short(tree):
     root = tree({"a/1.npz": FEATURE, "b/c/d/2.npz": FEATURE})
     result = sweep([str(root)], SETS, [], Bounds(depth=2))
     assert found(result, root) == [("a", 1)]
-    assert result[NAME].cut_short == [f"{root}/b/c/d is more than 2 levels deep"]
+    assert result["wav"].cut_short == [f"{root}/b/c/d is more than 2 levels deep"]
 
 
 def test_says_when_the_time_cuts_it_short(tree):
     root = tree({"a/1.npz": FEATURE})
     result = sweep([str(root)], SETS, [], Bounds(seconds=-1))
     assert found(result, root) == []
-    assert result[NAME].cut_short == [f"-1 seconds had passed before {root}, the limit of a search"]
+    assert result["wav"].cut_short == [f"-1 seconds had passed before {root}, the limit of a search"]
 
 
 def test_says_when_the_number_of_names_cuts_it_short(tree):
     root = tree({f"a/{number}.npz": FEATURE for number in range(9)})
     result = sweep([str(root)], SETS, [], Bounds(entries=5))
-    assert result[NAME].cut_short == [f"5 names were read before {root}/a, the limit of a search"]
+    assert result["wav"].cut_short == [f"5 names were read before {root}/a, the limit of a search"]
 
 
 def test_says_when_a_file_system_cuts_it_short():
     # The terminals of a Linux host are a file system of their own.
-    assert any(reason.startswith("/dev/pts is on another file system") for reason in sweep(["/dev"], SETS, [])[NAME].cut_short)
-    assert not any("/dev/pts" in reason for reason in sweep(["/dev", "/dev/pts"], SETS, [])[NAME].cut_short)
+    assert any(reason.startswith("/dev/pts is on another file system") for reason in sweep(["/dev"], SETS, [])["wav"].cut_short)
+    assert not any("/dev/pts" in reason for reason in sweep(["/dev", "/dev/pts"], SETS, [])["wav"].cut_short)
 
 
 def test_what_the_user_cannot_read_is_left_out():

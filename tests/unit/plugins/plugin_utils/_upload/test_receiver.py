@@ -25,10 +25,10 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync i
     Sending,
     files_list,
     rsync_options,
+    run_streams,
     send_command,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import run_streams
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import ME, a_set, features
 
 WHERE = Where("web1", "ubuntu", "/data/.x")

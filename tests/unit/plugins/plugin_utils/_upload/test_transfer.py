@@ -24,14 +24,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connect
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, cause, explain
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
+    Ended,
     check_streams,
     choose_streams,
-    share_out,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import (
-    Ended,
     first_failure,
     run_streams,
+    share_out,
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, start
 
