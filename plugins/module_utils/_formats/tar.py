@@ -4,7 +4,8 @@
 
 """C(.tar) by its frame: files in a row, each behind a header with a checksum and the file's length.
 
-A quick inspection reads the first header and the end; if no block of zeros is there, and in full, it goes along all headers.
+A full inspection goes along all headers, and so does a quick one if no block of zeros is at the end. Otherwise it stops after the
+first hundred: an archive of more files whose last one is cut among zeros is taken for whole.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ KIND = interface.Kind("tar", "a tar archive", (".tar",), False)
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _MAX_EXTENDED = 1 << 20
+_QUICK_HEADERS = 100
 _OCTAL = re.compile(rb"[0-7]+\Z")
 _RECORD = re.compile(rb"(\d{1,7}) ([^=\0]{1,256})=")
 # Types of headers that describe the next file (pax, GNU's long names), of all following ones, and of files without data.
@@ -40,14 +42,17 @@ def is_empty(reader: Reader) -> bool:
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
     if reader.size < _BLOCK or not _has_checksum(reader.read(0, _BLOCK)):
         raise damage.Damaged("is truncated, or its first header has a wrong checksum")
-    if criteria.full or reader.size < 2 * _BLOCK or reader.tail[-_BLOCK:] != _ZEROS:
-        _walk(reader)
+    ends = reader.size >= 2 * _BLOCK and reader.tail[-_BLOCK:] == _ZEROS
+    _walk(reader, _QUICK_HEADERS if ends and not criteria.full else reader.steps_left)
     return interface.frame_only(KIND, reader, criteria)
 
 
-def _walk(reader: Reader) -> None:
+def _walk(reader: Reader, most: int) -> None:
     position, size, described = 0, None, False
     while position < reader.size:
+        most -= 1
+        if most < 0:
+            return
         reader.step()
         header = reader.read(position, min(_BLOCK, reader.size - position))
         if header == _ZEROS and not described:
