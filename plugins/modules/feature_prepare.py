@@ -63,6 +63,7 @@ ansible_facts:
   description:
     - What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
     - After a failure, what is true then.
+    - With O(peers), C(feature_training) tells whether a training that the role C(deploy_training) started is running.
   returned: if the host could be inspected
   type: dict
   sample: {feature_status: 3, features_ready: true, feature_sets: {}}
@@ -116,6 +117,11 @@ def main() -> None:
             )
 
             prepare(module.params, request_of(module.params, module.check_mode), result)
+        if module.params["peers"]:
+            from ansible_collections.trainprep.features.plugins.module_utils._training.live import training_runs
+
+            # Never from the cache: a host that is training is the last that others are fed from.
+            result["ansible_facts"]["feature_training"] = training_runs()
     for one in result["sets"].values():
         for warning in one.get("warnings", []):
             module.warn(warning)

@@ -88,6 +88,7 @@ def facts_schema(names: frozenset[str] | None) -> dict[str, Any]:
         "feature_status": STATUS,
         "features_ready": bool,
         "features_will_be_ready": bool,
+        "feature_training": bool,
         "feature_steps": [STEPS],
         "feature_digest": Maybe(str),
         "feature_sets": Each(SET_FACTS, names),

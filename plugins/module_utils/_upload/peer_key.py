@@ -15,12 +15,13 @@ import glob
 import ipaddress
 import os
 import re
+import shutil
 import stat
 import time
 from typing import Iterator, List, NamedTuple, Optional
 
 from .. import errors
-from .._system import at, paths
+from .._system import accounts, at, paths, programs
 
 # How long the key is accepted for a new connection, in seconds. One that is open by then goes on.
 LIFETIME = 600.0
@@ -74,6 +75,30 @@ def without(text: bytes, token: Optional[str], now: float) -> bytes:
         return not marked or (marked[1].decode("ascii") != token and float(marked[2]) > now)
 
     return b"".join(line for line in text.splitlines(keepends=True) if stays(line))
+
+
+def check_sshd(user: accounts.Account, address: str) -> None:
+    """Raise FeatureError if sshd does not accept keys from the user's authorized_keys. Only root gets an answer from it."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
+    said = sshd and programs.ask_program([sshd, "-T", "-C", f"user={user.name},host={address},addr={address}"], 10)
+    if said and said.code == 0:
+        reason = refusal(said.output.decode("utf-8", "replace"), user)
+        if reason:
+            raise errors.FeatureError(reason)
+
+
+def refusal(settings: str, user: accounts.Account) -> str:
+    """Return why sshd will not accept a key in the user's authorized_keys, empty if it may. settings: what C(sshd -T) prints. Pure."""
+    found = dict(line.split(" ", 1) for line in settings.splitlines() if " " in line)
+    files = found.get("authorizedkeysfile", "").replace("%h", user.home).replace("%u", user.name).split()
+    if found.get("pubkeyauthentication") == "no":
+        return f"its sshd accepts no keys of {user.name} (PubkeyAuthentication no in sshd_config)"
+    if files and not any(os.path.join(user.home, file) == os.path.join(user.home, ".ssh", _FILE) for file in files):
+        return (
+            f"its sshd reads the keys of {user.name} from {found['authorizedkeysfile']} (AuthorizedKeysFile in sshd_config), and not from"
+            " .ssh/authorized_keys: add that there"
+        )
+    return ""
 
 
 def add_key(home: str, permission: Permission) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
@@ -28,6 +30,7 @@ from .plan import UploadPlan
 
 _REACH_SECONDS = 4.0
 _SILENCE = 300
+_LITTER_SECONDS = 86400.0
 _WILDCARDS = re.compile(r"([*?\[\\])")
 
 
@@ -71,6 +74,7 @@ def make_key(token: str) -> str:
     keygen = _client("ssh-keygen")
     _client("ssh")
     directory = _directory(token)
+    _sweep()
     os.mkdir(directory, 0o700)
     file = os.path.join(directory, "key")
     done = programs.ask_program([keygen, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], 60)
@@ -79,6 +83,15 @@ def make_key(token: str) -> str:
         raise errors.FeatureError(f"{keygen} on the host made no key: see what it says there")
     with open(file + ".pub", encoding="ascii") as public:
         return " ".join(public.read().split()[:2])
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed left a day ago: keys that no host accepts any more."""
+    for path in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "trainprep-peer-*")):
+        with contextlib.suppress(OSError):
+            info = os.lstat(path)
+            if info.st_uid == os.geteuid() and info.st_mtime < time.time() - _LITTER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _client(command: str) -> str:
@@ -117,7 +130,7 @@ def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: U
         stderr=subprocess.PIPE, env={"PATH": requirements.search_path(), "LC_ALL": "C"}, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done)}")
+        raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done, sender.user)}")
     _verify(one, sender, fd, plan)
 
 
@@ -149,10 +162,15 @@ def _command(directory: str, sender: Sender) -> List[str]:
     ]  # fmt: skip
 
 
-def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+def _reason(done: subprocess.CompletedProcess[bytes], user: str) -> str:
     lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
     told = [line for line in lines if line and not line.startswith(("rsync error", "rsync: connection unexpectedly"))]
-    return (told[-1][:200] if told else f"rsync ended with code {done.returncode}")
+    if told and "Permission denied (" in told[-1]:
+        return (
+            f"{told[-1][:200]} Its sshd did not accept the key in ~{user}/.ssh/authorized_keys: look there at AuthorizedKeysFile,"
+            " AllowUsers and PubkeyAuthentication in sshd_config; keys that expire need OpenSSH 7.7"
+        )
+    return told[-1][:200] if told else f"rsync ended with code {done.returncode}"
 
 
 def _verify(one: FeatureSet, sender: Sender, fd: int, plan: UploadPlan) -> None:

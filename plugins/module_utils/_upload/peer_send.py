@@ -59,6 +59,7 @@ def offer(one: FeatureSet, account: accounts.Account, connecting: accounts.Accou
     if not keys:
         raise errors.FeatureError("/etc/ssh holds no ssh_host_*_key.pub by which another host could recognise this one")
     requirements.check_tools()
+    peer_key.check_sshd(connecting, receiver.address)
     token = peer_key.check_token(receiver.token)
     reader, writer = os.pipe()
     pulse = service.make_pulse()
@@ -148,6 +149,8 @@ def _tokens(target: str, entries: Sequence[model.Entry]) -> List[str]:
 
 def _let_in(permission: peer_key.Permission, home: str, reader: int) -> None:
     """As the connecting user: the key is there until the service has ended, whoever ends it."""
+    os.environ.pop("TZ", None)  # sshd reads the expiry in the host's own time zone
+    time.tzset()
     peer_key.add_key(home, permission)
     service.detach((reader,), partial(_remove_at_end, home, permission.token, reader))
 

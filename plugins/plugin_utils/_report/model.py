@@ -70,6 +70,7 @@ def set_entry(name: str, raw: Mapping[str, Any], done: Iterable[object], check_m
         "to_link": number(raw.get("to_link")),
         "linked": counts["linked"],
         "uploaded": counts["sent"],
+        "fetched_from": plain(origin) or None,
         "readable": f"{blocked:,} not" if blocked else "?" if status is None else "yes" if features else "-",
         "counts": counts,
         "digest": plain(raw["digest"]) if raw.get("digest") else None,
@@ -155,8 +156,9 @@ def did_sentences(counts: Mapping[str, int], check_mode: bool, origin: str = "")
     if counts["sent"]:
         amount = f" ({size(counts['sent_bytes'])})" if counts["sent_bytes"] else ""
         resumed = f", {counts['resumed']:,} were there from an earlier try" if counts["resumed"] else ""
-        sender = f" from the host {plain(origin)}" if origin else ""
-        said.append(f"{verb('uploaded', 'upload')} {count(counts['sent'], 'feature')}{amount}{sender}{resumed}")
+        action = verb("received", "receive") if origin else verb("uploaded", "upload")
+        sender = f" from {plain(origin)}" if origin else ""
+        said.append(f"{action} {count(counts['sent'], 'feature')}{sender}{amount}{resumed}")
     if counts["left_out"]:
         left = verb("left out", "leave out")
         said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are not features")

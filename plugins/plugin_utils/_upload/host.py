@@ -17,6 +17,10 @@ from .progress import Show
 _PAUSE = 3.0
 
 
+class BusyError(FeatureError):
+    """Another upload of the same set did not end in time."""
+
+
 class Host:
     """One host. ask: runs feature_transfer with arguments."""
 
@@ -63,7 +67,7 @@ class Host:
     def _unless_busy(
         self, attempt: Callable[[], dict[str, Any]], busy_in: Callable[[dict[str, Any]], list[str]]
     ) -> dict[str, Any]:
-        """The answer of the first attempt that finds no other upload at work; FeatureError if the wait is over."""
+        """The answer of the first attempt that finds no other upload at work; BusyError if the wait is over."""
         end = time.monotonic() + self._wait
         shown = False
         while True:
@@ -75,7 +79,7 @@ class Host:
                 self.show(f"{self.name}: another upload is writing into {busy[0]}, waiting for it", False)
                 shown = True
             if time.monotonic() >= end:
-                raise FeatureError(
+                raise BusyError(
                     f"{self.name}: {busy[0]} is still being written by another upload (waited {self._wait:.0f} s for it): it may"
                     " be one whose controller has gone; wait until it ends, then run again"
                 )

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import BusyError, Host
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import Options
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers import (
     Exchange,
@@ -126,37 +127,56 @@ class PeerSets:
         Empty if no host holds the set, it has no source, and it is not needed.
         Until the end of the block nothing is taken from this host; after it this host serves others.
         """
-        before = [name for name in self._peers if holds_all(self._fleet.facts.get(name) or {}, one.name, self._fleet.run, self._check_mode)]
+        before = self._holders(one)
         exchange = Exchange(self._directory, one.name, before, self._fleet.sends)
-        receiver = Receiver(self._host.name, bool(one.source), self._peers)
-        done: dict[str, Any] | None = None
-        failed = True
-        while failed:
+        busy = frozenset(name for name in self._peers if self._facts(name).get("feature_training"))
+        receiver = Receiver(self._host.name, bool(one.source), self._peers, busy)
+        while True:
             with contextlib.ExitStack() as held:
                 key = _Key(self._host, one.name)
                 held.callback(key.forget)
-                receiver = replace(receiver, reachable=self._reach(key, before))
+                receiver = replace(receiver, reachable=self._reach(key, before, bool(one.source)))
                 try:
                     peer = held.enter_context(exchange.turn(receiver))
-                    done = self._receive(one, peer, key) if peer else None
-                    failed = False
                 except NowhereError:
                     if needed:
                         raise
                     yield {}
                     return
-                except FeatureError as error:
-                    receiver.failed.add(peer.name if peer else "")
-                    self._host.show(f"{self._host.name}: {one.name}: {error}", False)
-                    continue
                 if peer is None:
                     key.forget()
-                yield done
+                    yield None
+                else:
+                    try:
+                        done = self._receive(one, peer, key)
+                    except BusyError:
+                        raise
+                    except FeatureError as error:
+                        receiver.failed[peer.name] = str(error)
+                        self._host.show(f"{self._host.name}: {one.name}: {error}", False)
+                        continue
+                    yield done
                 exchange.now_holds(self._host.name)
+                return
 
-    def _reach(self, key: _Key, before: Sequence[str]) -> dict[str, Peer]:
+    def _facts(self, name: str) -> Mapping[str, Any]:
+        return self._fleet.facts.get(name) or {}
+
+    def _holders(self, one: FeatureSet) -> list[str]:
+        """The hosts that hold the set in full. Without C(expected) nobody knows what that is: then it is the most that one has."""
+        held = [name for name in self._peers if holds_all(self._facts(name), one.name, self._fleet.run, self._check_mode)]
+        most = max((self._features(one, name) for name in held), default=0)
+        return [name for name in held if one.expected or self._features(one, name) == most]
+
+    def _reach(self, key: _Key, before: Sequence[str], has_source: bool) -> dict[str, Peer]:
         """The peers that this host can reach; those that cannot be reached and hold the set are named."""
-        key.make(list(self._peers.values()))
+        try:
+            key.make(list(self._peers.values()))
+        except FeatureError as error:  # e.g. no SSH client there
+            if not has_source:
+                raise
+            self._host.show(f"{error}: takes the source", False)
+            return {}
         closed = [name for name in before if name not in key.addresses]
         if closed:
             self._host.show(f"{self._host.name}: cannot reach {', '.join(closed[:5])} by SSH, which would have features for it", False)
@@ -169,17 +189,14 @@ class PeerSets:
             "fetched_from": peer.name,
         }  # fmt: skip
         if self._check_mode:
-            features = self._features(one, peer)
-            done["sent"] = features or 0
-            count = f"{features:,} features" if features else "its features"
+            done["sent"] = self._features(one, peer.name)
+            count = f"{done['sent']:,} features" if done["sent"] else "its features"
             self._host.show(f"{self._host.name}: {one.name}: would receive {count} from {peer.name}", False)
             return done
-        other = self._fleet.connect(peer.name)
-        offered = self._offer(other, peer, {"set": one.name, "token": key.token, "key": key.public, "address": key.addresses[peer.name]})
+        offered = self._offer(peer, {"set": one.name, "token": key.token, "key": key.public, "address": key.addresses[peer.name]})
+        sender = {"name": peer.name, "address": peer.address, "port": peer.port, "token": key.token, "options": self._limits}
+        found = self._host.receive(one.name, {**sender, **offered})
         key.used = True
-        sender = {"name": peer.name, "address": peer.address, "port": peer.port, "user": other.user, "token": key.token,
-                  "options": self._limits, "host_keys": offered["host_keys"]}  # fmt: skip
-        found = self._host.receive(one.name, {**sender, "manifest": offered["manifest"]})
         done.update({name: found[name] for name in ("present", "warnings")}, resumed=found["staged"], left_out=found["elsewhere"])
         done.update(sent=found["send_count"], sent_bytes=found["send_bytes"], seconds=round(time.monotonic() - began, 1))
         rate = size(done["sent_bytes"] / max(time.monotonic() - began, 0.001))
@@ -189,12 +206,17 @@ class PeerSets:
         )  # fmt: skip
         return done
 
-    def _features(self, one: FeatureSet, peer: Peer) -> int | None:
-        known = ((self._fleet.facts.get(peer.name) or {}).get("feature_sets") or {}).get(one.name) or {}
-        return known.get("features")
+    def _features(self, one: FeatureSet, name: str) -> int:
+        known = (self._facts(name).get("feature_sets") or {}).get(one.name) or {}
+        return known.get("features") or 0
 
-    def _offer(self, other: Other, peer: Peer, receiver: Mapping[str, Any]) -> dict[str, Any]:
-        answer = other.ask({"step": "offer", "peer": {**receiver, "user": other.user}})
+    def _offer(self, peer: Peer, receiver: Mapping[str, Any]) -> dict[str, Any]:
+        """What the receiver has to know of its sender. FeatureError if that does not send, or does not answer Ansible any more."""
+        try:
+            other = self._fleet.connect(peer.name)
+            answer = other.ask({"step": "offer", "peer": {**receiver, "user": other.user}})
+        except AnsibleError as error:
+            raise FeatureError(f"{peer.name} cannot send: {error}") from None
         if answer.get("failed") or "offer" not in answer:
             raise FeatureError(f"{peer.name} cannot send: {str(answer.get('msg') or 'the host gave no answer').strip()}")
-        return dict(answer["offer"])
+        return {**answer["offer"], "user": other.user}

@@ -81,14 +81,15 @@ class NowhereError(FeatureError):
 class Receiver:
     """One host that lacks a set.
 
-    C(reachable): by name, the peers that it can reach. C(busy): hosts with a training. C(failed): those that it tried in vain.
+    C(reachable): by name, the peers that it can reach. C(busy): hosts with a training. C(failed): those that it tried in vain, with
+    the last reason of each.
     """
 
     host: str
     has_source: bool
     reachable: Mapping[str, Peer] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 class Exchange:
@@ -137,9 +138,8 @@ class Exchange:
                 time.sleep(_TICK)
             name, lock = found
             held.callback(os.close, lock)
-            mine = _try_lock(self._directory / f"receives-{_key(receiver.host)}")
-            if mine is not None:
-                held.callback(os.close, mine)
+            mine = _lock(self._receives(receiver.host), fcntl.LOCK_EX)
+            held.callback(os.close, mine)
             yield receiver.reachable[name] if name else None
 
     def _seat(self, name: str) -> tuple[str, int] | None:
@@ -155,22 +155,26 @@ class Exchange:
         return sum(path.stat().st_size for path in self._directory.glob(f"seat-{_key(name)}-*"))
 
     def _others_receive(self, host: str) -> bool:
-        for path in self._directory.glob("receives-*"):
-            lock = None if path.name == f"receives-{_key(host)}" else _try_lock(path)
-            if lock is None and path.name != f"receives-{_key(host)}":
+        for path in set(self._directory.glob("receives-*")) - {self._receives(host)}:
+            lock = _try_lock(path)
+            if lock is None:
                 return True
-            if lock is not None:
-                os.close(lock)
+            os.close(lock)
         return False
+
+    def _receives(self, host: str) -> Path:
+        return self._directory / f"receives-{_key(host)}"
 
     def _nowhere(self, receiver: Receiver) -> str:
         holders = self.holders()
         if not holders:
             return f"feature set '{self._set}': no host among {named('peers')} holds it, and it has no source: set 'source'"
-        why = "failed to send it" if receiver.failed else f"cannot be reached from {receiver.host}"
+        held = f"feature set '{self._set}': {', '.join(holders[:5])} {'holds' if len(holders) == 1 else 'hold'} it, but"
+        if receiver.failed:
+            return f"{held} failed to send it ({list(receiver.failed.values())[-1]}): resolve that, or set 'source'"
         return (
-            f"feature set '{self._set}': {', '.join(holders[:5])} {'holds' if len(holders) == 1 else 'hold'} it, but {why}: let the hosts"
-            f" reach each other by SSH (security groups, {named('peer_address')}), or set 'source'"
+            f"{held} cannot be reached from {receiver.host}: let the hosts reach each other by SSH (security groups,"
+            f" {named('peer_address')}), or set 'source'"
         )
 
 
@@ -178,12 +182,20 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def _try_lock(path: Path) -> int | None:
-    """The descriptor of the locked file; None if another worker has it. It ends with the worker, even if that is killed."""
+def _lock(path: Path, how: int) -> int:
+    """The descriptor of the locked file. The lock ends with the worker, even if that is killed. OSError."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how)
     except OSError:
         os.close(fd)
-        return None
+        raise
     return fd
+
+
+def _try_lock(path: Path) -> int | None:
+    """As _lock; None if another worker has it."""
+    try:
+        return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None

@@ -10,6 +10,7 @@ import stat
 import time
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._system import accounts
 from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_key
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
@@ -124,3 +125,24 @@ def test_host_keys(tmp_path):
     (tmp_path / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAA root@gpu-1\n")
     (tmp_path / "ssh_host_rsa_key.pub").write_text("no key\n")
     assert peer_key.host_keys(str(tmp_path)) == ["ssh-ed25519 AAAA"]
+
+
+def account(home="/home/ubuntu"):
+    return accounts.Account("ubuntu", 1000, 1000, (1000,), home)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("", ""),
+        ("port 22\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\npubkeyauthentication yes\n", ""),
+        ("authorizedkeysfile /etc/ssh/keys/%u %h/.ssh/authorized_keys\n", ""),
+        ("authorizedkeysfile /home/%u/.ssh/authorized_keys\n", ""),
+        ("authorizedkeysfile /etc/ssh/keys/%u\n", "keys of ubuntu from /etc/ssh/keys/%u (AuthorizedKeysFile in sshd_config)"),
+        ("authorizedkeysfile none\n", "AuthorizedKeysFile"),
+        ("pubkeyauthentication no\n", "PubkeyAuthentication"),
+    ],
+)
+def test_sshd_that_will_not_accept_the_key(settings, reason):
+    refused = peer_key.refusal(settings, account())
+    assert reason in refused and bool(reason) is bool(refused)

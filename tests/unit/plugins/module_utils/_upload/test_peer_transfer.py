@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_receive, peer_send
@@ -112,6 +113,15 @@ def test_key_pair_of_a_transfer_comes_and_goes(tmp_path, monkeypatch):
     peer_receive.forget_key(TOKEN)
     peer_receive.forget_key(TOKEN)
     assert not list(tmp_path.iterdir())
+
+
+def test_key_pairs_of_killed_runs_are_removed_after_a_day(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name, age in (("trainprep-peer-old", 90000), ("trainprep-peer-new", 80000), ("else", 90000)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, time.time() - age))
+    peer_receive.make_key(TOKEN)
+    assert sorted(os.listdir(tmp_path)) == ["else", f"trainprep-peer-{TOKEN}", "trainprep-peer-new"]
 
 
 @pytest.mark.parametrize("token", ["", "..", "a/b", TOKEN + "x", TOKEN.upper().replace("A", "G")])

@@ -148,7 +148,7 @@ LOCKED = one_set(
         ),
         pytest.param(
             one_set(fetched_from="gpu-7"), [{"sets": {"wav2vec": {"sent": 3, "fetched_from": "gpu-7"}}}], {},
-            ["uploaded 3 features from the host gpu-7"], [], id="from-a-peer",
+            ["received 3 features from gpu-7"], [], id="from-a-peer",
         ),
         pytest.param(
             one_set(rejected={"count": 20, "samples": [{"path": "/x/1.npz", "reason": "other"}, {"path": "/x/2.npz", "reason": "other"},

@@ -86,7 +86,7 @@ def test_those_that_served_least_are_asked_first():
 
 
 def receiver(host, *names, has_source=False, failed=()):
-    return Receiver(host, has_source, {name: Peer(name, name, 22) for name in names}, failed=set(failed))
+    return Receiver(host, has_source, {name: Peer(name, name, 22) for name in names}, failed=dict.fromkeys(failed, "no room"))
 
 
 def test_holder_sends(tmp_path):
@@ -105,7 +105,7 @@ def test_source_if_no_holder_can_be_used(tmp_path, one):
     [
         ([], receiver("b", "a"), "no host among peers holds it, and it has no source"),
         (["a"], receiver("b"), "a holds it, but cannot be reached from b"),
-        (["a", "c"], receiver("b", "a", "c", failed=["a", "c"]), "a, c hold it, but failed to send it"),
+        (["a", "c"], receiver("b", "a", "c", failed=["a", "c"]), r"a, c hold it, but failed to send it \(no room\): resolve that"),
     ],
 )
 def test_neither_holder_nor_source(tmp_path, holders, one, text):
