@@ -59,21 +59,23 @@ def unpublish(host: Host, one: Mapping[str, Any], owner: str = "root") -> None:
 
 
 class Background:
-    """The role, running against a host."""
+    """The role, running against a host, or the hosts of an inventory."""
 
     _count = 0
 
-    def __init__(self, hosts: Hosts, host: Host, variables: Mapping[str, Any], plays: Sequence[Any] = (),
+    def __init__(self, hosts: Hosts, host: Host | Path, variables: Mapping[str, Any], plays: Sequence[Any] = (),
                  env: Mapping[str, str] | None = None) -> None:  # fmt: skip
         Background._count += 1
         scratch = hosts.scratch / f"background{Background._count}"
         scratch.mkdir()
-        (scratch / "inventory.ini").write_text(host.inventory_line + "\n")
+        inventory = host if isinstance(host, Path) else scratch / "inventory.ini"
+        if isinstance(host, Host):
+            inventory.write_text(host.inventory_line + "\n")
         (scratch / "playbook.yml").write_text(json.dumps(list(plays) or ROLE))
         self.local_tmp = scratch / "tmp"
         self.output = scratch / "output"
         environment = {**hosts.environment(scratch), "ANSIBLE_LOCAL_TEMP": str(self.local_tmp), **(env or {})}
-        command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", str(scratch / "inventory.ini"),
+        command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", str(inventory),
                    str(scratch / "playbook.yml"), "-e", json.dumps(dict(variables))]  # fmt: skip
         with self.output.open("w") as output:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL,
