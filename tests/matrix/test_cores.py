@@ -18,6 +18,7 @@ import pytest
 
 from tests.matrix.combinations import CORES, NOTES, Core, controller_python, host_pythons
 from tests.support.hosts import Host, Hosts
+from tests.support.peers import address
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 # Trains nothing: what counts here is that it is sent, started, and followed to its end.
@@ -50,7 +51,12 @@ class Controller:
 
     def inventory(self, hosts: Mapping[Path, Host]) -> None:
         """The hosts, each with its Python."""
-        members = {host.name: {**host.variables, "ansible_python_interpreter": str(python)} for python, host in hosts.items()}
+        members = {
+            host.name: {
+                **host.variables, "ansible_python_interpreter": str(python), "prepare_features_peer_address": f"{address(host)}:22",
+            }
+            for python, host in hosts.items()
+        }  # fmt: skip
         (self.scratch / "inventory.json").write_text(json.dumps({"all": {"hosts": members}}))
 
     def play(self, book: str, *arguments: str, **variables: Any) -> str:
@@ -91,7 +97,7 @@ def version_of(host: Host, python: Path) -> str:
 
 
 def main_job(controller: Controller, hosts: Mapping[Path, Host], source: Path) -> None:
-    """Check, link, again, absent, upload, deploy, monitor."""
+    """Check, link, again, absent, upload, from one host to another, deploy, monitor."""
     controller.play("prepare_features", "--check", "--diff")
     assert files(hosts, "/data", "l") == {0}
     assert changed(controller.play("prepare_features")) == {1}
@@ -103,6 +109,12 @@ def main_job(controller: Controller, hosts: Mapping[Path, Host], source: Path) -
     uploaded = {"prepare_features_sets": sets, "prepare_features_search_roots": []}
     controller.play("prepare_features", **uploaded)
     assert files(hosts, "/data/clips", "f") == {4}
+    # Each host in turn from another one, if there are two.
+    shared = {**uploaded, "prepare_features_sets": [{**sets[0], "source": None}], "prepare_features_peers": "all"}
+    for host in list(hosts.values())[: len(hosts) if len(hosts) > 1 else 0]:
+        host.run("rm -r /data/clips")
+        assert "received 4 features from" in controller.play("prepare_features", **shared)
+        assert files(hosts, "/data/clips", "f") == {4}
     (controller.scratch / "train.py").write_text(SCRIPT)
     training = {**uploaded, "deploy_training_script": "train.py", "deploy_training_virtualenv": "", "deploy_training_args": []}
     assert "started in tmux session" in controller.play("deploy_training", **training)

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.support.hosts import Host, PlayResult
+from tests.support.relay import Gate, lines
 from tests.support.uploads import ARRAYS
 
 OLD = "/home/ubuntu/old"
@@ -31,6 +34,18 @@ def inventory(path: Path, hosts: Sequence[Host], **more: Any) -> Path:
     members = {host.name: {**host.variables, "prepare_features_peer_address": f"{address(host)}:22", **more} for host in hosts}
     path.write_text(json.dumps({"all": {"hosts": members}}))
     return path
+
+
+@contextlib.contextmanager
+def behind_a_line(hosts: Sequence[Host], rate: float = 0.0, gate: Gate | None = None) -> Iterator[list[Host]]:
+    """The same hosts, which the controller reaches over one line, and each other directly. rate: bytes a second, 0: no limit."""
+    with lines([host.port for host in hosts], rate=rate, gate=gate) as ports:
+        through = [dataclasses.replace(host, port=port) for host, port in zip(hosts, ports, strict=True)]
+        for host in through:
+            key = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()
+            with host.known_hosts.open("a") as known:
+                known.write(f"[127.0.0.1]:{host.port} {key[0]} {key[1]}\n")
+        yield through
 
 
 def variables(*sets: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _CHUNK = 65536
 # What may wait in front of the line, in seconds of its rate. It bridges what timers are late by: less, and the rate is not reached.
@@ -102,11 +103,11 @@ async def _pump(
 
 
 async def _serve(
-    address: str, port: int, round_trip: float, rate: float, gate: Gate, ready: list[int], told: threading.Event
+    address: str, ports: Sequence[int], round_trip: float, rate: float, gate: Gate, ready: list[int], told: threading.Event
 ) -> None:
     there, back = _Rate(rate), _Rate(rate)
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connected(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A line that is taken down cancels what goes through it, which asyncio would report as a fault of ours.
         with contextlib.suppress(OSError, asyncio.CancelledError):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
@@ -118,21 +119,21 @@ async def _serve(
             far_writer.close()
         writer.close()
 
-    server = await asyncio.start_server(connected, address, 0)
-    ready.append(server.sockets[0].getsockname()[1])
+    servers = [await asyncio.start_server(functools.partial(connected, port), address, 0) for port in ports]
+    ready.extend(server.sockets[0].getsockname()[1] for server in servers)
     told.set()
-    await server.serve_forever()
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 @contextlib.contextmanager
-def line(
-    port: int, address: str = "127.0.0.1", round_trip: float = 0.0, rate: float = 0.0, gate: Gate | None = None
-) -> Iterator[int]:
-    """The port, on an address of this machine, of a line to a port of 127.0.0.1. rate: bytes a second; 0: no limit."""
+def lines(
+    ports: Sequence[int], address: str = "127.0.0.1", round_trip: float = 0.0, rate: float = 0.0, gate: Gate | None = None
+) -> Iterator[list[int]]:
+    """The ports, on an address of this machine, of one line to several ports of 127.0.0.1. rate: bytes a second; 0: no limit."""
     loop = asyncio.new_event_loop()
     ready: list[int] = []
     told = threading.Event()
-    task = loop.create_task(_serve(address, port, round_trip, rate, gate or Gate(), ready, told))
+    task = loop.create_task(_serve(address, ports, round_trip, rate, gate or Gate(), ready, told))
 
     def run() -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -148,7 +149,16 @@ def line(
     thread.start()
     told.wait(10)
     try:
-        yield ready[0]
+        yield ready
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
+
+
+@contextlib.contextmanager
+def line(
+    port: int, address: str = "127.0.0.1", round_trip: float = 0.0, rate: float = 0.0, gate: Gate | None = None
+) -> Iterator[int]:
+    """As lines, to one port."""
+    with lines([port], address, round_trip, rate, gate) as ready:
+        yield ready[0]

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import re
 import secrets
@@ -20,6 +18,7 @@ from tests.support.peers import (
     OLD,
     SET,
     address,
+    behind_a_line,
     digests,
     done_of,
     inventory,
@@ -29,7 +28,7 @@ from tests.support.peers import (
     size_of,
     variables,
 )
-from tests.support.relay import Gate, line
+from tests.support.relay import Gate
 from tests.support.uploads import ROLE
 
 TRANSFER = "trainprep.features.feature_transfer"
@@ -105,11 +104,7 @@ def test_the_controller_sends_a_set_once_to_eight_hosts(fleet, play, tmp_path):
     hosts = fleet(8, full=False)
     source, gate = tmp_path / "source", Gate()
     write_features(source, crema_d_names(40), frames=2000)
-    with contextlib.ExitStack() as lines:
-        through = []
-        for host in hosts:
-            port = lines.enter_context(line(host.port, gate=gate))
-            through.append(reached_at(host, port))
+    with behind_a_line(hosts, gate=gate) as through:
         path = inventory(tmp_path / "hosts.json", through)
         result = play(path, ROLE, variables({**SET, "source": str(source)}), args=["--forks", "16"])
     assert result.rc == 0, result.stdout
@@ -119,14 +114,6 @@ def test_the_controller_sends_a_set_once_to_eight_hosts(fleet, play, tmp_path):
     assert sent < 1.1
     assert len({digests(host) for host in hosts}) == 1
     assert all(left_behind(host) == "" for host in hosts)
-
-
-def reached_at(host, port):
-    """The same host, reached at another port of this machine."""
-    key = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()
-    with host.known_hosts.open("a") as known:
-        known.write(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
-    return dataclasses.replace(host, port=port)
 
 
 def test_host_that_cannot_reach_the_others_takes_the_source(fleet, play, tmp_path, features):

@@ -142,7 +142,7 @@ def _stage(site: Site, fd: Optional[int], plan: UploadPlan, room: requirements.R
         if fd is None:
             fd = make_staging(site)
             stack.callback(os.close, fd)
-            stack.push(lambda kind, _error, _trace: _remove_empty(site.staging) if kind else None)
+            stack.push(lambda kind, _error, _trace: _remove_empty(site) if kind else None)
         folders = sorted({os.path.dirname(name) for name in plan.wanted} - {""})
         become.run_as(site.worker, _make_ready, fd, site.staging, plan.remove, folders)
         changed = write_manifest(site.target, plan.wanted) or changed or bool(plan.remove)
@@ -166,9 +166,11 @@ def remove_files(fd: int, files: Sequence[str]) -> None:
             at.unlink(folder, base)
 
 
-def _remove_empty(staging: str) -> None:
+def _remove_empty(site: Site) -> None:
+    """Remove what was made for nothing: it could not be made ready, or nothing arrived."""
     with contextlib.suppress(OSError):
-        os.rmdir(staging)
+        os.rmdir(site.staging)
+        remove_manifest(site.target)
 
 
 def open_existing(site: Site) -> Optional[int]:
