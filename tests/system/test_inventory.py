@@ -58,7 +58,8 @@ def test_main_job_on_the_instances(ec2, instances, start_host, play):
 
 
 def groups(play, env, *args) -> dict[str, list[str]]:
-    tasks = [{"ansible.builtin.debug": {"msg": {"groups": "{{ groups }}", "address": "{{ ansible_host }}"}}}]
+    tasks = [{"ansible.builtin.debug": {"msg": {"groups": "{{ groups }}", "address": "{{ ansible_host }}",
+                                              "peer": "{{ prepare_features_peer_address }}"}}}]  # fmt: skip
     result = play(INVENTORY, [{"hosts": "all", "gather_facts": False, "tasks": tasks}], env=env, args=args)
     assert result.rc == 0, result.stdout
     return {event["host"]: event["result"]["msg"] for event in result.events if event["event"] == "ok"}
@@ -78,6 +79,8 @@ def test_groups_names_and_addresses(ec2, instances, play):
         assert not public[name]["address"].startswith("10.")
     within, ipv6 = instances[3:]
     assert private[within]["address"] == public[within]["address"] and public[within]["address"].startswith("10.1.1.")
+    # Among themselves hosts use what is reached from within, whatever the controller uses.
+    assert all(public[name]["peer"] == private[name]["peer"] == private[name]["address"] for name in instances)
     assert private[ipv6]["address"] == public[ipv6]["address"] and ip_address(public[ipv6]["address"]).version == 6
 
 
