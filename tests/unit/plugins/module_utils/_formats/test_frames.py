@@ -189,7 +189,16 @@ def test_tar(look, name):
     assert look(content, ANY, False, "x.tar").kind in (kind, FEATURE)
 
 
-def test_quick_inspection_of_tar_does_not_see_later_headers(look):
-    content = FILE + b"b" + FILE[1:] + END
-    assert look(content, ANY, False, "x.tar").kind == FEATURE
+@pytest.mark.parametrize(("before", "quick"), [(99, NOT_UNDERSTOOD), (100, FEATURE)])
+def test_quick_inspection_of_tar_sees_the_first_headers(look, before, quick):
+    content = FILE * before + b"b" + FILE[1:] + END
+    assert look(content, ANY, False, "x.tar").kind == quick
     assert look(content, ANY, True, "x.tar").kind == NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_tar_archive_that_is_cut_among_zeros(look, full):
+    """Between two files it cannot be seen, and tarfile reads it."""
+    content = made.tar(files=[f"{number}.npy" for number in range(9)])
+    for at in range(512, 9 * 1536, 512):
+        assert look(content[:at], ANY, full, "x.tar").kind == (DAMAGED if at % 1536 else FEATURE)
