@@ -21,7 +21,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.words i
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import iso
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import cells_of
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import best_text, gpu_text
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import best_text, changes_of, gpu_text
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -36,6 +36,7 @@ def to_html(report: Mapping[str, Any], features_page: bool = False) -> str:
         shown=_shown,
         gpu_text=gpu_text,
         best_text=best_text,
+        told_changes=changes_of,
         moment=_moment,
         moment_of=lambda seconds: _moment(iso(seconds) or "–"),
         cells=cells_of,

@@ -132,8 +132,12 @@ def run_cells(one: Mapping[str, Any]) -> list[str]:
     cells += [f"best {best_text(one['best'])}"] if one["best"] else []
     cells += [commit_text(one)] if one["commit"] else []
     cells += [f"data {one['digest'][:12]}"] if one["digest"] else []
-    # What is told already.
-    return cells + [text for text in one["changes"] if not text.startswith(("commit ", "data ", "uncommitted"))]
+    return cells + changes_of(one)
+
+
+def changes_of(run: Mapping[str, Any]) -> list[str]:
+    """How a run differs from the one before, without its commit and data, which its line has."""
+    return [text for text in run["changes"] if not text.startswith(("commit ", "data ", "uncommitted"))]
 
 
 def best_text(best: Mapping[str, Any]) -> str:
