@@ -79,6 +79,8 @@ class History:
             return  # of model.evaluate or model.predict
         if self._epoch is None or place.share != 1 or (tqdm and log.is_partial_bar(line)):
             return
+        if place.step and not keras and not tqdm:
+            return  # of the last step alone: only bars show the mean of all
         found = values.certain(line, bool(keras) or (tqdm is not None and place.epoch is not None))
         if tqdm and place.epoch is not None:
             self._uncertain = found

@@ -15,13 +15,13 @@ FILTERS = (ALL, TRAINING, VALIDATION)
 MAX_LINE = 400  # characters of a line in a result
 MAX_READ = 2000  # characters of a line that are parsed: a longer line is a printed array
 
-# Cursor movements, titles and colours: no log may drive the terminal of its reader.
+# No log may drive the terminal of its reader.
 _TERMINAL = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 # torchrun, accelerate, srun -l, mpirun --tag-output and Ray put the rank before each line.
 _RANK = re.compile(r"(?:\[(?:rank|default)?\s?\d+\]: ?|\d{1,4}: |\[\d+,\d+\]<std(?:out|err)>: ?|\(\w+ pid=\d+[^)]*\) )")
-# A line about another epoch, or a configuration, says nothing about the current one.
+# Of another epoch, or a configuration.
 _NOT_NOW = re.compile(r"\b(?:best|final|resum\w*|restor\w*|load\w*|early|previous|Namespace)\b|\bcheckpoint \S+ \(epoch", re.IGNORECASE)
 _EPOCHS = tuple(
     (word, re.compile(pattern, re.IGNORECASE))
@@ -31,7 +31,7 @@ _EPOCHS = tuple(
             "epoch",
             r"epoch(?<![\w-]epoch)(?<!\b(?:in|at|of) epoch)(?<!\b(?:per|max|num) epoch)(?<!\b(?:from|last) epoch)"
             r"(?<!\b(?:since|total|start|every|epoch) epoch)(?<!\bwarmup epoch)(?:\((?:train|val|test)\))?['\"]?\s*[:=#]?\s*['\"]?[\[(]?\s*"
-            r"(\d{1,9}(?:\.\d+)?)(?![A-Za-z_\d]|[.,]\d)(?:\s*(?:/|of)\s*(\d{1,9}))?(?!\d|\.\d)",
+            r"(\d{1,9}(?:\.\d+)?)(?![A-Za-z_\d%]|[.,]\d)(?:\s*(?:/|of)\s*(\d{1,9}))?(?!\d|\.\d)",
         ),
         ("g", r"^\s*(\d{1,9})/(\d{1,9})\s+\d+(?:\.\d+)?G\s"),  # ultralytics
         ("train: ", r"^Train: (\d{1,9}) \[()"),  # timm
@@ -102,11 +102,12 @@ def wanted(line: str, which: str) -> bool:
 
 class Place(NamedTuple):
     """What a visible line says of the progress: the current epoch, the number of epochs, the part of the epoch (0 to 1) that is over;
-    None for what it does not say. Metrics without a bar are written at the end of their epoch: that is a part of 1."""
+    None for what it does not say. Metrics without a bar are written at the end of their epoch: that is a part of 1. step: one is named."""
 
     epoch: Optional[float] = None
     epochs: Optional[int] = None
     share: Optional[float] = None
+    step: bool = False
 
 
 def place_of(line: str) -> Place:
@@ -121,11 +122,12 @@ def place_of(line: str) -> Place:
     start = match.end() if match else 0
     metric = _METRIC.search(line, start)
     share = _share(line, start, metric.start() if metric else len(line))
+    step = share is not None
     if share is None and (metric or _METRIC.search(line)):
         share = 1.0
     if match is None:
-        return Place(share=share)
-    return Place(float(match.group(1)), int(match.group(2)) if match.group(2) else None, share)
+        return Place(share=share, step=step)
+    return Place(float(match.group(1)), int(match.group(2)) if match.group(2) else None, share, step)
 
 
 def _share(line: str, start: int, end: int) -> Optional[float]:

@@ -102,7 +102,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("line", "place"), PLACES)
 def test_what_a_line_says_of_the_progress(line, place):
-    assert place_of(line) == place
+    assert place_of(line)[:3] == place
 
 
 @pytest.mark.parametrize(
