@@ -205,7 +205,7 @@ def _finish(feature_set: FeatureSet, site: Site, sets: Sequence[FeatureSet]) -> 
         manifest: Manifest
         classified, manifest = become.run_as(site.worker, _classify_staged, feature_set, fd, site.staging)
         held = targets.Targets(sets).held(feature_set, manifest)
-        missing = plan.find_missing(feature_set, held.target, manifest, held.elsewhere)
+        missing = plan.find_missing(feature_set, held, manifest)
         wanted = missing.features
         classified.update(features=len(wanted), present=missing.present, warnings=list(missing.warnings))
         classified["left_out"] += missing.elsewhere

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import AbstractSet, Dict, List, Mapping, Sequence, Tuple
+from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from .. import errors
 from .._scan import model
@@ -22,13 +22,16 @@ from .._system.paths import display
 Places = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class TargetContent:
-    """What a set's target holds: its entries by name, and where its features stand, by token."""
+class Held(NamedTuple):
+    """What a host holds of a source. path, entries: a set's target and its entries by name. tokens: its features, by token.
+
+    elsewhere: the features that other sets' targets hold, or will.
+    """
 
     path: str
     entries: Mapping[str, model.Entry]
     tokens: Places
+    elsewhere: Places
 
 
 @dataclass(frozen=True)
@@ -80,44 +83,41 @@ class UploadPlan:
         return sum(self.wanted[name].size for name in names)
 
 
-def find_missing(feature_set: sets.FeatureSet, target: TargetContent, manifest: Manifest, elsewhere: Places) -> Missing:
-    """FeatureError where a name is taken, the set would stay empty, or too few features would lie there.
-
-    elsewhere: the features that stand in other sets' targets.
-    """
+def find_missing(feature_set: sets.FeatureSet, held: Held, manifest: Manifest) -> Missing:
+    """Return what no target holds. FeatureError if a name is taken, the set would stay empty, or it would have too few features."""
     missing: Manifest = {}
     present = 0
     kept: List[str] = []
     places: List[str] = []
     for name, wanted in manifest.items():
-        entry = target.entries.get(name)
-        if wanted.token in target.tokens:
+        entry = held.entries.get(name)
+        if wanted.token in held.tokens:
             present += 1
-        elif wanted.token in elsewhere:
-            places.append(elsewhere[wanted.token])
+        elif wanted.token in held.elsewhere:
+            places.append(held.elsewhere[wanted.token])
         elif entry is None or entry.kind == model.DANGLING:
             missing[name] = wanted
         elif entry.is_feature:
             present += 1
-            kept.append(f"{display(os.path.join(target.path, name))} is kept: it is a feature, but not the one in the source")
+            kept.append(f"{display(os.path.join(held.path, name))} is kept: it is a feature, but not the one in the source")
         else:
             raise errors.FeatureError(
-                f"{display(os.path.join(target.path, name))} takes the name of a feature to upload and is not a feature:"
+                f"{display(os.path.join(held.path, name))} takes the name of a feature to upload and is not a feature:"
                 " move that file away and run again"
             )
     # By entries: tokens of files without checksums are known only where the source asks for them.
-    held = sum(entry.is_feature for entry in target.entries.values())
-    if places and not (missing or held):
+    there = sum(entry.is_feature for entry in held.entries.values())
+    if places and not (missing or there):
         # Twice in what a trainer reads, a feature would be in training and in validation.
         raise errors.FeatureError(
             f"feature set '{feature_set.name}': all features of its source are in another set's target already (e.g. {places[0]}):"
             " give the set a source, or 'patterns', of its own"
         )
-    too_few = (feature_set.expected or 0) - held - len(missing)
+    too_few = (feature_set.expected or 0) - there - len(missing)
     if too_few > 0:
         raise errors.FeatureError(
             f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
-            f" that are expected would be in {display(target.path)}: complete the source, or correct 'expected'"
+            f" that are expected would be in {display(held.path)}: complete the source, or correct 'expected'"
         )
     warnings = kept[:words.SAMPLES]
     if places:

@@ -55,12 +55,11 @@ def publish(
 
 
 def _may_exist(path: str) -> bool:
+    """True also if another user's directory hides it."""
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True  # not ours to know, perhaps another user's
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
     return True
 
 
@@ -167,7 +166,7 @@ def publish_sets(
 ) -> Dict[str, Any]:
     """The result of a publication: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
 
-    names: of the sets to publish, None for all. done: is filled as it goes, so that what was done before a FeatureError is told too.
+    names: of the sets to publish, None for all. done: is filled as it goes, so that what was done before a FeatureError is returned too.
     """
     unknown = sorted(set(names or ()) - {one.name for one in sets})
     if unknown:
@@ -181,20 +180,10 @@ def publish_sets(
         result = publish(one, account, check_mode, wait)
         if not result.changed and not result.refused:
             continue
-        done[one.name] = {
-            "published": result.published,
-            "bytes": result.bytes,
-            "whole_directory": result.whole_directory,
-            "refused": result.refused,
-            "changed": result.changed,
-        }
+        done[one.name] = vars(result)
         if result.changed:
-            diff.append({
-                "before_header": one.target,
-                "after_header": one.target,
-                "before": "",
-                "after": f"{result.published} uploaded features, {result.bytes} bytes\n",
-            })
-    told: Dict[str, Any] = {"changed": any(one["changed"] for one in done.values()), "sets": done, "diff": diff}
+            after = f"{result.published} uploaded features, {result.bytes} bytes\n"
+            diff.append({"before_header": one.target, "after_header": one.target, "before": "", "after": after})
+    result_of_all: Dict[str, Any] = {"changed": any(one["changed"] for one in done.values()), "sets": done, "diff": diff}
     refused = [sentence for one in done.values() for sentence in one["refused"]]
-    return {**told, "failed": True, "msg": " ".join(refused)} if refused else told
+    return {**result_of_all, "failed": True, "msg": " ".join(refused)} if refused else result_of_all

@@ -79,7 +79,7 @@ def prepare_sets(
         with staging.told(site.staging):
             request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
             prepared: staging.Prepared = become.run_as(site.keeper, staging.prepare_upload, request, begin is not None, begin)
-        found[one.name] = {**_as_dict(prepared), **_planned(prepared, manifest)}
+        found[one.name] = _as_dict(prepared, manifest)
         if prepared.plan is not None and prepared.room is not None:
             rooms += (prepared.room,)
             for name, wanted in prepared.plan.wanted.items():
@@ -87,20 +87,14 @@ def prepare_sets(
     return found
 
 
-def _as_dict(prepared: staging.Prepared) -> Dict[str, Any]:
-    return {
-        "shown": paths.display(prepared.staging),
-        "busy": prepared.plan is None,
-        "changed": prepared.changed,
-        "receiver": dict(prepared.begun._asdict()) if isinstance(prepared.begun, receiver.Address) else None,
-    }
-
-
-def _planned(prepared: staging.Prepared, manifest: Manifest) -> Dict[str, Any]:
+def _as_dict(prepared: staging.Prepared, manifest: Manifest) -> Dict[str, Any]:
     plan = prepared.plan
+    receiving = prepared.begun._asdict() if isinstance(prepared.begun, receiver.Address) else None
+    found = {"shown": paths.display(prepared.staging), "busy": plan is None, "changed": prepared.changed, "receiver": receiving}
     if plan is None:
-        return {}
+        return found
     return {
+        **found,
         "send": pack_choice(manifest, plan.send),
         "send_count": len(plan.send),
         "send_bytes": plan.size_of(plan.send),

@@ -20,9 +20,8 @@ from .._scan.staging import FETCH_DIR, list_staged, verify_file
 from .._spec.sets import FeatureSet
 from .._system import at, become, paths, words
 from . import requirements
-from .plan import Missing, StagedContent, UploadPlan, find_missing, plan_upload
+from .plan import Held, Missing, StagedContent, UploadPlan, find_missing, plan_upload
 from .sites import Site
-from .targets import Held
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0
@@ -82,8 +81,8 @@ def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None)
     """
     requirements.check_mount(request.feature_set)
     site = request.site
-    elsewhere = {**request.held.elsewhere, **request.claimed}
-    missing = find_missing(request.feature_set, request.held.target, request.manifest, elsewhere)
+    held = request.held._replace(elsewhere={**request.held.elsewhere, **request.claimed})
+    missing = find_missing(request.feature_set, held, request.manifest)
     folders = sorted({os.path.dirname(name) for name in missing.features} - {""})
     with _held(open_existing(site)) as (fd, free):
         if not free:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from .. import errors
 from .._formats import interface
@@ -21,13 +21,6 @@ from . import plan
 Places = Dict[str, str]
 
 
-class Held(NamedTuple):
-    """What a host holds of a source. target: the content of the set's own target; elsewhere: the features that other sets hold."""
-
-    target: plan.TargetContent
-    elsewhere: Places
-
-
 class Targets:
     """The targets of a host. Each is scanned once for all that are asked for the same, and each file is read once."""
 
@@ -38,7 +31,7 @@ class Targets:
         self._contents = identity.Contents(account)
         self._scans: Dict[Tuple[str, interface.Criteria], model.DirectoryScan] = {}
 
-    def held(self, one: FeatureSet, wanted: manifest.Manifest) -> Held:
+    def held(self, one: FeatureSet, wanted: manifest.Manifest) -> plan.Held:
         """Return what the host holds of a set's source. FeatureError if it cannot be read."""
         scan = self._scan(one, one.criteria)
         if scan.state == places.UNREADABLE:
@@ -46,8 +39,7 @@ class Targets:
                 f"{scan.reason}: nothing can be uploaded there; make {paths.display(one.target)} a readable directory"
             )
         tokens = self._tokens(one, scan, wanted, names.name_filter(one.reads + one.patterns))
-        own = plan.TargetContent(one.target, {entry.path: entry for entry in scan.entries}, tokens)
-        return Held(own, self._elsewhere(one, wanted))
+        return plan.Held(one.target, {entry.path: entry for entry in scan.entries}, tokens, self._elsewhere(one, wanted))
 
     def _elsewhere(self, one: FeatureSet, wanted: manifest.Manifest) -> Places:
         """The features that a trainer reads in other sets' targets, and those that are on their way into a target listed earlier."""

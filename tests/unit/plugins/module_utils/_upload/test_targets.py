@@ -44,7 +44,7 @@ def test_copies_in_other_targets_are_found_by_their_bytes(tmp_path):
     train = sets_of(tmp_path)[0]
     held = Targets(sets_of(tmp_path), ME).held(train, wanted(source))
     assert held.elsewhere[wanted(source)["c.npy"].token] == f"{tmp_path}/val/s1/a.npy"
-    assert held.target.tokens == {}
+    assert held.tokens == {}
 
 
 def test_copies_in_hidden_folders_do_not_count_and_those_behind_links_do(tmp_path):
