@@ -41,6 +41,14 @@ options:
         bandwidth, it means 1, since the limit holds for each connection.
     type: raw
     default: auto
+  peers:
+    description: An inventory pattern of hosts that hand features to each other. A set is sent from one of them if it holds the set in full.
+    type: str
+    default: ""
+  peer_sends:
+    description: To how many hosts one host sends at once.
+    type: int
+    default: 2
   wait:
     description: How many seconds to wait for another upload or publication of the same set.
     type: float
@@ -48,7 +56,6 @@ options:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming
-  - trainprep.features.plan
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.attributes.posix
 attributes:

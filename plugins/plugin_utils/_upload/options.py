@@ -12,14 +12,15 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._spec.options import PLAN_ARGUMENTS
+from ...module_utils._spec.options import SETS_ARGUMENTS
 from ...module_utils._spec.sets import FeatureSet, parse_sets
 from ...module_utils._spec.sources import parse_store
 from ...module_utils.errors import FeatureError, named
 from .rsync import check_options, check_streams
 
 SPEC: dict[str, dict[str, Any]] = {
-    **PLAN_ARGUMENTS,
+    **SETS_ARGUMENTS,
+    "peers": {"type": "str", "default": ""},
     "rsync_opts": {"type": "list", "elements": "str", "default": []},
     "streams": {"type": "raw", "default": "auto"},
     "wait": {"type": "float", "default": 60.0},
