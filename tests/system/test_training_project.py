@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import ensurepip
 import json
 import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.support.hosts import REPOSITORY
 from tests.support.trainings import WORK, monitor, state, wait_for
 
 TRAIN = """
@@ -149,3 +155,57 @@ def test_each_host_of_a_play_knows_its_place(host, start_host, play, project):
     for rank, one in enumerate((host, other)):
         wait_for(lambda one=one: "ended" in state(one, "nodes"), "the end")
         assert one.run(["cat", f"{run_of(one, 'nodes')}/training.log"]).stdout == f"{rank} of 2 at {host.name}.example.org\n"
+
+
+def recipe():
+    """The guide's tasks: sending the list, an environment by pip, one by uv."""
+    page = (REPOSITORY / "docs/docsite/rst/guide_own_training.rst").read_text()
+    blocks = [block.split("\n\n")[1] for block in page.partition("from requirements.txt")[2].split(".. code-block:: yaml")[1:3]]
+    (send, *pip), uv = yaml.safe_load(blocks[0])["pre_tasks"], yaml.safe_load(blocks[1])
+    return send, pip, uv
+
+
+def make_wheel(folder):
+    """A package of one module, as a wheel."""
+    info = "speechlib-1.0.dist-info"
+    with zipfile.ZipFile(folder / "speechlib-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("speechlib.py", "NAME = 'installed'\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: speechlib\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"speechlib.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_the_guide_s_environment_from_requirements(start_host, play, tmp_path, tool):
+    host = start_host(f"venv-{tool}")
+    send, pip, uv = recipe()
+    make_wheel(tmp_path)
+    host.run("mkdir /opt/wheels")
+    host.put(tmp_path / "speechlib-1.0-py3-none-any.whl", "/opt/wheels/")
+    # No package index is needed: the list says where its packages are.
+    (tmp_path / "requirements.txt").write_text("--no-index\n--find-links /opt/wheels\nspeechlib==1.0\n")
+    send["ansible.builtin.copy"]["src"] = str(tmp_path / "requirements.txt")
+    if tool == "uv":
+        host.put(REPOSITORY / ".venv/bin/uv", "/usr/local/bin/uv")
+    else:
+        give_venv(host)
+    script = tmp_path / "train.py"
+    script.write_text("import sys, speechlib\nprint(speechlib.NAME, sys.prefix)\n")
+    start = {"trainprep.features.training_run": {"script": str(script), "virtualenv": "/opt/speech", "session": "venv", "settle": 10}}
+    book = [{"hosts": "all", "gather_facts": False, "pre_tasks": [send, *(pip if tool == "pip" else uv)], "tasks": [start]}]
+    first = play(host, book)
+    assert first.rc == 0, first.stdout
+    assert host.run(["cat", f"{WORK}/runs/venv/latest/training.log"]).stdout == "installed /opt/speech\n"
+    # Nothing is installed again.
+    again = play(host, [{**book[0], "tasks": []}])
+    assert again.rc == 0 and again.recap[host.name]["changed"] == 0, again.stdout
+
+
+def give_venv(host):
+    """What python3-venv and python3-setuptools bring, from the tests' own Python if its version is the host's."""
+    done = host.run("apt-get install -y --no-install-recommends python3-venv python3-setuptools", check=False)
+    if done.returncode:
+        wanted = host.run(["python3", "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]).stdout.strip()
+        assert wanted == "python%d.%d" % sys.version_info[:2], done.stderr
+        host.put(Path(ensurepip.__file__).parent, f"/usr/lib/{wanted}/ensurepip")
+        host.run(f"python3 -m zipfile -e /usr/lib/{wanted}/ensurepip/_bundled/setuptools-*.whl /usr/lib/python3/dist-packages")

@@ -182,7 +182,9 @@ def _answer(
         )
     done = "replaced the live training" if run_state.alive else "started"
     would = "the live training would be replaced" if run_state.alive else "would be started"
-    answer["message"] = f"{would if planned else done} in {where}"
+    retries = order.options["retries"]
+    tries = f", with up to {retries} retries, but none after a reboot of the host" if retries else ""
+    answer["message"] = f"{would if planned else done} in {where}{tries}"
     after = f"in {directory}: {order.given['command_line'] or order.given['script_path']}\n"
     answer["diff"] = _diff(order, run_state, after)
     return answer
