@@ -40,8 +40,6 @@ def is_empty(reader: Reader) -> bool:
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
-    if reader.size < _BLOCK or not _has_checksum(reader.read(0, _BLOCK)):
-        raise damage.Damaged("is truncated, or its first header has a wrong checksum")
     ends = reader.size >= 2 * _BLOCK and reader.tail[-_BLOCK:] == _ZEROS
     _walk(reader, _QUICK_HEADERS if ends and not criteria.full else reader.steps_left)
     return interface.frame_only(KIND, reader, criteria)
@@ -58,6 +56,8 @@ def _walk(reader: Reader, most: int) -> None:
         if header == _ZEROS and not described:
             return
         if len(header) < _BLOCK or not _has_checksum(header):
+            if not position:
+                raise damage.Damaged("is truncated, or its first header has a wrong checksum")
             where = f"at byte {position} where a header should be"
             if described:
                 raise damage.Damaged(f"is truncated, or has a wrong checksum, {where}")
@@ -95,9 +95,11 @@ def _is_empty(header: bytes) -> bool:
 
 def _has_checksum(header: bytes) -> bool:
     said = _octal(header[148:156])
-    # The checksum itself is summed as eight spaces; old writers summed signed characters.
-    total = sum(header) - sum(header[148:156]) + 8 * 32
-    return said in (total, total - 256 * sum(byte > 127 for byte in header[:148] + header[156:]))
+    # The checksum itself is summed as eight spaces.
+    rest = header[:148] + header[156:]
+    total = sum(rest) + 8 * 32
+    # Old writers summed signed characters.
+    return said == total or said == total - 256 * sum(byte > 127 for byte in rest)
 
 
 def _octal(field: bytes) -> Optional[int]:
