@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,27 @@ def test_host_with_fewer_features_is_no_sender(fleet, play, tmp_path, features):
     result = play(inventory(tmp_path / "hosts.json", machines), ROLE, variables())
     assert result.rc == 0, result.stdout
     assert origins(result, machines[2:]) == [machines[0].name]
+
+
+def test_host_outside_the_pattern_takes_no_part(fleet, play, tmp_path):
+    full, empty, other = fleet(1, 2)
+    path = inventory(tmp_path / "hosts.json", [full, empty, other])
+    result = play(path, ROLE, variables(prepare_features_peers=f"all:!{other.name}"))
+    assert origins(result, [empty]) == [full.name]
+    assert result.recap[other.name]["failures"] == 1 and other.run("ls -A /data", check=False).stdout == ""
+    assert "no host among prepare_features_peers holds it, and it has no source" in " ".join(result.stdout.split())
+
+
+def test_sender_that_goes_down_is_no_failure_of_the_receiver(fleet, hosts, tmp_path, features):
+    full, empty = fleet(1, 1)
+    path = inventory(tmp_path / "hosts.json", [full, empty])
+    run = Background(hosts, path, variables({**SET, "source": str(features)}, **SLOWLY))
+    assert run.wait_for(lambda: is_key_made(full, empty), "a key"), run.output.read_text()
+    subprocess.run(["docker", "kill", full.name], check=True, stdout=subprocess.DEVNULL)
+    _code, output = run.end()
+    assert re.search(rf"{full.name} (cannot send|did not send)", output)
+    assert re.search(rf"{empty.name}: READY", output)
+    assert len(digests(empty).splitlines()) == 40
 
 
 def test_link_that_leads_out_of_the_declared_directories_is_not_handed_on(fleet, play, tmp_path, features):

@@ -50,14 +50,10 @@ class Other:
 class Fleet:
     """The hosts that hand sets to each other.
 
-    C(variables), C(facts): of each, by name. C(run): the run's identifier. C(sends): how many receivers one serves at once. C(connect):
-    makes a sender of a host's name.
+    C(hosts): the variables of each, by name. C(sends): how many receivers one serves at once. C(connect): makes a sender of a host's name.
     """
 
-    names: Sequence[str]
-    variables: Mapping[str, Mapping[str, Any]]
-    facts: Mapping[str, Mapping[str, Any]]
-    run: str
+    hosts: Mapping[str, Mapping[str, Any]]
     sends: int
     connect: Callable[[str], Other]
 
@@ -66,7 +62,6 @@ def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
     """Return the hosts of this play that match the pattern. action: the action plugin whose task is running."""
     lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=action._loader, templar=action._templar)
     matching = set(lookup.run([options.peers], variables=task_vars))
-    names = [name for name in task_vars["ansible_play_hosts"] if name in matching]
     hostvars = task_vars["hostvars"]
 
     def connect(name: str) -> Other:
@@ -80,8 +75,7 @@ def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
 
         return Other(connecting_user(other), ask)
 
-    facts = {name: hostvars[name].get("ansible_facts") or {} for name in names}
-    return Fleet(names, {name: hostvars[name] for name in names}, facts, run_id(), options.peer_sends, connect)
+    return Fleet({name: hostvars[name] for name in task_vars["ansible_play_hosts"] if name in matching}, options.peer_sends, connect)
 
 
 class _Key:
@@ -97,6 +91,8 @@ class _Key:
 
     def make(self, peers: Sequence[Peer]) -> None:
         """Find out which peers can be reached, and make the key pair if there are any (not in check mode)."""
+        if not peers:
+            return
         listed = [{"name": peer.name, "address": peer.address, "port": peer.port} for peer in peers]
         found = self._host.step("reach", peer={"peers": listed, "set": self._set, "token": self.token})["reach"]
         self.addresses, self.public = found["addresses"], found["key"]
@@ -118,7 +114,10 @@ class PeerSets:
         self._directory = directory
         self._limits = list(limits)
         self._check_mode = check_mode
-        self._peers = {name: peer_of(name, fleet.variables[name]) for name in fleet.names if name != host.name}
+        others = {name: one for name, one in fleet.hosts.items() if name != host.name}
+        # A host that does not match the pattern takes no part: it has the source alone.
+        self._peers = {name: peer_of(name, one) for name, one in others.items()} if host.name in fleet.hosts else {}
+        self._facts = {name: others[name].get("ansible_facts") or {} for name in self._peers}
 
     @contextlib.contextmanager
     def received(self, one: FeatureSet, needed: bool) -> Iterator[dict[str, Any] | None]:
@@ -129,7 +128,7 @@ class PeerSets:
         """
         before = self._holders(one)
         exchange = Exchange(self._directory, one.name, before, self._fleet.sends)
-        busy = frozenset(name for name in self._peers if self._facts(name).get("feature_training"))
+        busy = frozenset(name for name, facts in self._facts.items() if facts.get("feature_training"))
         receiver = Receiver(self._host.name, bool(one.source), self._peers, busy)
         while True:
             with contextlib.ExitStack() as held:
@@ -159,12 +158,9 @@ class PeerSets:
                 exchange.now_holds(self._host.name)
                 return
 
-    def _facts(self, name: str) -> Mapping[str, Any]:
-        return self._fleet.facts.get(name) or {}
-
     def _holders(self, one: FeatureSet) -> list[str]:
         """The hosts that hold the set in full. Without C(expected) nobody knows what that is: then it is the most that one has."""
-        held = [name for name in self._peers if holds_all(self._facts(name), one.name, self._fleet.run, self._check_mode)]
+        held = [name for name, facts in self._facts.items() if holds_all(facts, one.name, run_id(), self._check_mode)]
         most = max((self._features(one, name) for name in held), default=0)
         return [name for name in held if one.expected or self._features(one, name) == most]
 
@@ -207,7 +203,7 @@ class PeerSets:
         return done
 
     def _features(self, one: FeatureSet, name: str) -> int:
-        known = (self._facts(name).get("feature_sets") or {}).get(one.name) or {}
+        known = (self._facts[name].get("feature_sets") or {}).get(one.name) or {}
         return known.get("features") or 0
 
     def _offer(self, peer: Peer, receiver: Mapping[str, Any]) -> dict[str, Any]:
