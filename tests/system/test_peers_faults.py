@@ -266,6 +266,16 @@ def test_host_with_fewer_features_is_no_sender(fleet, play, tmp_path, features):
     assert origins(result, machines[2:]) == [machines[0].name]
 
 
+def test_without_root(fleet, play, tmp_path):
+    full, empty = fleet(1, 1)
+    one = {**SET, "target": "/home/ubuntu/wav"}
+    result = play(inventory(tmp_path / "hosts.json", [full, empty]), ROLE, variables(one, prepare_features_become=False))
+    assert result.rc == 0, result.stdout
+    assert origins(result, [empty]) == [full.name]
+    assert digests(empty, one["target"]) == digests(full, one["target"])
+    assert left_behind(full) == left_behind(empty) == ""
+
+
 def test_host_outside_the_pattern_takes_no_part(fleet, play, tmp_path):
     full, empty, other = fleet(1, 2)
     path = inventory(tmp_path / "hosts.json", [full, empty, other])

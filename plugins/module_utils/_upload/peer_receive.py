@@ -29,6 +29,8 @@ from . import peer_key, requirements, staging
 from .plan import UploadPlan
 
 _REACH_SECONDS = 4.0
+# Before each attempt, in seconds: sshd turns some of many callers away (MaxStartups), and all receivers of a fleet call at once.
+_PAUSES = (0.0, 0.3, 1.0)
 _SILENCE = 300
 _LITTER_SECONDS = 86400.0
 _WILDCARDS = re.compile(r"([*?\[\\])")
@@ -59,13 +61,17 @@ def reach(peers: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
 
 
 def _own_address(peer: Mapping[str, Any]) -> Optional[str]:
-    try:
-        with socket.create_connection((str(peer["address"]), int(peer["port"])), _REACH_SECONDS) as connection:
-            connection.settimeout(_REACH_SECONDS)
-            banner = connection.recv(4)
-            return str(connection.getsockname()[0]) if banner == b"SSH-" else None
-    except (OSError, UnicodeError):
-        return None
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            with socket.create_connection((str(peer["address"]), int(peer["port"])), _REACH_SECONDS) as connection:
+                connection.settimeout(_REACH_SECONDS)
+                with contextlib.suppress(ConnectionResetError):
+                    if connection.recv(4) == b"SSH-":
+                        return str(connection.getsockname()[0])
+        except (OSError, UnicodeError):
+            return None
+    return None
 
 
 def make_key(token: str) -> str:

@@ -67,17 +67,18 @@ def test_pattern_matches_one_name(name, pattern):
 
 @pytest.fixture
 def sshd():
-    """A server that greets as sshd does, or as another service; gives (start, port)."""
+    """``start(*banners) -> port``: a server that greets each caller with the next of them."""
     listeners = []
 
-    def start(banner):
+    def start(*banners):
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
 
         def greet():
-            connection = listener.accept()[0]
-            connection.sendall(banner)
-            connection.close()
+            for banner in banners:
+                connection = listener.accept()[0]
+                connection.sendall(banner)
+                connection.close()
 
         threading.Thread(target=greet, daemon=True).start()
         return listener.getsockname()[1]
@@ -93,11 +94,12 @@ def test_only_peers_with_an_sshd_are_reachable(sshd):
     closed.close()
     peers = [
         {"name": "a", "address": "127.0.0.1", "port": sshd(b"SSH-2.0-OpenSSH_9.2\r\n")},
-        {"name": "b", "address": "127.0.0.1", "port": sshd(b"HTTP/1.1 400\r\n")},
+        {"name": "b", "address": "127.0.0.1", "port": sshd(*[b"HTTP/1.1 400\r\n"] * 3)},
         {"name": "c", "address": "127.0.0.1", "port": port},
         {"name": "d", "address": "x" * 300, "port": 22},
+        {"name": "busy", "address": "127.0.0.1", "port": sshd(b"Exceeded MaxStartups\r\n", b"", b"SSH-2.0-OpenSSH_9.2\r\n")},
     ]
-    assert peer_receive.reach(peers) == {"a": "127.0.0.1"}
+    assert peer_receive.reach(peers) == {"a": "127.0.0.1", "busy": "127.0.0.1"}
     assert peer_receive.reach([]) == {}
 
 
