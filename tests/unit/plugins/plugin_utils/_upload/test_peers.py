@@ -9,7 +9,11 @@ import threading
 import time
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import parse_options
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_sets import Fleet, PeerSets
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers import (
     Exchange,
     Peer,
@@ -18,6 +22,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers i
     order,
     peer_of,
 )
+from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import run_id
 
 
 @pytest.mark.parametrize(
@@ -183,3 +188,29 @@ def test_without_source_a_host_waits_for_one_that_is_receiving(tmp_path):
         first.now_holds("a")
     thread.join(30)
     assert got == [Peer("a", "a", 22)]
+
+
+@pytest.mark.parametrize(
+    ("features", "expected", "holders"),
+    [
+        ({"a": 9, "b": 40, "c": 40}, None, ["b", "c"]),
+        ({"a": 40, "b": 41}, 40, ["a", "b"]),
+        ({"a": 9, "b": 0}, None, ["a"]),
+        ({}, None, []),
+    ],
+)
+def test_holders_are_those_with_the_most_features(tmp_path, features, expected, holders):
+    one = parse_sets([{"name": "speech", "target": "/data/speech", "expected": expected}])[0]
+    hosts = {name: {"ansible_facts": facts(run_id(), features=number)} for name, number in {**features, "me": 99}.items()}
+    assert peer_sets("me", hosts, tmp_path)._holders(one) == holders
+
+
+def test_host_outside_the_pattern_has_no_peers(tmp_path):
+    one = parse_sets([{"name": "speech", "target": "/data/speech"}])[0]
+    assert peer_sets("other", {"a": {"ansible_facts": facts(run_id())}}, tmp_path)._holders(one) == []
+
+
+def peer_sets(host, hosts, directory):
+    options = parse_options({"sets": [{"name": "speech", "target": "/data/speech"}], "peers": "all"}, {})
+    fleet = Fleet(hosts, 2, lambda name: pytest.fail(f"{name} is asked"))
+    return PeerSets(Host(host, options, pytest.fail, pytest.fail), fleet, directory, [], False)
