@@ -74,6 +74,7 @@ class Host:
     known_hosts: Path
     address: str = "127.0.0.1"
     user: str = "ubuntu"
+    shell: str = "bash"
 
     @property
     def ssh_options(self) -> List[str]:
@@ -101,7 +102,7 @@ class Host:
     def run(self, command: Union[str, Sequence[str]], user: str = "root", check: bool = True,
             input: Optional[str] = None, timeout: Optional[float] = None) -> subprocess.CompletedProcess[str]:
         """Runs a shell command (or an argument list) inside, not over SSH; fails the test with its output unless ``check`` is off."""
-        words = ["bash", "-c", command] if isinstance(command, str) else list(command)
+        words = [self.shell, "-c", command] if isinstance(command, str) else list(command)
         done = subprocess.run(["docker", "exec", "-i", "--user", user, self.name, *words], check=False, text=True,
                               capture_output=True, input="" if input is None else input, timeout=timeout)
         if check and done.returncode:
@@ -188,15 +189,16 @@ class Hosts:
 
     def start(self, name_prefix: str = "host", *, without: Iterable[str] = (), args: Sequence[str] = (),
               layout: Optional[Sequence[str]] = None, name: Optional[str] = None, systemd: bool = False,
-              image: Optional[str] = None) -> Host:
+              image: Optional[str] = None, shell: str = "bash") -> Host:
         """A new host. ``without`` removes tools ("acl", "rsync", "tmux"); ``args`` go to ``docker run``; ``layout`` to `Host.lay_out`.
-        With ``systemd`` it is booted, and logins are logind's. ``image``: another one than `ensure_image`."""
+        With ``systemd`` it is booted, and logins are logind's. ``image``: another one than `ensure_image`.
+        ``shell``: the one of `Host.run`."""
         name = name or f"{self.prefix}-{name_prefix}-{secrets.token_hex(3)}"
         _docker("run", "--detach", "--name", name, "--hostname", name_prefix, "--label", f"{OWNER_LABEL}={self.owner}",
                 "--publish", "127.0.0.1::22", *coverage_mounts(), *(SYSTEMD_OPTIONS if systemd else ()), *args,
                 ensure_systemd_image() if systemd else image or self.image)
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
-        host = Host(name, port, self.key, self.known_hosts)
+        host = Host(name, port, self.key, self.known_hosts, shell=shell)
         self.started.append(host)
         host.run("umask 077; cat > ~/.ssh/authorized_keys", user="ubuntu", input=self.key.with_suffix(".pub").read_text())
         public = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()

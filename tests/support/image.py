@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import List, Optional
 
 INPUTS = Path(__file__).resolve().parent / "image"
-SYSTEMD_INPUTS = INPUTS.with_name("image_systemd")
-BECOME_INPUTS = INPUTS.with_name("image_become")
-PUBLIC_BASE = "debian:bookworm-slim"
-SUITE = "bookworm"
+# Another of Debian's releases has other versions of every program: bullseye those of Rocky 9 (Python 3.9, rsync 3.2.3, OpenSSH 8.4).
+SUITE = os.environ.get("TRAINPREP_SUITE", "bookworm")
+PUBLIC_BASE = f"debian:{SUITE}-slim"
 
 
 class Missing(Exception):
@@ -111,23 +110,24 @@ def _tag(inputs: Path, start: str = "") -> str:
 def ensure_image() -> str:
     """The name of the test hosts' image, built if its inputs have no image yet. Raises `Missing`."""
     ensure_engine()
-    tag = _tag(INPUTS)
+    tag = _tag(INPUTS, "" if SUITE == "bookworm" else SUITE)
     name = f"trainprep-host:{tag}"
     return name if _quiet("docker", "image", "inspect", name) else _build(name, _base(tag), INPUTS)
 
 
 def ensure_systemd_image() -> str:
     """The same with systemd as its first process; run it with `SYSTEMD_OPTIONS`."""
-    base = ensure_image()
-    name = f"trainprep-systemd:{_tag(SYSTEMD_INPUTS, base)}"
-    return name if _quiet("docker", "image", "inspect", name) else _build(name, base, SYSTEMD_INPUTS)
+    return ensure_other_image("systemd")
 
 
-def ensure_become_image() -> str:
-    """The same with doas, fish and tcsh, and without sudo for the connecting user."""
-    base = ensure_image()
-    name = f"trainprep-become:{_tag(BECOME_INPUTS, base)}"
-    return name if _quiet("docker", "image", "inspect", name) else _build(name, base, BECOME_INPUTS)
+def ensure_other_image(kind: str) -> str:
+    """An image made from that of `ensure_image` by `tests/support/image_KIND`.
+
+    become: with doas, fish and tcsh, and no sudo for the connecting user; busybox: as Alpine has it; el: as Rocky and RHEL have it.
+    """
+    base, inputs = ensure_image(), INPUTS.with_name(f"image_{kind}")
+    name = f"trainprep-{kind}:{_tag(inputs, base)}"
+    return name if _quiet("docker", "image", "inspect", name) else _build(name, base, inputs)
 
 
 # Not privileged: what systemd needs to mount and to manage its cgroups.

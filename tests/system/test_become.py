@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every way to become root, with and without a password, and other login shells: link and upload work, no password shows anywhere."""
+"""Every way to become root, with and without a password, other login shells, other userlands: the whole job works, no password shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.hosts import Host
-from tests.support.image import ensure_become_image, install
+from tests.support.image import ensure_other_image, install
 from tests.support.layout import crema_d_names, write_features
 from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
@@ -22,23 +22,38 @@ from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
 FILES = 12
 SECRET = "becomesecret4711"
 SUDO = "echo 'ubuntu ALL=(ALL) {}' > /etc/sudoers.d/ubuntu; chmod 440 /etc/sudoers.d/ubuntu"
-# How the host is prepared, and what the inventory says.
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sudo with a password": (SUDO.format("ALL"), {}),
-    "su": (":", {"ansible_become_method": "su"}),
-    "doas": ("umask 377; echo 'permit ubuntu as root' > /etc/doas.conf", {"ansible_become_method": "community.general.doas"}),
-    "sudo su -": (SUDO.format("ALL"), {"ansible_become_method": "community.general.sudosu"}),
+DOAS = ("umask 377; echo 'permit ubuntu as root' > /etc/doas.conf", {"ansible_become_method": "community.general.doas"})
+# The image, how the host is prepared, and what the inventory says.
+WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "sudo with a password": ("become", SUDO.format("ALL"), {}),
+    "su": ("become", ":", {"ansible_become_method": "su"}),
+    "doas": ("become", *DOAS),
+    "sudo su -": ("become", SUDO.format("ALL"), {"ansible_become_method": "community.general.sudosu"}),
     "requiretty and use_pty": (
-        SUDO.format("ALL") + "; echo 'Defaults:ubuntu requiretty, use_pty' >> /etc/sudoers.d/ubuntu", {"ansible_pipelining": False},
+        "become",
+        SUDO.format("ALL") + "; echo 'Defaults:ubuntu requiretty, use_pty' >> /etc/sudoers.d/ubuntu",
+        {"ansible_pipelining": False},
     ),
-    "sudo, fish as login shell": (SUDO.format("ALL") + "; chsh -s /usr/bin/fish ubuntu", {}),
+    "sudo, fish as login shell": ("become", SUDO.format("ALL") + "; chsh -s /usr/bin/fish ubuntu", {}),
     "SSH and sudo with a password": (
+        "become",
         SUDO.format("ALL") + "; sed -i 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/sshd_config.d/tests.conf"
         " && pkill -HUP -o sshd",
         {"ansible_password": SECRET, "ansible_ssh_extra_args": "-o PubkeyAuthentication=no"},
     ),
-    "su, tcsh as login shell": ("chsh -s /bin/tcsh ubuntu", {"ansible_become_method": "su"}),
+    "su, tcsh as login shell": ("become", "chsh -s /bin/tcsh ubuntu", {"ansible_become_method": "su"}),
+    "busybox, sudo with a password": ("busybox", SUDO.format("ALL"), {}),
+    "busybox, doas": ("busybox", *DOAS),
+    "as Rocky, sudo with a password": ("el", ":", {}),
 }  # fmt: skip
+# Says who trains, and leaves what can be fetched; long and large enough to be seen at work.
+WEIGHTS = 32 << 20
+SCRIPT = f"""import getpass, os, time
+os.makedirs("checkpoints", exist_ok=True)
+print("Epoch 1/1 - loss: 0.5", getpass.getuser(), flush=True)
+open("checkpoints/best_model.pt", "wb").write(os.urandom({WEIGHTS}))
+time.sleep(2)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +66,10 @@ def source(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def passworded(start_host):
     """Hosts whose accounts root and ubuntu have the secret as password."""
-    image = ensure_become_image()
     install({"sshpass": "sshpass"})
 
-    def start(setup: str) -> Host:
-        host = start_host("become", image=image)
+    def start(setup: str, kind: str = "become") -> Host:
+        host = start_host(kind, image=ensure_other_image(kind), shell="sh")
         host.run("chpasswd", input=f"root:{SECRET}\nubuntu:{SECRET}\n")
         host.run(setup)
         return host
@@ -63,8 +77,22 @@ def passworded(start_host):
     return start
 
 
+# Everything that processes of the host show: command lines and environments. It finds itself by no secret: it is told none.
+WATCH = "while test ! -e /stop; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '; sleep 0.02; done"
+# The files of the host that contain the secret.
+SEARCH = """
+import os, sys
+secret = sys.argv[1].encode()
+for folder, folders, files in os.walk("/"):
+    folders[:] = [name for name in folders if folder + name not in ("/proc", "/sys", "/dev")]
+    for path in (os.path.join(folder, name) for name in files):
+        if os.path.isfile(path) and not os.path.islink(path) and secret in open(path, "rb").read():
+            print(path)
+"""
+
+
 class Watched:
-    """All that processes of the host and of this machine show while a play runs."""
+    """All that processes of the host and of this machine show while plays run."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -73,9 +101,7 @@ class Watched:
         self._thread = threading.Thread(target=self._look)
 
     def __enter__(self) -> Watched:
-        # What a process' environment holds counts too. The watcher finds itself by no secret: it is told none.
-        self.host.run("setsid sh -c 'while test ! -e /stop; do ps axww -o args; cat /proc/[0-9]*/environ; sleep 0.02; done'"
-                      " >/seen 2>/dev/null </dev/null &")  # fmt: skip
+        self.host.run(f"setsid sh -c \"{WATCH}\" >/seen 2>/dev/null </dev/null &")
         self._thread.start()
         return self
 
@@ -92,10 +118,9 @@ class Watched:
 
     def check(self) -> None:
         assert SECRET not in self.here
-        seen = self.host.run(["cat", "/seen"]).stdout
-        assert "--server" in seen, "an rsync was seen at work"
-        assert SECRET not in seen
-        found = self.host.run(f"grep -rsl --exclude-dir=proc --exclude-dir=sys {SECRET} / || true").stdout
+        for words in ("--server", "--sender", "train.py"):
+            self.host.run(["grep", "-aq", "-e", words, "/seen"])  # an upload, a fetch and the training were seen at work
+        found = self.host.run(["python3", "-c", SEARCH, SECRET]).stdout
         assert found == "", found
 
 
@@ -107,45 +132,39 @@ def variables(place: Path, source: Path, more: dict[str, Any]) -> list[str]:
     return ["-e", f"@{file}"]
 
 
+def training(place: Path) -> dict[str, Any]:
+    """A training in a folder of the connecting user's, whose results are fetched."""
+    (place / "train.py").write_text(SCRIPT)
+    deployed = {"script": str(place / "train.py"), "args": [], "virtualenv": "", "dir": "~/train", "session": "who", "settle": 5}
+    return {**{f"deploy_training_{name}": value for name, value in deployed.items()}, "monitor_training_fetch_dir": str(place / "results")}
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_link_and_upload_work_and_no_password_shows(passworded, play, source, tmp_path, way):
-    setup, more = WAYS[way]
-    host = passworded(setup)
+def test_link_upload_deploy_and_monitor_work_and_no_password_shows(passworded, play, source, tmp_path, way):
+    kind, setup, more = WAYS[way]
+    host = passworded(setup, kind)
     host.lay_out("--features", "/home/ubuntu/old", "--ravdess", "3", "--owner", "ubuntu")
-    arguments = variables(tmp_path, source, more)
+    arguments = variables(tmp_path, source, {**more, **training(tmp_path)})
     with Watched(host) as watched:
-        result = play(host, ROLE, args=[*arguments, "-vvvvv"])
-    assert result.rc == 0, result.stdout[-3000:]
-    assert SECRET not in result.stdout
+        deployed = play(host, "deploy_training.yml", args=[*arguments, "-vvvvv"])
+        assert deployed.rc == 0, deployed.stdout[-3000:]
+        ended = "/home/ubuntu/train/runs/who/latest/state.json"
+        wait_for(lambda: "exit_code" in host.run(["cat", ended], check=False).stdout, "the training's end")
+        monitored = play(host, "monitor_training.yml", args=[*arguments, "-e", "monitor_training_follow=true", "-vvvvv"])
+        assert monitored.rc == 0, monitored.stdout[-3000:]
+    assert SECRET not in deployed.stdout + monitored.stdout
     watched.check()
-    done = result.results(host, "trainprep.features.feature_upload")[-1]["result"]["sets"]["wav"]
+    done = deployed.results(host, "trainprep.features.feature_upload")[-1]["result"]["sets"]["wav"]
     assert done["sent"] == done["published"] == FILES
     assert host.run("stat -c '%U %a' /data/wav /data/old; ls -A /data").stdout == "ubuntu 755\nubuntu 755\nold\nwav\n"
     assert host.run("find /data/wav -type f -user ubuntu | wc -l; find /data/old -type l | wc -l").stdout == f"{FILES}\n3\n"
+    # Whoever root is by: with su nothing on the host says who connected.
+    assert host.run("find /home/ubuntu/train /data/old -mindepth 1 ! -user ubuntu; ls -A /root").stdout.count("train") == 0
+    [run] = (tmp_path / "results" / host.name / "who").iterdir()
+    assert "Epoch 1/1 - loss: 0.5 ubuntu\n" in (run / "training.log").read_text()
+    assert (run / "checkpoints" / "best_model.pt").stat().st_size == WEIGHTS
     again = play(host, ROLE, args=arguments)
     assert again.rc == 0 and again.recap[host.name]["changed"] == 0, again.stdout
-
-
-def test_a_training_belongs_to_the_connecting_user_whoever_root_is_by(passworded, play, tmp_path):
-    """With su nothing on the host says who connected."""
-    host = passworded(":")
-    host.lay_out("--features", "/home/ubuntu/old", "--ravdess", "3", "--owner", "ubuntu")
-    script = tmp_path / "train.py"
-    script.write_text("import getpass\nprint('Epoch 1/1', getpass.getuser(), flush=True)\n")
-    more = {"ansible_become_method": "su", "deploy_training_script": str(script), "deploy_training_args": []}
-    more |= {"deploy_training_virtualenv": "", "deploy_training_dir": "~/train"}
-    more |= {"deploy_training_session": "su", "monitor_training_session": "su"}
-    sets = [{"name": "old", "target": "/data/old", "legacy": ["/home/ubuntu/old"], "arrays": ARRAYS}]
-    file = tmp_path / "variables.json"
-    file.write_text(json.dumps({**role_variables(*sets), "ansible_become_password": SECRET, **more}))
-    deployed = play(host, "deploy_training.yml", args=["-e", f"@{file}", "-vvvvv"])
-    assert deployed.rc == 0, deployed.stdout[-3000:]
-    wait_for(lambda: host.run("cat /home/ubuntu/train/runs/su/latest/state.json", check=False).stdout.count("exit_code"), "the end")
-    monitored = play(host, "monitor_training.yml", args=["-e", f"@{file}", "-vvvvv"])
-    assert monitored.rc == 0, monitored.stdout[-3000:]
-    assert SECRET not in deployed.stdout + monitored.stdout
-    assert host.run("find /home/ubuntu/train /data/old -mindepth 1 -not -user ubuntu; ls -A /root | grep -c train || true").stdout == "0\n"
-    assert "Epoch 1/1 ubuntu\n" in host.run("grep -rhs 'Epoch 1/1' /home/ubuntu/train/runs").stdout
 
 
 def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -18,9 +17,8 @@ import pytest
 import yaml
 
 from tests.support.hosts import REPOSITORY
+from tests.support.installed import BIN, install_collection, readme_blocks, readme_config, user_environment
 from tests.support.layout import crema_d_names, write_features
-
-BIN = REPOSITORY / ".venv" / "bin"
 
 # In this order: what is linked is then granted, reported, trained on. A training has to be there to be looked at.
 MODULES = ["feature_facts", "feature_links", "feature_access", "feature_report", "feature_upload"]
@@ -33,8 +31,7 @@ class Project:
 
     def __init__(self, folder, host):
         self.folder = folder
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        self.environment |= {"HOME": str(folder / "home"), "ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+        self.environment = user_environment(folder / "home")
         (folder / "home").mkdir()
         (folder / "ansible.cfg").write_text("[defaults]\ncollections_path = collections\n")
         (folder / "inventory.yml").write_text(json.dumps({"training": {"hosts": {"gpu-1": host.variables}}}))
@@ -58,28 +55,14 @@ class Project:
         return self.run("ansible-playbook", "-i", "inventory.yml", "play.yml")
 
 
-def readme_blocks(language):
-    """The code blocks of the README in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture(scope="module")
 def project(start_host, tmp_path_factory):
     host = start_host("installed", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
     host.lay_out("--features", "/home/trainer/old_model/features", "--crema-d", "6", "--owner", "trainer")
     host.run("python3 -m venv --without-pip --system-site-packages /opt/pytorch")
     folder = tmp_path_factory.mktemp("project")
-    listing = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    source = tmp_path_factory.mktemp("source")
-    for name in filter(None, listing.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, source / name)
     project = Project(folder, host)
-    for command in (["build", "--output-path", str(source.parent), str(source)],
-                    ["install", "--offline", "--no-deps", "-p", "collections", str(source.parent / "trainprep-features-1.0.0.tar.gz")]):
-        done = project.run("ansible-galaxy", "collection", *command)
-        assert done.returncode == 0, done.stdout
+    install_collection(folder, tmp_path_factory.mktemp("source"))
     return project
 
 
@@ -112,10 +95,11 @@ def short_path():
 
 def test_the_readme_works_literally_in_a_project(project, start_host, short_path):
     """Its ansible.cfg, its variables, its play and its commands, as they are written there, on a host without features."""
-    own = Project(short_path, start_host("readme"))
+    host = start_host("readme")
+    host.run("python3 -m venv --without-pip --system-site-packages /opt/pytorch")
+    own = Project(short_path, host)
     (short_path / "collections").symlink_to(project.folder / "collections")
-    config = readme_blocks("ini")[0].replace("[defaults]\n", "[defaults]\ncollections_path = collections\n")
-    (short_path / "ansible.cfg").write_text(config)
+    (short_path / "ansible.cfg").write_text(readme_config())
     (short_path / "train_attn_crnn_v2.py").rename(short_path / "train.py")
     (short_path / "group_vars").mkdir()
     written = readme_blocks("yaml")

@@ -53,7 +53,7 @@ def test_check_mode_foretells_and_changes_nothing(host, play):
 
 
 @pytest.mark.parametrize(("variables", "words"), [
-    ({}, "deploy_training_script '' is not there on the controller"),
+    ({}, "deploy_training_script is not set"),
     ({"deploy_training_script": "nowhere.py"}, "deploy_training_script 'nowhere.py' is not there on the controller"),
     ({"deploy_training_script": EXAMPLE, "deploy_training_session": "-x"}, "deploy_training_session '-x' cannot name a tmux session"),
 ], ids=["none", "gone", "session"])  # fmt: skip

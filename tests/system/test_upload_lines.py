@@ -89,6 +89,19 @@ def test_files_that_did_not_arrive_are_never_claimed(ssh_host, play, source, tmp
     assert ssh_host.run("test -e /data/lost", check=False).returncode == 1
 
 
+def test_a_run_right_after_a_failed_one_waits_for_its_receiver(ssh_host, play, source, tmp_path):
+    """No stream of the first one reaches the host, where a receiver waits for them for half a minute and holds the lock."""
+    shell = tmp_path / "ssh"
+    shell.write_text(f'#!/bin/sh\ncase "$*" in *--server*) exit 255 ;; esac\nexec {shutil.which("ssh")} "$@"\n')
+    shell.chmod(0o755)
+    variables = role_variables(feature_set(source, "/data/again"), prepare_features_upload_streams=2)
+    failed = play(ssh_host, ROLE, {**variables, "ansible_ssh_executable": str(shell)})
+    assert failed.rc == 2 and "broke off" in said(failed, ssh_host) and "run again" in said(failed, ssh_host)
+    again = play(ssh_host, ROLE, variables)
+    assert again.rc == 0, again.stdout
+    assert "another upload is writing into /data/.again.incoming, waiting for it" in again.stdout
+
+
 @pytest.fixture(scope="module")
 def chatty(start_host) -> Host:
     host = start_host("chatty")

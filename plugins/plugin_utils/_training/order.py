@@ -127,9 +127,9 @@ def _script(path: str, project: Project | None, base: str, record: dict[str, Any
     found = find_on_controller(os.path.join(project.path, path) if project else path, base) if path else ""
     if not found or not os.path.isfile(found):
         where = f"below {named('project')}" if project else "from the current directory or from the playbook's"
+        wrong = f"'{path}' is not there on the controller" if path else "is not set"
         raise FeatureError(
-            f"{named('script')} '{path}' is not there on the controller: give the path of the training script, {where}"
-            f"{'' if path else ', or set ' + named('command')}"
+            f"{named('script')} {wrong}: give the path of the training script, {where}{'' if path else ', or set ' + named('command')}"
         )
     if project:
         return None, path

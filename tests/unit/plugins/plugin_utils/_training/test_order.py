@@ -58,7 +58,7 @@ def test_a_stop_asks_for_no_script():
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({}, "script '' is not there on the controller: .*, or set command"),
+    ({}, "script is not set: .*, or set command"),
     ({"script": "/nowhere.py"}, "script '/nowhere.py' is not there"),
     ({"script": "/"}, "script '/' is not there"),
     ({"project": "/nowhere", "script": "a.py"}, "project '/nowhere' is not a folder"),
