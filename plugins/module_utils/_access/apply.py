@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from .. import errors
 from .._system import acl, become, owners, paths
@@ -25,12 +25,11 @@ class Applied(NamedTuple):
     missed: List[str]
 
 
-def apply_changes(changes: Sequence[rules.Change], result: Optional[Applied] = None) -> Applied:
+def apply_changes(changes: Sequence[rules.Change], result: Applied) -> None:
     """Make the changes. An object that changed since the plan is left alone; FeatureError if the system refuses.
 
     result: is filled with each change as it is made.
     """
-    result = Applied([], []) if result is None else result
     groups = owners.Groups()
     for parent_changes in _by_parent(changes):
         parent = parent_changes[0].node.parent
@@ -50,7 +49,6 @@ def apply_changes(changes: Sequence[rules.Change], result: Optional[Applied] = N
                 result.missed.append(_changed(change))
         if error:
             raise errors.FeatureError(error)
-    return result
 
 
 def _as_owner(directory: int, changes: Sequence[rules.Change], groups: owners.Groups) -> Tuple[List[bool], str]:

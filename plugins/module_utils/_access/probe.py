@@ -156,38 +156,33 @@ class _Explainer:
 
     def _leaf(self, path: str, wanted: str, links: int) -> Tuple[str, bool]:
         """(the reason, whether it is the file itself) for the last component of a path."""
-        above, name = os.path.split(path)
-        directory, blocked = self._resolve(above, links)
-        if blocked:
-            return blocked, False
-        place, info, blocked = self._look(directory, name)
+        place, info, blocked = self._look(path, links)
         if info is None:
             return blocked, False
         if stat.S_ISLNK(info.st_mode) and links < _MAX_LINKS:
-            return self._leaf(os.path.join(directory, os.readlink(place)), wanted, links + 1)
+            return self._leaf(os.path.join(os.path.dirname(place), os.readlink(place)), wanted, links + 1)
         return f"{self._describe(place, info)}: user {self._user} may not {wanted}", wanted == "read"
 
     def _resolve(self, path: str, links: int) -> Tuple[str, str]:
-        """(the real path of a directory, "") or ("", what blocks the way to it)."""
-        known = self._directories.get(path)
-        if known is None:
-            known = self._directories[path] = self._step(path, links)
-        return known
+        """(the real path of a directory, "") or ("", what blocks the way to it); each directory once."""
+        if path not in self._directories:
+            above, name = os.path.split(path)
+            if name in ("", ".", ".."):
+                directory, blocked = self._resolve(above, links)
+                self._directories[path] = (os.path.dirname(directory) if name == ".." else directory), blocked
+            else:
+                place, info, blocked = self._look(path, links)
+                linked = info is not None and stat.S_ISLNK(info.st_mode) and links < _MAX_LINKS
+                target = os.path.join(os.path.dirname(place), os.readlink(place)) if linked else ""
+                self._directories[path] = self._resolve(target, links + 1) if linked else (place, blocked)
+        return self._directories[path]
 
-    def _step(self, path: str, links: int) -> Tuple[str, str]:
+    def _look(self, path: str, links: int) -> Tuple[str, Optional[os.stat_result], str]:
+        """The real place of a name and its status, or what blocks the way to it."""
         above, name = os.path.split(path)
         directory, blocked = self._resolve(above, links)
-        if blocked or name in ("", "."):
-            return directory, blocked
-        if name == "..":
-            return os.path.dirname(directory), ""
-        place, info, blocked = self._look(directory, name)
-        if info is not None and stat.S_ISLNK(info.st_mode) and links < _MAX_LINKS:
-            return self._resolve(os.path.join(directory, os.readlink(place)), links + 1)
-        return place, blocked
-
-    def _look(self, directory: str, name: str) -> Tuple[str, Optional[os.stat_result], str]:
-        """Whether a name can be looked up in a directory that could itself be reached."""
+        if blocked:
+            return "", None, blocked
         place = os.path.join(directory, name)
         try:
             return place, os.lstat(place), ""
@@ -195,10 +190,10 @@ class _Explainer:
             if error.errno not in _DENIED:
                 return place, None, f"{paths.display(place)}: {error.strerror}"
         try:
-            above = self._describe(directory, os.stat(directory))
+            shown = self._describe(directory, os.stat(directory))
         except OSError:
-            above = paths.display(directory)
-        return place, None, f"{above}: user {self._user} lacks search permission"
+            shown = paths.display(directory)
+        return place, None, f"{shown}: user {self._user} lacks search permission"
 
     @staticmethod
     def _describe(place: str, info: os.stat_result) -> str:

@@ -78,29 +78,24 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "rejected": _rejected(state),
         "copies": {
             "count": plan.copy_count,
-            "samples": [
-                {"path": display(f"{state.target}/{name}"), "reason": f"is a copy of {display(other)}"}
-                for name, other in plan.copies
-            ],
+            "samples": [_at(state, name, f"is a copy of {display(other)}") for name, other in plan.copies],
         },
         "conflicts": {
             "count": len(plan.conflicts),
             "samples": [
-                {
-                    "path": display(f"{state.target}/{name}"),
-                    "reason": "claimed by " + " and ".join(display(path) for path in paths[:3]),
-                }
-                for name, paths in plan.conflicts[:SAMPLES]
+                _at(state, name, "claimed by " + " and ".join(map(display, paths[:3]))) for name, paths in plan.conflicts[:SAMPLES]
             ],
         },
         "discovered": {
             "count": state.discovery.count,
             "cut_short": state.discovery.cut_short[:SAMPLES],
-            "samples": [
-                {"path": display(path), "features": number} for path, number in state.discovery.directories[:SAMPLES]
-            ],
+            "samples": [{"path": display(path), "features": number} for path, number in state.discovery.directories[:SAMPLES]],
         },
     }
+
+
+def _at(state: SetState, name: str, reason: str) -> Dict[str, str]:
+    return {"path": display(f"{state.target}/{name}"), "reason": reason}
 
 
 def _target(state: SetState, host_mounts: str) -> Dict[str, Any]:

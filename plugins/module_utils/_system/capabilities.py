@@ -148,7 +148,7 @@ def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequen
         before = os.fstat(parent)
         at.mkdir(parent, name, 0o700)
     except OSError as error:
-        return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
+        return _refusal(error)
     try:
         directory = at.open_name(parent, name, paths.OPEN_DIRECTORY)
         try:
@@ -156,7 +156,7 @@ def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequen
         finally:
             os.close(directory)
     except OSError as error:
-        return None if error.errno in _OTHER_TROUBLE else _Refusal("", "", error.strerror or str(error))
+        return _refusal(error)
     finally:
         _remove(existing, parent, name)
         with contextlib.suppress(OSError):
@@ -209,6 +209,11 @@ def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capa
         try:
             need.attempt(directory, account)
         except OSError as error:
-            if error.errno not in _OTHER_TROUBLE:
-                return _Refusal(need.words, need.helps, error.strerror or str(error))
+            refusal = _refusal(error, need.words, need.helps)
+            if refusal:
+                return refusal
     return None
+
+
+def _refusal(error: OSError, words: str = "", helps: str = "") -> Optional[_Refusal]:
+    return None if error.errno in _OTHER_TROUBLE else _Refusal(words, helps, error.strerror or str(error))

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._access.apply import apply_changes
+from ansible_collections.trainprep.features.plugins.module_utils._access.apply import Applied, apply_changes
 from ansible_collections.trainprep.features.plugins.module_utils._access.nodes import Blocked, PathResolver
 from ansible_collections.trainprep.features.plugins.module_utils._access.plan import plan_grants
 from ansible_collections.trainprep.features.plugins.module_utils._access.probe import (
@@ -32,6 +32,12 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.acl imp
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_access import MEANS, TRAINER, make
 
 DENIED = Reason("denied", True, True)
+
+
+def applied_to(changes):
+    result = Applied([], [])
+    apply_changes(changes, result)
+    return result
 
 
 def refused(directory: Path, *names: str, must_list: bool = False) -> ProbeResult:
@@ -58,7 +64,7 @@ def test_the_least_is_granted_pass_above_list_and_pass_and_read(place):
     (legacy / "below").chmod(0o700)
     found = plan(legacy, "a.npz", "below/b.npz")
     assert (len(found.opens), found.refused) == (2, {})
-    applied = apply_changes(found.changes)
+    applied = applied_to(found.changes)
     assert applied.missed == []
     assert acl_of(place) == "user::rwx,group::r-x,other::r-x"
     assert acl_of(home) == "user::rwx,user:54321:--x,group::r-x,mask::r-x,other::---"
@@ -268,7 +274,7 @@ def test_what_changed_since_the_plan_is_left_alone(place, swap):
     else:
         legacy.rename(place / "aside")
         other.rename(legacy)
-    applied = apply_changes(found.changes)
+    applied = applied_to(found.changes)
     assert applied.done == []
     assert applied.missed == [f"{file} was changed while access to it was granted, so it was left alone: run again"]
     for left in place.glob("*/*.npz"):
@@ -283,7 +289,7 @@ def test_ones_own_file_is_opened_by_its_mode_and_special_bits_stay(place):
         own = Account("me", 54321, 54321, (54321,), "/")
         for path in (legacy, legacy / "a.npz"):
             os.chown(path, 54321, 54321)
-    apply_changes(plan(legacy, "a.npz", account=own).changes)
+    applied_to(plan(legacy, "a.npz", account=own).changes)
     assert (legacy / "a.npz").stat().st_mode & 0o7777 == 0o1400
 
 
