@@ -29,5 +29,5 @@ def failing(module: Any, so_far: Optional[Mapping[str, Any]] = None, **more: Any
         message = f"{place}: {error.strerror}: it may have changed during the inspection, so run again"
         module.fail_json(msg=message, **{**(so_far or {}), **more})
     except Exception as error:  # pylint: disable=broad-exception-caught
-        told = error if isinstance(error, errors.FeatureError) else errors.internal_error("the module did not finish", error)
-        module.fail_json(msg=str(told), **{**(so_far or {}), **more, **({"exception": told.trace} if told.trace else {})})
+        known = error if isinstance(error, errors.FeatureError) else errors.internal_error("the module did not finish", error)
+        module.fail_json(msg=str(known), **{**(so_far or {}), **more, **({"exception": known.trace} if known.trace else {})})

@@ -51,7 +51,7 @@ options:
       - What ends the run of this host as failed, after its report was printed.
       - V(obstacles) is what stopped the run before anything was changed, such as a status that is unknown.
       - V(unready) is that, and any required set that is not ready. In check mode readiness is predicted and not required.
-      - Where O(state) is V(absent) nothing does.
+      - With O(state=absent), nothing does.
     type: str
     choices: [nothing, obstacles, unready]
     default: nothing

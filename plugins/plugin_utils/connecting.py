@@ -37,7 +37,7 @@ def connecting_user(action: Any) -> str:
     answer = action._low_level_execute_command("id -un", sudoable=False)
     lines = clean(str(answer.get("stdout") or "")).split()
     if answer.get("rc") or not lines:
-        raise FeatureError("the host does not tell who connects (id -un failed): set ansible_user in the inventory")
+        raise FeatureError("the host does not report who connects (id -un failed): set ansible_user in the inventory")
     return lines[-1]
 
 

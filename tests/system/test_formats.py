@@ -128,7 +128,7 @@ def test_uploaded_and_published_where_there_is_nothing(host, play, tmp_path: Pat
 
 def test_arrays_of_files_that_do_not_tell_them_are_one_sentence(host, play):
     for more, words in (({"format": "any"}, "files of format 'any' are not looked into"),
-                        ({"patterns": ["*.h5"]}, "no arrays can be told of an HDF5 file (pattern '*.h5')")):  # fmt: skip
+                        ({"patterns": ["*.h5"]}, "the arrays of an HDF5 file (pattern '*.h5') cannot be checked")):  # fmt: skip
         result = play(host, "prepare_features.yml", variables({**HUBERT, "legacy": ["/srv/old/hubert"], **more}))
         assert result.rc == 2
         assert words in result.stdout and "leave 'arrays' out" in result.stdout

@@ -19,7 +19,7 @@ from . import nodes, rules
 
 
 class Applied(NamedTuple):
-    """C(done) were made; C(missed) were not, because the object was another one by then (sentences)."""
+    """C(done) were made; C(missed) were not, because the object was another one by then (messages)."""
 
     done: List[rules.Change]
     missed: List[str]

@@ -22,7 +22,7 @@ _MAX_LINKS = 40
 
 
 class Blocked(Exception):
-    """A path that is not to be followed; the message is a sentence for the user."""
+    """A path that is not to be followed; the message is for the user."""
 
 
 class Trust(NamedTuple):
@@ -85,7 +85,7 @@ class Node:
         return found
 
     def same_as(self, other: Node) -> bool:
-        """Whether nothing that a grant depends on has changed between two looks."""
+        """True if nothing that a grant depends on has changed between two looks."""
         return (self.key, self.uid, self.gid, self.mode, self.acl, self.trust.owners) == (
             other.key,
             other.uid,
@@ -125,7 +125,7 @@ class ResolvedPath(NamedTuple):
 
 
 def not_seen(path: str, error: OSError) -> str:
-    """The sentence for what we ourselves cannot look at."""
+    """The message for what cannot be inspected."""
     advice = (
         f"set {errors.named('become')} to true"
         if error.errno in (errno.EACCES, errno.EPERM)
@@ -135,13 +135,13 @@ def not_seen(path: str, error: OSError) -> str:
 
 
 def open_child(directory: int, name: str) -> int:
-    """An O_PATH descriptor of a name in a directory; of the link itself where it is one."""
+    """An O_PATH descriptor of a name in a directory; of the link itself if it is one."""
     return at.step(directory, at.one(name))
 
 
 @contextmanager
 def reopened(node: Node) -> Iterator[int]:
-    """The directory opened once more, from C(/) on; Blocked where another object now stands under one of the names."""
+    """The directory opened once more, from C(/) on; Blocked if another object now stands under one of the names."""
     chain: List[Node] = []
     current: Optional[Node] = node
     while current is not None:
@@ -174,7 +174,7 @@ class PathResolver:
         self._ways: Dict[str, ResolvedPath] = {"/": ResolvedPath(self.root, (self.root,), True)}
 
     def directory(self, path: str, links: int = 0) -> ResolvedPath:
-        """The way to a directory. Links are followed only where root alone can have made and can change them."""
+        """The way to a directory. Links are followed only if root alone can have made and can change them."""
         known = self._ways.get(path)
         if known is None:
             known = self._ways[path] = self._find(path, links)

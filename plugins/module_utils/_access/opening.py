@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the training user can open everything: yes or no. Why not, and what a grant would change, is asked by C(probe)."""
+"""True if the training user can open everything: yes or no. Why not, and what a grant would change, is asked by C(probe)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Spread = Callable[[Iterable[Any], Callable[[Any], Any]], Iterator[Tuple[Any, Any
 
 
 def begin_to_open(account: accounts.Account, directories: Sequence[Tuple[str, Sequence[str]]]) -> Callable[[], bool]:
-    """Whether the account can list each directory and open all of its files, told by calling what this returns.
+    """Start to check if the account can list each directory and open all of its files; call what this returns for the answer.
 
-    directories: absolute paths, each with files by their paths below it. The account opens them in a child of its own, beside what is
-    done here. FeatureError without the right to become the account.
+    directories: absolute paths, each with files by their paths below it. The account opens them in a child of its own, concurrently with
+    this process. FeatureError without the right to become the account.
     """
     spread: Spread = _one_by_one
     if sum(len(names) for _path, names in directories) > _FEW:
-        # Imported where it is needed, and before the child becomes an account that may not read it.
+        # Imported if needed, and before the child becomes an account that may not read it.
         from .._system import parallel
 
         spread = partial(parallel.map_parallel, slow=parallel.SLOW * BUNDLE, share=parallel.SHARE // BUNDLE, sample=1)
@@ -40,7 +40,7 @@ def _one_by_one(items: Iterable[Any], work_on: Callable[[Any], Any]) -> Iterator
 
 
 def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread) -> bool:
-    """Asked of whoever this process is."""
+    """Runs as the current user."""
     for path, names in directories:
         try:
             directory = os.open(path, paths.FOLLOW_DIRECTORY)

@@ -21,7 +21,7 @@ _MOST_NAMED = 3
 @dataclass
 class SetPlan:
     """One set's part: C(opens), C(hopeless) and C(refused) are distinct files (or empty directories): those that the
-    changes open, those that no change on this host can, and those that we leave closed, with a sentence why."""
+    changes open, those that no change on this host can, and those that we leave closed, with a message why."""
 
     opens: Set[paths.InodeKey] = field(default_factory=set)
     hopeless: Set[paths.InodeKey] = field(default_factory=set)
@@ -115,7 +115,7 @@ class _Planner:
         files: List[str],
         one: _OneSet,
     ) -> List[_Goal]:
-        """The goals for files of one directory; links are goals where they lead to a feature of a declared one."""
+        """The goals for files of one directory; links are goals if they lead to a feature of a declared one."""
         path = os.path.join(path, below) if below else path
         found: List[_Goal] = []
         try:
@@ -177,7 +177,7 @@ class _Planner:
         return _Goal(goal.key, needs + goal.needs)
 
     def refuse_undeclared(self) -> None:
-        """One sentence for the links of each directory: it names the one that all of them lead into."""
+        """One message for the links of each directory: it names the one that all of them lead into."""
         into: Dict[Tuple[int, str], List[str]] = {}
         for result, _place, path, directory in self._undeclared:
             into.setdefault((id(result), path), []).append(directory)
@@ -280,7 +280,7 @@ class _Index:
                 self._known.update((os.path.join(way, name), _Meant(directory, name, True)) for name in names)
 
     def is_linked(self, key: paths.InodeKey) -> bool:
-        """Whether a link among the features led to this file when it was found to be a feature."""
+        """True if a link among the features led to this file when it was found to be a feature."""
         return (key[0] << 64) | key[1] in self._linked
 
     def find(self, directory: str, text: str) -> Optional[_Meant]:

@@ -40,7 +40,7 @@ class LinkSource(NamedTuple):
 
 
 class RefusedDirectory(NamedTuple):
-    """What of one directory the user could not open: C(names) are the files (all, where the directory itself
+    """What of one directory the user could not open: C(names) are the files (all, if the directory itself
     is closed), C(reasons) the number of each name's reason in C(ProbeResult.reasons)."""
 
     path: str

@@ -23,7 +23,7 @@ class AccessReport:
 
     C(unreadable) counts distinct files, and a directory that cannot be listed though no feature is in it yet;
     C(to_grant) those among them that a grant would open. C(samples): at most ten of {path, reason}, distinct
-    reasons only; a reason names the first component that blocks, and says why it is not to be granted, if so.
+    reasons only; a reason names the first component that blocks, and why it is not granted, if so.
     """
 
     user: str

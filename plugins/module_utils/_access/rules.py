@@ -31,7 +31,7 @@ class Means(NamedTuple):
 class Change(NamedTuple):
     """One object's new permissions: C(acl) with C(extended), else the mode bits of C(acl) alone.
 
-    C(opened_to) is empty where the user alone gained, else who else did: "everyone" or "group ml".
+    C(opened_to) is empty if the user alone gained, else who else did: "everyone" or "group ml".
     """
 
     node: nodes.Node
@@ -49,7 +49,7 @@ class Change(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why an object is not changed: a sentence. C(hopeless): nothing of this run can be granted in this way."""
+    """Why an object is not changed: a message. C(hopeless): nothing of this run can be granted in this way."""
 
     def __init__(self, text: str, hopeless: bool = False) -> None:
         super().__init__(text)
@@ -57,7 +57,7 @@ class Refusal(Exception):
 
 
 def decide(node: nodes.Node, needed: int, account: accounts.Account, means: Means) -> Optional[Change]:
-    """The change that gives the account the needed bits; None where it has them. Raises Refusal."""
+    """The change that gives the account the needed bits; None if it has them. Raises Refusal."""
     if acl.may(node.acl, node.uid, node.gid, account, needed):
         return None
     _check_safety(node, needed, account, means)
@@ -129,7 +129,7 @@ def _by_entry(node: nodes.Node, permissions: int, account: accounts.Account) -> 
 
 
 def _by_mode(node: nodes.Node, needed: int, account: accounts.Account) -> Change:
-    """Mode bits, where there are no ACLs: those of the group if the account is in it, else everyone's."""
+    """Mode bits, if there are no ACLs: those of the group if the account is in it, else everyone's."""
     kind = acl.entry_for(node.acl, node.uid, node.gid, account)
     limited = node.acl.mask is not None
     if kind == "other":
@@ -144,14 +144,14 @@ def _by_mode(node: nodes.Node, needed: int, account: accounts.Account) -> Change
 
 
 def mode_of(change: Change) -> int:
-    """The mode for chmod; where an ACL stays, its group bits are the ACL's mask."""
+    """The mode for chmod; if an ACL stays, its group bits are the ACL's mask."""
     acl = change.acl
     middle = acl.group if acl.mask is None else acl.mask
     return (change.node.mode & 0o7000) | acl.owner << 6 | middle << 3 | acl.other
 
 
 def opened(changes: List[Change]) -> List[str]:
-    """For whom mode bits opened what: one sentence for each kind of opening."""
+    """For whom mode bits opened what: one message for each kind of opening."""
     found: Any = {}
     for change in changes:
         if change.opened_to:

@@ -24,7 +24,7 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 @lru_cache(maxsize=None)
 def _call(name: str) -> Optional[Callable[..., int]]:
-    """A function of the C library that returns 0 or the number of an error; None where this Python cannot call it."""
+    """A function of the C library that returns 0 or the number of an error; None if this Python cannot call it."""
     try:
         import ctypes
 
@@ -41,9 +41,9 @@ def load() -> None:
 
 
 def rename_new(name: str, source: int, new_name: str, target: int) -> bool:
-    """Renames between two open directories; FileExistsError where the new name is taken.
+    """Renames between two open directories; FileExistsError if the new name is taken.
 
-    False where this file system cannot do that in one step; then nothing was done.
+    False if this file system cannot do that in one step; then nothing was done.
     """
     call = _call("renameat2")
     if call is None:

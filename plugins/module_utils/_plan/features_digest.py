@@ -20,7 +20,7 @@ from .._system import paths
 
 
 class Digest(NamedTuple):
-    """Hexadecimal SHA-256, or None with the reason in one sentence."""
+    """Hexadecimal SHA-256, or None with the reason in one message."""
 
     value: Optional[str]
     reason: Optional[str] = None

@@ -18,7 +18,7 @@ STATUS_WORDS = {
 
 
 def holds(features: int, sure: bool) -> Optional[bool]:
-    """Whether a place holds features; None if none was found and a part could not be scanned."""
+    """True if a place holds features; None if none was found and a part could not be scanned."""
     return True if features else (False if sure else None)
 
 

@@ -27,7 +27,7 @@ DAMAGED, OTHER = "damaged", "other"
 
 
 class Array(NamedTuple):
-    """An array of a file: name (empty where it has none), dtype, shape."""
+    """An array of a file: name (empty if it has none), dtype, shape."""
 
     name: str
     dtype: str

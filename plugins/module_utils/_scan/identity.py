@@ -136,7 +136,7 @@ def _compare(group: Sequence[Located]) -> List[Result]:
 
 
 def _compare_open(opened: Dict[int, int], results: List[Result]) -> None:
-    """Read the files side by side; a part is split where its files begin to differ."""
+    """Read the files side by side; a part is split once its files differ."""
     parts, position = [list(opened)] if opened else [], 0
     while parts:
         going: List[List[int]] = []

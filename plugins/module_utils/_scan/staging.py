@@ -30,7 +30,7 @@ PARTIAL_DIR = ".rsync-partial"
 # Where a fetch keeps its list, its log and its exit code, at the top of the staging directory.
 FETCH_DIR = ".fetch"
 
-# rsync's temporary name of the file NAME is .NAME.XXXXXX, shortened in front of the X where it is too long.
+# rsync's temporary name of the file NAME is .NAME.XXXXXX, shortened in front of the X if it is too long.
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[A-Za-z0-9]{6}\Z", re.DOTALL)
 
 
@@ -63,7 +63,7 @@ def inspect_file(
 
     def difference(fd: int, info: os.stat_result, _name: str) -> Tuple[Optional[str], os.stat_result]:
         if info.st_size != wanted.size:
-            return f"has {info.st_size} bytes where the source has {wanted.size}", info
+            return f"has {info.st_size} bytes, the source has {wanted.size}", info
         classification = classify.classify_file(fd, info, name.rpartition("/")[2], feature_set.criteria)
         if classification.kind != classify.FEATURE:
             return f"is not a feature: {classification.reason}", info
@@ -120,7 +120,7 @@ def _list_folder(directory: int, folder: str) -> List[Tuple[str, bool]]:
 
 
 def is_temporary(path: str, names: Iterable[str]) -> bool:
-    """Whether a staged path is what a killed rsync left of one of C(names) (paths)."""
+    """True if a staged path is what a killed rsync left of one of C(names) (paths)."""
     folder, _slash, base = path.rpartition("/")
     found = _TEMPORARY.match(base)
     if not found:

@@ -40,7 +40,7 @@ def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
         kinds = registry.promised(pattern)
         if kinds and not any(kind.tells_arrays for kind in kinds):
             raise errors.FeatureError(
-                f"arrays: no arrays can be told of {kinds[0].label} (pattern '{pattern}'), only whether it is intact;"
+                f"arrays: the arrays of {kinds[0].label} (pattern '{pattern}') cannot be checked, only whether it is intact;"
                 " leave 'arrays' out"
             )
 

@@ -10,7 +10,7 @@ from typing import Any, Dict
 
 from .. import errors
 
-# The keys of a set are checked by parse_sets, whose sentences name the set; AnsibleModule's would not.
+# The keys of a set are checked by parse_sets, whose messages name the set; AnsibleModule's would not.
 SETS_ARGUMENTS: Dict[str, Any] = {
     "sets": {"type": "list", "elements": "dict", "required": True},
     "user": {"type": "str"},

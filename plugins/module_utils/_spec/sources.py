@@ -25,7 +25,7 @@ class Store:
     backend: str = ""
 
 
-# What s3:// and gs:// are where no remote of that name is configured: (rclone's backend, its settings as environment).
+# What s3:// and gs:// are if no remote of that name is configured: (rclone's backend, its settings as environment).
 # So the host's own credentials are used, as an instance's role, and what its environment says about the store still counts.
 BACKENDS = {
     "s3": {"RCLONE_S3_PROVIDER": "AWS", "RCLONE_S3_ENV_AUTH": "true"},

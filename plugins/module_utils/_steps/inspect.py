@@ -182,7 +182,7 @@ def _search(
     places = [one.scan.place for one in planned] + [legacy.place for one in planned for legacy in one.legacy]
     known: List[Tuple[int, int]] = [place.key for place in places if place.key]
     # As the training user: what that account cannot read is not a find.
-    # Imported where it is needed, and before the other process starts, which may not be able to.
+    # Imported if needed, and before the other process starts, which may not be able to.
     from .._scan import search
 
     found: Dict[str, model.Discovery] = become.run_as(account, search.sweep, policy.search_roots, list(searching), known)

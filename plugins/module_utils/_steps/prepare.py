@@ -107,7 +107,7 @@ class _Run:
         return pending
 
     def do(self, names: Sequence[str]) -> None:
-        """Do these steps. If one fails, the result tells what the disk holds then."""
+        """Do these steps. If one fails, the result has what the disk holds then."""
         before = self._result["ansible_facts"]["feature_sets"]
         try:
             for name in names:
@@ -141,10 +141,10 @@ class _Run:
         os.umask(0o022)
         complete = [one.name for one in self.host.sets if one.incoming.complete]
         wanted = self._request
-        told = publish.publish_sets(wanted.sets, wanted.account, complete, part["sets"], wanted.check_mode)
-        part["diff"] = told["diff"]
-        if told.get("failed"):
-            raise errors.FeatureError(told["msg"])
+        outcome = publish.publish_sets(wanted.sets, wanted.account, complete, part["sets"], wanted.check_mode)
+        part["diff"] = outcome["diff"]
+        if outcome.get("failed"):
+            raise errors.FeatureError(outcome["msg"])
 
 
 def _on_disk(sets: Mapping[str, Any]) -> List[Any]:

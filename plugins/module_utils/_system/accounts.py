@@ -32,7 +32,7 @@ class Account(NamedTuple):
 def find_account(name: Optional[str]) -> Account:
     """Return the account of that name on this host; without a name, the account of this process.
 
-    The controller fills in the connecting user: root cannot tell who that was. FeatureError for an unknown name.
+    The controller fills in the connecting user: root cannot know who that was. FeatureError for an unknown name.
     """
     if name:
         return _named(name)
@@ -67,7 +67,7 @@ def _of_entry(entry: pwd.struct_passwd) -> Account:
 
 @lru_cache(maxsize=256)
 def user_name(uid: int) -> str:
-    """The name of an account for messages; the number where it has none."""
+    """The name of an account for messages; the number if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -76,7 +76,7 @@ def user_name(uid: int) -> str:
 
 @lru_cache(maxsize=256)
 def group_name(gid: int) -> str:
-    """The name of a group for messages; the number where it has none."""
+    """The name of a group for messages; the number if it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

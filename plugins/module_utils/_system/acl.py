@@ -113,7 +113,7 @@ def entry_for(acl: Acl, uid: int, gid: int, account: accounts.Account) -> str:
 
 
 def may(acl: Acl, uid: int, gid: int, account: accounts.Account, wanted: int) -> bool:
-    """Whether the kernel's rule gives the account all of the wanted bits at once."""
+    """True if the kernel's rule gives the account all of the wanted bits at once."""
     if account.uid == 0:
         return True
     kind = entry_for(acl, uid, gid, account)

@@ -5,7 +5,7 @@
 """What a file system can do, and for whom, asked before anything is changed on it.
 
 Local file systems are known by their type. Of the others it is tried out, in a directory of our own that is gone again
-when the answer is there, in check mode too: nothing else tells what a FUSE or network file system refuses.
+when the answer is there, in check mode too: nothing else shows what a FUSE or network file system refuses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CAPABLE = frozenset(
         *("overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "xfs", "zfs"),
     )
 )
-# They say nothing about what a file system can do, and the work itself tells them better.
+# They say nothing about what a file system can do, and the work itself reports them better.
 _OTHER_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 _TRIAL = paths.OURS + "probe-"
@@ -48,7 +48,7 @@ class Capability(NamedTuple):
 
 
 class _Refusal(NamedTuple):
-    """What crosses from a process of the training user: texts. C(words): what is missing; empty where nothing may be made there."""
+    """What crosses from a process of the training user: texts. C(words): what is missing; empty if nothing may be made there."""
 
     words: str
     helps: str
@@ -89,7 +89,7 @@ OWNERSHIP = Capability(
 def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capability], via: str = "/") -> accounts.Account:
     """Return who makes what C(path) will be: the account that owns the place, see C(owners).
 
-    account: the training user, who works where root is refused, as by NFS with root_squash and other users' FUSE mounts.
+    account: the training user, who works if root is refused, as by NFS with root_squash and other users' FUSE mounts.
     via: another directory that led here.
     FeatureError if several users can write there, no account may, or the file system lacks what is needed.
     """
@@ -132,7 +132,7 @@ def _try_out(path: str, account: accounts.Account, needs: Sequence[Capability]) 
 
 
 def nearest_directory(path: str) -> str:
-    """The directory itself or the nearest one above it that exists; OSError where that is not ours to know."""
+    """The directory itself or the nearest one above it that exists; OSError if that is not ours to know."""
     while True:
         try:
             os.stat(path)

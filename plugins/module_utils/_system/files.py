@@ -21,9 +21,9 @@ Shown = Tuple[str, str]
 def with_file(
     use: Callable[[int, os.stat_result, str], T], name: str, directory: Optional[int], flags: int, shown: Shown
 ) -> Optional[T]:
-    """C(use(fd, stat, name)) of a file that is opened, and closed, for it; None where it is not a regular file.
+    """C(use(fd, stat, name)) of a file that is opened, and closed, for it; None if it is not a regular file.
 
-    OSError where the file cannot be opened or read. Any other exception is a fault of ours, and is told as one, with the
+    OSError if the file cannot be opened or read. Any other exception is an internal error, and is reported as one, with the
     file's path: FeatureError.
     """
     fd = os.open(name, flags) if directory is None else at.opened(directory, name, flags)

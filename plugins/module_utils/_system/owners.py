@@ -155,7 +155,7 @@ def owner_of(path: str, user: accounts.Account, via: str = "/") -> accounts.Acco
     """Return the account that works at a place: root if root alone can write all the way, else the one user who can.
 
     path: an absolute path; what does not exist yet is judged by the nearest existing directory. user: the training user, who works
-    where root is refused (NFS with root_squash, FUSE). via: another directory that led here; its writers count too. Without root,
+    if root is refused (NFS with root_squash, FUSE). via: another directory that led here; its writers count too. Without root,
     this is the current user.
     Raises FeatureError if several users can write there.
     """

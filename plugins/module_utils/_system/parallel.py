@@ -56,7 +56,7 @@ def map_parallel(
     package, comes back. Only the caller's thread takes from C(items), one round ahead of what was handed out.
     held: what an item keeps open, equal for items that keep open the same. threads: how many items a process waits for
     at once; slow: seconds for an item from which it waits; processes: at most, by default as many as there are
-    processors, and on slow storage, where they only wait, all that are of use. share: how many items are worth a process;
+    processors, and on slow storage, on which they only wait, all that are of use. share: how many items are worth a process;
     sample: how many are timed first.
     """
     source = iter(items)
@@ -114,7 +114,7 @@ def _share_out(shares: List[List[Item]], work_on: WorkOn[Item], threads: int) ->
 
 
 class _Copy:
-    """A forked process that works on one share, which is done here where that fails."""
+    """A forked process that works on one share, which is done here if that fails."""
 
     def __init__(self, share: Sequence[Item], work_on: WorkOn[Item], threads: int) -> None:
         self._task = (share, work_on, threads)

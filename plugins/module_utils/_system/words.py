@@ -24,7 +24,7 @@ def keep(samples: List[T], one: T) -> None:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """1 link, 2 links; 2 directories, where the plural is given."""
+    """1 link, 2 links; 2 directories, if the plural is given."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 

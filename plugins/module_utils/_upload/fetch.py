@@ -4,7 +4,7 @@
 
 """A host fetches features from an object store by itself, with rclone, into the staging directory.
 
-rclone runs detached and holds the staging directory's lock. Its log, in a folder of the staging directory, tells how
+rclone runs detached and holds the staging directory's lock. Its log, in a folder of the staging directory, shows how
 far it is. What has arrived is classified, and only then gets a manifest.
 """
 
@@ -29,10 +29,10 @@ from .staging import (
     close_staging,
     make_staging,
     open_existing,
+    refusals_named,
     remove_fetch_work,
     remove_files,
     remove_manifest,
-    told,
     try_lock,
     write_manifest,
 )
@@ -48,7 +48,7 @@ def start_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on: M
     handed_on: variables that configure the remote. rclone runs as the staging directory's owner, with that account's configuration.
     """
     site = find_site(feature_set.target, account)
-    with told(site.staging):
+    with refusals_named(site.staging):
         started: Dict[str, Any] = become.run_as(site.keeper, _start, feature_set, site, handed_on, start)
         return started
 
@@ -126,7 +126,7 @@ def wait_for_fetch(feature_set: FeatureSet, account: accounts.Account, handed_on
     exit: rclone's code once it has ended. error: its last one.
     """
     site = find_site(feature_set.target, account)
-    with told(site.staging):
+    with refusals_named(site.staging):
         found: Dict[str, Any] = become.run_as(site.worker, _wait, feature_set, site, handed_on, patience)
         return found
 
@@ -161,7 +161,7 @@ def _inspect(feature_set: FeatureSet, site: Site, handed_on: Mapping[str, str]) 
 
 
 def _read_work(fd: int, name: str) -> Optional[bytes]:
-    """The end of a file of a fetch; None where there is none."""
+    """The end of a file of a fetch; None if there is none."""
     try:
         file = at.opened(fd, f"{FETCH_DIR}/{name}", paths.OPEN_FILE)
     except OSError:
@@ -190,7 +190,7 @@ def finish_fetch(feature_set: FeatureSet, account: accounts.Account, sets: Seque
     sets: all of the host, resolved as the set itself is.
     """
     site = find_site(feature_set.target, account)
-    with told(site.staging):
+    with refusals_named(site.staging):
         found: Dict[str, Any] = become.run_as(site.keeper, _finish, feature_set, site, sets)
         return found
 

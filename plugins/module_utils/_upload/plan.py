@@ -105,7 +105,7 @@ def find_missing(feature_set: sets.FeatureSet, held: Held, manifest: Manifest) -
                 f"{display(os.path.join(held.path, name))} takes the name of a feature to upload and is not a feature:"
                 " move that file away and run again"
             )
-    # By entries: tokens of files without checksums are known only where the source asks for them.
+    # By entries: tokens of files without checksums are known only if the source needs them.
     there = sum(entry.is_feature for entry in held.entries.values())
     if places and not (missing or there):
         # Twice in what a trainer reads, a feature would be in training and in validation.

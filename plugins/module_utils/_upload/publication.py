@@ -44,7 +44,7 @@ class PublicationPlan:
 
 
 class Refused(Exception):
-    """Why this staging directory is not published, in one sentence."""
+    """Why this staging directory is not published, in one message."""
 
 
 class Publication:

@@ -29,7 +29,7 @@ from .staging import LOCK_SECONDS, open_existing, remove_manifest, try_lock
 
 @dataclass
 class Published:
-    """What was, or in check mode would be, published of one set. C(refused): one sentence each, nothing was done."""
+    """What was, or in check mode would be, published of one set. C(refused): one message each, nothing was done."""
 
     published: int = 0
     bytes: int = 0
@@ -41,9 +41,9 @@ class Published:
 def publish(
     feature_set: FeatureSet, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
-    """Publishes the staging directory of a resolved set where it is complete, as the user who may write there.
+    """Publishes the staging directory of a resolved set if it is complete, as the user who may write there.
 
-    FeatureError where the disk fails, or its file system cannot do what it takes.
+    FeatureError if the disk fails, or its file system cannot do what it takes.
     """
     target = feature_set.target
     if not (_may_exist(staging_path(target)) or _may_exist(manifest_path(target))):

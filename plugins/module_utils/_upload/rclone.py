@@ -97,7 +97,7 @@ def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
         os.close(work)
     with os.fdopen(listing, "wb") as file:
         file.write(b"".join(os.fsencode(name) + b"\n" for name in names))
-    # Everything that rclone is told stands in its environment or in files: nothing secret in its arguments.
+    # Everything that rclone needs is in its environment or in files: nothing secret in its arguments.
     # It works in the staging directory, wherever it may have been moved.
     script = (
         f'"$1" copy "$2" . --files-from-raw {FETCH_DIR}/list --transfers 8 --stats 1s --stats-log-level NOTICE'
@@ -120,7 +120,7 @@ _REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forb
 
 
 def explain_rclone(source: str, message: str, rclone: Rclone) -> str:
-    """rclone's complaint in one sentence, without anything secret."""
+    """rclone's complaint in one message, without anything secret."""
     for value in rclone.secrets.values():
         if len(value) > 3:
             message = message.replace(value, "***")

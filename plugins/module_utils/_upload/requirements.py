@@ -68,7 +68,7 @@ def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
 
 
 def check_mount(feature_set: sets.FeatureSet) -> None:
-    """FeatureError where the mount point of a resolved set is not one."""
+    """FeatureError if the mount point of a resolved set is not one."""
     if feature_set.mount and not mounts.is_mount_point(feature_set.mount):
         raise errors.FeatureError(
             f"feature set '{feature_set.name}': {paths.display(feature_set.mount)} is not mounted on the host:"
@@ -108,7 +108,7 @@ def measure_room(staging: str, sizes: Sequence[int]) -> Room:
 
 
 def check_room(rooms: Sequence[Room]) -> None:
-    """FeatureError where what some uploads take together does not fit. Pure."""
+    """FeatureError if what some uploads take together does not fit. Pure."""
     for last in rooms:
         mine = [room for room in rooms if room.device == last.device]
         needed, inodes = sum(room.bytes for room in mine), sum(room.inodes for room in mine)

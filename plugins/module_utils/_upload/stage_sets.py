@@ -76,7 +76,7 @@ def prepare_sets(
             continue
         manifest = unpack_manifest(manifests[one.name])
         site = sites.find_site(one.target, account)
-        with staging.told(site.staging):
+        with staging.refusals_named(site.staging):
             request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
             prepared: staging.Prepared = become.run_as(site.keeper, staging.prepare_upload, request, begin is not None, begin)
         found[one.name] = _as_dict(prepared, manifest)

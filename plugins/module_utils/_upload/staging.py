@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a host answers. C(plan): None where another upload or publication holds the staging directory.
+    """What a host answers. C(plan): None if another upload or publication holds the staging directory.
 
     C(begun): what began the transfer returned, None if this was only planned.
     """
@@ -64,8 +64,8 @@ Begin = Callable[[int, UploadPlan], Any]
 
 
 @contextlib.contextmanager
-def told(staging: str) -> Iterator[None]:
-    """What the system refuses at or below a staging directory, in one sentence with the whole path."""
+def refusals_named(staging: str) -> Iterator[None]:
+    """What the system refuses at or below a staging directory, in one message with the whole path."""
     try:
         yield
     except OSError as error:
@@ -213,7 +213,7 @@ def _held(fd: Optional[int]) -> Iterator[Tuple[Optional[int], bool]]:
 
 
 def try_lock(fd: int) -> bool:
-    """Takes the one-writer lock on an open staging directory; False where another process holds it, or shares it.
+    """Takes the one-writer lock on an open staging directory; False if another process holds it, or shares it.
 
     A file system without locks grants it: the lock is a help, publication verifies what it publishes.
     """
@@ -225,9 +225,9 @@ def try_lock(fd: int) -> bool:
 
 
 def _someone_works_in(key: paths.InodeKey) -> bool:
-    """Whether another process of this host has the directory as its working directory, as a receiving rsync has.
+    """True if another process of this host has the directory as its working directory, as a receiving rsync has.
 
-    This finds an orphaned transfer also where the file system grants a lock to everyone.
+    This finds an orphaned transfer also if the file system grants a lock to everyone.
     """
     try:
         processes = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]

@@ -24,7 +24,7 @@ def announce(callback: str) -> None:
 
 
 def is_listening(callback: str) -> bool:
-    """Whether the callback is enabled in the run that this process (main or worker) belongs to."""
+    """True if the callback is enabled in the run that this process (main or worker) belongs to."""
     return os.environ.get(_marker(callback)) in (str(os.getpid()), str(os.getppid()))
 
 
@@ -37,7 +37,7 @@ def parts(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
 
 
 def action_of(task: Any) -> str:
-    """The task's action as a full name, also where the play used a short one."""
+    """The task's action as a full name, also if the play used a short one."""
     return str(getattr(task, "resolved_action", None) or task.action)
 
 

@@ -67,7 +67,7 @@ class Fleet:
         return self.hosts.setdefault(host, HostRecord())
 
     def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
-        """A result of one of the collection's own actions; a failed one tells what was done before."""
+        """A result of one of the collection's own actions; a failed one has what was done before."""
         if action not in ACTIONS:
             return
         record = self.record(host)
@@ -84,7 +84,7 @@ class Fleet:
     def failed(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
         """A failed task of any action; the first failure of a host is the one that is reported."""
         record = self.record(host)
-        # A report that failed told what blocks; nothing broke.
+        # A report that failed has printed what blocks; nothing broke.
         stated = action in STATEMENTS or (action == REPORTS and "state" in result)
         if action != REPORTS or stated:
             self.saw(host, action, result)

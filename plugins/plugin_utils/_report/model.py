@@ -209,6 +209,6 @@ def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) 
         elif check_mode:
             todo.append(f"Run without --check to grant {user} access.")
         else:
-            how = "prepare_features_permissions=grant (or widen, where there are no ACLs)"
+            how = "prepare_features_permissions=grant (or widen, if there are no ACLs)"
             todo.append(f"Run with {how} to let {user} read.")
     return todo

@@ -48,14 +48,14 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], list[str], 
         if _is_quiet(host):
             yield (host["host"], f"{len(sets)} sets", "READY", host["status_words"], f"{_features(host):,}", "-"), [], "ready"
             continue
-        told = _blocks(host)
+        shown = _blocks(host)
         for index, one in enumerate(sets):
             done = ", ".join(_done(one, report["check_mode"])) or "-"
             found = f"{one['found']:,}"
             cells = (host["host"] if index == 0 else "", one["name"], shouted(one["outcome"]), one["status_words"], found, done)
             outcome = host["outcome"] if host["outcome"] in ("failed", "unreachable") and index == 0 else one["outcome"]
-            blocks = [*(told if index == 0 else []), *(text for text in _problems(one) if text not in told)]
-            told = [*told, *blocks]
+            blocks = [*(shown if index == 0 else []), *(text for text in _problems(one) if text not in shown)]
+            shown = [*shown, *blocks]
             yield cells, list(dict.fromkeys(blocks)), outcome
 
 
@@ -116,14 +116,14 @@ def _stacked(report: dict[str, Any], width: int) -> list[Line]:
             text = f"{host['host']}: READY, {host['status_words']}, {count(_features(host), 'feature')}"
             lines += [(line, outcome) for line in _fold(text, width, "", "  ")]
             continue
-        told = _blocks(host)
+        shown = _blocks(host)
         lines.append((f"{host['host']}: {shouted(outcome)}", outcome))
-        lines += [(line, outcome) for text in told for line in _fold(text, width, "  ! ", "    ")]
+        lines += [(line, outcome) for text in shown for line in _fold(text, width, "  ! ", "    ")]
         for one in host["sets"]:
             parts = [shouted(one["outcome"]), one["status_words"], count(one["found"], "feature"), *_done(one, report["check_mode"])]
             lines += [(line, one["outcome"]) for line in _fold(", ".join(parts), width, f"  {one['name']}: ", "    ")]
-            problems = [text for text in _problems(one) if text not in told]
-            told = [*told, *problems]
+            problems = [text for text in _problems(one) if text not in shown]
+            shown = [*shown, *problems]
             lines += [(line, one["outcome"]) for text in problems for line in _fold(text, width, "    ! ", "      ")]
     return lines
 

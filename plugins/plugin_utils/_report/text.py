@@ -47,7 +47,7 @@ def host_report(
 
 
 def failures(facts: Mapping[str, Any], fail_on: str, check_mode: bool = False) -> list[str]:
-    """Return what fails the host, one sentence each. fail_on: see the option of feature_report.
+    """Return what fails the host, one message each. fail_on: see the option of feature_report.
 
     In check mode readiness is predicted, not required, and an obstacle counts if it would have stopped the run: an upload
     could clear those of a set that has nothing.

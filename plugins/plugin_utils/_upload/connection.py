@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an upload can use the connection to a host, asked before anything is changed there."""
+"""True if an upload can use the connection to a host, asked before anything is changed there."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ def check_noise(answer: ShellReply, user: str, host: str) -> None:
         text = " ".join(answer.noise.split())[:80]
         raise FeatureError(
             f"{host}: the login shell of {user} prints text into sessions without a terminal ('{text}'), which rsync cannot"
-            " understand: let its start-up files (.bashrc and the like) print only where the shell is interactive"
+            " understand: let its start-up files (.bashrc and the like) print only if the shell is interactive"
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A transfer that failed, in one sentence: the real cause, and whether running again mends it. Pure."""
+"""A transfer that failed, in one message: the real cause, and whether running again helps. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CAUSES = (
     (r"Permission denied \(", "{host}: SSH refused the login of the upload's rsync: it needs a key, or sshpass and a password"),
     (r"sshpass: ", "{host}: SSH refused the password of the upload's rsync ({line}): correct ansible_password, or log in by key"),
     (r"is your shell clean", "{host}: the login shell of {user} prints text into sessions without a terminal, which rsync cannot"
-                             " understand: let its start-up files (.bashrc and the like) print only where the shell is"
+                             " understand: let its start-up files (.bashrc and the like) print only if the shell is"
                              " interactive"),
     (r"protocol version mismatch|protocol incompatibility",
      "{host}: its rsync and the controller's do not understand each other ({line}): use rsync 3.1 or later on both sides"),
@@ -74,11 +74,11 @@ def explain(code: int, stderr: str, where: Where) -> str:
         if re.search(rf"(?<!\S){re.escape(option.split('=')[0])}(=\S*)?: un(known|recognized) option", stderr):
             return f"{named('rsync_opts')}: rsync has no option '{option}': correct it, or leave it out"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = {"host": where.host, "user": where.user, "staging": where.staging, "options": named("rsync_opts")}
+    names = {"host": where.host, "user": where.user, "staging": where.staging, "options": named("rsync_opts")}
     for pattern, sentence in _CAUSES:
         for line in lines:
             if re.search(pattern, line):
-                return sentence.format(line=line[:160], **told)
+                return sentence.format(line=line[:160], **names)
     line = cause(lines)
     why = f" ({line[:160]})" if line else ""
     if code in _BROKEN or code < 0 or code > 128:

@@ -24,7 +24,7 @@ from .._report.words import size
 # A file that was sent, see LOG_FORMAT; what rsync says of folders and of itself does not count.
 _SENT = re.compile(rb"\] sent [<>]f\S* (\d+) (\d+)\s*\Z")
 
-# Seconds between two looks at the log, and between two lines where the output is not a terminal.
+# Seconds between two looks at the log, and between two lines if the output is not a terminal.
 TICK, LINE_EVERY = 0.5, 5.0
 # What a host that died left behind is no longer shown after so many seconds.
 _STALE = 10.0
@@ -54,7 +54,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the present rate; None where that says nothing yet."""
+        """At the present rate; None if that says nothing yet."""
         return (self.total_bytes - self.bytes) / self.rate if self.rate > 0 else None
 
     @property
@@ -175,7 +175,7 @@ def paint(lines: Sequence[str]) -> str:
 
 
 def terminal_size() -> tuple[int, int] | None:
-    """(columns, lines) of the terminal that the run prints to; None where it prints elsewhere."""
+    """(columns, lines) of the terminal that the run prints to; None if it prints elsewhere."""
     if os.environ.get("TERM", "dumb") == "dumb":
         return None
     for name in ("/proc/self/fd/1", f"/proc/{os.getppid()}/fd/1"):
@@ -226,7 +226,7 @@ class Board:
                 self._paint()
 
     def finish(self, progress: Progress, message: str) -> None:
-        """Takes an upload off the board and says how it ended, where there is something to say."""
+        """Takes an upload off the board and reports how it ended, if there is something to report."""
         if self.size is not None:
             with open(self.directory / "paint.lock", "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)

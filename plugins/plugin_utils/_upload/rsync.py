@@ -88,7 +88,7 @@ def rsync_options(sending: Sending) -> list[str]:
         "--copy-links",
         "--no-compress",
         "--no-iconv",
-        # Also where both sides are one host: a file that broke off goes on where it stopped.
+        # Also if both sides are one host: a file that broke off goes on where it stopped.
         "--no-whole-file",
         "--partial-dir=.rsync-partial",
         "--chmod=D0755,F0644",

@@ -74,7 +74,7 @@ def stamp_of(path: str) -> Stamp:
 
 
 def classify_source(feature_set: FeatureSet, path: str) -> Source:
-    """Judges each file of a source directory; FeatureError where it cannot be uploaded as it is."""
+    """Judges each file of a source directory; FeatureError if it cannot be uploaded as it is."""
     place = look_up(path)
     shown = display(path)
     if place.state == "absent":

@@ -41,7 +41,11 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload, told
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
+    Request,
+    prepare_upload,
+    refusals_named,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
@@ -135,7 +139,7 @@ def upload(scenario: Scenario) -> None:
     """Stage, receive as rsync would, publish."""
     one = scenario.set()
     site = find_site(one.target, USER)
-    with told(site.staging):
+    with refusals_named(site.staging):
         held = Targets([one], USER).held(one, manifest())
         prepared = become.run_as(site.keeper, prepare_upload, Request(one, held, site, manifest(), {}), True)
     if prepared.plan is None:

@@ -164,7 +164,7 @@ def test_a_target_that_is_a_link_stays_one(tmp_path):
     ("harm", "words"),
     [
         (lambda upload: (upload.staging / "a.npz").unlink(), "incomplete: 1 of 3 features are missing, a.npz is the first"),
-        (lambda upload: (upload.staging / "a.npz").write_bytes(b""), "a.npz has 0 bytes where the source has"),
+        (lambda upload: (upload.staging / "a.npz").write_bytes(b""), "a.npz has 0 bytes, the source has"),
         (lambda upload: npz(upload.staging / "a.npz", 99), "a.npz has another content"),
         (lambda upload: npz(upload.staging / "a.npz", 0, "wav2vec_feature5"), "a.npz is not a feature"),
         (lambda upload: (upload.staging / "foreign.npz").write_bytes(b"x"), "holds 1 file that is not from an upload, in "),

@@ -99,7 +99,7 @@ def test_a_folder_of_which_one_file_is_missing_beside_a_target_with_files_is_inc
     assert "is incomplete: 1 of 3 features are missing, b.npz is the first" in said
     (tmp_path / ".w.incoming" / "c.npz").write_bytes(b"")
     [said] = publish(one, ACCOUNT, False, 0.0).refused
-    assert "c.npz has 0 bytes where the source has" in said and "(1 such, 1 missing)" in said
+    assert "c.npz has 0 bytes, the source has" in said and "(1 such, 1 missing)" in said
 
 
 def test_where_nothing_was_uploaded_nothing_is_asked_for_or_said(tmp_path, monkeypatch):
