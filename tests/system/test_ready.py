@@ -19,12 +19,14 @@ GLOB = "import glob; print(len(glob.glob('{target}/**/*.{ending}', recursive=Tru
 
 @pytest.fixture(scope="module")
 def host(start_host, tmp_path_factory):
-    """A host that has /data/mounted as a bind mount of another directory of the same file system."""
+    """A host that has /data/mounted and /srv/tree/s1 as bind mounts of other directories of the same file system."""
     shared = tmp_path_factory.mktemp("shared")
     shared.chmod(0o755)
     (shared / "store").mkdir()
     (shared / "mounted").mkdir()
-    return start_host("ready", args=["-v", f"{shared}:/data", "-v", f"{shared}/store:/data/mounted"])
+    inside = tmp_path_factory.mktemp("inside")
+    mounted = ["-v", f"{shared}:/data", "-v", f"{shared}/store:/data/mounted", "-v", f"{inside}:/srv", "-v", f"{inside}/store:/srv/tree/s1"]
+    return start_host("ready", args=mounted)
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +103,23 @@ def test_a_bind_mount_of_the_same_file_system_is_uploaded_to(host, play, tmp_pat
     assert host.run("find /data -name '.*' -mindepth 1").stdout == "", "nothing is left over"
     second = play(host, "prepare_features.yml", variables(one))
     assert second.rc == 0 and second.recap[host.name]["changed"] == 0
+
+
+def test_a_mount_inside_a_target_is_named_before_anything_is_sent(host, play, tmp_path: Path):
+    layout.main(["--features", str(tmp_path / "s1/deep"), "--crema-d", "2"])
+    layout.main(["--features", str(tmp_path / "s2"), "--ravdess", "2"])
+    one = {"name": "speech", "target": "/srv/tree", "layout": "tree", "source": str(tmp_path)}
+    before = host.tree("/srv")
+    for check in (True, False):
+        refused = play(host, "prepare_features.yml", variables(one), check=check)
+        (event,) = [event for event in refused.results(host) if event["event"] == "failed"]
+        assert "/srv/tree/s1 is a mount point inside /srv/tree" in event["result"]["msg"], refused.stdout
+        assert host.tree("/srv") == before
+    # What it has to do with is only what would be moved across it.
+    for name in (tmp_path / "s1/deep").iterdir():
+        name.unlink()
+    done = play(host, "prepare_features.yml", variables(one))
+    assert done.rc == 0 and found_by_trainer(host, "/srv/tree", "npz") == 2, done.stdout
 
 
 def test_a_legacy_directory_that_is_in_a_target_by_a_bind_mount_is_refused(host, play):

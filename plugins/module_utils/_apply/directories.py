@@ -13,7 +13,7 @@ import stat
 from typing import Iterator, Optional, Sequence
 
 from .. import errors
-from .._system import accounts, acl, at, owners, paths
+from .._system import accounts, acl, at, mounts, owners, paths
 from . import rename
 
 
@@ -111,11 +111,23 @@ def check_paths(opened: Optional[int], top: str, folders: Sequence[str]) -> None
     fd = os.open(top, paths.FOLLOW_DIRECTORY) if opened is None else at.folder_opened(opened, "")
     try:
         check_folder(fd, top)
+        _check_mounts(top, folders)
         for folder in folders:
             with contextlib.suppress(FileNotFoundError):
                 os.close(walk(fd, top, folder))
     finally:
         os.close(fd)
+
+
+def _check_mounts(top: str, folders: Sequence[str]) -> None:
+    """Raise FeatureError if one of these folders is on another mount, be it of the same file system: no file can be moved there."""
+    for point in mounts.mount_points_below(top):
+        inside = os.path.relpath(point, os.path.realpath(top))
+        if any(paths.is_below(folder, inside) for folder in folders):
+            raise errors.FeatureError(
+                f"{paths.display(point)} is a mount point inside {paths.display(top)}, and an upload gathers next to that and cannot be"
+                " moved across a mount point: unmount it, or make it a target of its own"
+            )
 
 
 def walk(top: int, shown: str, folder: str, make: bool = False) -> int:
