@@ -1,8 +1,8 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random hosts against a simple oracle: after a run every feature is in the target once, no real file was touched,
-and a second plan is empty."""
+"""Random hosts against a simple oracle: after a run every feature is in the target once, no real file was touched, a second run
+changes nothing, and what a run says of itself is what the disk shows; with uploads, other hosts, C(absent) and a set that fails."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step, prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from tests.support import transfers
 from tests.support.layout import write_facenet, write_wav2vec
+from tests.support.pairs import too_deep
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 LEGACY = ("old/one", "old/two", "old/alias")
@@ -36,6 +39,7 @@ FOLDERS = st.sampled_from(["", "s1/", "s1/deep/", "s2/"])
 ANY_CONTENTS = st.one_of(CONTENTS, st.sampled_from(["other", "damaged"]))
 LEGACY_DIRECTORIES = st.sampled_from(LEGACY)
 TARGET_DIRECTORIES = st.sampled_from(TARGETS)
+SOURCES = st.lists(st.tuples(NAMES, CONTENTS), min_size=1, max_size=4, unique_by=(lambda one: one[0], lambda one: one[1])).map(dict)
 
 
 @functools.cache
@@ -60,10 +64,16 @@ def content_of(path: Path) -> str | None:
     return FEATURES.get(path.read_bytes()) if path.is_file() else None
 
 
+def is_staged(path: str) -> bool:
+    return ".incoming" in path
+
+
 class Hosts(RuleBasedStateMachine):
     """Lays out a host, lets the collection work, and compares."""
 
     outcomes: ClassVar[Counter[str]] = Counter()
+    # A directory whose feature cannot be linked, which shows once others are.
+    deep: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +165,86 @@ class Hosts(RuleBasedStateMachine):
         if os.path.lexists(path):
             path.unlink()
 
+    # What others send
+
+    @rule(directory=TARGET_DIRECTORIES, files=SOURCES, most=st.sampled_from([None, None, 1]))
+    def upload(self, directory: str, files: dict[str, str], most: int | None) -> None:
+        """An upload gathers, in full or in part."""
+        self.gather(directory, files, lambda sets, name, source: transfers.send(sets, ME, name, source, most))
+
+    @rule(directory=TARGET_DIRECTORIES, files=SOURCES)
+    def receive(self, directory: str, files: dict[str, str]) -> None:
+        """What another host links into its target is handed to this one."""
+
+        def from_other(sets: list[Any], name: str, source: Path) -> None:
+            target = source.parent / "target"
+            target.mkdir()
+            for path in source.iterdir():
+                (target / path.name).symlink_to(path)
+            (one,) = [one for one in sets if one.name == name]
+            transfers.hand_over(replace(one, target=str(target), legacy=(str(source),)), sets, ME)
+
+        self.gather(directory, files, from_other)
+
+    def gather(self, directory: str, files: dict[str, str], transfer: Any) -> None:
+        before = self.snapshot()
+        belong = {name: content for name, content in files.items() if name.startswith("cremad_") == (directory == TARGETS[1])}
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, content in belong.items():
+                self.put(Path(scratch, "source", name), raw(content))
+            if not belong:
+                return
+            try:
+                transfer(parse_sets(self.sets()), os.path.basename(directory), Path(scratch, "source"))
+                self.outcomes["gathered"] += 1
+            except FeatureError:
+                self.outcomes["not sent"] += 1
+        after = self.snapshot()
+        kept = {path: value for path, value in after.items() if not is_staged(path)}
+        assert kept == {path: value for path, value in before.items() if not is_staged(path)}, "an upload gathers in its own place"
+
     # What is shown of it
+
+    @rule(state=st.sampled_from(["present", "present", "absent"]), fails=st.booleans(), on_conflict=st.sampled_from(["fail", "first"]))
+    def whole_run(self, state: str, fails: bool, on_conflict: str) -> None:
+        """Everything that the host does by itself, as the role asks for it."""
+        before, counts, staged = self.snapshot(), self.in_targets(), self.staged()
+        predicted, _refused = self.driven(state, fails, on_conflict, check=True)
+        assert self.snapshot() == before, "check mode changes nothing"
+        result, refused = self.driven(state, fails, on_conflict)
+        after = self.snapshot()
+        self.outcomes[f"{state} run: {'stopped' if refused else 'changed' if result['changed'] else 'nothing to do'}"] += 1
+        assert result.get("changed", False) == (after != before), "changed is the difference of the tree"
+        if not refused and not fails:
+            assert predicted["changed"] == result["changed"], "check mode predicts the run"
+        if refused and result.get("changed"):
+            self.outcomes["stopped after changes"] += 1
+        if state == "absent":
+            assert set(after) <= set(before), "absent never adds"
+            assert all(before[path][0] is not None for path in set(before) - set(after)), "only links go"
+            assert all(before[path] == value for path, value in after.items())
+        else:
+            self.only_links_and_what_was_sent_changed(before, after, staged)
+            self.each_feature_once(counts + Counter(staged.values()), strict=False)
+        again, _refused = self.driven(state, fails, on_conflict)
+        assert self.snapshot() == after and not again.get("changed"), "a second run changes nothing"
+
+    def only_links_and_what_was_sent_changed(self, before: dict[str, Any], after: dict[str, Any], staged: dict[str, str]) -> None:
+        """Files stay, or go from a staging directory into its target, where they are the same inodes."""
+        for path, (text, info) in before.items():
+            if text is None and path not in TARGETS and not is_staged(path):
+                assert after.get(path) == (text, info), f"{path} was touched"
+        came = {info[0] for path, (_text, info) in before.items() if is_staged(path)}
+        for path, (text, info) in after.items():
+            if path not in before and text is None and path not in (*TARGETS, "data/deep"):
+                assert info[0] in came, f"{path} came from nowhere"
+        for path, content in staged.items():
+            assert path in after or self.in_targets()[content], f"{path} was lost"
+
+    def staged(self) -> dict[str, str]:
+        """What gathers, by path."""
+        found = {str(path.relative_to(self.root)): content_of(path) for path in (self.root / "data").glob(".*.incoming/*.npz")}
+        return {path: content for path, content in found.items() if content}
 
     @rule(on_conflict=st.sampled_from(["fail", "first"]), prune=st.sampled_from(["none", "dangling", "stray"]))
     def run(self, on_conflict: str, prune: str) -> None:
@@ -280,19 +369,34 @@ class Hosts(RuleBasedStateMachine):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(text)
 
+    def sets(self, fails: bool = False) -> list[dict[str, Any]]:
+        legacy = [str(self.root / directory) for directory in LEGACY]
+        sets = [
+            {"name": "ravdess", "target": str(self.root / TARGETS[0]), "legacy": legacy, "exclude": ["cremad_*"], "reads": ["*.npz"],
+             "arrays": ARRAYS},
+            {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"],
+             "reads": ["*.npz"], "arrays": ARRAYS},
+        ]  # fmt: skip
+        deep = {"name": "deep", "target": f"{self.root}/data/deep", "legacy": [str(self.deep)], "arrays": ARRAYS, "required": False}
+        return [*sets, deep] if fails else sets
+
+    def driven(self, state: str, fails: bool, on_conflict: str, check: bool = False) -> tuple[dict[str, Any], bool]:
+        """The result of a whole run, and whether it was stopped."""
+        result: dict[str, Any] = {}
+        request = Request(parse_sets(self.sets(fails)), ME, Policy(on_conflict=on_conflict), state, check)
+        try:
+            prepare({"remember": False}, request, result)
+        except (FeatureError, OSError):
+            return result, True
+        return result, False
+
     def attempt(
         self, on_conflict: str, prune: str, check: bool = False, state: str = "present"
     ) -> dict[str, Any] | None:
         """The result, None where the run was refused."""
-        legacy = [str(self.root / directory) for directory in LEGACY]
-        sets = [
-            {"name": "ravdess", "target": str(self.root / TARGETS[0]), "legacy": legacy, "exclude": ["cremad_*"], "arrays": ARRAYS},
-            {"name": "cremad", "target": str(self.root / TARGETS[1]), "legacy": legacy, "patterns": ["cremad_*.npz"],
-             "reads": ["*.npz"], "arrays": ARRAYS},
-        ]  # fmt: skip
         try:
             result: dict[str, Any] = {}
-            request = Request(parse_sets(sets), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
+            request = Request(parse_sets(self.sets()), ME, Policy(on_conflict=on_conflict, prune=prune), state, check)
             do_step("unlink" if state == "absent" else "link", request, result)
             # In check mode the facts are of the host as it is.
             return {key: value for key, value in result.items() if key != "ansible_facts"}
@@ -315,8 +419,10 @@ class Hosts(RuleBasedStateMachine):
         return found
 
 
-def test_random_hosts(runs: int) -> None:
+def test_random_hosts(runs: int, tmp_path: Path) -> None:
     Hosts.outcomes.clear()
+    Hosts.deep = tmp_path / "deep"
+    too_deep(Hosts.deep)
     run_state_machine_as_test(
         Hosts,
         settings=settings(
@@ -326,4 +432,5 @@ def test_random_hosts(runs: int) -> None:
     )  # fmt: skip
     print(f"runs of the collection: {dict(Hosts.outcomes)}")
     # Hosts on which nothing happens, or all is refused, would show nothing.
-    assert min(Hosts.outcomes[kind] for kind in ("refused", "changed", "nothing to do")) > 0
+    seen = ("refused", "changed", "nothing to do", "gathered", "stopped after changes", "present run: changed", "absent run: changed")
+    assert min(Hosts.outcomes[kind] for kind in seen) > 0

@@ -16,8 +16,9 @@ import pwd
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ansible_collections.trainprep.features.plugins.module_utils._plan import features_digest
@@ -25,13 +26,14 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
-from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
+from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import trainer
+from tests.support import trainer, transfers
+from tests.support.pairs import too_deep
 
 USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
@@ -61,9 +63,16 @@ BEGINNING = [
     ("link to directory", "train", "", "m", "../away"),
 ]  # fmt: skip
 BEGINNINGS = st.sampled_from([0, 1, 2, 3, 4])
+# What is done to a host, one after the other, with a look at what the trainer finds after each.
+RUN = st.tuples(st.just("run"), st.sampled_from(["present", "present", "absent"]), st.booleans())
+SOURCES = st.lists(st.tuples(FOLDERS, NAMES, st.sampled_from(["red", "green", "blue", "cyan"])), min_size=1, max_size=3,
+                   unique_by=(lambda one: one[:2], lambda one: one[2]))  # fmt: skip
+SENT = st.tuples(st.sampled_from(["upload", "receive"]), st.sampled_from(SETS), SOURCES, st.sampled_from([None, None, 1]))
+EVENTS = st.lists(st.one_of(RUN, SENT), max_size=4)
 HOSTS = st.tuples(
-    st.sampled_from([*ENDINGS]), st.booleans(), st.sampled_from(["quick", "full"]), st.booleans(), BEGINNINGS, st.lists(STEPS, max_size=6)
-)
+    st.sampled_from([*ENDINGS]), st.booleans(), st.sampled_from(["quick", "full"]), st.booleans(), BEGINNINGS, st.lists(STEPS, max_size=6),
+    EVENTS,
+)  # fmt: skip
 
 
 @functools.cache
@@ -86,6 +95,9 @@ def raw(kind: str, content: str) -> bytes:
 
 
 class Host:
+    # A directory whose feature, an archive, cannot be linked.
+    deep: ClassVar[Path]
+
     def __init__(self, root: Path, kind: str, tree: bool, verify: str, legacy: bool) -> None:
         self.root, self.kind, self.tree, self.legacy = root, kind, tree, legacy
         self.pattern = "*" + ENDINGS[kind]
@@ -95,6 +107,7 @@ class Host:
              "format": "any" if kind == "any" else "auto", "arrays": {} if kind == "any" else ARRAYS}
             for name in SETS
         ]  # fmt: skip
+        self.failing = {**self.sets[0], "name": "deep", "target": str(root / "deep"), "legacy": [str(self.deep)]}
         for name in (*SETS, "away", "old"):
             (root / name).mkdir()
 
@@ -129,11 +142,34 @@ class Host:
         except (OSError, RuntimeError):
             return  # something else has the name, or a loop of links
 
-    def prepare(self, account: Account) -> None:
+    def happen(self, account: Account, outcomes: Counter[str], what: str, *more: Any) -> None:
+        """A run of the host's own steps, or something that gathers for a set: an upload or what another host hands over."""
         try:
-            do_step("link", Request(parse_sets(self.sets), account, Policy()), {})
-        except FeatureError:
-            return
+            if what == "run":
+                state, fails = more
+                result: dict[str, Any] = {}
+                sets = [*self.sets, self.failing] if fails else self.sets
+                prepare({"remember": False}, Request(parse_sets(sets), account, Policy(), state), result)
+                outcomes["published"] += any(one.get("published", 0) > 0 for one in result["sets"].values())
+            else:
+                self.gather(account, what, *more)
+                outcomes["gathered"] += 1
+        except (FeatureError, OSError):
+            outcomes[f"{what} refused"] += 1
+
+    def gather(self, account: Account, what: str, name: str, files: list[tuple[str, str, str]], most: int | None) -> None:
+        sets = parse_sets(self.sets)
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch, "source")
+            for folder, base, content in files:
+                path = source / (folder if self.tree else "") / (base + ENDINGS[self.kind])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(raw(self.kind, content))
+            if what == "upload":
+                transfers.send(sets, account, name, source, most)
+            else:
+                (one,) = [one for one in sets if one.name == name]
+                transfers.hand_over(replace(one, target=str(source)), sets, account)
 
     def said(self, account: Account) -> dict[str, Any]:
         try:
@@ -200,8 +236,8 @@ def compare(host: Host, account: Account, outcomes: Counter[str]) -> None:
                 outcomes["digests"] += 1
                 assert one["digest"] == digest_of(found), f"{name}: the digest is not of what the trainer loaded"
             check_other_readers(found, " ".join(one["warnings"]), outcomes)
-        elif not host.legacy:
-            # With legacy directories there are more reasons: conflicts, links that dangle into them.
+        elif not host.legacy and one["incoming"]["state"] == "absent":
+            # With legacy directories, and what gathers, there are more reasons: conflicts, links that dangle into them.
             assert reasons[name], f"{name} is not READY ({one['problems']}), and the trainer has no trouble"
     if all(one["ready"] for one in said["feature_sets"].values()) and said.get("feature_digest"):
         values = {name: digest_of(one) for name, one in seen.items()}
@@ -221,14 +257,19 @@ def check_other_readers(found: dict[str, Any], warnings: str, outcomes: Counter[
         assert any(path.split("/")[0] in warnings for path in fewer), f"only glob finds {fewer}: {warnings}"
 
 
-def test_ready_is_what_a_trainer_finds(runs: int) -> None:
+SEEN = ("ready", "not ready", "digests", "hidden", "behind links", "gathered", "published", "run refused")
+
+
+def test_ready_is_what_a_trainer_finds(runs: int, tmp_path: Path) -> None:
+    Host.deep = tmp_path / "deep"
+    too_deep(Host.deep)
     outcomes: Counter[str] = Counter()
     account = find_account(USER)
 
     @settings(max_examples=runs, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(HOSTS)
-    def random_hosts(drawn: tuple[str, bool, str, bool, int, list[Any]]) -> None:
-        kind, tree, verify, legacy, beginning, steps = drawn
+    def random_hosts(drawn: tuple[str, bool, str, bool, int, list[Any], list[Any]]) -> None:
+        kind, tree, verify, legacy, beginning, steps, events = drawn
         root = Path(tempfile.mkdtemp(prefix="trainprep-"))
         try:
             root.chmod(0o755)
@@ -236,8 +277,9 @@ def test_ready_is_what_a_trainer_finds(runs: int) -> None:
             for step in [*BEGINNING[:beginning], *steps]:
                 host.do(*step)
             compare(host, account, outcomes)
-            if legacy:
-                host.prepare(account)
+            last = [("run", "present", False)] if legacy or events else []
+            for event in [*last, *events, *last] if legacy else [*events, *last]:
+                host.happen(account, outcomes, *event)
                 compare(host, account, outcomes)
             outcomes["hosts"] += 1
         finally:
@@ -246,4 +288,4 @@ def test_ready_is_what_a_trainer_finds(runs: int) -> None:
     random_hosts()
     print(f"compared with a trainer as {USER}: {dict(outcomes)}")
     # Hosts of one outcome alone would show nothing.
-    assert min(outcomes[kind] for kind in ("ready", "not ready", "digests", "hidden", "behind links")) > 0
+    assert min(outcomes[kind] for kind in SEEN) > 0

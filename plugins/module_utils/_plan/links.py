@@ -97,15 +97,18 @@ def plan_links(
 
 
 def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[LinkPlan]:
-    """Plan to remove exactly the links that plan_links makes: same name, same text."""
-    desired_by_set = [Desired(one.legacy, one.tree) for one in sets]
-    assignments = _assign(sets, desired_by_set, [_links_into_legacy(one, sets, legacy_keys) for one in sets], "none")
+    """Plan to remove exactly the links that plan_links makes: same name, same text, and no target has the feature otherwise.
+
+    Of several links to one feature all go: each is what plan_links would have made without the others.
+    """
+    into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
+    held = {identity for one, into in zip(sets, into_legacy) for identity in _identities(one, set(one.existing) - into)}
     plans = []
-    for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
-        plan = LinkPlan()
+    for one in sets:
+        desired, plan = Desired(one.legacy, one.tree), LinkPlan()
         for name, entry in one.existing.items():
             made = any(known.path == entry.link_target for known in desired.candidates(name))
-            if (made and assignments.get(entry.classification.identity) == (index, name)) or _is_leftover(entry):
+            if (made and entry.classification.identity not in held) or _is_leftover(entry):
                 plan.to_remove.append((name, entry.link_target or ""))
         plans.append(plan)
     return plans

@@ -16,14 +16,14 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from .. import errors
 from .._formats import classify
 from .._spec import sets
 from .._system import accounts, as_needed, at, become, files, owners, paths
 from . import places
-from .manifest import Wanted, manifest_path, read_manifest, staging_path, token_of
+from .manifest import Manifest, Wanted, manifest_path, read_manifest, staging_path, token_of
 
 # Where rsync keeps the beginning of a file whose transfer broke off, in each staged directory.
 PARTIAL_DIR = ".rsync-partial"
@@ -142,13 +142,26 @@ def inspect_staging(feature_set: sets.FeatureSet, account: accounts.Account) -> 
     Inspects as the account that owns the place, whose manifest is there; as the training user if root is refused.
     """
     target = feature_set.target
-    staging = staging_path(target)
-    if os.geteuid() == 0 and (os.path.lexists(staging) or os.path.lexists(manifest_path(target))):
+    if os.geteuid() == 0 and (os.path.lexists(staging_path(target)) or os.path.lexists(manifest_path(target))):
         with contextlib.suppress(errors.FeatureError, PermissionError):
-            owner = owners.owner_of(os.path.dirname(staging), account, os.path.dirname(target))
-            found: Incoming = become.run_as(owner, _inspect, feature_set)
+            found: Incoming = _as_keeper(target, account, _inspect, feature_set)
             return found
     return as_needed.as_needed(account, lambda found: found.state == places.UNREADABLE, _inspect, feature_set)
+
+
+def staged_manifest(target: str, account: Optional[accounts.Account]) -> Manifest:
+    """Return what gathers for a target; empty if nothing is known. Read by the account whose it is, since root trusts no other's."""
+    if os.geteuid() == 0 and account is not None and os.path.lexists(manifest_path(target)):
+        with contextlib.suppress(errors.FeatureError, PermissionError):
+            found: Optional[Manifest] = _as_keeper(target, account, read_manifest, target)
+            return found or {}
+    return read_manifest(target) or {}
+
+
+def _as_keeper(target: str, account: accounts.Account, function: Callable[..., Any], *args: Any) -> Any:
+    """Run a function as the account that owns the place of a target's staging directory."""
+    place, above = os.path.dirname(staging_path(target)), os.path.dirname(target)
+    return become.run_as(owners.owner_of(place, account, above), function, *args)
 
 
 def _inspect(feature_set: sets.FeatureSet) -> Incoming:

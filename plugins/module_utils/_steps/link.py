@@ -16,7 +16,7 @@ from .._plan import readiness
 from .._plan.host import plan_of_removal
 from .._plan.links import LinkPlan
 from .._plan.state import HostState, SetState
-from .._scan import manifest, places
+from .._scan import manifest, places, staging
 from .._system import accounts, capabilities, paths, words
 
 
@@ -30,7 +30,7 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
         plans = plan_of_removal(host.sets, host.policy.top_up)
         _refuse_removal(host, plans)
     else:
-        plans = [_after_publication(one) if published else one.plan for one in host.sets]
+        plans = [_after_publication(one, host.account) if published else one.plan for one in host.sets]
         _refuse(host)
     account = host.account
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
@@ -46,9 +46,9 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
         _record(result, one, plan, counts)
 
 
-def _after_publication(one: SetState) -> LinkPlan:
+def _after_publication(one: SetState, account: accounts.Account) -> LinkPlan:
     """Return a set's plan without the links that a publication of its staging directory would make unnecessary."""
-    staged = manifest.read_manifest(one.target) if one.incoming.complete else None
+    staged = staging.staged_manifest(one.target, account) if one.incoming.complete else None
     if not staged:
         return one.plan
     tokens = {wanted.token for wanted in staged.values()}

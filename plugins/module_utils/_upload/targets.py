@@ -11,7 +11,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 from .. import errors
 from .._formats import interface
-from .._scan import directories, identity, manifest, model, places
+from .._scan import directories, identity, manifest, model, places, staging
 from .._spec import folders, names
 from .._spec.sets import FeatureSet
 from .._system import accounts, paths
@@ -51,15 +51,15 @@ class Targets:
                 continue
             found.update(self._tokens(other, self._scan(other, one.criteria), wanted, names.name_filter(other.reads)))
             if before and os.path.lexists(manifest.staging_path(other.target)):
-                incoming = manifest.read_manifest(other.target) or {}
+                incoming = staging.staged_manifest(other.target, self._account)
                 found.update((coming.token, paths.display(os.path.join(other.target, name))) for name, coming in incoming.items())
         return found
 
     def _scan(self, one: FeatureSet, criteria: interface.Criteria) -> model.DirectoryScan:
         key = (one.name, criteria)
         if key not in self._scans:
-            staging = places.look_up(manifest.staging_path(one.target)).key
-            options = directories.ScanOptions(one.layout == "tree", as_glob=True, keep_names=True, avoid=(staging,) if staging else ())
+            gathers = places.look_up(manifest.staging_path(one.target)).key
+            options = directories.ScanOptions(one.layout == "tree", as_glob=True, keep_names=True, avoid=(gathers,) if gathers else ())
             place, accept = places.look_up(one.target, self._account), names.name_filter(one.reads + one.patterns)
             self._scans[key] = directories.scan_directory(place, accept, criteria, {}, options, self._account)
         return self._scans[key]

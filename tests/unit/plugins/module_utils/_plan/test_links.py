@@ -282,6 +282,7 @@ REMOVALS = [
     ("not a dangling link", {"a": "dangling -> /old/a"}, {"/old": {"b": "B"}}, []),
     ("the link to either feature of a conflict", {"a": "B -> /two/a"}, {"/one": {"a": "A"}, "/two": {"a": "B"}}, ["a"]),
     ("not what the target has itself", {"z": "A copy", "a": "A -> /old/a"}, {"/old": {"a": "A"}}, []),
+    ("each of several links to one feature", {"a": "A -> /old/a", "b": "A -> /old/b"}, {"/old": {"a": "A", "b": "A"}}, ["a", "b"]),
     ("what a killed run left", {".trainprep-01": "dangling -> /old/a"}, {"/old": {}}, [".trainprep-01"]),
 ]  # fmt: skip
 

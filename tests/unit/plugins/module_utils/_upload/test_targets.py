@@ -10,8 +10,10 @@ import os
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
-from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted
+from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, staging_path
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
+from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
@@ -20,6 +22,7 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
     feature,
     link,
     npy,
+    unprivileged,
 )
 
 KEYS = {"patterns": ["*.npy"], "reads": ["*.npy"], "layout": "tree"}
@@ -54,6 +57,19 @@ def test_copies_in_hidden_folders_do_not_count_and_those_behind_links_do(tmp_pat
     assert Targets(sets_of(tmp_path), ME).held(train, wanted(source)).elsewhere == {}
     link(tmp_path / "test/more", tmp_path / "val/.Trash-1000")
     assert list(Targets(sets_of(tmp_path), ME).held(train, wanted(source)).elsewhere.values()) == [f"{tmp_path}/test/more/a.npy"]
+
+
+def test_what_gathers_for_an_earlier_set_counts_whoever_owns_the_place(tmp_path):
+    source = npy(tmp_path / "source/c.npy", 1)
+    train, val, test = sets_of(tmp_path)
+    with unprivileged(tmp_path) as account:
+        if os.geteuid() == 0:
+            os.chown(tmp_path, account.uid, account.gid)
+        run_as(account, os.mkdir, staging_path(val.target))
+        run_as(account, write_manifest, val.target, wanted(source))
+        (token,) = (one.token for one in wanted(source).values())
+        assert Targets([train, val, test], account).held(test, wanted(source)).elsewhere == {token: f"{val.target}/c.npy"}
+        assert Targets([train, val, test], account).held(train, wanted(source)).elsewhere == {}
 
 
 def test_each_target_is_scanned_once_however_many_sets_are_sent(tmp_path, monkeypatch):
