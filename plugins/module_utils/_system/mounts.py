@@ -90,6 +90,12 @@ def is_mount_point(path: str) -> bool:
     return os.path.ismount(os.path.realpath(path)) if mount is None else mount.point == os.path.realpath(path)
 
 
+def mount_points_below(path: str) -> List[str]:
+    """The mount points inside a directory, itself excluded: files cannot be renamed or linked into these from outside."""
+    real = os.path.realpath(path)
+    return sorted({one.point for one in parse_mountinfo(read_mountinfo()) if one.point != real and paths.is_below(one.point, real)})
+
+
 def origin_of(path: str, mountinfo: str) -> Tuple[str, str]:
     """The device and the path in its file system: equal for all bind mounts of one directory. Links are resolved."""
     real, mount = os.path.realpath(path), mount_of(path, mountinfo)
