@@ -21,7 +21,7 @@ from pathlib import Path
 from measure import REPOSITORY, Row, save
 from scan import lay_out
 
-# In a process of its own, as the module is: recalls only, as often as asked for; the first run makes the witness.
+# In a process of its own, as the module is: lookups only, as often as asked for; the first run fills the cache.
 RECALL = """
 import json, resource, sys, time
 from ansible_collections.trainprep.features.plugins.module_utils._cache import files, lookup, store

@@ -20,8 +20,9 @@ description:
   - Files of another kind are left out and counted. A damaged file stops the upload before anything is sent.
   - An interrupted upload is resumed, also in the middle of a file.
   - On a terminal the progress of all hosts that upload is shown in one compact block, elsewhere as a line on stderr every few seconds.
-  - Works with every become method, with a password or without. Nothing on the host has to answer a prompt, since rsync itself becomes
-    nobody. The host starts a receiver as the account that owns the place, and the connecting user's side hands its connection over to it.
+  - Works with every become method, with a password or without. Nothing on the host has to answer a prompt, since rsync itself never
+    changes its user. The host starts a receiver as the account that owns the place, and the connecting user's side hands its connection
+    over to it.
   - The receiver and its rsyncs hold a lock on the staging directory, so that two uploads of one set, or an upload and a publication,
     never work at once.
   - What the controller, the connection and the host lack for an upload is reported before anything is changed, in check mode too.

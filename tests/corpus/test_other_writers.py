@@ -42,7 +42,7 @@ def test_archives_by_other_programs(name: str, full: bool) -> None:
     with numpy.load(path, allow_pickle=False) as archive:
         assert archive["wav2vec_features"].shape == (2, 768)
     assert look(path, ASKED, full)[:2] == (FEATURE, "")
-    # A folder or a manifest beside the arrays is part of what the archive is; all others hold the same.
+    # A folder or a manifest next to the arrays is part of what the archive is; all others hold the same.
     if name not in ("info-zip-folder.npz", "jar-stored.npz", "info-zip-stream.npz"):
         assert look(path, ASKED, full).identity == look(FILES / "writers/info-zip.npz", ASKED, False).identity
 

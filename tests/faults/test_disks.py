@@ -93,9 +93,9 @@ def test_sound_file_systems(kind, uploaded, place, tally):
 
 
 @pytest.mark.parametrize("name", part(CASES, "links", "publish-beside"))
-def test_a_disk_that_is_full_or_read_only_then_mended(name, uploaded, place, tally):
-    """Bytes run out, inodes run out, the disk is read-only: told; once that is mended, the next run finishes."""
-    tried = tally("File systems: full, out of inodes, read-only; then mended")
+def test_a_disk_that_is_full_or_read_only_then_repaired(name, uploaded, place, tally):
+    """Bytes run out, inodes run out, the disk is read-only: reported; once that is repaired, the next run finishes."""
+    tried = tally("File systems: full, out of inodes, read-only; then repaired")
     one, modules = CASES[name](*uploaded), Modules(place)
     with mounted(tried, place, "ext4", "-N 400") as top:
         if top is None:
@@ -174,7 +174,7 @@ MISBEHAVING = {
 @pytest.mark.parametrize("how", part(MISBEHAVING, "stale handles"))
 def test_a_file_system_that_misbehaves_for_a_while(how, uploaded, place, tally):
     """Also asked: a look never takes what it could not read for nothing, which would end in an upload."""
-    tried = tally("File systems: latency, ESTALE, EIO, short reads; then mended")
+    tried = tally("File systems: latency, ESTALE, EIO, short reads; then repaired")
     modules = Modules(place)
     with mounted(tried, place, "fuse") as top:
         for name, case in CASES.items() if top else ():

@@ -93,7 +93,7 @@ def rewrite(old: Path, names: list[str], stopped: threading.Event) -> None:
             path.rename(moved)
             moved.rename(path)
         elif path.exists():
-            # Written anew in place, as an extractor does.
+            # Written again in place, as an extractor does.
             data = path.read_bytes()
             with path.open("wb") as file:
                 file.write(data[: len(data) // 2])

@@ -131,7 +131,7 @@ class Cases:
         host.put(SUPPORT / "layout.py", f"{ROOT}/layout.py")
 
     def lay_out(self, cases: Mapping[str, Case]) -> None:
-        """Makes each case's directory anew."""
+        """Makes each case's directory again."""
         program = [_PRELUDE.format(root=ROOT)]
         for name, case in cases.items():
             program.append(f"d = {ROOT + '/' + name!r}\nshutil.rmtree(d, ignore_errors=True)\nos.mkdir(d)\nos.chdir(d)")

@@ -21,7 +21,7 @@ ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 ROOT = os.geteuid() == 0
 USER = "nobody" if ROOT else None
 NOBODY, STRANGER = 65534, 54321
-# What lies beside a target while an upload of it gathers.
+# What lies next to a target while an upload of it gathers.
 UPLOADING = (".w.incoming/", ".w.incoming.manifest")
 OURS = ".trainprep-"  # names of our own, which the next run knows
 

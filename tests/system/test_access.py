@@ -27,7 +27,7 @@ ACLS = "getfacl -R -P -p /home /data /mnt 2>/dev/null || true"
 
 
 def close(host, owner="ubuntu"):
-    """Features 0600 inside a 0700 folder inside a 0750 home, and other private files beside them."""
+    """Features 0600 inside a 0700 folder inside a 0750 home, and other private files next to them."""
     host.lay_out("--root", "/", "--scale", "small", "--owner", owner)
     host.run(f"chmod 0600 {LEGACY}/* {FACENET}/* && chmod 0700 {LEGACY} && chmod 0750 /home/ubuntu && ls {FACENET}/*")
 
@@ -101,7 +101,7 @@ def test_grant_opens_every_feature_to_that_user_alone(closed_host, play):
 
 
 def test_the_user_got_no_more_than_was_needed(closed_host):
-    """Not the files beside the features, no listing of the directories above, no right to write."""
+    """Not the files next to the features, no listing of the directories above, no right to write."""
     run = closed_host.run
     assert run(f"cat {FACENET}/*", user="trainer", check=False).stdout == ""
     assert run("ls /home/ubuntu", user="trainer", check=False).returncode != 0

@@ -33,7 +33,7 @@ def test_the_examples_run_as_written(start_host, play, tmp_path):
     host = start_host("examples", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
     host.run("python3 -m venv --without-pip --system-site-packages /opt/pytorch")
     host.put(REPOSITORY / ".venv/bin/rclone", "/usr/local/bin/rclone")
-    # What the examples name on the controller, beside the playbook.
+    # What the examples name on the controller, next to the playbook.
     command = [sys.executable, SUPPORT / "layout.py", "--features", tmp_path / "features/wav2vec", "--crema-d", "4"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (tmp_path / "train.py").write_text("print('Epoch 1/1\\nloss: 0.5 - val_loss: 0.4', flush=True)\n")

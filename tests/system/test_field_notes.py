@@ -149,7 +149,7 @@ def test_each_clip_stands_in_one_target(notes):
 
 
 def test_the_file_decides_not_its_path(notes):
-    """CREMA-D's directory is spelled in capitals, and holds another model's files beside the one feature."""
+    """CREMA-D's directory is spelled in capitals, and holds another model's files next to the one feature."""
     assert rows(notes["after"], "/data")["/data/wav2vec_crema_d/" + notes["odd"]][-1] == f"/{NPZ_FILES_DIR}/{notes['odd']}"
 
 

@@ -31,7 +31,7 @@ SHOWN = r"%P|%y|%m|%u|%s|%C@|%l\n"
 
 
 def stage(place: Path) -> None:
-    """What an upload of ``b`` and ``c`` leaves beside a target ``one``: complete, and without ``c``."""
+    """What an upload of ``b`` and ``c`` leaves next to a target ``one``: complete, and without ``c``."""
     (one,) = parse_sets([{"name": "one", "target": str(place / "one"), "arrays": ARRAYS}])
     gathered, manifest = place / ".one.incoming", {}
     gathered.mkdir(parents=True, mode=0o700)

@@ -176,7 +176,7 @@ def test_absent_takes_all_links_away_and_the_alias_and_a_nested_copy_change_noth
     assert facts["wav2vec_crema_d"]["legacy"][1]["features"] == CREMA_D + 96
 
 
-# --- in other people's plays: a small set beside -------------------------------------------------------------
+# --- in other users' plays, with a small set ------------------------------------------------------------------
 
 @pytest.fixture
 def small(host):

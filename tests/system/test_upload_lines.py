@@ -111,7 +111,7 @@ def chatty(start_host) -> Host:
 
 
 def test_a_banner_is_no_cause(chatty, play, source):
-    """The lock is held by somebody else, behind a banner and a host key that is new."""
+    """The lock is held by another user, behind a banner and a host key that is new."""
     chatty.run("mkdir -m 700 -p /data/.wav.incoming")
     one = feature_set(source)
     chatty.run("setsid flock -s /data/.wav.incoming sleep 40 </dev/null >/dev/null 2>&1 &")

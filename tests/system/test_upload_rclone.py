@@ -39,7 +39,7 @@ def store(start_host, tmp_path_factory):
 
 
 def serve(host, arguments=""):
-    """Starts the store anew; it answers when this returns."""
+    """Starts the store again; it answers when this returns."""
     host.run("pkill -f 'rclone [s]erve' || true; sleep 0.2")
     command = f"rclone serve s3 --addr 127.0.0.1:9000 --auth-key {KEY},{SECRET} {arguments} /store"
     host.run(f"setsid {command} </dev/null >/tmp/serve.log 2>&1 & for i in $(seq 100); do"

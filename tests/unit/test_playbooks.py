@@ -16,7 +16,7 @@ BOOKS = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("*.yml"))
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """ansible-playbook in somebody else's project: only the collection is known there."""
+    """ansible-playbook in another user's project: only the collection is known there."""
     (directory / "empty.cfg").touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which facts are returned from the cache, and to whom. That none are that are no longer true: tests/property/test_witness.py."""
+"""Which facts are returned from the cache, and to whom. That none are that are no longer true: tests/property/test_cached_inspection.py."""
 
 from __future__ import annotations
 

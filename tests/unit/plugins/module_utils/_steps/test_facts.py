@@ -284,7 +284,7 @@ def test_the_layout_of_a_real_host_with_the_default_sets(host):
 
 
 def staged(host, whole):
-    """What an upload that was ended left beside the target; whole: all that its manifest names is there."""
+    """What an upload that was ended left next to the target; whole: all that its manifest names is there."""
     from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
     from ansible_collections.trainprep.features.plugins.module_utils._scan import manifest
     from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays

@@ -38,7 +38,7 @@ def prepared(*sets, state="present", check=False, **policy):
 
 
 def stage(raw, *names):
-    """What a finished upload leaves beside a target."""
+    """What a finished upload leaves next to a target."""
     (one,) = parse_sets([raw])
     place = os.path.join(os.path.dirname(one.target), "." + os.path.basename(one.target) + ".incoming")
     os.makedirs(place, mode=0o700)

@@ -36,7 +36,7 @@ ACCOUNT = Account("trainer", OTHER, GROUP, (GROUP,), "/nowhere")
 
 
 def uploaded(base, *names):
-    """A set in a tree whose upload lies whole beside its absent target."""
+    """A set in a tree whose upload lies whole next to its absent target."""
     one = parse_sets([{"name": "w", "target": str(base / "w"), "layout": "tree"}])[0]
     manifest = {}
     for number, name in enumerate(names):
@@ -157,7 +157,7 @@ class TestAHeldLock:
 
     @pytest.mark.parametrize("again", [False, True])
     def test_who_held_it_may_have_published_it(self, one, tmp_path, monkeypatch, again):
-        """The lock then is one of a directory that has another name; what has this name is looked at anew."""
+        """The lock then is one of a directory that has another name; what has this name is looked at again."""
         real = publishing.try_lock
 
         def late(fd):

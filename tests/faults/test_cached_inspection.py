@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The witness of a look is killed while it is written, or cannot be written: the facts are the same, and nothing is left over."""
+"""A process that stores a cached inspection is killed, or cannot write it: the facts are the same, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ runpy.run_module(module, run_name="__main__")
 
 
 class Remembering(Modules):
-    """Modules whose looks leave their witness below ``kept``."""
+    """Modules that store their inspections below ``kept``."""
 
     def __init__(self, scratch: Path, kept: Path) -> None:
         super().__init__(scratch)
@@ -46,8 +46,8 @@ def facts(ran: Ran) -> Any:
     return ran.result.get("ansible_facts")
 
 
-def test_the_witness_is_killed_or_cannot_be_written(place, tally, full):
-    tried = tally("Kills and errors: the witness of a look")
+def test_the_cache_cannot_be_written_in_full(place, tally, full):
+    tried = tally("Kills and errors: a cached inspection")
     host, kept = place / "host", place / "kept"
     for name in ("a.npz", "b.npz", "below/c.npz"):
         feature(host / "data" / "w" / name)
@@ -65,7 +65,7 @@ def test_the_witness_is_killed_or_cannot_be_written(place, tally, full):
     whole = [path.relative_to(kept) for path in everything(kept)]
     kind = subprocess.run(["stat", "-f", "-c", "%T", str(place)], text=True, capture_output=True, check=True).stdout.strip()
     if kind not in ("ext2/ext3", "xfs", "btrfs", "zfs"):
-        tried.not_run.append(f"no witness is left on {kind}")
+        tried.not_run.append(f"nothing is cached on {kind}")
         return
     assert wanted["features_ready"] and not wanted["feature_steps"] and points and len(whole) == 2, (ran, whole)
     for number, point in enumerate(points):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host that is changed at random between looks: with a witness of the last look the answer is what it is without.
+"""A host that is changed at random between inspections: with the last one cached, the answer is what it is without.
 
 The clock's grain, from which the two minutes of the real thing protect, is waited for here, so that minutes become hundredths of
 seconds. Needs root, as the looks on real hosts do, and a file system whose ctime is trusted.
@@ -60,7 +60,7 @@ class Witnessed(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="trainprep-witness-"))
+        self.root = Path(tempfile.mkdtemp(prefix="trainprep-cache-"))
         self.root.chmod(0o755)
         self.mounts: list[Path] = []
         self.user = find_account("nobody")
@@ -236,7 +236,7 @@ class Witnessed(RuleBasedStateMachine):
         self.compare()
 
     @rule(content=st.sampled_from([b"", b"{", b"[]", b"null", b'{"basis": {}, "folders": [], "exceptions": {}, "facts": {}}']))
-    def odd_witness(self, content: bytes) -> None:
+    def odd_entry(self, content: bytes) -> None:
         for path in (self.root / "cache").rglob("*.json"):
             path.write_bytes(content)
         self.compare()
@@ -247,8 +247,8 @@ class Witnessed(RuleBasedStateMachine):
 
     def compare(self) -> None:
         time.sleep(1.5 * GRAIN)
-        with_witness, without = self.look(True), self.look(False)
-        assert with_witness == without
+        cached, without = self.look(True), self.look(False)
+        assert cached == without
         kind = "ready" if without.get("features_ready") and not without["feature_steps"] else "else"
         Witnessed.outcomes[kind] += 1
 
@@ -268,7 +268,7 @@ class Witnessed(RuleBasedStateMachine):
 
 
 def count(params: dict[str, Any], user: Account) -> dict[str, Any]:
-    """The facts, noting how often a witness gave them."""
+    """The facts, noting how often the cache gave them."""
     cached = lookup.lookup(params, user)
     if cached is not None:
         Witnessed.outcomes["recalled"] += 1
@@ -279,7 +279,7 @@ def count(params: dict[str, Any], user: Account) -> dict[str, Any]:
     return dict(result["ansible_facts"])
 
 
-def test_the_answer_with_a_witness_is_the_answer_without(runs: int) -> None:
+def test_the_answer_from_the_cache_is_the_answer_without(runs: int) -> None:
     Witnessed.outcomes.clear()
     run_state_machine_as_test(
         Witnessed,
