@@ -10,6 +10,4 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action 
 
 
 class ActionModule(FeatureAction):
-    """The action behind M(trainprep.features.feature_facts)."""
-
     module = "feature_facts"

@@ -23,7 +23,7 @@ from .._spec.sets import FeatureSet
 from .._system import accounts, at, become, files, paths, words
 from . import plan, requirements, targets
 from .rclone import Rclone, explain_rclone, find_rclone, list_store, start_copy
-from .sites import Site, find_site
+from .requirements import Site, find_site
 from .staging import (
     check_folders,
     close_staging,

@@ -16,7 +16,7 @@ from .. import errors
 from .._scan.manifest import unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, become
-from . import peer_receive, peer_send, sites, stage_sets, targets
+from . import peer_receive, peer_send, requirements, stage_sets, targets
 
 
 def reach(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -59,7 +59,7 @@ def receive(sets: Sequence[FeatureSet], account: accounts.Account, params: Mappi
 
 
 def _worker(one: FeatureSet, account: accounts.Account) -> accounts.Account:
-    return sites.find_site(one.target, account).worker
+    return requirements.find_site(one.target, account).worker
 
 
 def _named(sets: Sequence[FeatureSet], name: str) -> FeatureSet:

@@ -24,7 +24,7 @@ from .._spec import sets
 from .._system import accounts, at, become
 from .._system.paths import FOLLOW_DIRECTORY, OPEN_FILE, InodeKey, display, key_of
 from .plan import name_foreign
-from .sites import Site
+from .requirements import Site
 from .staging import check_folders, close_staging, remove_fetch_work, remove_files
 
 

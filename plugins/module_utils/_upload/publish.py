@@ -22,7 +22,7 @@ from .._scan.manifest import manifest_path, read_manifest, read_names, staging_p
 from .._scan.staging import list_staged, verify_file
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, paths
-from . import sites
+from . import requirements
 from .publication import Publication, Refused
 from .staging import LOCK_SECONDS, open_existing, remove_manifest, try_lock
 
@@ -48,7 +48,7 @@ def publish(
     target = feature_set.target
     if not (_may_exist(staging_path(target)) or _may_exist(manifest_path(target))):
         return Published()
-    site = sites.find_site(target, account)
+    site = requirements.find_site(target, account)
     rename.load()
     published: Published = become.run_as(site.keeper, publish_here, feature_set, site, account, check, lock_seconds)
     return published
@@ -64,7 +64,7 @@ def _may_exist(path: str) -> bool:
 
 
 def publish_here(
-    feature_set: FeatureSet, site: sites.Site, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
+    feature_set: FeatureSet, site: requirements.Site, account: accounts.Account, check: bool, lock_seconds: float = LOCK_SECONDS
 ) -> Published:
     """Publish as C(publish) does, in this process, which is the site's keeper's."""
     result = Published()
@@ -96,7 +96,7 @@ def publish_here(
     return result
 
 
-def _open_locked(site: sites.Site, seconds: float) -> Optional[int]:
+def _open_locked(site: requirements.Site, seconds: float) -> Optional[int]:
     end = time.monotonic() + seconds
     while True:
         fd = open_existing(site)
@@ -124,7 +124,7 @@ def _is_still(path: str, fd: int) -> bool:
         return False
 
 
-def _finish(feature_set: FeatureSet, site: sites.Site, account: accounts.Account, result: Published, check: bool) -> None:
+def _finish(feature_set: FeatureSet, site: requirements.Site, account: accounts.Account, result: Published, check: bool) -> None:
     """Finish a publication that was killed after its files had their last names: hand over, remove the manifest."""
     manifest = read_manifest(site.target) if os.path.lexists(manifest_path(site.target)) else None
     if manifest is None:

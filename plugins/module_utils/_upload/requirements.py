@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host must have before anything is sent to it: programs, mounts, room, and a file system that can take it."""
+"""What a host must have before anything is sent to it: programs, mounts, room, a file system that can take it, and who works there."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Iterable, Sequence
+from typing import Iterable, NamedTuple, Sequence
 
 from .. import errors
 from .._apply import rename
+from .._scan import manifest
 from .._spec import sets
 from .._system import accounts, at, capabilities, mounts, paths, programs
 
@@ -74,6 +75,38 @@ def check_mount(feature_set: sets.FeatureSet) -> None:
             f"feature set '{feature_set.name}': {paths.display(feature_set.mount)} is not mounted on the host:"
             " mount it, or remove 'mount' from the set"
         )
+
+
+class Site(NamedTuple):
+    """C(keeper) makes and removes the staging directory and its manifest. C(worker) owns the staging directory and does all work in it
+    and in the target. They differ only if root keeps the place and the target is another account's already. C(home): the worker's."""
+
+    target: str
+    staging: str
+    keeper: accounts.Account
+    worker: accounts.Account
+    home: str
+
+
+def find_site(target: str, account: accounts.Account) -> Site:
+    """Decide who works for a target. FeatureError if several users can write there or the file system lacks what is needed.
+
+    account: the training user.
+    """
+    staging = manifest.staging_path(target)
+    place, above = os.path.split(staging)[0], os.path.dirname(target)
+    needs = needs_of(target)
+    keeper = capabilities.choose_writer(place, account, needs, via=above)
+    worker = keeper
+    if os.path.isdir(target) and not paths.is_below(place, os.path.realpath(target)):
+        worker = capabilities.choose_writer(target, account, needs)
+    if keeper.uid not in (0, worker.uid):
+        raise errors.FeatureError(
+            f"{paths.display(target)} is written by user {worker.name}, but {paths.display(place)}, where an upload gathers next to it,"
+            f" by user {keeper.name}: give both to one user (chown), or name another target"
+        )
+    home = os.environ.get("HOME", "/") if worker.uid == os.geteuid() else worker.home
+    return Site(target, staging, keeper, worker, home)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from .._scan.manifest import Manifest, pack_choice, unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, become, paths
-from . import receiver, requirements, sites, staging, targets
+from . import receiver, requirements, staging, targets
 from .plan import UploadPlan
 
 
@@ -75,7 +75,7 @@ def prepare_sets(
         if one.name not in manifests:
             continue
         manifest = unpack_manifest(manifests[one.name])
-        site = sites.find_site(one.target, account)
+        site = requirements.find_site(one.target, account)
         with staging.refusals_named(site.staging):
             request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
             prepared: staging.Prepared = become.run_as(site.keeper, staging.prepare_upload, request, begin is not None, begin)

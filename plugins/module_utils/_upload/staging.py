@@ -21,7 +21,7 @@ from .._spec.sets import FeatureSet
 from .._system import at, become, paths, words
 from . import requirements
 from .plan import Held, Missing, StagedContent, UploadPlan, find_missing, plan_upload
-from .sites import Site
+from .requirements import Site
 
 # How long another upload or publication of the same set is waited for, in seconds.
 LOCK_SECONDS = 60.0

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -262,27 +262,23 @@ class Board:
         self.show(text, True)
 
 
-class Watch:
-    """Shows an upload's progress from a thread of its own, for as long as the context lasts."""
+@contextlib.contextmanager
+def watch(meter: Meter, board: Board) -> Iterator[None]:
+    """Show an upload's progress from a thread of its own, for as long as the context lasts."""
+    stop = threading.Event()
 
-    def __init__(self, meter: Meter, board: Board) -> None:
-        self.meter = meter
-        self.board = board
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feature_upload progress", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.meter.update(time.time())
-
-    def _run(self) -> None:
-        while not self._stop.wait(TICK):
-            self.meter.update(time.time())
+    def run() -> None:
+        while not stop.wait(TICK):
+            meter.update(time.time())
             # What cannot be shown must not end an upload.
             with contextlib.suppress(OSError):
-                self.board.update(self.meter.progress)
+                board.update(meter.progress)
+
+    thread = threading.Thread(target=run, name="feature_upload progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        meter.update(time.time())

@@ -21,7 +21,7 @@ from .._report.words import size
 from ..interrupts import threads_show
 from ..ssh import Login
 from .failures import Where, explain
-from .progress import Board, Meter, Progress, Show, Watch, clock
+from .progress import Board, Meter, Progress, Show, clock, watch
 from .rsync import Sending, files_list, first_failure, rsync_options, run_streams, send_command, share_out
 from .source import Source
 
@@ -78,7 +78,7 @@ class Sender:
         meter = Meter(progress, [Path(sending.log) for sending in sendings])
         board = Board(self.directory / "progress", self.show)
         commands = [send_command(rsync_options(sending), sending.source, connector, self.login) for sending in sendings]
-        with threads_show(), Watch(meter, board):
+        with threads_show(), watch(meter, board):
             ended = run_streams(commands, Path(sendings[0].log).parent, self.login)
         seconds = max(time.monotonic() - began, 0.001)
         failed = first_failure(ended)

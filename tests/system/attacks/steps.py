@@ -40,7 +40,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system import 
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
     Request,
     prepare_upload,

@@ -34,7 +34,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.staging i
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
-from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
     Request,
     prepare_upload,

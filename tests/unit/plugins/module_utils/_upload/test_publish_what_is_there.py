@@ -25,7 +25,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system import 
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import publish as publishing
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish, publish_here
-from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 

@@ -14,7 +14,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
 from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import inspect_staging
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload.sites import find_site
+from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 ROOT = os.geteuid() == 0
