@@ -33,7 +33,7 @@ _DTYPES: Dict[str, str] = {
     "I32": "<i4", "F32": "<f4", "C64": "<c8", "U64": "<u8", "I64": "<i8", "F64": "<f8", "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu", "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }  # fmt: skip
-_WIDTH = re.compile(r"(?:B?F|[IU]|C(?=64|128))([1-9]\d{0,2})(?:_[A-Z0-9]{1,12})?\Z")
+_WIDTH = re.compile(r"(?:B?F|[IU]|C(?=64|128))(4|6|8|16|32|64|128)(?:_[A-Z0-9]{1,12})?\Z")
 
 # The headers of one extractor's files are often the same, byte for byte.
 _cache: Dict[bytes, Tuple[int, Dict[str, interface.ArrayHeader]]] = {}
