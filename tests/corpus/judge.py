@@ -31,12 +31,13 @@ Sample = Callable[[random.Random], tuple[bytes, Spans]]
 
 
 class Judged(NamedTuple):
-    """A format: its samples, its library, and whether a quick look sees all that a full one does."""
+    """A format: its samples, its library; whether a quick look sees all that a full one does, and a full one all that the library does."""
 
     name: str
     sample: Sample
     opens: Callable[[Path], None]
     quick_is_full: bool = False
+    full_is_library: bool = False
 
 
 def refusal(opens: Callable[[Path], None], path: Path) -> str:
@@ -79,6 +80,8 @@ def try_all(judged: Judged, folder: Path, seeds: range) -> tuple[str, list[str]]
             faults.append(f"{seed} {what}: called damaged, and the library opens it: {full}, quick {quick}")
         if judged.quick_is_full and (quick != full or (full.kind == FEATURE and refused)):
             faults.append(f"{seed} {what}: full {full}, quick {quick}, library: {refused}")
+        if judged.full_is_library and full.kind == FEATURE and refused:
+            faults.append(f"{seed} {what}: full {full}, library: {refused}")
         missed += full.kind == FEATURE and bool(refused)
     # A corpus in which nothing is accepted, or nothing refused, would show nothing.
     assert kinds[FEATURE] and kinds[DAMAGED]

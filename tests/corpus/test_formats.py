@@ -49,11 +49,11 @@ def tarfile_reads(path: Path) -> None:
 
 
 FORMATS = (
-    Judged("x.safetensors", samples.safetensors_file, safetensors_opens, True),
+    Judged("x.safetensors", samples.safetensors_file, safetensors_opens, True, True),
     Judged("x.h5", samples.hdf5_file, h5py_opens),
     Judged("x.parquet", samples.parquet_file, pyarrow_opens_parquet),
     Judged("x.arrow", samples.arrow_file, pyarrow_opens_arrow),
-    Judged("x.tar", samples.tar_file, tarfile_reads),
+    Judged("x.tar", samples.tar_file, tarfile_reads, full_is_library=True),
 )
 
 

@@ -27,6 +27,8 @@ _RECORD = re.compile(rb"(\d{1,7}) ([^=\0]{1,256})=")
 # Types of headers that describe the next file (pax, GNU's long names), of all following ones, and of files without data.
 _EXTENDED, _DESCRIBING, _EMPTY = b"xX", b"xgLKX", b"123456"
 _SPARSE = b"S"
+# Mode, owner, group, time, and the numbers of a device: where a header has others, its fields are not where they should be.
+_NUMBERS = (slice(100, 108), slice(108, 116), slice(116, 124), slice(136, 148), slice(329, 337), slice(337, 345))
 
 
 def _begins(reader: Reader) -> bool:
@@ -41,11 +43,11 @@ def is_empty(reader: Reader) -> bool:
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
     ends = reader.size >= 2 * _BLOCK and reader.tail[-_BLOCK:] == _ZEROS
-    _walk(reader, _QUICK_HEADERS if ends and not criteria.full else reader.steps_left)
+    _walk(reader, criteria.full, _QUICK_HEADERS if ends and not criteria.full else reader.steps_left)
     return interface.frame_only(KIND, reader, criteria)
 
 
-def _walk(reader: Reader, most: int) -> None:
+def _walk(reader: Reader, full: bool, most: int) -> None:
     position, size, described = 0, None, False
     while position < reader.size:
         most -= 1
@@ -63,6 +65,8 @@ def _walk(reader: Reader, most: int) -> None:
                 raise damage.Damaged(f"is truncated, or has a wrong checksum, {where}")
             # Python's reader takes this for the end.
             raise damage.NotUnderstood(f"is truncated, or has other bytes, {where}")
+        if full and not all(_is_number(header[place]) for place in _NUMBERS):
+            raise damage.NotUnderstood(f"has a header at byte {position} whose numbers are none")
         position += _BLOCK
         kind, length = header[156:157], _number(header[124:136])
         described = kind in _DESCRIBING
@@ -105,6 +109,10 @@ def _has_checksum(header: bytes) -> bool:
 def _octal(field: bytes) -> Optional[int]:
     digits = field.partition(b"\0")[0].strip(b" ") or b"0"
     return int(digits, 8) if _OCTAL.match(digits) else None
+
+
+def _is_number(field: bytes) -> bool:
+    return field[:1] in (b"\x80", b"\xff") or _octal(field) is not None
 
 
 def _number(field: bytes) -> int:

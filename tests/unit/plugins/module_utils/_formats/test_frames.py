@@ -202,3 +202,13 @@ def test_a_tar_archive_that_is_cut_among_zeros(look, full):
     content = made.tar(files=[f"{number}.npy" for number in range(9)])
     for at in range(512, 9 * 1536, 512):
         assert look(content[:at], ANY, full, "x.tar").kind == (DAMAGED if at % 1536 else FEATURE)
+
+
+def test_a_tar_header_whose_numbers_are_none(look):
+    """As fields are that were moved by zeros which were lost: the checksum stays right."""
+    header = bytearray(made.tar()[:512])
+    header[329:333] = b"text"
+    header[148:156] = b"%06o\0 " % (sum(header[:148] + header[156:]) + 256)
+    content = bytes(header) + made.tar()[512:]
+    assert look(content, ANY, False, "x.tar").kind == FEATURE
+    assert look(content, ANY, True, "x.tar")[:2] == (NOT_UNDERSTOOD, "has a header at byte 0 whose numbers are none")
