@@ -6,21 +6,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._scan import model
 
-
-@dataclass
-class LegacyInput:
-    """One legacy directory as declared, with those of its features that belong to the set.
-
-    The entries' identities are resolved.
-    """
-
-    path: str
-    features: Sequence[model.Entry]
+# One legacy directory as declared, with those of its features that belong to the set; their identities are resolved.
+LegacyFeatures = Tuple[str, Sequence[model.Entry]]
 
 
 class Candidate(NamedTuple):
@@ -43,26 +34,26 @@ class Desired:
     outranked: features deeper in a directory than another of their name; they do not contradict it.
     """
 
-    def __init__(self, directories: Sequence[LegacyInput], tree: bool) -> None:
+    def __init__(self, directories: Sequence[LegacyFeatures], tree: bool) -> None:
         self.first: Dict[str, Candidate] = {}
         self.others: Dict[str, List[Candidate]] = {}
         self.outranked: Dict[str, List[Candidate]] = {}
-        for legacy in directories:
+        for directory, features in directories:
             contradicted: Dict[str, List[model.Entry]] = {}
-            for entry in sorted(legacy.features, key=_preference):
+            for entry in sorted(features, key=_preference):
                 name = entry.path if tree else entry.name
                 known = self.first.get(name)
                 if known is None:
-                    self.first[name] = Candidate(legacy.path, entry)
+                    self.first[name] = Candidate(directory, entry)
                 elif known.entry.classification.identity != entry.classification.identity:
                     contradicted[name] = []
             if contradicted:
-                for entry in sorted(legacy.features, key=_preference):
+                for entry in sorted(features, key=_preference):
                     name = entry.path if tree else entry.name
                     if name in contradicted:
                         contradicted[name].append(entry)
                 for name, entries in contradicted.items():
-                    self._rank(legacy.path, name, entries)
+                    self._rank(directory, name, entries)
 
     def _rank(self, directory: str, name: str, entries: List[model.Entry]) -> None:
         """Files of one name in one directory, one of which contradicts the first: the shallower ones count."""

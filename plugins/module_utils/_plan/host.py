@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 from .._scan import model, places
 from .._spec.arguments import Policy
 from .._system import paths, words
-from . import desired, links, state, steps
+from . import links, state, steps
 from .status import any_holds, holds, set_status
 
 
@@ -90,7 +90,7 @@ def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},
         behind=one.behind_links(),
-        legacy=[desired.LegacyInput(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
+        legacy=[(legacy.place.path, legacy.linkable) for legacy in one.legacy if legacy.same_as is None],
         declared={legacy.place.path: legacy.state in (places.PRESENT, places.EMPTY) for legacy in one.legacy},
         uploads=uploads and status == 0,
         tops_up=uploads and status != 0,

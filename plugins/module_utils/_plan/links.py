@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model
 from .._system import paths, words
-from .desired import Candidate, Desired, LegacyInput
+from .desired import Candidate, Desired, LegacyFeatures
 
 
 @dataclass
@@ -32,7 +32,7 @@ class SetInput:
     target: str
     tree: bool
     existing: Dict[str, model.Entry]
-    legacy: List[LegacyInput]
+    legacy: List[LegacyFeatures]
     declared: Dict[str, bool]
     uploads: bool
     tops_up: bool

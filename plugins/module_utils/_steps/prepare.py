@@ -43,7 +43,7 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
 
     After a failure, the result holds what was done and found until then.
     """
-    run, pending = _inspect_and_store(params, request, result)
+    run, pending = find_facts(params, request, result)
     result["found_status"] = result["ansible_facts"]["feature_status"]
     done: List[str] = []
     now = steps.next_on_host(pending, done, request.check_mode)
@@ -58,10 +58,6 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
         now = steps.next_on_host(pending, done, request.check_mode)
 
 
-def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> None:
-    _inspect_and_store(params, request, result)
-
-
 def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
     """Fill the result of a module that does one step, feature_links or feature_access."""
     run = _Run(request, result)
@@ -71,7 +67,8 @@ def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
         run.inspect(decided=True)
 
 
-def _inspect_and_store(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Run, List[str]]:
+def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Run, List[str]]:
+    """Fill the result of feature_facts, and store it in the cache; return the execution and the pending steps."""
     run = _Run(request, result)
     started = time.time()
     pending = run.inspect()

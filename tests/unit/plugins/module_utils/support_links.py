@@ -11,7 +11,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     OTHER,
     Classification,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._plan.desired import LegacyInput
 from ansible_collections.trainprep.features.plugins.module_utils._plan.links import SetInput
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import (
     DANGLING,
@@ -54,7 +53,7 @@ def input_of(number, target, legacy, *, missing=(), tree=False, uploads=False, t
     for path, files in legacy.items():
         found = [_entry(name, word) for name, word in files.items()]
         keys |= {entry.key for entry in found}
-        inputs.append(LegacyInput(path, [entry for entry in found if entry.is_feature]))
+        inputs.append((path, [entry for entry in found if entry.is_feature]))
     declared = {**dict.fromkeys([*legacy, *aliases], True), **dict.fromkeys(missing, False)}
     return SetInput(f"set{number}", f"/t{number}", tree, entries, inputs, declared, uploads, tops_up), keys
 
