@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import FeatureAction
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import FeatureAction
 
 
 class ActionModule(FeatureAction):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import FeatureAction
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import STATUS, STEPS
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import FeatureAction
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
     check_role_arguments,
     prepare_check,

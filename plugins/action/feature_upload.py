@@ -35,10 +35,9 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_se
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import terminal_size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import choose_streams
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.send import Sender, planned
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import declared_sets, failing, run_module
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 if TYPE_CHECKING:

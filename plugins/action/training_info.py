@@ -15,9 +15,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.gathered import add_host
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import ModuleAction, failing
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import (
+    ModuleAction,
+    declared_sets,
+    failing,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables, warn_of_misspelt
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 

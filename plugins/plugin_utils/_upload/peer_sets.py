@@ -31,9 +31,8 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import clock
 from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import connecting_user
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import declared_sets
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import declared_sets, run_module
 from ansible_collections.trainprep.features.plugins.plugin_utils.other_host import action_for
 from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import run_id
 

@@ -19,8 +19,8 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.answers import 
     check_answer,
     clean,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_action import completed
 from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import facts_schema
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import completed
 from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import run_id
 
 SCHEMA = {
