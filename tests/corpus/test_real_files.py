@@ -178,4 +178,4 @@ def test_real_files(tmp_path: Path, tally: list[str]) -> None:
 
 def test_written_files(tmp_path: Path, tally: list[str]) -> None:
     here = (one for writer in WRITERS for one in writer(tmp_path))
-    run(itertools.chain(here, written_elsewhere(tmp_path / "elsewhere")), tmp_path, "written files", 900, tally)
+    run(itertools.chain(here, written_elsewhere(tmp_path / "elsewhere")), tmp_path, "written files", 1100, tally)

@@ -232,6 +232,8 @@ class Layouts:
     def learn(self, archive: Archive, headers: Sequence[Optional[Header]]) -> None:
         """Remember the layout of an archive whose arrays are intact, if it is a plain one."""
         reader, members = archive.reader, archive.members
+        if any(member.method != STORED or member.flags & 8 for member in members):
+            return
         known = [header for header in headers if header is not None]
         starts = [start for start in map(archive.data_start, members) if start is not None]
         large = [index for index, member in enumerate(members) if member.size > SMALL]
@@ -253,7 +255,7 @@ class Layouts:
 
 def _is_plain(reader: Reader, members: Sequence[Member], starts: Sequence[int], large: int) -> bool:
     """True if the archive has nothing but what a layout compares: stored arrays in order and without gaps, no zip64 directory."""
-    if reader.size >= _FULL4 or any(member.method != STORED or member.flags & 8 for member in members):
+    if reader.size >= _FULL4:
         return False
     ends = [0, *(start + member.size for start, member in zip(starts, members))]
     if [member.offset for member in members] != ends[:-1]:
