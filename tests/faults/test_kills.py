@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fault_cases
-from tests.support.fault_trainings import Stop, Training
+from tests.support.fault_trainings import Retry, Stop, Training
 from tests.support.faults import ERRORS, KILL, Modules, Point, Tally, plain
 
 LINKS = [fault_cases.Links, fault_cases.Removal, fault_cases.Access]
@@ -32,6 +32,30 @@ def test_uploads(case, uploaded, place, tally, full):
 @pytest.mark.parametrize("case", [Training, Stop])
 def test_the_start_and_the_stop_of_a_training(case, place, tally, full):
     strike_everywhere(case(), place, tally, full)
+
+
+def test_the_retry_of_a_training(place, tally, full):
+    """The launcher is killed at each of its calls that change something, then the training is started again."""
+    one, modules = Retry(), Modules(place)
+    tried = tally(f"Kills: {one.name}")
+    root = fault_cases.laid_out(one, place / "count")
+    points = one.points(one.lay_out_run(root, modules))
+    # Each record is written alike: the names that change are struck each time, the writes now and then.
+    points = [point for number, point in enumerate(points) if full or point.call not in ("write", "fsync") or number % 5 == 0]
+    assert len(points) > 9, points
+    for number, point in enumerate(points):
+        root = fault_cases.laid_out(one, place / f"{number}")
+        try:
+            run = one.lay_out_run(root, modules)
+            assert one.kill_launcher(run, point), f"the kill at {point.text} did not happen"
+            one.clear(root)
+            tried.runs += 2
+            one.during_run(run, tried)
+            again = one.run(modules, root)
+            tried.check(again.code == 0 and one.reached(root), f"killed at {point.text[:160]}, a start leaves {fault_cases.names_in(root)}")
+        finally:
+            one.clear(root)
+            shutil.rmtree(root)
 
 
 def strike_everywhere(one: fault_cases.Case, place: Path, tally: Callable[[str], Tally], full: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fault_cases import Case, Files, kept, names_in
-from tests.support.faults import COLLECTIONS, Tally, files
+from tests.support.faults import CHANGING, COLLECTIONS, Point, Tally, changing_points, files
 
 READ_ORDER = """
 import json, sys
@@ -121,6 +122,55 @@ class Stop(Training):
     def _reached(self, root: Path) -> bool:
         state = json.loads((root / "work" / "runs" / self.session / "latest" / "state.json").read_text())
         return not self.trainings(root) and state.get("exit_code") == 0 and state["stopped"]["why"] == "stop"
+
+
+class Retry(Training):
+    """The launcher of a run whose first attempt fails: killed at any step, its state can be read, and the next start replaces it."""
+
+    name = "the launcher of a training that is tried again"
+    tried = "import os, sys, time\ntime.sleep(0.1)\nsys.exit(3 if os.environ['TRAINPREP_ATTEMPT'] == '1' else 0)\n"
+
+    def lay_out_run(self, root: Path, modules: Any) -> Path:
+        """The folder of a run that no launcher has begun yet."""
+        options = {"session": self.session, "dir": f"{root}/work", "script": str(root / "train.py"), "retries": 1}
+        (root / "train.py").write_text("print('done')\n")
+        done = modules.run("training_run", {**self.ordered(options), "settle": 5})
+        assert done.code == 0, done
+        runs = root / "work" / "runs" / self.session
+        old = next(runs.glob("2*"))
+        run = runs / "20990101T000000Z"
+        run.mkdir()
+        for name in ("run.json", "environment.json", *(path.name for path in old.glob("*.py"))):
+            shutil.copy(old / name, run / name)
+        (root / "work" / "scripts" / "train.py").write_text(self.tried)
+        return run
+
+    @staticmethod
+    def launch(run: Path, *strace: str) -> int:
+        """Run the launcher under strace; return how it ended."""
+        null = subprocess.DEVNULL
+        done = subprocess.run(["strace", *strace, sys.executable, "-I", str(run / "launcher.py")], check=False, stdin=null, stdout=null,
+                              stderr=null, start_new_session=True)  # fmt: skip
+        return done.returncode
+
+    def points(self, run: Path) -> list[Point]:
+        """The calls of a launcher that change something."""
+        trace = run.parents[2] / "trace"
+        assert self.launch(run, "-y", "-s", "4096", "-o", str(trace), "-e", f"trace={CHANGING}") == 0
+        return list(changing_points(trace.read_text(errors="replace").splitlines(), str(run.parent)))
+
+    def kill_launcher(self, run: Path, point: Point) -> bool:
+        """Run the launcher, and kill it at that call; false if it does not come to that."""
+        inject = ["-o", os.devnull, "-e", f"trace={point.call}", "-e", f"inject={point.call}:signal=KILL:when={point.number}"]
+        where = ["-P", str(run.parent / point.path)] if point.path else []
+        return self.launch(run, *inject, *where) == -signal.SIGKILL
+
+    def during_run(self, run: Path, tally: Tally) -> None:
+        """What holds whenever the launcher is killed."""
+        state = json.loads((run / "state.json").read_text()) if (run / "state.json").exists() else {}
+        tally.check(len(state.get("attempts", [])) <= 2, "more attempts than retries")
+        tally.check("ended" not in state or state.get("exit_code") == 0, "an end that was none")
+        tally.check((run.parent / "latest").resolve().is_dir(), "the link to the last run leads nowhere")
 
 
 def command_lines() -> list[tuple[int, list[str]]]:

@@ -171,7 +171,7 @@ class Modules:
         """
         trace = self.scratch / f"trace-{next(_NUMBERS)}"
         ran = self.run(module, arguments, ["strace", "-y", "-s", "4096", "-o", str(trace), "-e", f"trace={CHANGING}"])
-        return ran, list(_points(trace.read_text(errors="replace").splitlines(), str(below)))
+        return ran, list(changing_points(trace.read_text(errors="replace").splitlines(), str(below)))
 
     def faulted(self, module: str, arguments: Mapping[str, Any], point: Point, fault: str, below: Path) -> tuple[Ran, bool]:
         """Runs a module in which that call is killed, or fails with an error; and whether it came to that."""
@@ -199,7 +199,7 @@ def _ran(code: int, out: str, err: str) -> Ran:
     return Ran(code, json.loads(lines[-1]) if lines else {}, err)
 
 
-def _points(lines: Sequence[str], below: str) -> Iterator[Point]:
+def changing_points(lines: Sequence[str], below: str) -> Iterator[Point]:
     counts: Counter[str] = Counter()
     for line in lines:
         found = re.match(r"(\w+)\(", line)

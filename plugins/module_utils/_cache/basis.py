@@ -24,8 +24,8 @@ _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 def entry_name(params: Mapping[str, Any], account: accounts.Account) -> str:
-    """Return the name of the cache entry: there is one for each group of targets and account."""
-    text = "\0".join([account.name, *(str(one.get("target")) for one in params["sets"])])
+    """Return the name of the cache entry: there is one for each group of targets and account, and another one for health checks."""
+    text = "\0".join([account.name, *(["check"] if params.get("check") else []), *(str(one.get("target")) for one in params["sets"])])
     return f"look-{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}.json"
 
 

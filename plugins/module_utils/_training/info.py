@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
-from .._spec import arguments
+from .._cache import lookup, store
+from .._spec import arguments, options
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
@@ -206,9 +206,7 @@ def count_features(
         answer["problem"] = "no feature sets are known: no run has recorded any, and none were given"
         return answer
     try:
-        # A health check comes often: it never reads all data of the features.
-        quick = [replace(one, verify="quick") for one in resolve_sets(parse_sets(raw), account.home)]
-        found = facts.facts(inspect.inspect_host(quick, account, arguments.Policy()))
+        found = _inspect(account, raw)
     except errors.FeatureError as error:
         answer["problem"] = str(error)
         return answer
@@ -233,3 +231,17 @@ def count_features(
     else:
         answer["count"] = sum(one["target"]["features"] for one in sets.values())
     return answer
+
+
+def _inspect(account: accounts.Account, sets: Sequence[Mapping[str, Any]]) -> Dict[str, Any]:
+    """Return the facts of these sets, cached ones if nothing has changed. A health check comes often: it never reads all data."""
+    quick = [{**one, "verify": "quick"} for one in sets]
+    params = {**dict.fromkeys(options.PLAN_ARGUMENTS), "sets": quick, "user": account.name, "remember": True, "check": True}
+    known = lookup.lookup(params, account)
+    if known is not None:
+        return known
+    started = time.time()
+    host = inspect.inspect_host(resolve_sets(parse_sets(quick), account.home), account, arguments.Policy())
+    found = facts.facts(host)
+    store.store(params, host, found, started)
+    return found
