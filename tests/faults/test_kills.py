@@ -40,9 +40,9 @@ def test_the_retry_of_a_training(place, tally, full):
     tried = tally(f"Kills: {one.name}")
     root = fault_cases.laid_out(one, place / "count")
     points = one.points(one.lay_out_run(root, modules))
-    # Each record is written alike: the names that change are struck each time, the writes now and then.
-    points = [point for number, point in enumerate(points) if full or point.call not in ("write", "fsync") or number % 5 == 0]
-    assert len(points) > 9, points
+    # Each record is written alike: in the short form only what changes names is struck.
+    points = [point for point in points if full or point.call not in ("write", "fsync", "openat")]
+    assert len(points) > 5, points
     for number, point in enumerate(points):
         root = fault_cases.laid_out(one, place / f"{number}")
         try:

@@ -122,7 +122,8 @@ def start(
     if state.get("attempts") and order.options["settle"]:
         last = state["attempts"][-1]
         answer["settled"] = {name: last.get(name) for name in ("exit_code", "signal", "error")}
-        answer["settled"].update(tail=state.get("tail"), ended="ended" in state, attempts=int(last["number"]))
+        again = int((state.get("attempt") or {}).get("number") or 0) > int(last["number"])
+        answer["settled"].update(tail=state.get("tail"), ended="ended" in state, attempts=int(last["number"]), again=again)
     return answer
 
 

@@ -27,6 +27,7 @@ ANSWER: Mapping[str, Schema] = {
     "old_runs": {"removed": int, "kept": [str], "error": str},
     "settled": {
         "ended": bool,
+        "again": bool,
         "exit_code": Maybe(int),
         "signal": Maybe(int),
         "error": Maybe(str),
@@ -61,7 +62,9 @@ def conclude(answer: Mapping[str, Any], session: str, wait: str = "") -> dict[st
     if not settled:
         return result
     how = end_of(settled)
-    if not settled.get("ended"):
+    if not settled.get("ended") and not settled.get("again"):
+        result.update(failed=True, msg=f"the launcher was killed after an attempt that ended with {how}: deploy again")
+    elif not settled.get("ended"):
         result["message"] += f"; attempt {settled['attempts']} ended with {how}, and the training was started again"
     elif settled.get("exit_code") == 0:
         result["message"] += ", and has succeeded (exit code 0)"

@@ -68,7 +68,10 @@ def record(**news):
 
 def become_latest():
     root, name = os.path.split(RUN)
-    link = os.path.join(root, ".latest.%d" % os.getpid())
+    # Always the same name, so that what a killed launcher left is replaced.
+    link = os.path.join(root, ".latest.new")
+    if os.path.lexists(link):
+        os.unlink(link)
     os.symlink(name, link)
     os.replace(link, os.path.join(root, "latest"))
 
