@@ -27,18 +27,8 @@ def walk(raw, most=1 << 19):
 
 
 # Opcodes as the module pickle names them.
-MARK, STOP, TUPLE, EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, REDUCE, NONE, FALSE, TRUE = (
-    b"(",
-    b".",
-    b"t",
-    b"}",
-    b"]",
-    b")",
-    b"R",
-    b"N",
-    b"\x89",
-    b"\x88",
-)
+MARK, STOP, TUPLE, EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, REDUCE, NONE = b"(", b".", b"t", b"}", b"]", b")", b"R", b"N"
+FALSE, TRUE = b"\x89", b"\x88"
 
 
 def text(value):
@@ -266,19 +256,10 @@ def test_a_number_of_many_digits_is_not_read():
 
 
 STORAGES = {
-    "Float": ("<f4", 4),
-    "Double": ("<f8", 8),
-    "Half": ("<f2", 2),
-    "BFloat16": ("bfloat16", 2),
-    "Long": ("<i8", 8),
-    "Int": ("<i4", 4),
-    "Short": ("<i2", 2),
-    "Char": ("|i1", 1),
-    "Byte": ("|u1", 1),
-    "Bool": ("|b1", 1),
-    "ComplexFloat": ("<c8", 8),
+    "Float": ("<f4", 4), "Double": ("<f8", 8), "Half": ("<f2", 2), "BFloat16": ("bfloat16", 2), "Long": ("<i8", 8), "Int": ("<i4", 4),
+    "Short": ("<i2", 2), "Char": ("|i1", 1), "Byte": ("|u1", 1), "Bool": ("|b1", 1), "ComplexFloat": ("<c8", 8),
     "ComplexDouble": ("<c16", 16),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -289,13 +270,9 @@ def test_types_of_storages(name):
 
 
 UNTYPED = {
-    "float8_e4m3fn": ("float8_e4m3fn", 1),
-    "float8_e5m2": ("float8_e5m2", 1),
-    "float8_e8m0fnu": ("float8_e8m0fnu", 1),
-    "uint16": ("<u2", 2),
-    "uint32": ("<u4", 4),
-    "uint64": ("<u8", 8),
-}
+    "float8_e4m3fn": ("float8_e4m3fn", 1), "float8_e5m2": ("float8_e5m2", 1), "float8_e8m0fnu": ("float8_e8m0fnu", 1),
+    "uint16": ("<u2", 2), "uint32": ("<u4", 4), "uint64": ("<u8", 8),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", UNTYPED)
