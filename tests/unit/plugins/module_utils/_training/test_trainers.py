@@ -338,16 +338,6 @@ TRAINERS = {
         "    {'accuracy': 0.5, 'validation_loss': 1.75}\n",
         {}, None, None,
     ),
-    "dmlc/gluon-cv": (
-        "[Epoch 3] training: accuracy=0.500000 loss=1.5\n"
-        "[Epoch 3] validation: acc-top1=0.625000 loss=1.25\n",
-        {
-            "accuracy": [(3, 0.5)],
-            "loss": [(3, 1.5)],
-            "val_accuracy_top1": [(3, 0.625)],
-            "val_loss": [(3, 1.25)],
-        }, 3, None,
-    ),
 }
 
 
