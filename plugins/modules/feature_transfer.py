@@ -141,7 +141,7 @@ def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer,
 
 
 def _peer(step: str, module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
-    found: Answer = peer_steps.STEPS[step](sets, account, request["peer"], module.check_mode)
+    found: Answer = peer_steps.STEPS[step](sets, account, request, module.check_mode)
     return {"changed": bool(found.pop("changed", False)), step: found}
 
 

@@ -144,8 +144,8 @@ def pair(start_host, features):
     return full, empty
 
 
-def transfer(play, host, step, one, **peer):
-    task = {TRANSFER: {"sets": [one], "user": "ubuntu", "step": step, "peer": peer}, "become": True}
+def transfer(play, host, step, one, **request):
+    task = {TRANSFER: {"sets": [one], "user": "ubuntu", "step": step, "request": request}, "become": True}
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [task]}])
     return result.results(host)[-1]["result"]
 

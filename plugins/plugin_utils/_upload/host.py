@@ -51,7 +51,7 @@ class Host:
         """Have the host receive a set from another host, see module_utils/_upload/peer_steps.py."""
 
         def receive() -> dict[str, Any]:
-            return self.step("receive", peer={"set": name, **sender})
+            return self.step("receive", set=name, **sender)
 
         answer = self._unless_busy(receive, lambda answer: [answer["receive"]["shown"]] if answer["receive"]["busy"] else [])
         return dict(answer["receive"])

@@ -93,14 +93,14 @@ class _Key:
         if not peers:
             return
         listed = [{"name": peer.name, "address": peer.address, "port": peer.port} for peer in peers]
-        found = self._host.step("reach", peer={"peers": listed, "set": self._set, "token": self.token})["reach"]
+        found = self._host.step("reach", peers=listed, set=self._set, token=self.token)["reach"]
         self.addresses, self.public = found["addresses"], found["key"]
 
     def forget(self) -> None:
         """Remove it from the host if it was not used."""
         if self.public and not self.used:
             self.used = True
-            self._host.step("forget", peer={"set": self._set, "token": self.token})
+            self._host.step("forget", set=self._set, token=self.token)
 
 
 class PeerSets:
@@ -209,7 +209,7 @@ class PeerSets:
         """What the receiver has to know of its sender. FeatureError if that does not send, or does not answer Ansible any more."""
         try:
             other = self._fleet.connect(peer.name)
-            answer = other.ask({"step": "offer", "peer": {**receiver, "user": other.user}})
+            answer = other.ask({"step": "offer", "request": {**receiver, "user": other.user}})
         except AnsibleError as error:
             raise FeatureError(f"{peer.name} cannot send: {error}") from None
         if answer.get("failed") or "offer" not in answer:
