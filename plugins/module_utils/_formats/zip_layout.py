@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives that look like one that was read before, recognised without reading them again field by field.
+"""Recognises archives with the layout of an earlier one, without zipfile.
 
-The features of one extractor differ in the length of one array, in checksums and in small data; all else, and
-where it stands, is the same. A layout is learned from an archive that was read strictly. Of another archive it
-compares all bytes before the large array's data and all after them with what must stand there for data of that
-length, but for holes: dates, checksums and small data, of which the checksums are then compared with each other
-and with the data. So a match says what the strict reading would have said; anything else is left to it.
+The features of one extractor differ in the length of one array, in checksums and in small data; everything else is the same. A layout is
+learned from an archive that zipfile read, and whose headers say what its directory says. For another archive, all bytes before and after
+the large array's data are compared with what the layout has for data of that length. Dates, checksums and small data may differ: the
+checksums are compared with each other and with the small data. So a match returns what zipfile's reader would; anything else is left to it.
 """
 
 from __future__ import annotations
@@ -129,7 +128,7 @@ class _Layout:
         return Found(outcome.mismatch, identity, self.header_at, self.data_at - self.header_at + outcome.length, crcs[large])
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
-        """The outcome for a large array with this header; None: leave it to the strict reading."""
+        """The outcome for a large array with this header; None: leave it to zipfile."""
         try:
             header = npy_header.parse_header(raw)
         except damage.NotAFeature:
