@@ -293,9 +293,10 @@ def test_results_come_home_once_by_any_account_and_a_cut_fetch_goes_on(host, dep
 
 
 def test_a_fetch_that_fails_hides_no_health_check(host, deploy, play, tmp_path):
-    deploy(CURVES, "nofetch", settle=20)
+    # In a directory of its own: if another session works there at the same time, whose files are whose is not known.
+    deploy(CURVES, "nofetch", settle=20, dir="~/fetched")
     (tmp_path / "taken").write_text("a file")
-    where = {"monitor_training_session": "nofetch"}
+    where = {"monitor_training_session": "nofetch", "monitor_training_dir": "~/fetched"}
     failed = play(host, "monitor_training.yml", {**where, "monitor_training_fetch_dir": str(tmp_path / "taken")})
     assert failed.rc == 2 and "✓ last run: succeeded (exit code 0)" in failed.stdout
     assert f"monitor_training_fetch_dir: {tmp_path}/taken/" in said(failed) and "cannot be created" in said(failed)
@@ -312,24 +313,29 @@ def test_a_fetch_that_fails_hides_no_health_check(host, deploy, play, tmp_path):
 
 
 def test_a_fetch_is_cut_and_goes_on(host, deploy, play, hosts, tmp_path):
-    deploy(RESULTS, "cutfetch", settle=20)
-    where = {"monitor_training_session": "cutfetch", "monitor_training_fetch_dir": str(tmp_path / "results")}
+    deploy(RESULTS, "cutfetch", settle=20, dir="~/cutfetch")
+    slow = '#!/bin/sh\nfirst=$1; shift; exec /usr/bin/rsync "$first" --bwlimit=4096 "$@"\n'
+    host.run("cat > /usr/local/bin/rsync && chmod 755 /usr/local/bin/rsync", input=slow)
+    where = {"monitor_training_session": "cutfetch", "monitor_training_dir": "~/cutfetch",
+             "monitor_training_fetch_dir": str(tmp_path / "results")}
     command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", tmp_path / "inventory.ini", "monitor_training.yml"]
     command += [word for name, value in where.items() for word in ("-e", f"{name}={value}")]
     (tmp_path / "inventory.ini").write_text(host.inventory_line + "\n")
     null = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     part = tmp_path / "results" / host.name / "cutfetch"
     with subprocess.Popen(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), start_new_session=True, **null) as process:
-        wait_for(lambda: any(path.stat().st_size for path in part.rglob("*best_model.pt*")), "the first bytes")
+        wait_for(lambda: list(part.rglob("*best_model.pt*")), "the first bytes")
+        time.sleep(1)
         # As a connection that breaks: the far side ends.
-        host.run("pkill -9 rsync", check=False)
-        process.wait()
+        host.run("pkill -9 -x rsync; rm /usr/local/bin/rsync")
+        assert process.wait() == 2
     [run] = part.iterdir()
+    assert 0 < (run / "checkpoints" / ".rsync-partial" / "best_model.pt").stat().st_size < 40 << 20
     again = play(host, "monitor_training.yml", where)
     assert again.rc == 0, again.stdout
     assert (run / "checkpoints" / "best_model.pt").stat().st_size == 40 << 20
     digest = hashlib.sha256((run / "checkpoints" / "best_model.pt").read_bytes()).hexdigest()
-    assert digest == host.run(["sha256sum", f"{WORK}/checkpoints/best_model.pt"]).stdout.split()[0]
+    assert digest == host.run(["sha256sum", "/home/ubuntu/cutfetch/checkpoints/best_model.pt"]).stdout.split()[0]
 
 
 def test_absent_removes_ended_runs_beyond_those_to_keep(host, deploy):

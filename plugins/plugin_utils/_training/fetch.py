@@ -76,6 +76,6 @@ def fetch(offer: Mapping[str, Any], login: Login | None, directory: str, host: s
         new = Path(log).read_text(encoding="utf-8", errors="replace").count("fetched >f") if os.path.exists(log) else 0
     if ended.code or ARRIVED not in ended.stderr:
         user = login.user if login and login.user else "the connecting user"
-        why = explain(ended.code or 12, ended.stderr, Where(host, user, place))
+        why = explain(ended.code or 12, ended.stderr, Where(host, user, "the run's files", what="the transfer of"))
         raise FeatureError(f"{named('fetch_dir')}: the results of {host} were not fetched in full: {why}")
     return {"path": place, "files": list(offer["files"]), "changed": new}

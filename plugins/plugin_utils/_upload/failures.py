@@ -22,6 +22,7 @@ class Where:
     user: str
     staging: str
     options: Sequence[str] = ()
+    what: str = "the upload to"
 
 
 _GONE = (
@@ -82,8 +83,8 @@ def explain(code: int, stderr: str, where: Where) -> str:
     line = cause(lines)
     why = f" ({line[:160]})" if line else ""
     if code in _BROKEN or code < 0 or code > 128:
-        return f"the upload to {where.staging} on {where.host} broke off{why}: run again, it goes on from there"
-    return f"the upload to {where.staging} on {where.host} failed with rsync's code {code}{why}: correct that and run again"
+        return f"{where.what} {where.staging} on {where.host} broke off{why}: run again, it goes on from there"
+    return f"{where.what} {where.staging} on {where.host} failed with rsync's code {code}{why}: correct that and run again"
 
 
 def cause(lines: Sequence[str]) -> str:
