@@ -220,11 +220,11 @@ UNREADY = {
     ),
     "other_kind_in_the_way": (
         case(OLD + "; others('target', 'a')"),
-        ["a.npz by a file of another kind (has arrays timestamps, video_features instead of wav2vec_features)"],
+        ["a.npz is a file of another kind (has arrays timestamps, video_features instead of wav2vec_features)"],
         links("old/b"),
     ),
     "fifo_in_the_way": (
-        case(OLD + "; os.mkdir('target'); os.mkfifo('target/a.npz')"), ["a.npz by what is not a regular file"], links("old/b")),
+        case(OLD + "; os.mkdir('target'); os.mkfifo('target/a.npz')"), ["a.npz is not a regular file"], links("old/b")),
     "damaged_in_target": (
         case(OLD + "; write('target/q.npz')"), ["1 file in D/target is damaged (e.g. q.npz, which is empty)"], links("old/a", "old/b")),
     "dangling_in_target": (

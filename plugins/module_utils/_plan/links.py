@@ -334,7 +334,7 @@ def describe(entry: model.Entry) -> str:
     """Describe the entry that has a name, for a message."""
     what = "a link to " + paths.display(entry.link_target) if entry.link_target is not None else "a file"
     if not entry.classification.kind:
-        return what if entry.link_target is not None else "what is not a regular file"
+        return what if entry.link_target is not None else "not a regular file"
     if entry.classification.kind == model.UNREAD:
         return f"{what} that {entry.classification.reason}"
     if entry.classification.kind == "damaged":
