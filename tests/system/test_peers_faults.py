@@ -192,8 +192,8 @@ def test_sender_that_cannot_be_used_is_named_and_why(fleet, play, tmp_path):
     assert f"{full.name} cannot send: its sshd reads the keys of ubuntu from /etc/ssh/keys/%u (AuthorizedKeysFile in sshd_config)" in told
     assert "failed to send it" in told
     # Where sshd does not tell: as a match that nothing but the connection shows.
-    full.run("rm /etc/ssh/sshd_config.d/keys.conf; kill -HUP 1")
-    full.run("cat >> /etc/ssh/sshd_config", input="Match LocalPort 22\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+    match = "Match LocalPort 22\nAuthorizedKeysFile /etc/ssh/keys/%u\n"
+    full.run("rm /etc/ssh/sshd_config.d/keys.conf; cat >> /etc/ssh/sshd_config; kill -HUP 1", input=match)
     told = " ".join(play(path, ROLE, variables()).stdout.split())
     assert "Its sshd did not accept the key in ~ubuntu/.ssh/authorized_keys" in told
     assert empty.run("ls -A /data; ls -A /tmp").stdout == ""
