@@ -272,7 +272,7 @@ class Upload(Case):
 class Staging(Upload):
     """An upload that broke off: one feature is whole, one is cut off, one is missing, and rsync left a temporary file."""
 
-    name = "feature_transfer, stage"
+    name = "feature_transfer, an upload that goes on"
     module = "feature_transfer"
     keeps = False
 
@@ -301,7 +301,7 @@ class Staging(Upload):
 class FirstStaging(Staging):
     """Nothing is there yet, not even the directory above the target."""
 
-    name = "feature_transfer, first stage"
+    name = "feature_transfer, the first upload"
 
     def lay_out(self, root: Path) -> None:
         (root / "old").mkdir()
@@ -348,7 +348,7 @@ class PublishBeside(Upload):
 class Fetch(Upload):
     """rclone brings the features from a store, here a directory; what it brought is classified, then published."""
 
-    name = "feature_transfer, fetch and what follows"
+    name = "feature_transfer, a fetch from an object store"
     module = "feature_transfer"
     keeps = False
 

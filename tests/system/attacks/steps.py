@@ -15,30 +15,37 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import glob
 import hashlib
 import json
-import mmap
 import os
 import shutil
 import struct
 import subprocess
 import sys
+import tempfile
+import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from strike import Strike, wrap_all
+
 sys.path.insert(0, "/opt/collections")
 from ansible_collections.trainprep.features.plugins.module_utils._apply import rename
+from ansible_collections.trainprep.features.plugins.module_utils._cache import files as cache_files
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import SET_OPTIONS, parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request as StepRequest
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import do_step
-from ansible_collections.trainprep.features.plugins.module_utils._system import become
+from ansible_collections.trainprep.features.plugins.module_utils._system import become, capabilities
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
-from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch
+from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_key, peer_receive, rclone
+from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import finish_fetch, start_fetch
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
@@ -49,7 +56,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.staging
 from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
-USER = find_account("ubuntu")
+USER, ROOT = find_account("ubuntu"), find_account("root")
 WORK = "/home/ubuntu/place"  # the attacker's: a component above everything of his
 ASIDE = "/home/ubuntu/aside"
 DATA = "/data"  # root's
@@ -57,20 +64,49 @@ SHARED = "/srv/shared"  # a group's
 SOURCE = "/opt/attacks/source"
 CANARIES = ("/root/private", "/srv/private", "/home/other")
 NAMES = ("a.npz", "spk1/b.npz", "spk1/deep/c.npz")
-CALLS = ("mkdir", "rmdir", "rename", "unlink", "link", "symlink", "fchown", "fchmod", "chown", "chmod", "lchown", "setxattr", "open")
+TOKEN = "0" * 32
+KEYS = ("/home/ubuntu/.ssh", "/tmp/trainprep-peer-*")
+OLD = "/tmp/trainprep-peer-old"  # what a killed run left
+# A store of one feature.
+RCLONE = f"""#!/bin/sh
+size=$(stat -c %s {SOURCE}/a.npz)
+case $1 in lsjson) echo '[{{"Path": "a.npz", "Size": '$size'}}]' ;; listremotes) echo store: ;; esac
+"""
 ATTACKS = ("parent", "content", "above")
-MOST = 100_000  # calls of one operation
 
 
 class Scenario:
-    """One operation at one place. C(owned): the target exists and is the user's. C(plant): what the user prepares."""
+    """One operation at one place. C(owned): the target exists and is the user's; C(more): other places of the user's to exchange.
+
+    C(plant): what the user prepares, C(left): what root did, before it. C(trial): what the file system can do is tried out.
+    """
 
     def __init__(
-        self, target: str, run: Callable[[Scenario], None], owned: bool = False, layout: str = "tree", plant: str = "", legacy: str = ""
-    ) -> None:
+        self, target: str, run: Callable[[Scenario], None], owned: bool = False, layout: str = "tree", plant: str = "", legacy: str = "",
+        left: str = "", trial: bool = False, more: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self.target, self.run, self.owned, self.layout, self.plant = target, run, owned, layout, plant
+        self.left, self.trial, self.more = left, trial, more
+        self.refusals = (FeatureError, OSError) if more else (FeatureError,)
         self.staging = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.incoming")
         self.legacy = legacy or f"{WORK}/legacy"
+
+    def exchanges(self, kind: str) -> Iterator[tuple[str, str]]:
+        """The user's names, and what they become links to."""
+        places = (self.staging, self.target, self.legacy, *(path for pattern in self.more for path in glob.glob(pattern)))
+        if kind == "above":
+            yield WORK, "/srv/private"
+            return
+        if kind == "parent":
+            for path in places:
+                yield path, "/root/private"
+            return
+        for top in places:
+            for folder, folders, files in os.walk(top):
+                for name in folders:
+                    yield f"{folder}/{name}", "/root/private"
+                for name in files:
+                    yield f"{folder}/{name}", f"{ASIDE}/hard" if len(name) % 2 else "/root/private/shadow"
 
     def set(self) -> Any:
         wanted = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
@@ -78,7 +114,8 @@ class Scenario:
         return parse_sets([{key: options.get(key, spec.get("default")) for key, spec in SET_OPTIONS.items()}])[0]
 
     def lay_out(self) -> None:
-        for path in (WORK, ASIDE, self.target, self.staging, self.staging + ".manifest"):
+        more = [path for pattern in self.more for path in glob.glob(pattern)]
+        for path in (WORK, ASIDE, self.target, self.staging, self.staging + ".manifest", *more):
             if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
             elif os.path.lexists(path):
@@ -94,6 +131,8 @@ class Scenario:
         if self.plant:
             command = self.plant.format(target=self.target, staging=self.staging)
             subprocess.run(["setpriv", "--reuid=ubuntu", "--regid=ubuntu", "--clear-groups", "sh", "-ec", command], check=True)
+        if self.left:
+            subprocess.run(["sh", "-ec", self.left.format(target=self.target, staging=self.staging)], check=True)
         # protected_hardlinks keeps users from this on most systems, not on all
         os.link("/root/private/shadow", f"{ASIDE}/hard")
 
@@ -112,6 +151,12 @@ def lay_out_host() -> None:
     feature(f"{SHARED}/private.npz", 7)
     os.chmod(f"{SHARED}/private.npz", 0o600)
     os.chmod(SHARED, 0o2775)
+    with open("/usr/local/bin/rclone", "w") as file:
+        file.write(RCLONE)
+    os.chmod("/usr/local/bin/rclone", 0o755)
+    os.makedirs("/var/cache", exist_ok=True)
+    os.makedirs("/home/ubuntu/.cache", exist_ok=True)
+    os.chown("/home/ubuntu/.cache", USER.uid, USER.gid)
     os.chmod("/home/ubuntu", 0o755)  # else the right to pass it is granted, above the legacy directory, as it should be
     subprocess.run(f"chown -R other: /home/other; chown root:users {SHARED}; chown other: {SHARED}/private.npz", shell=True, check=True)
 
@@ -145,16 +190,16 @@ def upload(scenario: Scenario) -> None:
     if prepared.plan is None:
         return
     with contextlib.suppress(OSError):
-        become.run_as(site.worker, receive, site.staging)
+        become.run_as(site.worker, receive, site.staging, prepared.plan.send)
     publish(one, USER, False, 0.0)
 
 
-def receive(staging: str) -> None:
+def receive(staging: str, names: Iterable[str]) -> None:
     """What the receiver's rsync does, in the staging directory it was started in; in this scenario by name, at worst."""
-    with quiet():
+    with STRIKE.quiet():
         top = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         os.fchdir(top)
-        for name in NAMES:
+        for name in names:
             with contextlib.suppress(OSError), open(name, "wb") as file:
                 file.write(content_of(f"{SOURCE}/{name}"))
         os.chdir("/")
@@ -174,9 +219,48 @@ def link(scenario: Scenario) -> None:
         do_step(step, StepRequest([scenario.set()], USER, policy, state), {})
 
 
+def link_and_upload(scenario: Scenario) -> None:
+    do_step("link", StepRequest([scenario.set()], USER, Policy(prune="stray", on_conflict="first"), "present"), {})
+    upload(scenario)
+
+
+def widen(scenario: Scenario) -> None:
+    policy = Policy(permissions="widen")
+    for step in ("link", "grant"):
+        do_step(step, StepRequest([scenario.set()], find_account("trainer"), policy, "present"), {})
+
+
 def grant(scenario: Scenario) -> None:
     for step in ("link", "grant"):
         do_step(step, StepRequest([scenario.set()], find_account("trainer"), Policy(), "present"), {})
+
+
+def begin_fetch(scenario: Scenario) -> None:
+    """The store is listed, and everything is ready for rclone, which is not started here."""
+    one = replace(scenario.set(), source="store:bucket")
+    start_fetch(one, USER, {}, True)
+
+
+def peer(scenario: Scenario) -> None:
+    """The keys of a transfer between hosts: the receiver's pair, and the line that lets it in at the sender."""
+    worker = find_site(scenario.target, USER).worker
+    public = become.run_as(worker, peer_receive.make_key, TOKEN)
+    become.run_as(worker, peer_receive._write, peer_receive._directory(TOKEN), "known_hosts", "x")
+    permission = peer_key.Permission(public, "127.0.0.1", "true", TOKEN, time.time() + 600)
+    try:
+        become.run_as(USER, peer_key.add_key, "/home/ubuntu", permission)
+        become.run_as(USER, peer_key.remove_key, "/home/ubuntu", TOKEN)
+    finally:
+        become.run_as(worker, peer_receive.forget_key, TOKEN)
+
+
+def cache(_scenario: Scenario) -> None:
+    """The cached inspections of the user and of root."""
+    cache_files.MOST_FILES = 1
+    for account in (USER, ROOT):
+        for number in range(2):
+            become.run_as(account, cache_files.save, f"look-{number}.json", b"{}")
+        become.run_as(account, cache_files.forget, "look-1.json")
 
 
 FETCHED = (
@@ -193,6 +277,19 @@ SCENARIOS = {
     "link-data": Scenario(f"{DATA}/feat", link),
     "link-data-filled": Scenario(f"{DATA}/feat", link, owned=True),
     "grant-home": Scenario(f"{WORK}/feat", grant, layout="flat"),
+    "upload-empty": Scenario(f"{WORK}/feat", upload, plant="mkdir {target}"),
+    "upload-dangling": Scenario(f"{WORK}/feat", upload, owned=True, plant="mkdir {target}/spk1; ln -s /nowhere {target}/spk1/b.npz"),
+    "upload-again": Scenario(f"{WORK}/feat", upload, plant="mkdir -m 755 {staging}; mkdir {staging}/.rsync-partial"),
+    "upload-left": Scenario(f"{DATA}/feat", upload, owned=True, left="mkdir -m 700 {staging}"),
+    "trial-home": Scenario(f"{WORK}/feat", link_and_upload, owned=True, trial=True),
+    "trial-data": Scenario(f"{DATA}/feat", link_and_upload, trial=True),
+    "fetch-begin": Scenario(f"{WORK}/feat", begin_fetch, layout="flat"),
+    "link-stray": Scenario(f"{WORK}/feat", link, owned=True, plant="ln -s /nowhere {target}/b.npz"
+                           "; ln -s {target}/../legacy/a.npz {target}/stray.npz"),
+    "grant-modes": Scenario(f"{WORK}/feat", widen, layout="flat"),
+    "peer-home": Scenario(f"{WORK}/feat", peer, more=KEYS, plant=f"mkdir -m 700 {OLD}; touch -d '2 days ago' {OLD}"),
+    "peer-data": Scenario(f"{DATA}/feat", peer, more=KEYS),
+    "cache": Scenario(f"{WORK}/feat", cache, more=("/home/ubuntu/.cache/trainprep.features", "/var/cache/trainprep.features")),
     # Field cases 28 to 32: what is prepared stands when root comes.
     "case-28": Scenario(f"{WORK}/feat", upload, plant="mkdir -p {staging}/x/.rsync-partial; touch {staging}/x/.rsync-partial/shadow"),
     "case-29": Scenario(f"{DATA}/feat", upload, owned=True, plant="ln -s /root/private {target}/spk1"),
@@ -213,109 +310,7 @@ def manifest() -> dict[str, Wanted]:
     return found
 
 
-# --- The attacker -----------------------------------------------------------------------------------------------------------
-
-
-class Strike:
-    """Before the k-th call of the operation, whichever process makes it, one attack; it is the user's doing, not root's."""
-
-    def __init__(self) -> None:
-        self.shared = mmap.mmap(-1, 16 + MOST)
-        self.muted = False
-        self.scenario: Scenario = SCENARIOS["upload-home"]
-        self.kind, self.at = "", -1
-
-    def start(self, scenario: Scenario, kind: str, at: int) -> None:
-        self.scenario, self.kind, self.at = scenario, kind, at
-        struct.pack_into("2q", self.shared, 0, 0, 0)
-
-    def changing(self, number: int) -> bool:
-        """True if this call was not an open."""
-        return self.shared[16 + number] == 1
-
-    @property
-    def calls(self) -> int:
-        return int(struct.unpack_from("q", self.shared, 0)[0])
-
-    @property
-    def hits(self) -> int:
-        return int(struct.unpack_from("q", self.shared, 8)[0])
-
-    def __call__(self, name: str) -> None:
-        if self.muted:
-            return
-        number = self.calls
-        self.shared[16 + number] = name != "open"
-        struct.pack_into("q", self.shared, 0, number + 1)
-        if number != self.at:
-            return
-        self.muted = True
-        child = REAL["fork"]()
-        if child == 0:
-            os._exit(self.as_user())
-        hits = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        struct.pack_into("q", self.shared, 8, self.hits + max(hits, 0))
-        self.muted = False
-
-    def as_user(self) -> int:
-        """Exchange all that the attacker can; return how much that was."""
-        if os.geteuid() == 0:
-            os.setgroups(USER.groups)
-            os.setresgid(USER.gid, USER.gid, USER.gid)
-            os.setresuid(USER.uid, USER.uid, USER.uid)
-        done = 0
-        for path, instead in self.exchanges():
-            aside = f"{ASIDE}/{hashlib.md5(path.encode()).hexdigest()}"
-            try:
-                os.rename(path, aside)
-            except OSError:
-                continue
-            done += 1
-            with contextlib.suppress(OSError):
-                if instead == f"{ASIDE}/hard":
-                    os.link(instead, path)
-                else:
-                    os.symlink(instead, path)
-        return min(done, 100)
-
-    def exchanges(self) -> Iterator[tuple[str, str]]:
-        scenario = self.scenario
-        if self.kind == "above":
-            yield WORK, "/srv/private"
-            return
-        if self.kind == "parent":
-            for path in (scenario.staging, scenario.target, scenario.legacy):
-                yield path, "/root/private"
-            return
-        for top in (scenario.staging, scenario.target, scenario.legacy):
-            for folder, folders, files in os.walk(top):
-                for name in folders:
-                    yield f"{folder}/{name}", "/root/private"
-                for name in files:
-                    yield f"{folder}/{name}", f"{ASIDE}/hard" if len(name) % 2 else "/root/private/shadow"
-
-
-REAL: dict[str, Any] = {"fork": os.fork}
-STRIKE = Strike()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    was, STRIKE.muted = STRIKE.muted, True
-    try:
-        yield
-    finally:
-        STRIKE.muted = was
-
-
-def wrap(module: Any, name: str) -> None:
-    real = getattr(module, name)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        STRIKE(name)
-        return real(*args, **kwargs)
-
-    setattr(module, name, call)
+STRIKE = Strike(USER, ASIDE)
 
 
 # --- What must stay as it was -----------------------------------------------------------------------------------------------
@@ -324,7 +319,7 @@ def wrap(module: Any, name: str) -> None:
 def outside(scenario: Scenario) -> dict[str, tuple[Any, ...]]:
     """Everything that is neither the target, the staging directory, the legacy directory nor the attacker's own."""
     found = {}
-    ours = (WORK, ASIDE, scenario.target, scenario.staging)
+    ours = (WORK, ASIDE, scenario.target, scenario.staging, *scenario.more)
     for root in ("/data", "/home", "/root", "/srv", "/opt/attacks"):
         for folder, folders, files in os.walk(root):
             folders[:] = [name for name in folders if f"{folder}/{name}" not in ours]
@@ -343,28 +338,32 @@ def main() -> None:
     scenario, stride = SCENARIOS[sys.argv[1]], int(sys.argv[2])
     if not os.path.isdir(SOURCE):
         lay_out_host()
-    for module, call in [*((os, call) for call in CALLS), (rename, "rename_new")]:
-        wrap(module, call)
+    tempfile.gettempdir()  # the first time it tries them out
+    wrap_all(STRIKE, rename)
+    if scenario.trial:
+        capabilities._CAPABLE = ()
+    rclone.programs.start_program = lambda *_arguments, **_options: None
     totals: collections.Counter[str] = collections.Counter()
     messages: collections.Counter[str] = collections.Counter()
 
     def turn(kind: str, at: int) -> None:
-        with quiet():
+        with STRIKE.quiet():
             scenario.lay_out()
             before = outside(scenario)
         STRIKE.start(scenario, kind, at)
         try:
             scenario.run(scenario)
             totals["done"] += 1
-        except FeatureError as error:
+        except scenario.refusals as error:
             totals["refused"] += 1
             messages[str(error)[:160]] += 1
-        with quiet():
+        with STRIKE.quiet():
             after = outside(scenario)
             changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
             if changed:
                 totals["violations"] += 1
-                messages[f"VIOLATION {kind} before call {at}: {changed[:3]}"] += 1
+                seen = before.get(changed[0]), after.get(changed[0])
+                messages[f"VIOLATION {kind} before call {at}: {changed[:3]}: {seen}"] += 1
         totals["turns"] += 1
         totals["exchanges"] += STRIKE.hits
 
@@ -373,7 +372,8 @@ def main() -> None:
     for kind in ATTACKS:
         for at in calls:
             turn(kind, at)
-    print(json.dumps({"calls": len(calls), "totals": totals, "messages": messages.most_common(20)}))
+    done = {"calls": len(calls), "totals": totals, "struck": STRIKE.noted(), "messages": messages.most_common(20)}
+    print(json.dumps(done))
 
 
 main()
