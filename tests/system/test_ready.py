@@ -25,6 +25,7 @@ def host(start_host, tmp_path_factory):
     (shared / "store").mkdir()
     (shared / "mounted").mkdir()
     inside = tmp_path_factory.mktemp("inside")
+    inside.chmod(0o755)
     mounted = ["-v", f"{shared}:/data", "-v", f"{shared}/store:/data/mounted", "-v", f"{inside}:/srv", "-v", f"{inside}/store:/srv/tree/s1"]
     return start_host("ready", args=mounted)
 
