@@ -115,7 +115,7 @@ report:
   returned: success
   type: list
   elements: str
-  sample: ["8690 npz files, 4,511.2 MB: wav2vec_features float32 [null, 768]"]
+  sample: ["8,690 npz files, 4,511.2 MB: wav2vec_features float32 [null, 768]"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

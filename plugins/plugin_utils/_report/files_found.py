@@ -16,12 +16,26 @@ from .words import count
 _HEAD = "# Keep the sets that you train on. target: the directory that your training script reads."
 
 
+class _OneLine(dict[str, Any]):
+    """A mapping that is written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(_OneLine, lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True))
+
+
 def sets_block(groups: Sequence[Mapping[str, Any]]) -> str:
     """Return one YAML block that declares a set for each group, ready to paste into group_vars; empty without groups."""
     if not groups:
         return ""
-    entries = [group["entry"] for group in groups]
-    items = yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=10**6, allow_unicode=True)
+    entries = [dict(group["entry"]) for group in groups]
+    for entry in entries:
+        if "arrays" in entry:
+            entry["arrays"] = {name: _OneLine(array) for name, array in entry["arrays"].items()}
+    items = yaml.dump(entries, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=10**6, allow_unicode=True)
     return f"{_HEAD}\n{named('sets')}:\n{indent(items, '  ')}"
 
 
