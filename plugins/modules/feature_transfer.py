@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   step:
     description:
-      - With V(stage), find out what the host lacks of O(sources), make the staging directories, and start a receiver for each.
+      - With V(stage), find out what the host lacks of the sources, make the staging directories, and start a receiver for each.
       - With V(fetch), have rclone fetch a set from an object store into its staging directory.
       - With V(publish), turn complete staging directories into the targets' content.
       - With V(reach), find out which hosts this one can reach by SSH, and make a key pair for one transfer.

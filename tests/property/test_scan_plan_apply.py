@@ -276,6 +276,12 @@ class Hosts(RuleBasedStateMachine):
     def run_as_after_the_scripts(self) -> None:
         self.run("first", "stray")
 
+    @rule(name=NAMES, contents=st.permutations(["red", "green", "blue", "grey"]))
+    def run_with_rivals(self, name: str, contents: list[str]) -> None:
+        """Most runs with a conflict are refused; by chance alone a hundred hosts may have none."""
+        self.rivals(name, contents)
+        self.run("fail", "none")
+
     @rule()
     def remove_links(self) -> None:
         before = self.snapshot()
