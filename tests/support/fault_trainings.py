@@ -84,7 +84,10 @@ class Training(Case):
     def clear(self, root: Path) -> None:
         end = time.monotonic() + 30
         runs = f"{root}/work/runs/"  # where the launcher is, which works elsewhere
-        while found := [pid for pid, words in command_lines() if works(pid, root / "work") or any(runs in word for word in words)]:
+        while found := [
+            pid for pid, words in command_lines()
+            if (works(pid, root / "work") or any(runs in word for word in words)) and not serves_sessions(pid)
+        ]:  # fmt: skip
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -182,6 +185,14 @@ def command_lines() -> list[tuple[int, list[str]]]:
         with contextlib.suppress(OSError):
             found.append((int(path.parent.name), path.read_text(errors="replace").rstrip("\0").split("\0")))
     return found
+
+
+def serves_sessions(pid: int) -> bool:
+    """Whether it is tmux's server: its command line is that of its first session, and other tests have sessions there."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "tmux: server\n"
+    except OSError:
+        return False
 
 
 def works(pid: int, directory: Path) -> bool:
