@@ -85,23 +85,23 @@ class CallbackModule(FleetCallback):
         if action in ACTIONS:
             host, task, values = parts(result)
             self._used = True
-            self._seen = (task, result._host)
+            self._role_task, self._role_host = task, result._host
             self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if ignore_errors:
             return
         host, task, values = parts(result)
-        if self._seen is None and action_of(task) in ACTIONS:
-            self._seen = (task, result._host)
+        if self._role_task is None and action_of(task) in ACTIONS:
+            self._role_task, self._role_host = task, result._host
         self._fleet.failed(host, action_of(task), task.get_name(), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         host, task, values = parts(result)
         if getattr(task, "ignore_unreachable", False):
             return
-        if self._seen is None and action_of(task) in ACTIONS:
-            self._seen = (task, result._host)
+        if self._role_task is None and action_of(task) in ACTIONS:
+            self._role_task, self._role_host = task, result._host
         self._fleet.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

@@ -106,5 +106,6 @@ class CallbackModule(FleetCallback):
         task = result._task
         if action_of(task) not in ACTIONS:
             return False
-        self._seen = self._seen or (task, result._host)
+        if self._role_task is None:
+            self._role_task, self._role_host = task, result._host
         return True

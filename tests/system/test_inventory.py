@@ -58,8 +58,8 @@ def test_main_job_on_the_instances(ec2, instances, start_host, play):
 
 
 def groups(play, env, *args) -> dict[str, list[str]]:
-    tasks = [{"ansible.builtin.debug": {"msg": {"groups": "{{ groups }}", "address": "{{ ansible_host }}",
-                                              "peer": "{{ prepare_features_peer_address }}"}}}]  # fmt: skip
+    shown = {"groups": "{{ groups }}", "address": "{{ ansible_host }}", "peer": "{{ prepare_features_peer_address }}"}
+    tasks = [{"ansible.builtin.debug": {"msg": shown}}]
     result = play(INVENTORY, [{"hosts": "all", "gather_facts": False, "tasks": tasks}], env=env, args=args)
     assert result.rc == 0, result.stdout
     return {event["host"]: event["result"]["msg"] for event in result.events if event["event"] == "ok"}

@@ -218,7 +218,8 @@ class _Walker:
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
-        if not isinstance(function, _Global) or type(arguments) is not tuple:
+        # Records of this file are tuples too.
+        if not isinstance(function, _Global) or not isinstance(arguments, tuple) or hasattr(arguments, "_fields"):
             raise _strange("a call of what is not a function")
         call = _CALLS.get(function.name)
         if call is None:

@@ -31,8 +31,7 @@ def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
             f" (e.g. {paths.display(hidden[0].path)}): glob does not find them, os.walk and Path.rglob do"
         )
     behind = state.behind_links()
-    if behind:
-        name, inside = next(iter(behind.items()))
+    for name, inside in list(behind.items())[:1]:
         yield (
             f"{words.phrase(len(behind), 'link', 'lead', target)} to directories with features (e.g. {paths.display(name)}:"
             f" {words.count(len(inside), 'feature')}): glob follows them, os.walk and Path.rglob do not"

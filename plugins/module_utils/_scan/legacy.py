@@ -121,4 +121,3 @@ def _part_of(
         elif entry.classification.kind:
             rejected.append(entry)
     return model.LegacyScan(place, scan, None, features, hidden, rejected, dangling)
-

@@ -162,4 +162,3 @@ def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
             if current == "/":
                 return None, real
         current = os.path.dirname(current)
-

@@ -52,7 +52,8 @@ class FleetCallback(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._playbook = ""
-        self._seen: tuple[Any, Any] | None = None  # a task of the role, and its host
+        self._role_task: Any = None
+        self._role_host: Any = None
         announce(self.CALLBACK_NAME)
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -77,16 +78,14 @@ class FleetCallback(CallbackBase):
 
     def _from_variables(self) -> str:
         """The role's variable as its task would see it, for a run in which no host came as far as the role's own report."""
-        if self._seen is None:
-            return ""
-        task, host = self._seen
+        task = self._role_task
         manager = task.get_variable_manager() if hasattr(task, "get_variable_manager") else None
         if manager is None:
             return ""
         try:
             from ansible.template import Templar
 
-            variables = manager.get_vars(play=task.play, host=host, task=task)
+            variables = manager.get_vars(play=task.play, host=self._role_host, task=task)
             return str(Templar(loader=task.get_loader(), variables=variables).template(variables.get(self.variable, "")) or "")
         except Exception as error:  # a report is no reason to end a run
             self._display.warning(f"{self.variable} could not be read: {error}")
