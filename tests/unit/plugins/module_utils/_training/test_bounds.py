@@ -37,7 +37,7 @@ def test_any_log_is_read_in_bounded_memory(tmp_path, text):
         run.mkdir(parents=True)
         (run / "run.json").write_text("{}")
         (run / "state.json").write_text(json.dumps(ended))
-        (run / "training.log").write_text(text * (SIZE // len(text)), newline="")
+        (run / "training.log").write_bytes((text * (SIZE // len(text))).encode())
     (tmp_path / "runs" / "s" / "latest").symlink_to(run.name)
     more, sentence = limited(lambda: look(ME, str(tmp_path), "s", [], 900, 10, history=True)["sentence"])
     assert more < 64 << 10 and sentence.startswith("failed (exit code 1")
