@@ -16,7 +16,7 @@ from .words import count
 _HEAD = "# Keep the sets that you train on. target: the directory that your training script reads."
 
 
-class _OneLine(dict):  # type: ignore[type-arg]
+class _OneLine(dict[str, Any]):
     """A mapping that is written on one line."""
 
 
