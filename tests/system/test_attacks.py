@@ -171,7 +171,7 @@ def test_a_file_that_stands_still_is_opened_or_refused_by_whose_it_is(start_host
     message = " ".join(result.stdout.split())
     assert result.rc != 0, result.stdout
     assert "Traceback" not in result.stdout
-    assert f"{LEGACY}/hard.npz belongs to root but lies below /home/ubuntu" in message, result.stdout
+    assert f"{LEGACY}/hard.npz belongs to root but is below /home/ubuntu" in message, result.stdout
     for own in (NAME, "new\nline.npz"):
         host.run(["cksum", f"{LEGACY}/{own}"], user="trainer")
     assert host.run(f"cksum {LEGACY}/hard.npz", user="trainer", check=False).returncode != 0

@@ -133,7 +133,7 @@ def test_a_shell_that_prints_is_named_before_anything_is_changed_and_the_advice_
         assert result.rc == 2, result.stdout
         assert said(result, chatty) == (
             f"{chatty.name}: the login shell of ubuntu prints text into sessions without a terminal ('Welcome to the training host'),"
-            " which rsync cannot understand: let its start-up files (.bashrc and the like) print only where the shell is interactive"
+            " which rsync cannot understand: let its start-up files (.bashrc and the like) print only if the shell is interactive"
         )
     assert chatty.tree("/data") == before
     chatty.run("sed -i '1s/.*/case $- in *i*) echo Welcome;; esac/' ~/.bashrc", user="ubuntu")

@@ -64,7 +64,7 @@ TTY = {"ANSIBLE_SSH_EXTRA_ARGS": "-tt"}
 )
 def test_an_upload_outlives_the_session_that_started_its_receiver(host, hosts, source, target, more, env):
     kilobytes = sum(path.stat().st_size for path in source.iterdir()) // 1024
-    limit = [f"--bwlimit={max(1, kilobytes // 8)}"]
+    limit = [f"--bwlimit={max(1, kilobytes // 20)}"]
     variables = role_variables(feature_set(source, target), prepare_features_rsync_opts=limit, **SHORT, **more)
     run = Background(hosts, host, variables, env=env)
     assert run.wait_for(lambda: run.sent > 0, "the first file"), run.end()[1]
