@@ -83,7 +83,7 @@ class Training(Case):
 
     def clear(self, root: Path) -> None:
         end = time.monotonic() + 30
-        runs = f"{root}/work/runs/"  # where the launcher is, which works elsewhere
+        runs = os.path.join(root, "work", "runs", "")  # where the launcher is, which works elsewhere
         while found := [
             pid for pid, words in command_lines()
             if (works(pid, root / "work") or any(runs in word for word in words)) and not serves_sessions(pid)

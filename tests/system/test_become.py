@@ -77,7 +77,7 @@ def passworded(start_host):
     return start
 
 
-# Everything that processes of the host show: command lines and environments. It finds itself by no secret: it is told none.
+# Everything that processes of the host show: command lines and environments. It knows no secret itself, so it never finds its own process.
 WATCH = "while test ! -e /stop; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '; sleep 0.02; done"
 # The files of the host that contain the secret.
 SEARCH = """

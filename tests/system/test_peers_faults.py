@@ -97,7 +97,7 @@ def test_controller_killed_at_each_step(fleet, hosts, play, tmp_path, reached):
     assert result.rc == 0, result.stdout
     assert digests(empty) == digests(full)
     assert empty.run("ls -A /data").stdout == "wav\n"
-    # What is left of the killed run's key ends with the process that serves it, which nobody calls.
+    # What is left of the killed run's key ends with the process that serves it, which is never called again.
     for host in (full, empty):
         lines = host.run(MARKED, check=False).stdout.splitlines()
         assert all('command="' in line and "restrict," in line for line in lines) and len(lines) <= 1
@@ -232,7 +232,7 @@ def test_secrets_are_nowhere(fleet, hosts, tmp_path):
 
 
 def test_several_sets_each_from_the_host_that_holds_it(fleet, play, tmp_path, features):
-    """Links on the sender, sub-folders, a set to complete, and one that only some features of are where nobody says how many there are."""
+    """Links on the sender, sub-folders, a set to complete, and one without C(expected) of which the sender has only a part."""
     machines = fleet(1, 2)
     first, second, third = machines
     tree = {**SET, "name": "tree", "target": "/data/tree", "layout": "tree", "legacy": ["/home/ubuntu/folders"]}

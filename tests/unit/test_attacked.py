@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every call of the host's code that changes a directory is in the table of attacks, or has a reason why nobody can attack it."""
+"""Every call of the host's code that changes a directory is in the table of attacks, or a reason why it cannot be attacked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS = changing_calls()
 
 def test_every_call_has_its_row():
     table = read_table()
-    assert CALLS - set(table) - set(REASONS) == set(), "attack them in tests/system/attacks/steps.py, or say why nobody can"
+    assert CALLS - set(table) - set(REASONS) == set(), "attack them in tests/system/attacks/steps.py, or say why it cannot be"
 
 
 def test_no_row_is_left_over():

@@ -71,7 +71,7 @@ def _ask_shell(shell: str, command: str, environment: Mapping[str, str]) -> Tupl
 
 
 def rights(pid: object) -> Dict[str, str]:
-    """Return what decides what a process may read, beside its user; empty if it is gone."""
+    """Return what else than its user determines what a process may read; empty if the process is gone."""
     found = {}
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:

@@ -158,7 +158,7 @@ class PeerSets:
                 return
 
     def _holders(self, one: FeatureSet) -> list[str]:
-        """The hosts that hold the set in full. Without C(expected) nobody knows what that is: then it is the most that one has."""
+        """The hosts that hold the set in full. Without C(expected) that is unknown, and the hosts with the most features count."""
         held = [name for name, facts in self._facts.items() if holds_all(facts, one.name, run_id(), self._check_mode)]
         most = max((self._features(one, name) for name in held), default=0)
         return [name for name in held if one.expected or self._features(one, name) == most]

@@ -335,5 +335,5 @@ def test_the_runs_of_a_session_as_a_table():
         "    20260102T000000Z; running; 2 attempts; commit 3f2a9c1d0b6a, with uncommitted changes; data 8d3f8d3f8d3f; --lr 0.05 → 0.01",
         "    20260101T000000Z; succeeded (exit code 0); 61 min; best val_loss 1.25 at epoch 3",
     ]
-    # One run is told already, in full.
+    # One run is shown in full already.
     assert not [line for line in health_lines("h", {**RUNNING, "runs": rows[:1]}, "T", "") if "runs:" in line]
