@@ -72,8 +72,6 @@ class ActionModule(ActionBase):
         host = Host(str(task_vars.get("inventory_hostname", "")), options, ask, _show)
         if not options.peers:
             self._from_sources(host, options, result, task_vars)
-            if options.publish:
-                self._publish(host, options.sets, result)
             return
         peers = PeerSets(host, fleet_of(self, options, task_vars), self._directory, options.limits, bool(self._task.check_mode))
         for one in options.sets:
@@ -83,8 +81,6 @@ class ActionModule(ActionBase):
                     self._from_sources(host, replace(options, sets=[one]), result, task_vars)
                 elif done:
                     self._add(result, one.name, done)
-                # Now, whatever the options say: other hosts wait for it.
-                if one.name in result["sets"]:
                     self._publish(host, [one], result)
         origins = {name: done.get("fetched_from") for name, done in result["sets"].items()}
         if facts and not self._task.check_mode:
@@ -97,6 +93,7 @@ class ActionModule(ActionBase):
         for one in options.from_stores:
             done = fetch_set(host, one, os.environ, bool(self._task.check_mode), self._directory / "progress")
             self._add(result, one.name, done)
+        self._publish(host, options.sets, result)
 
     def _publish(self, host: Host, sets: list[FeatureSet], result: dict[str, Any]) -> None:
         if sets and not self._task.check_mode:

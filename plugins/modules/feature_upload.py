@@ -54,12 +54,6 @@ options:
     description: How many seconds to wait for another upload or publication of the same set.
     type: float
     default: 60
-  publish:
-    description:
-      - Whether to publish what was sent. The role does not ask for it here, since its next task publishes what is complete, links and
-        inspects in one execution. Sets that other hosts wait for (O(peers)) are published in any case.
-    type: bool
-    default: true
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming

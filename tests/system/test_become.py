@@ -154,9 +154,8 @@ def test_link_upload_deploy_and_monitor_work_and_no_password_shows(passworded, p
         assert monitored.rc == 0, monitored.stdout[-3000:]
     assert SECRET not in deployed.stdout + monitored.stdout
     watched.check()
-    sent = deployed.results(host, "trainprep.features.feature_upload")[-1]["result"]["sets"]["wav"]["sent"]
-    published = deployed.results(host, "trainprep.features.feature_prepare")[-1]["result"]["sets"]["wav"]["published"]
-    assert sent == published == FILES
+    done = deployed.results(host, "trainprep.features.feature_upload")[-1]["result"]["sets"]["wav"]
+    assert done["sent"] == done["published"] == FILES
     assert host.run("stat -c '%U %a' /data/wav /data/old; ls -A /data").stdout == "ubuntu 755\nubuntu 755\nold\nwav\n"
     assert host.run("find /data/wav -type f -user ubuntu | wc -l; find /data/old -type l | wc -l").stdout == f"{FILES}\n3\n"
     # Whoever root is by: with su nothing on the host says who connected.

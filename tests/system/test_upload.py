@@ -54,7 +54,7 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
     done = result.results(ssh_host, "trainprep.features.feature_upload")[0]["result"]["sets"]["wav"]
     assert (done["sent"], done["left_out"], done["resumed"]) == (30, 3, 0)
     assert "video_features" in str(done["samples"]) or len(done["samples"]) == 3
-    assert result.ssh_executions[ssh_host.name] == 5, "inspection, connection check, staging, rsync, publication"
+    assert result.ssh_executions[ssh_host.name] == 6, "inspection, connection check, staging, rsync, publication, last inspection"
     assert result.facts(ssh_host)["feature_status"] == 1 and result.facts(ssh_host)["features_ready"]
     assert len(str(result.events)) < 100_000, "no list of files in the results"
     # Every byte, under every name.

@@ -24,7 +24,6 @@ SPEC: dict[str, dict[str, Any]] = {
     "rsync_opts": {"type": "list", "elements": "str", "default": []},
     "streams": {"type": "raw", "default": "auto"},
     "wait": {"type": "float", "default": 60.0},
-    "publish": {"type": "bool", "default": True},
     "peer_sends": {"type": "int", "default": 2},
 }
 _VALIDATOR = ArgumentSpecValidator(SPEC)
@@ -46,7 +45,6 @@ class Options:
     variable_prefix: str
     peers: str = ""
     peer_sends: int = 2
-    publish: bool = True
 
     @property
     def limits(self) -> list[str]:
@@ -82,7 +80,6 @@ def parse_options(arguments: Mapping[str, Any], facts: Mapping[str, Any]) -> Opt
         wait=given["wait"],
         variable_prefix=given["variable_prefix"],
         peers=given["peers"],
-        publish=given["publish"],
         peer_sends=_at_least_one(given["peer_sends"]),
     )
 
