@@ -16,7 +16,7 @@ import os
 import secrets
 import stat
 import time
-from typing import Callable, NamedTuple, Optional, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence, TypeVar
 
 from .. import errors
 from . import accounts, at, become, mounts, owners, paths
@@ -35,6 +35,8 @@ _TRIAL = paths.OURS + "probe-"
 # A trial takes a moment. One that is older was killed; a younger one may be another host's on the same volume.
 _KILLED_AFTER = 60.0
 _TRIES = 5
+
+_T = TypeVar("_T")
 
 _ELSEWHERE = "name a target on another file system, such as a local disk"
 
@@ -175,33 +177,47 @@ def _clear_killed(existing: str, parent: int) -> None:
 
 def _remove(existing: str, parent: int, name: str) -> None:
     """Removes a trial's directory, also from a file system that refuses now and then."""
-    for turn in range(_TRIES):
-        try:
-            return _remove_once(parent, name)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if turn + 1 == _TRIES:
-                raise errors.FeatureError(
-                    f"{paths.display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
-                    f" ({error.strerror}): mend that file system, remove the directory and run again"
-                ) from None
-
-
-def _remove_once(parent: int, name: str) -> None:
-    """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
-    directory = at.open_name(parent, name, paths.OPEN_DIRECTORY)
     try:
-        for inside in os.listdir(directory):
-            if not inside.startswith(paths.OURS):
-                continue
-            if stat.S_ISDIR(at.lstat(directory, inside).st_mode):
-                _remove_once(directory, inside)
-            else:
-                at.unlink(directory, inside)
+        _remove_directory(parent, name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise errors.FeatureError(
+            f"{paths.display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
+            f" ({error.strerror}): mend that file system, remove the directory and run again"
+        ) from None
+
+
+def _remove_directory(parent: int, name: str) -> None:
+    """Removes what a trial makes, and nothing under another name: whoever can write the place may have moved something there."""
+    directory = _repeat(lambda: at.open_name(parent, name, paths.OPEN_DIRECTORY))
+    try:
+        for inside in _repeat(lambda: os.listdir(directory)):
+            if inside.startswith(paths.OURS):
+                _remove_inside(directory, inside)
     finally:
         os.close(directory)
-    at.rmdir(parent, name)
+    _repeat(lambda: at.rmdir(parent, name))
+
+
+def _remove_inside(directory: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(_repeat(lambda: at.lstat(directory, name)).st_mode):
+            _remove_directory(directory, name)
+        else:
+            _repeat(lambda: at.unlink(directory, name))
+
+
+def _repeat(call: Callable[[], _T]) -> _T:
+    """Each call by itself: a whole removal tried again can meet the same refusal at the same place each time."""
+    for _turn in range(_TRIES - 1):
+        try:
+            return call()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            pass
+    return call()
 
 
 def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:

@@ -125,7 +125,7 @@ def site(name: str) -> str:
         path, function = frame.f_code.co_filename, frame.f_code.co_name
         if path.endswith(GATES):
             name = function
-        elif PLUGINS in path and not function.startswith("<"):
+        elif PLUGINS in path and not function.startswith(("<", "_repeat")):
             return f"{path.partition(PLUGINS)[2]}: {function} {name}"
         frame = frame.f_back
     return f"none: {name}"
