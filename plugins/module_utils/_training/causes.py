@@ -21,37 +21,46 @@ _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: ?(.*)|)$")
 _DIRECT = "The above exception was the direct cause of"
 _WRAPPER = re.compile(
     r"(?:\w+\.)*(?:ChildFailedError|CalledProcessError|Process(?:Raised|Exited)Exception|_?RemoteTraceback|RayTaskError\S*"
-    r"|TrainingFailedError|SystemExit)\b|.*: Caught \w+ in (?:DataLoader worker|replica)"
+    r"|TrainingFailedError|SystemExit|SimplifiedTraceback|UnfilteredStackTrace)\b|.*: Caught \w+ in (?:DataLoader worker|replica)"
 )
 # What the other processes of a distributed training say when one has failed.
 _SECONDARY = re.compile(
     r"(?:\w+\.)*(?:DistBackendError|DistNetworkError|DistStoreError|BrokenPipeError|ConnectionResetError|BrokenProcessPool"
-    r"|KeyboardInterrupt|EOFError:?\s*$)|.*(?:Connection closed by peer|NCCL communicator was aborted|Socket Timeout)"
+    r"|KeyboardInterrupt|EOFError:?\s*$)|RuntimeError: \[enforce fail at inline_container"
+    r"|.*(?:Connection closed by peer|NCCL communicator was aborted|Socket Timeout)"
 )
+# Ray puts the worker's frames and its exception below this line.
+_AROUND = re.compile(r"(?:\w+\.)*RayTaskError\(")
 # Errors that no traceback goes before.
 _SPECIAL = re.compile(
     r"(?P<rest>Watchdog caught collective operation timeout|what\(\):\s|Fatal Python error: |(?:CUDA|HIP|NCCL) (?:error|out of memory)\b)"
     r"|\bout of memory\b|Out of memory|std::bad_alloc|oom-kill|Segmentation fault|Bus error|core dumped|Illegal instruction"
     r"|: (?:command )?not found$|is not a TTY|No such file or directory|Permission denied|No space left on device|slurmstepd: error"
-    r"|\bKilled\b"
+    r"|\bKilled\b|^thread '.*' panicked at |^panic: |^Lmod has detected the following error"
 )
 _LEVEL = re.compile(
     r"(?:[\[(<]?[\d:.,/ T+Z-]{8,}[\])>]?\s*[-|:]?\s*)?(?:[\w.]+\s*[-|:]\s*)?"
     r"[\[<]?(?:ERROR|CRITICAL|FATAL|Error|error|fatal)\b[\]>]?\s*[-|:]?\s*.*[A-Za-z]{3}.*$|\S+\.py: error: .*"
 )
-_NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .*[A-Za-z]{3}.*$")
+_NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound): .*[A-Za-z]{3}.*$")
 _METRIC_NAME = re.compile(r"(?:Error|error)\s*[:=]?\s*[-+]?[\d.]+\s*%?\s*$")
-_IGNORED = re.compile(r"wandb: |.*torch\.?distributed\.elastic|E\d{4} .*api\.py|W\d{4} |.*failed \(exitcode: ")
+_IGNORED = re.compile(r"wandb: |.*torch\.?distributed\.elastic|E\d{4} .*api\.py|W\d{4} |.*failed \(exitcode: |\s+Caused by: ")
 _ROOT_RANK, _ROOT_CODE = re.compile(r"\s*rank\s*: (\d+)"), re.compile(r"\s*exitcode\s*: (-?\d+)")
 # Graph execution errors: what stands before their message.
 _GRAPH = re.compile(r"\s*$|\s|Detected at node|Node: |<stack traces|\d+ root error|Detected at |\[\[")
 _DAMAGED = re.compile(
-    r"BadZipFile|zlib\.error|File is not a zip file|Bad CRC-32|Bad magic number|No data left in file|Failed to interpret file"
-    r"|UnpicklingError|truncated file|Error while deserializing header"
-    r"|PytorchStreamReader failed|magic bytes not found|unexpected end of data"
+    r"BadZipFile|zlib\.error|BadGzipFile|LZMAError|File is not a zip file|Bad CRC-32|Bad magic number|No data left in file"
+    r"|Failed to interpret file|the magic string is not correct|EOF: reading array|containing pickled data when allow_pickle"
+    r"|UnpicklingError|Ran out of input|truncated file|file signature not found|Error while deserializing header|PytorchStreamReader failed"
+    r"|magic bytes not found|Parquet file size is|Not an Arrow file|Expected to be able to read|tarfile\.ReadError|unexpected end of data"
+    r"|Compressed file ended before|(?:corrupted|truncated) record at"
 )
+# What these say for a file that is cut off is said by other code too: it counts if a reader of files raised it.
+_CUT_OFF = re.compile(r"EOFError:?\s*$|ValueError: cannot reshape array")
+_READER = re.compile(r'File ".*(?:numpy/lib/\w+|zipfile|zipfile/__init__|gzip|lzma|tarfile)\.py"')
 _FEATURE = re.compile(r"(?<![\w.])[\w./~@+-]*\.(?:npz|npy|pt|pth|h5|hdf5|safetensors|parquet|arrow|pkl|tar|zarr)(?![\w])")
-_FULL = "verify: full on the feature set makes prepare_features.yml name every damaged file"
+_CHECKPOINT = re.compile(r"checkpoint|ckpt|weights|optimi[sz]er|(?:best|last)[^/]*\Z", re.IGNORECASE)
+_FULL = "ansible-playbook prepare_features.yml --check names every damaged file if the feature set says verify: full"
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,14 @@ def find_cause(lines: Sequence[str]) -> Optional[str]:
     if not text and where:
         text, where = where, ""
     if not text and raised:
-        text = next((one.text for one in reversed(raised) if not _WRAPPER.match(one.text)), raised[-1].text)
+        found = next((one for one in reversed(raised) if not _WRAPPER.match(one.text)), raised[-1])
+        text = found.text
     if not text:
-        last = next((line for line in reversed(shown) if line.strip() and not _IGNORED.match(line)), "")
+        last = next((line for line in reversed(shown) if re.search(r"[^\W_]", line) and not _IGNORED.match(line)), "")
         return f"the log ends with: {last.strip()[:log.MAX_LINE]}" if last else None
-    text = _with_file(text, shown[: found.at] if found else shown)
+    if _is_of_damage(text, shown[: found.at] if found else []):
+        behind = [one.text for one in raised if found and one.at >= found.at and one.prefix == found.prefix]
+        text = _with_file(text, [*shown[: found.at if found else None], *behind, text])
     return text[:log.MAX_LINE] + (f" ({where})" if where else "")
 
 
@@ -115,7 +127,7 @@ def _exception_after(lines: Sequence[str], at: int, prefix: str) -> Optional[_Ra
     behind = range(at + 1, min(len(lines), at + _LONGEST))
     own = [(number, lines[number][len(prefix) :]) for number in behind if lines[number].startswith(prefix)]
     for place, (number, text) in enumerate(own):
-        if not text.strip() or text[0] in " \t|+":
+        if not text.strip() or text[0] in " \t|+" or (_AROUND.match(text) and place + 1 < len(own)):
             continue
         match = _EXCEPTION.match(text)
         if not match:
@@ -177,16 +189,17 @@ def _of_rank(rank: Optional[int], code: Optional[int]) -> str:
 
 def _special(lines: Sequence[str]) -> str:
     """The last error that no traceback goes before; of what a library puts in a line of its own, without that line's head."""
-    for line in reversed(lines):
-        text = log.without_rank(line)
+    for at in range(len(lines) - 1, -1, -1):
+        text = log.without_rank(lines[at])
         match = None if _IGNORED.match(text) else _SPECIAL.search(text)
         if match:
-            return text[match.start() if match.group("rest") else 0 :].strip()
+            return _complete(text[match.start() if match.group("rest") else 0 :].strip(), lines[at + 1 :])
     return ""
 
 
 def _logged(lines: Sequence[str]) -> str:
-    return next((text for text in map(log.without_rank, reversed(lines)) if _states_error(text)), "")
+    at = next((at for at in range(len(lines) - 1, -1, -1) if _states_error(log.without_rank(lines[at]))), None)
+    return "" if at is None else _complete(log.without_rank(lines[at]), lines[at + 1 :])
 
 
 def _states_error(line: str) -> bool:
@@ -197,10 +210,18 @@ def _states_error(line: str) -> bool:
     return bool(_NAMED.match(text) or _LEVEL.match(text))
 
 
-def _with_file(text: str, before: Sequence[str]) -> str:
-    """A damaged file's name if the log has one, and what finds it."""
-    if not _DAMAGED.search(text):
-        return text
-    named = [name for line in [*before[-200:], text] for name in _FEATURE.findall(line) if "/" in name or not name.endswith(".npy")]
-    file = f"; the last file named in the log is {named[-1]}" if named else ""
-    return f"{text[:log.MAX_LINE - 200]}: a damaged feature file{file}; {_FULL}"
+def _is_of_damage(text: str, before: Sequence[str]) -> bool:
+    """True if a reader of files says that a file is damaged. before: the traceback's frames."""
+    if _DAMAGED.search(text):
+        return True
+    frame = next((line for line in reversed(before[-20:]) if 'File "' in line), "")
+    return bool(_CUT_OFF.match(text) and _READER.search(frame))
+
+
+def _with_file(text: str, lines: Sequence[str]) -> str:
+    """The cause with the damaged file's name, if these lines have one, and what finds it."""
+    named = [name for line in lines[-200:] for name in _FEATURE.findall(line) if "/" in name or not name.endswith(".npy")]
+    named = [name for name in named if not _CHECKPOINT.search(name)]
+    file = f"; the last file named in the log is {named[-1][-120:]}" if named else ""
+    rest = f": a damaged feature file{file}; {_FULL}"
+    return text[: log.MAX_LINE - len(rest)] + rest

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 
 from .._system import accounts
 from ..errors import NAMING
-from . import command, log, pace, reading, runs, verdict
+from . import log, pace, reading, runs, verdict
 
 # Of the module and of the action plugin alike.
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
@@ -42,7 +42,6 @@ def read_on(
 
     In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
-    command.check_session(session)
     directory = runs.working_directory(directory, account)
     run_state = runs.observe(account, directory, session, name)
     run = run_state.run

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,8 @@ _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/roc
 _FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total", "uuid")
 _USERS = ("gpu_uuid", "pid", "used_memory")
 _MIG = re.compile(r"\s+MIG\s+(\S+)\s+Device\s+(\d+):")
-_TAG = re.compile(r"<(gpu_instance_id|total|used|pid|used_memory)>([^<]*)<")
+_TAG = re.compile(r"<(gpu_instance_id|compute_instance_id|total|used|pid|used_memory)>([^<]*)<")
+_UNKNOWN = ("[N/A]", "[Not Supported]", "[Not Found]")  # what a GPU does not have; every other text in brackets is an error
 
 Users = List[Tuple[int, Optional[int]]]  # process and MiB
 
@@ -36,12 +38,16 @@ class Gpus(NamedTuple):
 
 
 def find_gpus(processes: bool = False) -> Gpus:
-    """Return the GPUs of this host, if asked for with the processes that use them; none, and no problem, if it has no such program."""
+    """Return the GPUs of this host, if asked for with the processes that use them: of the first program that finds some. If none does,
+    what the first one says; no problem if there is no such program."""
+    answers = []
     for name, ask in zip(PROGRAMS, (_nvidia, _amd, _rocm)):
         program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PLACES}")
         if program:
-            return ask(program, processes)
-    return Gpus([])
+            answers.append(ask(program, processes))
+            if answers[-1].found:
+                return answers[-1]
+    return answers[0] if answers else Gpus([])
 
 
 def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
@@ -63,7 +69,8 @@ def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
 def _nvidia(program: str, processes: bool) -> Gpus:
     output, problem = _ask(program, "--query-gpu=" + ",".join(_FIELDS), "--format=csv,noheader,nounits")
     rows = parse_nvidia(output)
-    problem = problem or (f"nvidia-smi: {_remarks(output)[:300]}" if _remarks(output) else None)
+    said = " ".join(filter(None, (_remarks(output), _cell_errors(output))))
+    problem = problem or (f"nvidia-smi: {said[:300]}" if said else None)
     if processes and rows:
         said, failed = _ask(program, "--query-compute-apps=" + ",".join(_USERS), "--format=csv,noheader,nounits")
         problem = problem or failed
@@ -92,8 +99,18 @@ def _remarks(output: str) -> str:
     return " ".join(line for line in lines if line and not (len(_cells(line)) == len(_FIELDS) and _cells(line)[0].isdigit()))
 
 
+def _cell_errors(output: str) -> str:
+    """The errors that nvidia-smi's table has instead of values."""
+    found: Dict[str, None] = {}
+    for row in map(_cells, output.splitlines()):
+        if len(row) == len(_FIELDS) and row[0].isdigit():
+            texts = [cell.strip("[]") for cell in row[1:] if cell == "ERR!" or (cell.startswith("[") and cell not in _UNKNOWN)]
+            found.update({f"GPU {row[0]}: {text}": None for text in texts})
+    return "; ".join(found)
+
+
 def parse_nvidia(text: str) -> List[Tuple[str, Dict[str, Any]]]:
-    """The UUID and the entry for each row of nvidia-smi's table; None for C([N/A]) and the like."""
+    """The UUID and the entry for each row of nvidia-smi's table; None for every text in brackets."""
     found = []
     for line in text.splitlines():
         cells = _cells(line)
@@ -137,9 +154,9 @@ def parse_mig(listed: str, xml: str) -> Dict[int, List[Instance]]:
 
 
 def _users_in(device: Dict[str, str], users: List[Dict[str, str]]) -> Optional[Users]:
-    instance = device.get("gpu_instance_id")
-    own = [one for one in users if one.get("gpu_instance_id") == instance and one.get("pid", "").isdigit()]
-    return None if instance is None else [(int(one["pid"]), _mebibytes(one.get("used_memory"))) for one in own]
+    ids = ("gpu_instance_id", "compute_instance_id")
+    own = [one for one in users if all(one.get(key) == device.get(key) for key in ids) and one.get("pid", "").isdigit()]
+    return None if device.get(ids[0]) is None else [(int(one["pid"]), _mebibytes(one.get("used_memory"))) for one in own]
 
 
 def _instances(row: Dict[str, Any], listed: Dict[int, List[Instance]], processes: bool) -> List[Dict[str, Any]]:
@@ -156,11 +173,14 @@ def _mebibytes(text: Any) -> Optional[int]:
 
 
 def _json(program: str, *arguments: str) -> Tuple[Any, Optional[str]]:
+    """The program's JSON, with what is wrong: amd-smi and rocm-smi put warnings before it."""
     output, problem = _ask(program, *arguments)
-    try:
-        return json.loads(output), problem
-    except ValueError:
-        return None, problem or f"{program.rpartition('/')[2]} gives no JSON"
+    name = program.rpartition("/")[2]
+    start = next((match.start() for match in re.finditer(r"^[\[{]", output, re.MULTILINE)), len(output))
+    warning = " ".join(output[:start].split())[:300]
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(output[start:]), problem or (f"{name}: {warning}" if warning else None)
+    return None, problem or f"{name} gives no JSON{': ' + warning if warning else ''}"
 
 
 def _amd(program: str, processes: bool) -> Gpus:

@@ -35,6 +35,8 @@ class History:
         self._before: Dict[str, float] = {}  # validation values of the last bar, which a bar repeats until there are new ones
         self._bar: Optional[Tuple[int, float]] = None  # the current Keras bar: its number of steps, its progress
         self._bar_over = False
+        self._dictionaries = False  # a trainer that prints dictionaries: its other lines are summaries
+        self._in_step = False  # the last line that is not indented names a step: the values below it are that step's
 
     def read(self, lines: Iterable[Optional[str]]) -> None:
         """Raw lines, each state of a progress bar being one; None for a part that is left out."""
@@ -77,20 +79,28 @@ class History:
         keras, tqdm = _KERAS.match(line), _TQDM.search(line)
         if keras and not self._is_same_bar(int(keras.group(1)), int(keras.group(2)), line):
             return  # of model.evaluate or model.predict
-        if self._epoch is None or place.share != 1 or (tqdm and log.is_partial_bar(line)):
+        below, self._in_step = self._in_step and line[0].isspace(), place.step or (self._in_step and line[0].isspace())
+        if self._epoch is None or self._dictionaries or place.share != 1 or (tqdm and log.is_partial_bar(line)):
             return
-        if place.step and not keras and not tqdm:
+        if (place.step or below) and not keras and not tqdm:
             return  # of the last step alone: only bars show the mean of all
         found = values.certain(line, bool(keras) or (tqdm is not None and place.epoch is not None))
         if tqdm and place.epoch is not None:
             self._uncertain = found
-        else:
+        elif keras:
             self._values.update(found)
+        else:
+            # Behind a Keras bar other values of its names are those of another epoch: a tuner's best, an evaluation.
+            self._values.update((name, value) for name, value in found.items() if self._bar is None or name not in self._values)
 
     def _read_dictionary(self, line: str, place: log.Place) -> None:
         self.epochs.add(place._replace(share=1.0))
+        found = values.certain(line, True)
+        if not self._dictionaries and any(not name.startswith("learning_rate") for name in found):
+            self._dictionaries = True
+            self._forget()
         if place.epoch is not None:
-            for name, value in values.certain(line, True).items():
+            for name, value in found.items():
                 self.series.add(name, place.epoch, value)
 
     def _is_same_bar(self, step: int, steps: int, line: str) -> bool:

@@ -17,7 +17,7 @@ from .._spec import arguments, options
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
-from . import causes, checkpoints, command, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
+from . import causes, checkpoints, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
@@ -34,7 +34,6 @@ def look(
     metrics: Sequence[str] = (),
 ) -> Dict[str, Any]:
     """Return the result of C(training_info). C(sets) are counted only if no run has recorded its own."""
-    command.check_session(session)
     directory = runs.working_directory(directory, account)
     run_state = runs.observe(account, directory, session)
     run = run_state.run

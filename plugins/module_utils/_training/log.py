@@ -29,7 +29,7 @@ _EPOCHS = tuple(
         # "Epoch 3/30", "Epoch: [0][ 10/500]", "Epoch(train) [1][10/50]", "epoch=4", "'epoch': 0.5"
         (
             "epoch",
-            r"epoch(?<![\w-]epoch)(?<!\b(?:in|at|of) epoch)(?<!\b(?:per|max|num) epoch)(?<!\b(?:from|last) epoch)"
+            r"epoch(?<![\w/-]epoch)(?<!\b(?:in|at|of) epoch)(?<!\b(?:per|max|num) epoch)(?<!\b(?:from|last) epoch)"
             r"(?<!\b(?:since|total|start|every|epoch) epoch)(?<!\bwarmup epoch)(?:\((?:train|val|test)\))?['\"]?\s*[:=#]?\s*['\"]?[\[(]?\s*"
             r"(\d{1,9}(?:\.\d+)?)(?![A-Za-z_\d%]|[.,]\d)(?:\s*(?:/|of)\s*(\d{1,9}))?(?!\d|\.\d)",
         ),
@@ -38,8 +38,13 @@ _EPOCHS = tuple(
         ("epoch", r"\b(\d{1,9})(?:/(\d{1,9}))?epoch\b"),  # ESPnet
     )
 )
-# "12/233 [==>" and "12/233 - 1s" of Keras, "  5%|#" of tqdm, "[ 10/500]" of a printed step, "1-50batch" of ESPnet.
-_STEPS = re.compile(r"(?<![\d/.-])(\d{1,9})\s*/\s*(\d{1,9})(?![\d/.-])|\b(\d{1,3})%\||\d-\d+batch()")
+# "12/233 [==>" and "12/233 - 1s" of Keras, "  5%|#" of tqdm, "[ 10/500]" of a printed step; of an unknown number of steps "batch 50" and
+# "1-50batch" (ESPnet).
+_STEPS = re.compile(
+    r"(?<![\d/.-])(\d{1,9})\s*/\s*(\d{1,9})(?![\d/.-])|\b(\d{1,3})%\|"
+    r"|(?:\d-\d+batch|(?<![\w/])(?:global[_ ])?(?:step|iter(?:ation)?s?|batch)\s*[:=#]?\s*\[?\d+(?!\d|\s*/|%))()",
+    re.IGNORECASE,
+)
 _BAR = re.compile(r"\s*(?:\x1b\[1m)?\s*(\d{1,9})/(\d{1,9})(?=[\s\x1b])|[^|]{0,80}?\b\d{1,2}%\|")
 _METRIC = re.compile(
     r"(?:loss|acc|accuracy|f1|score|precision|recall|auc|auroc|uar|mae|mse|wer|cer|iou|dice|map|bleu|ppl|perplexity)['\"]?\s*[:=]\s*['\"]?"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Set, Tuple
@@ -25,6 +26,7 @@ RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.
 MARK = "TRAINPREP_RUN"  # the variable that the launcher gives all processes of a run
 LATEST = "latest"
 _MAX_JSON = 4 << 20
+_SESSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,16 @@ def working_directory(path: str, account: accounts.Account) -> str:
     return directory
 
 
+def check_session(name: str) -> str:
+    """Return a session name that tmux keeps as it is and that can name a folder."""
+    if not _SESSION.match(name):
+        raise errors.FeatureError(f"{errors.named('session')} '{name}' cannot name a tmux session: use letters, digits, '_' and '-' only")
+    return name
+
+
 def runs_of(directory: str, session: str) -> str:
     """Return the folder of a session's runs."""
-    return os.path.join(directory, "runs", session)
+    return os.path.join(directory, "runs", check_session(session))
 
 
 def read_json(path: str) -> Dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
+from ansible_collections.trainprep.features.plugins.module_utils._training.runs import check_session
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (

@@ -14,7 +14,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.words import advice
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
+from ansible_collections.trainprep.features.plugins.module_utils._training.runs import check_session
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, plan_start
 from ansible_collections.trainprep.features.plugins.module_utils.errors import (
     FeatureError,

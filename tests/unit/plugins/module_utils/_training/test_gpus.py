@@ -25,10 +25,50 @@ T4 = "0, Tesla T4, 97, 11019, 15360, GPU-1"
 NVIDIA = {
     "well": (f"echo '{T4}'", [entry(0, "Tesla T4", 97, 11019, 15360)], None),
     "unknown values": (
-        "echo '1, NVIDIA A10G, [N/A], 0, [Unknown Error], GPU-2'",
+        "echo '1, NVIDIA A10G, [N/A], 0, [Not Supported], GPU-2'",
         [entry(1, "NVIDIA A10G", None, 0, None)],
         None,
     ),
+    "errors instead of values": (
+        f"echo '{T4}'; echo '1, NVIDIA A10G, [Unknown Error], 0, [Unknown Error], GPU-2'; echo '2, ERR!, 0, 0, 15360, GPU-3'",
+        [entry(0, "Tesla T4", 97, 11019, 15360), entry(1, "NVIDIA A10G", None, 0, None), entry(2, "ERR!", 0, 0, 15360)],
+        "nvidia-smi: GPU 1: Unknown Error; GPU 2: ERR!",
+    ),
+    "a GPU is lost, and its row is there": (
+        f"echo '{T4}'; echo '1, [GPU is lost], [GPU is lost], [GPU is lost], [GPU is lost], [GPU is lost]'",
+        [entry(0, "Tesla T4", 97, 11019, 15360), entry(1, "[GPU is lost]", None, None, None)],
+        "nvidia-smi: GPU 1: GPU is lost",
+    ),
+    "no permission for one value": (
+        "echo '0, Tesla T4, [Insufficient Permissions], 11019, 15360, GPU-1'",
+        [entry(0, "Tesla T4", None, 11019, 15360)],
+        "nvidia-smi: GPU 0: Insufficient Permissions",
+    ),
+    "no permission": (
+        "echo 'Failed to initialize NVML: Insufficient Permissions'; exit 4",
+        [],
+        "nvidia-smi: Failed to initialize NVML: Insufficient Permissions (exit code 4)",
+    ),
+    "a container that lost its devices": (
+        "echo 'Failed to initialize NVML: Unknown Error'; exit 255",
+        [],
+        "nvidia-smi: Failed to initialize NVML: Unknown Error (exit code 255)",
+    ),
+    "no driver": (
+        "printf 'NVIDIA-SMI has failed because it couldn'\\''t communicate with the NVIDIA driver. Make sure that the latest"
+        " NVIDIA driver is"
+        " installed and running.\\n\\n'; exit 9",
+        [],
+        "nvidia-smi: NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest"
+        " NVIDIA driver is"
+        " installed and running. (exit code 9)",
+    ),
+    "no library": (
+        "printf 'NVIDIA-SMI couldn'\\''t find libnvidia-ml.so library in your system.\\nPlease also try adding directory\\n'; exit 12",
+        [],
+        "nvidia-smi: NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please also try adding directory (exit code 12)",
+    ),
+    "killed": ("kill -9 $$", [], "nvidia-smi: no message (exit code -9)"),
     "driver mismatch": (
         "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
         [],
@@ -128,10 +168,47 @@ def test_amd():
     ]
 
 
+SHARED = """<nvidia_smi_log><gpu id="0"><mig_devices>
+<mig_device><gpu_instance_id>2</gpu_instance_id><compute_instance_id>0</compute_instance_id><fb_memory_usage><total>19968 MiB</total>
+<used>[Insufficient Permissions]</used></fb_memory_usage></mig_device>
+<mig_device><gpu_instance_id>2</gpu_instance_id><compute_instance_id>1</compute_instance_id><fb_memory_usage><total>19968 MiB</total>
+<used>30 MiB</used></fb_memory_usage></mig_device>
+</mig_devices><processes><process_info><gpu_instance_id>2</gpu_instance_id><compute_instance_id>1</compute_instance_id><pid>7</pid>
+<used_memory>20 MiB</used_memory></process_info></processes></gpu></nvidia_smi_log>"""
+
+
+def test_compute_instances_of_one_gpu_instance_have_their_own_processes():
+    listed = "GPU 0: A100 (UUID: GPU-1)\n  MIG 1c.3g.20gb  Device  0: (UUID: MIG-1)\n  MIG 1c.3g.20gb  Device  1: (UUID: MIG-2)\n"
+    assert gpus.parse_mig(listed, SHARED) == {
+        0: [("1c.3g.20gb, instance 0", None, 19968, []), ("1c.3g.20gb, instance 1", 30, 19968, [(7, 20)])],
+    }
+
+
+METRIC = '[{"gpu": 0, "usage": {"gfx_activity": {"value": 5, "unit": "%"}}, "mem_usage": "N/A"}]'
+MISSING = "WARNING: User is missing the following required groups: render, video. Please add user to these groups."
+
+
+def test_a_warning_before_the_json_is_the_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    answers(monkeypatch, tmp_path, "amd-smi", f"echo '{MISSING}'; echo; echo '{METRIC}'")
+    assert gpus.find_gpus() == ([entry(0, "AMD GPU", 5, None, None)], f"amd-smi: {MISSING}")
+    answers(monkeypatch, tmp_path, "amd-smi", f"echo 'RuntimeError: {MISSING}'")
+    assert gpus.find_gpus() == ([], f"amd-smi gives no JSON: RuntimeError: {MISSING}")
+
+
+def test_a_program_that_finds_no_gpu_gives_way_to_one_that_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    answers(monkeypatch, tmp_path, "nvidia-smi", "echo 'No devices were found'; exit 6")
+    answers(monkeypatch, tmp_path, "amd-smi", f"echo 'RuntimeError: {MISSING}' >&2; exit 1")
+    assert gpus.find_gpus() == ([], "nvidia-smi: No devices were found (exit code 6)")
+    answers(monkeypatch, tmp_path, "rocm-smi", """echo '{"card0": {"GPU use (%)": "N/A", "Card Series": "AMD Instinct MI250X"}}'""")
+    assert gpus.find_gpus() == ([entry(0, "AMD Instinct MI250X", None, None, None)], None)
+
+
 def test_amd_programs_in_trouble(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpus.find_gpus() == ([], None)
     answers(monkeypatch, tmp_path, "rocm-smi", "echo 'ERROR: driver not initialized' >&2; exit 1")
     assert gpus.find_gpus() == ([], "rocm-smi: ERROR: driver not initialized (exit code 1)")
     answers(monkeypatch, tmp_path, "amd-smi", "echo hello")
-    assert gpus.find_gpus() == ([], "amd-smi gives no JSON")
+    assert gpus.find_gpus() == ([], "amd-smi gives no JSON: hello")

@@ -341,11 +341,15 @@ TRAINERS = {
 }
 
 
-@pytest.mark.parametrize(("text", "curves", "epoch", "epochs"), TRAINERS.values(), ids=TRAINERS)
-def test_a_trainer_s_log(text, curves, epoch, epochs):
+def check_log(text, curves, epoch, epochs):
     history = History()
     history.read(split(text))
     history.finish(over=True)
     assert history.series.curves() == curves
     assert (history.epochs.number, history.epochs.total) == (epoch, epochs)
     assert find_errors(split(text)) == []
+
+
+@pytest.mark.parametrize(("text", "curves", "epoch", "epochs"), TRAINERS.values(), ids=TRAINERS)
+def test_a_trainer_s_log(text, curves, epoch, epochs):
+    check_log(text, curves, epoch, epochs)

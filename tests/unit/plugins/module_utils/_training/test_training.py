@@ -10,7 +10,6 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.command import check_session
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
     read_command,
 )
@@ -29,6 +28,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.readi
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import (
     Run,
     RunState,
+    check_session,
     find_run,
     read_json,
 )
@@ -74,7 +74,7 @@ PLACES = [
     ("9/3 x", (None, None, 1.0)),
     ("Epoch 3/30", (3, 30, None)),
     ("Epoch [12/50], train_loss: 0.31", (12, 50, 1.0)),
-    ("epoch=4 step=100 loss=1.5e-3", (4, None, 1.0)),
+    ("epoch=4 step=100 loss=1.5e-3", (4, None, 0.0)),
     ("Train Epoch: 5 [320/640 (50%)]\tLoss: 0.5", (5, None, 0.5)),
     ("Epoch: [0][  10/5000]\tTime  1.2", (0, None, 0.002)),
     ("01/01 12:00:00 - mmengine - INFO - Epoch(train) [1][50/100]  lr: 1e-3  loss: 1.2", (1, None, 0.5)),
