@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
@@ -18,13 +21,14 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments 
 
 display = Display()
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "facts": {"type": "dict"},
-    "done": {"type": "list", "elements": "dict", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "report_dir": {"type": "str", "default": ""},
     "detail": {"type": "str", "choices": ["short", "full"], "default": "full"},
     "fail_on": {"type": "str", "choices": ["nothing", "obstacles", "unready"], "default": "nothing"},
 }
+_VALIDATOR = ArgumentSpecValidator(ARGUMENT_SPEC)
+# Now, in the main process: otherwise the worker of each host would do it.
+shipped_sets()
 
 
 class ActionModule(ActionBase):
@@ -34,21 +38,20 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Print the block for this host once; return its lines in ``report``."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        options, facts, done = checked(self._task.args)
         result.update(changed=False, report=[], state=options["state"], report_dir=options["report_dir"])
-        facts = options["facts"]
         if facts is None:
-            return result
+            facts = (task_vars or {}).get("ansible_facts") or {}
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
         width = max(shutil.get_terminal_size((display.columns + 1, 24)).columns, 60)
-        lines = host_report(host, facts, options["done"], check_mode, options["state"], width, options["detail"], shipped_note(facts))
+        lines = host_report(host, facts, done, check_mode, options["state"], width, options["detail"], shipped_note(facts))
         # One call, so that the blocks of hosts that run concurrently do not mix.
         display.display(coloured(lines))
         result["report"] = lines
         sentences = failures(facts, options["fail_on"], check_mode) if options["state"] == "present" else []
         message = "\n".join(sentences)
-        record = record_of(facts, options["done"], options["state"], message)
+        record = record_of(facts, done, options["state"], message)
         try:
             add_host(options["report_dir"], host, record, check_mode, str((task_vars or {}).get("ansible_play_name", "")))
         except OSError as error:
@@ -60,7 +63,20 @@ class ActionModule(ActionBase):
         return result
 
 
-def shipped_note(facts: dict[str, Any]) -> str:
+def checked(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None, Sequence[Any]]:
+    """Return the options, the facts (None if not given) and what was done. AnsibleActionFail if one is of a wrong type."""
+    rest = dict(arguments)
+    # Ansible's check would copy the facts of a host twice.
+    facts, done = rest.pop("facts", None), rest.pop("done", None) or []
+    if not isinstance(facts or {}, Mapping) or not isinstance(done, Sequence):
+        raise AnsibleActionFail("facts must be a dictionary and done a list of registered results")
+    validated = _VALIDATOR.validate(rest)
+    if validated.error_messages:
+        raise AnsibleActionFail("; ".join(validated.error_messages))
+    return validated.validated_parameters, facts, done
+
+
+def shipped_note(facts: Mapping[str, Any]) -> str:
     """Return a note if the facts are those of the sets that the role ships, else an empty text."""
     declared = [mapping(one).get("declared") for one in mapping(facts.get("feature_sets")).values()]
     return "shipped sets, since prepare_features_sets is not set" if declared == shipped_sets() else ""

@@ -19,7 +19,7 @@ options:
   facts:
     description:
       - The facts to report, C(ansible_facts) with C(feature_status), C(features_ready) and C(feature_sets).
-      - Without them nothing is printed, and only O(report_dir) is checked.
+      - By default those of the host.
     type: dict
   done:
     description:

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.utils.display import Display
 
 from ..module_utils.errors import FeatureError
@@ -27,8 +27,7 @@ _ROLES = Path(__file__).parents[2] / "roles"
 
 @cache
 def role_spec(role: str) -> dict[str, dict[str, Any]]:
-    text = (_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded = yaml_load((_ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     options: dict[str, dict[str, Any]] = loaded["argument_specs"]["main"]["options"]
     return options
 
@@ -40,7 +39,7 @@ def all_variables() -> frozenset[str]:
 
 @cache
 def shipped_sets() -> list[Any]:
-    loaded = yaml.safe_load((_ROLES / "prepare_features" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    loaded = yaml_load((_ROLES / "prepare_features" / "defaults" / "main.yml").read_text(encoding="utf-8"))
     return list(loaded["prepare_features_sets"])
 
 
