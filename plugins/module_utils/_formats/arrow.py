@@ -17,8 +17,9 @@ from .reader import Reader
 
 KIND = interface.Kind("arrow", "an Arrow file", (".arrow", ".feather", ".ipc"), False)
 
-# By the magic: what stands at the end, and the bytes around the footer that are none of it.
-_FILES = {b"ARROW1": (struct.Struct("<l6s"), 8), b"FEA1": (struct.Struct("<l4s"), 4)}
+# The magics of files and of Feather 1, and the bytes around a footer: its length, and the magic at both ends, padded at the start.
+_FILES = ((b"ARROW1", 18), (b"FEA1", 12))
+_MAGICS = tuple(magic for magic, _around in _FILES)
 _CONTINUED = b"\xff\xff\xff\xff"
 _END_OF_STREAM = _CONTINUED + bytes(4)
 # The only message that may come first.
@@ -34,7 +35,7 @@ class _Message(NamedTuple):
 
 
 def _begins(reader: Reader) -> bool:
-    return any(reader.head.startswith(magic) or reader.tail.endswith(magic) for magic in _FILES) or _begins_stream(reader)
+    return reader.head.startswith(_MAGICS) or reader.tail.endswith(_MAGICS) or _begins_stream(reader)
 
 
 def _begins_stream(reader: Reader) -> bool:
@@ -47,22 +48,23 @@ def _begins_stream(reader: Reader) -> bool:
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
-    magic = next((one for one in _FILES if reader.head.startswith(one) or reader.tail.endswith(one)), None)
-    if magic is not None:
-        _check_file(reader, magic)
-    elif criteria.full or not reader.tail.endswith(_END_OF_STREAM):
-        _check_stream(reader)
+    for magic, around in _FILES:
+        if reader.head.startswith(magic) or reader.tail.endswith(magic):
+            _check_file(reader, magic, around)
+            break
+    else:
+        if criteria.full or not reader.tail.endswith(_END_OF_STREAM):
+            _check_stream(reader)
     return interface.frame_only(KIND, reader, criteria)
 
 
-def _check_file(reader: Reader, magic: bytes) -> None:
-    end, around = _FILES[magic]
-    if reader.size < around + end.size:
+def _check_file(reader: Reader, magic: bytes, around: int) -> None:
+    if reader.size < around:
         raise damage.Damaged("is truncated")
-    length, found = end.unpack(reader.read(reader.size - end.size, end.size))
-    if found != magic:
+    if not reader.tail.endswith(magic):
         raise damage.Damaged("is truncated (its end is missing)")
-    if not 0 < length <= reader.size - end.size - around:
+    length = int.from_bytes(reader.tail[-4 - len(magic) : -len(magic)], "little", signed=True)
+    if not 0 < length <= reader.size - around:
         raise damage.Damaged(f"has a footer of {length} bytes, which does not fit into it")
     if not reader.head.startswith(magic):
         raise damage.NotUnderstood("ends as an Arrow file and does not begin as one")

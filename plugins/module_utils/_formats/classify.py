@@ -69,15 +69,15 @@ def classify(
         return Classification(FEATURE, "", None) if size else Classification(DAMAGED, "is empty", None)
     try:
         # Both reads are done here, and nothing is built around them, since every file costs this.
-        tail = os.pread(fd, reader.TAIL_SIZE, size - reader.TAIL_SIZE if size > reader.TAIL_SIZE else 0)
-        head = os.pread(fd, reader.HEAD_SIZE, 0) if size > reader.TAIL_SIZE else tail[:reader.HEAD_SIZE]
-        if len(tail) != reader.TAIL_SIZE or len(head) != reader.HEAD_SIZE:
-            tail = reader.read_on(fd, tail, min(size, reader.TAIL_SIZE), max(0, size - reader.TAIL_SIZE))
-            head = reader.read_on(fd, head, reader.HEAD_SIZE, 0) if size > reader.TAIL_SIZE else tail[:reader.HEAD_SIZE]
+        large = size > reader.TAIL_SIZE
+        tail = os.pread(fd, reader.TAIL_SIZE, size - reader.TAIL_SIZE if large else 0)
+        head = os.pread(fd, reader.HEAD_SIZE, 0) if large else tail[:reader.HEAD_SIZE]
+        if len(tail) != (reader.TAIL_SIZE if large else size) or (large and len(head) != reader.HEAD_SIZE):
+            head, tail = reader.read_ends(fd, size)
         found = npz.layouts.recognise(head, tail, size, arrays) if not full and name[-4:] == ".npz" else None
         if found is not None and not sparse:
             return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
-        with reader.make_reader(fd, size, head, tail) as opened:
+        with reader.Reader(fd, size, head, tail) as opened:
             if full or sparse:
                 opened.allow_full(size if stored is None else stored)
             if found is not None and not _is_hollow(opened, found):

@@ -10,8 +10,6 @@ Versions 2 and 3 have a checksum. In full, the root group's header is compared w
 from __future__ import annotations
 
 import struct
-from typing import Iterator
-
 from . import damage, interface
 from .reader import Reader
 
@@ -25,16 +23,14 @@ _FULL4 = 0xFFFFFFFF
 _OPEN = 5
 
 
-def _places(size: int) -> Iterator[int]:
-    """Where the superblock may be: other content may precede it."""
-    place = 0
-    while place + len(SIGNATURE) <= size:
-        yield place
-        place = 2 * place or _FIRST_PLACE
-
-
 def _place(reader: Reader) -> int:
-    return next((place for place in _places(reader.size) if reader.read(place, len(SIGNATURE)) == SIGNATURE), -1)
+    """Where the superblock is: other content may precede it. -1: nowhere."""
+    place = 0
+    while place + len(SIGNATURE) <= reader.size:
+        if reader.read(place, len(SIGNATURE)) == SIGNATURE:
+            return place
+        place = 2 * place or _FIRST_PLACE
+    return -1
 
 
 def _begins(reader: Reader) -> bool:

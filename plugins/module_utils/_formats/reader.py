@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import Any
+from typing import Any, Tuple
 
 from . import damage
 
@@ -96,7 +96,9 @@ class Reader:
         elif offset + length <= len(self.head):
             found = self.head[offset : offset + length]
         else:
-            found = read_on(self.fd, os.pread(self.fd, length, offset), length, offset)
+            found = os.pread(self.fd, length, offset)
+            if len(found) != length:
+                found = read_on(self.fd, found, length, offset)
         if len(found) != length:
             raise damage.Damaged("is truncated")
         return found
@@ -115,17 +117,16 @@ class Reader:
 
 
 def open_reader(fd: int, size: int) -> Reader:
-    """Return a reader that holds the file's head and tail."""
+    """Return a reader of a file of C(size) bytes."""
+    return Reader(fd, size, *read_ends(fd, size))
+
+
+def read_ends(fd: int, size: int) -> Tuple[bytes, bytes]:
+    """Return the head and the tail of a file of C(size) bytes."""
     tail = read_on(fd, b"", min(size, TAIL_SIZE), max(0, size - TAIL_SIZE))
-    head = tail[:HEAD_SIZE] if size <= TAIL_SIZE else read_on(fd, b"", HEAD_SIZE, 0)
-    return make_reader(fd, size, head, tail)
-
-
-def make_reader(fd: int, size: int, head: bytes, tail: bytes) -> Reader:
-    """Return a reader around what was read of a file of C(size) bytes."""
     if len(tail) != min(size, TAIL_SIZE):
         raise damage.Damaged("became shorter while it was read")
-    return Reader(fd, size, head, tail)
+    return tail[:HEAD_SIZE] if size <= TAIL_SIZE else read_on(fd, b"", HEAD_SIZE, 0), tail
 
 
 def read_on(fd: int, found: bytes, length: int, offset: int) -> bytes:

@@ -43,7 +43,7 @@ _CACHED_LENGTH = 1 << 14
 
 def _begins(reader: Reader) -> bool:
     head = reader.head
-    return head[8:].lstrip(_BLANKS)[:1] == b"{" and _LENGTH.unpack_from(head)[0] <= _LONGEST
+    return head[4:8] == bytes(4) and head[8:].lstrip(_BLANKS)[:1] == b"{" and _LENGTH.unpack_from(head)[0] <= _LONGEST
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:

@@ -4,13 +4,14 @@
 
 """C(.tar) by its frame: files in a row, each behind a header with a checksum and the file's length.
 
-A full inspection goes along all headers, and so does a quick one if no block of zeros is at the end. Otherwise it stops after the
-first hundred: an archive of more files whose last one is cut among zeros is taken for whole.
+A full inspection goes along all headers, and so does a quick one if the lengths in the first hundred do not lead to the end: an archive
+of more files whose last one is cut among zeros is taken for whole.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Optional
 
 from . import damage, interface
@@ -22,18 +23,19 @@ _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _MAX_EXTENDED = 1 << 20
 _QUICK_HEADERS = 100
-_OCTAL = re.compile(rb"[0-7]+\Z")
 _RECORD = re.compile(rb"(\d{1,7}) ([^=\0]{1,256})=")
 # Types of headers that describe the next file (pax, GNU's long names), of all following ones, and of files without data.
 _EXTENDED, _DESCRIBING, _EMPTY = b"xX", b"xgLKX", b"123456"
 _SPARSE = b"S"
+# Types whose length says nothing of the blocks that follow, or not all.
+_UNLIKE = _EMPTY + _SPARSE
 # Mode, owner, group, time, and the numbers of a device: where a header has others, its fields are not where they should be.
 _NUMBERS = (slice(100, 108), slice(108, 116), slice(116, 124), slice(136, 148), slice(329, 337), slice(337, 345))
 
 
 def _begins(reader: Reader) -> bool:
     head = reader.head[:_BLOCK]
-    return head[257:262] == b"ustar" or (head[:1] not in (b"", b"\0") and len(head) == _BLOCK and _has_checksum(head))
+    return head[257:262] == b"ustar" or (head[:1] != b"\0" and _has_checksum(head))
 
 
 def is_empty(reader: Reader) -> bool:
@@ -42,29 +44,36 @@ def is_empty(reader: Reader) -> bool:
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
-    ends = reader.size >= 2 * _BLOCK and reader.tail[-_BLOCK:] == _ZEROS
-    _walk(reader, criteria.full, _QUICK_HEADERS if ends and not criteria.full else reader.steps_left)
+    if criteria.full or not _has_checksum(reader.head[:_BLOCK]) or not _leads_to_end(reader):
+        _walk(reader, criteria.full)
     return interface.frame_only(KIND, reader, criteria)
 
 
-def _walk(reader: Reader, full: bool, most: int) -> None:
+def _leads_to_end(reader: Reader) -> bool:
+    """True if the lengths in the first hundred headers lead to the blocks at the end, without a look at what else they say."""
+    position = 0
+    for _turn in range(_QUICK_HEADERS):
+        if position + _BLOCK > reader.size:
+            return False
+        header = reader.read(position, _BLOCK)
+        if header == _ZEROS:
+            return True
+        length = _octal(header[124:136])
+        if length is None or length < 0 or (length and header[156:157] in _UNLIKE):
+            return False
+        position += _BLOCK + length + -length % _BLOCK
+    return reader.tail.endswith(_ZEROS)
+
+
+def _walk(reader: Reader, full: bool) -> None:
     position, size, described = 0, None, False
     while position < reader.size:
-        most -= 1
-        if most < 0:
-            return
         reader.step()
         header = reader.read(position, min(_BLOCK, reader.size - position))
         if header == _ZEROS and not described:
             return
-        if len(header) < _BLOCK or not _has_checksum(header):
-            if not position:
-                raise damage.Damaged("is truncated, or its first header has a wrong checksum")
-            where = f"at byte {position} where a header should be"
-            if described:
-                raise damage.Damaged(f"is truncated, or has a wrong checksum, {where}")
-            # Python's reader takes this for the end.
-            raise damage.NotUnderstood(f"is truncated, or has other bytes, {where}")
+        if not _has_checksum(header):
+            raise _no_header(position, described)
         if full and not all(_is_number(header[place]) for place in _NUMBERS):
             raise damage.NotUnderstood(f"has a header at byte {position} whose numbers are none")
         position += _BLOCK
@@ -74,11 +83,20 @@ def _walk(reader: Reader, full: bool, most: int) -> None:
             size = _pax_size(reader, position, length, size)
         elif not described:
             length, size = 0 if _is_empty(header) else length if size is None else size, None
-        if kind == _SPARSE:
-            position += _map_blocks(reader, header, position)
-        position += -(-length // _BLOCK) * _BLOCK
+            if kind == _SPARSE:
+                position += _map_blocks(reader, header, position)
+        position += length + -length % _BLOCK
     if position > reader.size or described:
         raise damage.Damaged("is truncated (a file in it goes on behind its end)")
+
+
+def _no_header(position: int, described: bool) -> damage.NotAFeature:
+    if not position:
+        return damage.Damaged("is truncated, or its first header has a wrong checksum")
+    if described:
+        return damage.Damaged(f"is truncated, or has a wrong checksum, at byte {position} where a header should be")
+    # Python's reader takes this for the end.
+    return damage.NotUnderstood(f"is truncated, or has other bytes, at byte {position} where a header should be")
 
 
 def _map_blocks(reader: Reader, header: bytes, position: int) -> int:
@@ -99,16 +117,24 @@ def _is_empty(header: bytes) -> bool:
 
 def _has_checksum(header: bytes) -> bool:
     said = _octal(header[148:156])
-    # The checksum itself is summed as eight spaces.
-    rest = header[:148] + header[156:]
-    total = sum(rest) + 8 * 32
-    # Old writers summed signed characters.
-    return said == total or said == total - 256 * sum(byte > 127 for byte in rest)
+    if not said or len(header) < _BLOCK:
+        return False
+    # Of all bytes, the checksum itself as eight spaces. The low half of Adler-32 is their sum and one, modulo 65521.
+    rest = header[:148] + b" " * 8 + header[156:]
+    return zlib.adler32(rest) & 0xFFFF == (said + 1) % 65521 or said == _signed_sum(rest)
+
+
+def _signed_sum(raw: bytes) -> int:
+    """As old writers sum."""
+    return sum(raw) - 256 * sum(byte > 127 for byte in raw)
 
 
 def _octal(field: bytes) -> Optional[int]:
-    digits = field.partition(b"\0")[0].strip(b" ") or b"0"
-    return int(digits, 8) if _OCTAL.match(digits) else None
+    """Return a number as tarfile reads it."""
+    try:
+        return int(field.partition(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        return None
 
 
 def _is_number(field: bytes) -> bool:
@@ -118,7 +144,7 @@ def _is_number(field: bytes) -> bool:
 def _number(field: bytes) -> int:
     """Return a header's length: octal digits or, if these are too few, binary."""
     found = int.from_bytes(field[1:], "big") if field[:1] == b"\x80" else _octal(field)
-    if found is None:
+    if found is None or found < 0:
         raise damage.NotUnderstood("has a header whose length is not a number")
     return found
 

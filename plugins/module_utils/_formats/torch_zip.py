@@ -42,7 +42,7 @@ def read_torch(archive: Archive, full: bool) -> Tuple[Dict[str, interface.ArrayH
         member = parts[name]
         if member.size > most:
             raise damage.NotUnderstood(f"has {member.size} bytes in {dtypes.shorten(member.name)}, more than are read here")
-        return b"".join(archive.pieces(member))
+        return archive.content(member)
 
     if "version" not in parts or not _VERSION.match(small("version", _MAX_NOTE)):
         raise damage.NotUnderstood("has no version that is known here")

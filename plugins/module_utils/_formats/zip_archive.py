@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A zip archive as Python's zipfile understands it, which numpy uses: zipfile alone reads the directory, and decides what is damaged.
+"""A zip archive as Python's zipfile understands it, which numpy uses.
 
-What zipfile reads one by one (padding, gaps, other bytes around the archive, a name twice: the last entry counts) is read. Where the
-header before a member's data says the same as the directory, the data are read directly, which is faster and skips holes.
+An ordinary directory is read here. Any other (padding, gaps, other bytes around the archive, a name twice: the last entry counts) is
+left to zipfile, which alone decides what is damaged. Where the header before a member's data says the same as the directory, the data
+are read directly, which is faster and skips holes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import functools
 import os
 import struct
 import zipfile
 import zlib
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import damage, dtypes, zeros
 from .reader import PIECE, Reader, seek
@@ -25,7 +27,7 @@ from .reader import PIECE, Reader, seek
 STORED, DEFLATED = 0, 8
 END = struct.Struct("<4s4H2LH")
 END_SIGNATURE = b"PK\5\6"
-ENTRY_SIZE = 46
+ENTRY = struct.Struct("<4s6H3L5H2L")
 LOCAL = struct.Struct("<4s5H3L2H")
 
 _LATER = 0x0008  # checksum and sizes follow the data
@@ -34,6 +36,9 @@ _UTF8 = 0x0800
 _FOLDER = 0x10
 _FULL4 = 0xFFFFFFFF
 _CHUNK = 1 << 20
+# The wide end of a directory, which torch always writes, without what says who wrote it.
+_WIDE_END, _WIDE_SIZE, _WIDE_MARK = struct.Struct("<2L4Q4sLQL"), 98, b"PK\6\7"
+_LATEST_VERSION = 63
 # Bytes of the field that numpy adds to a name.
 _USUAL_EXTRA = 20
 # Packed bytes that are read beyond as many as are wanted unpacked.
@@ -54,6 +59,36 @@ class Member(NamedTuple):
     size: int
     offset: int
     called_folder: bool
+
+
+def _ordinary(reader: Reader) -> Optional[Tuple[List[Member], int]]:
+    """Return the entries of a directory as nearly all programs write it, and where it is; None: zipfile has to read it.
+
+    It is in the file's tail, nothing follows it, it says nothing twice, and its entries are names in ASCII without more fields.
+    """
+    tail, size, limit = reader.tail, reader.size, len(reader.tail) - END.size
+    if limit < 0:
+        return None
+    end = END.unpack_from(tail, limit)
+    count, length, start = end[4:7]
+    if tail[-42:-38] == _WIDE_MARK:
+        limit -= _WIDE_SIZE - END.size
+        wide = _WIDE_END.pack(0, 0, count, count, length, start, _WIDE_MARK, 0, size - _WIDE_SIZE, 1)
+        if tail[-98:-94] != b"PK\6\6" or tail[-82:-22] != wide:
+            return None
+    at = limit - length
+    if at < 0 or end != (END_SIGNATURE, 0, 0, count, count, length, size - len(tail) + at, 0):
+        return None
+    members = []
+    while at + ENTRY.size <= limit:
+        (signature, _made, version, flags, method, _time, _date, crc, packed, unpacked, name_length, more, comment, _disk, _internal,
+         external, offset) = ENTRY.unpack_from(tail, at)  # fmt: skip
+        at += ENTRY.size + name_length
+        name = tail[at - name_length : at]
+        if signature != b"PK\1\2" or version > _LATEST_VERSION or more or comment or b"\0" in name or not name.isascii():
+            return None
+        members.append(Member(name.decode(), name, flags, method, crc, packed, unpacked, offset, bool(external & _FOLDER)))
+    return (members, start) if at == limit and len(members) == count else None
 
 
 class _BeforeStart(OSError):
@@ -115,17 +150,20 @@ class Archive:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        with _as_answers():
-            self._zip = zipfile.ZipFile(_File(reader))
-        entries = self._zip.infolist()
+        entries, directory = _ordinary(reader) or self._by_zipfile()
         reader.step(5 * len(entries))
-        infos = {info.filename: info for info in entries}
-        self.members: List[Member] = [_member(info) for info in infos.values()]
-        self._infos = infos
+        self.members = list({member.name: member for member in entries}.values())
         # Where data can end: at the next header or at the directory.
-        self._borders = {info.header_offset for info in entries}
-        self._borders.add(self._zip.start_dir)
+        self._borders = {directory, *(member.offset for member in entries)}
         self._starts: Dict[str, Optional[int]] = {}
+
+    @functools.cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        with _as_answers():
+            return zipfile.ZipFile(_File(self.reader))
+
+    def _by_zipfile(self) -> Tuple[List[Member], int]:
+        return [_member(info) for info in self._zip.infolist()], self._zip.start_dir
 
     def data_start(self, member: Member) -> Optional[int]:
         """Where the data begin; None if the header before them does not say what the directory says, or leaves a gap."""
@@ -178,14 +216,14 @@ class Archive:
                 found = zlib.decompressobj(-15).decompress(packed, length) if length else b""
                 if len(found) == length:
                     return found
-        with _as_answers(), self._zip.open(self._infos[member.name]) as stream:
+        with _as_answers(), self._zip.open(member.name) as stream:
             self.reader.spend(length)
             return bytes(stream.read(length))
 
     def pieces(self, member: Member, length: Optional[int] = None) -> Iterator[bytes]:
         """Yield the unpacked member, or so many bytes of it, in bounded pieces; at its end zipfile compares the checksum."""
         left = member.size if length is None else length
-        with _as_answers(), self._zip.open(self._infos[member.name]) as stream:
+        with _as_answers(), self._zip.open(member.name) as stream:
             while left > 0:
                 piece = stream.read(min(_CHUNK, left))
                 if not piece:
@@ -195,6 +233,11 @@ class Archive:
                 yield piece
             if not member.size:
                 stream.read(1)
+
+    def content(self, member: Member) -> bytes:
+        """Return all of a small member, which is what its checksum says."""
+        found = self.start(member, member.size)
+        return found if zlib.crc32(found) == member.crc else b"".join(self.pieces(member))
 
     def compare(self, member: Member, length: int) -> None:
         """Damaged unless so many bytes of the member can be read, and its checksum is right if that is all. Holes are not read."""

@@ -21,7 +21,7 @@ from . import damage, digest, npy_header
 from .arrays import ArraySpec
 from .interface import ArrayHeader as Header
 from .reader import HEAD_SIZE, TAIL_SIZE, Reader
-from .zip_archive import END, ENTRY_SIZE, LOCAL, STORED, Archive, Member
+from .zip_archive import END, ENTRY, LOCAL, STORED, Archive, Member
 
 # Members up to this size are always read whole and compared with their checksum.
 SMALL = 1024
@@ -165,7 +165,7 @@ def describe(sizes: Sequence[Tuple[bytes, int]]) -> bytes:
 
 
 def _entry_length(member: Member) -> int:
-    return ENTRY_SIZE + len(member.raw_name)
+    return ENTRY.size + len(member.raw_name)
 
 
 def _size_fields(reader: Reader, member: Member) -> List[Tuple[int, str]]:

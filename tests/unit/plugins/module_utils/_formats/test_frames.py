@@ -189,11 +189,19 @@ def test_tar(look, name):
     assert look(content, ANY, False, "x.tar").kind in (kind, FEATURE)
 
 
-@pytest.mark.parametrize(("before", "quick"), [(99, NOT_UNDERSTOOD), (100, FEATURE)])
-def test_quick_inspection_of_tar_sees_the_first_headers(look, before, quick):
-    content = FILE * before + b"b" + FILE[1:] + END
+@pytest.mark.parametrize(("before", "quick"), [(98, DAMAGED), (99, FEATURE)])
+def test_quick_inspection_of_tar_follows_the_lengths_in_the_first_headers(look, before, quick):
+    content = FILE * before + FILE[:512] + bytes(512)
     assert look(content, ANY, False, "x.tar").kind == quick
-    assert look(content, ANY, True, "x.tar").kind == NOT_UNDERSTOOD
+    assert look(content, ANY, True, "x.tar").kind == DAMAGED
+
+
+def test_quick_inspection_of_tar_compares_the_first_checksum(look):
+    for place, quick in ((0, DAMAGED), (len(FILE), FEATURE)):
+        content = bytearray(FILE * 3 + END)
+        content[place] ^= 1
+        assert look(bytes(content), ANY, False, "x.tar").kind == quick
+        assert look(bytes(content), ANY, True, "x.tar").kind in (DAMAGED, NOT_UNDERSTOOD)
 
 
 @pytest.mark.parametrize("full", [False, True])
