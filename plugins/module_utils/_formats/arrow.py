@@ -22,9 +22,8 @@ _FILES = ((b"ARROW1", 18), (b"FEA1", 12))
 _MAGICS = tuple(magic for magic, _around in _FILES)
 _CONTINUED = b"\xff\xff\xff\xff"
 _END_OF_STREAM = _CONTINUED + bytes(4)
-# The only message that may come first.
-_SCHEMA = 1
-_MAX_MESSAGE = 1 << 20
+# Bytes of a message that hold its table, whatever the length of what the table refers to.
+_TABLE = 1 << 10
 
 
 class _Message(NamedTuple):
@@ -34,17 +33,20 @@ class _Message(NamedTuple):
     body: int
 
 
+# What comes first: of a stream a schema, and of a file of its own a tensor, dense or sparse.
+_SCHEMA = _Message(1, 0)
+_TENSORS = (4, 5)
+
+
 def _begins(reader: Reader) -> bool:
     return reader.head.startswith(_MAGICS) or reader.tail.endswith(_MAGICS) or _begins_stream(reader)
 
 
 def _begins_stream(reader: Reader) -> bool:
     start = 8 if reader.head.startswith(_CONTINUED) else 4
-    if len(reader.head) < start:
-        return False
-    (length,) = struct.unpack_from("<l", reader.head, start - 4)
-    first = _message(reader.head[start:]) if 0 < length <= _MAX_MESSAGE else None
-    return first is not None and first.kind == _SCHEMA and first.body == 0
+    length = int.from_bytes(reader.head[start - 4 : start], "little", signed=True)
+    first = _message(reader.head[start:]) if 0 < length < reader.size else None
+    return first is not None and (first.kind in _TENSORS or first == _SCHEMA)
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
@@ -83,11 +85,13 @@ def _check_stream(reader: Reader) -> None:
         position += 4
         if length == 0:
             return
-        if not 0 < length <= _MAX_MESSAGE:
+        if length < 0:
             raise damage.NotUnderstood(f"has a message of {length} bytes before byte {position}")
-        message = _message(reader.read(position, length))
+        message = _message(reader.read(position, min(length, _TABLE)))
         if message is None:
             raise damage.NotUnderstood(f"has a message at byte {position} whose length of data is not found")
+        if message.kind in _TENSORS:
+            raise damage.NotUnderstood("holds a tensor, not a table")
         position += length + message.body
     if position > reader.size:
         raise damage.Damaged(f"is truncated ({reader.size} bytes where its last message ends at {position})")

@@ -90,6 +90,8 @@ def _parse_header(raw: bytes) -> interface.ArrayHeader:
     if not isinstance(literal["fortran_order"], bool):
         raise damage.Damaged("has a broken array header (fortran_order is neither True nor False)")
     shape = _shape(literal["shape"])
+    if isinstance(literal["descr"], tuple):  # numpy refuses some of them
+        raise damage.NotUnderstood("has an array header with an unknown dtype")
     dtype = _dtype(literal["descr"])
     length = dtype.itemsize
     for dimension in shape:

@@ -11,6 +11,7 @@ checksums, so a full inspection has nothing more to compare.
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from typing import Any, Dict, List, Optional, Tuple
@@ -74,7 +75,8 @@ def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
 def _parse(raw: bytes) -> Tuple[int, Dict[str, interface.ArrayHeader]]:
     """Return the bytes of data that the header announces, and the arrays."""
     try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_int=_count, parse_float=_ignore)
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_int=_count, parse_float=_ignore,
+                            parse_constant=_refuse)  # fmt: skip
     except RecursionError:
         raise damage.NotUnderstood("has a header whose JSON nests deep") from None
     except ValueError:
@@ -96,8 +98,12 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, interface.ArrayHeader]]:
 
 
 def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.ArrayHeader:
+    if isinstance(value, list):
+        raise damage.NotUnderstood(f"has a header that describes {dtypes.shorten(name)} by a list")
     if not isinstance(value, dict):
         raise _broken(name, "is not described as an array")
+    if _nests(list(value.values())):
+        raise damage.NotUnderstood("has a header whose JSON nests deep")
     dtype: Any = value.get("dtype")
     shape: Any = value.get("shape")
     offsets: Any = value.get("data_offsets")
@@ -117,6 +123,12 @@ def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.Arr
     spans.append((offsets[0], offsets[1]))
     known = dtypes.DType(_DTYPES.get(dtype, dtype), (_bits(dtype) or 0) // 8, False)
     return interface.ArrayHeader(known, tuple(shape), offsets[0], bits // 8, True)
+
+
+def _nests(values: List[Any], most: int = 9) -> bool:
+    """True if JSON nests deeper than needed; the library refuses more than 128 levels."""
+    lists = [value for value in values if isinstance(value, (list, dict))]
+    return any(not most or _nests(list(one.values() if isinstance(one, dict) else one), most - 1) for one in lists)
 
 
 def _bits(dtype: str) -> Optional[int]:
@@ -149,7 +161,13 @@ def _count(text: str) -> Optional[int]:
 
 
 def _ignore(text: str) -> None:
-    """Numbers with a fraction stand only where they mean nothing."""
+    """Numbers with a fraction stand only where they mean nothing. Ones that are too large are no JSON to the library."""
+    if float(text) in (math.inf, -math.inf):
+        _refuse(text)
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(text)
 
 
 def _broken(name: str, what: str) -> damage.Damaged:

@@ -193,6 +193,8 @@ def _tensor(storage: Storage, *described: Any) -> Tensor:
 
 
 def _untyped_tensor(*described: Any) -> Tensor:
+    # Only a name is looked up: the hash of other values can take forever.
+    _need(isinstance(described[6], _Global), "a tensor is not described as one")
     return _view(_UNTYPED[described[6]], *described[:6], *described[7:])
 
 

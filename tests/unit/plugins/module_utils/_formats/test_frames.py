@@ -83,10 +83,10 @@ def message(kind=1, body=0, more=b""):
     return raw + bytes(-len(raw) % 8), more
 
 
-def stream(*bodies, mark=b"\xff" * 4, end=b"\xff" * 4 + bytes(4), schema=1):
+def stream(*bodies, mark=b"\xff" * 4, end=b"\xff" * 4 + bytes(4), schema=1, more=b""):
     content = b""
     for number, body in enumerate((0, *bodies)):
-        raw = message(schema if number == 0 else 3, body)[0]
+        raw = message(schema if number == 0 else 3, body)[0] + more
         content += mark + struct.pack("<l", len(raw)) + raw + bytes(body)
     return content + end
 
@@ -96,6 +96,9 @@ ARROW = {
     "Feather 1": (b"FEA1" + bytes(40) + bytes(16) + struct.pack("<l", 16) + b"FEA1", FEATURE),
     "a stream": (stream(64, 8), FEATURE),
     "a stream of no batches": (stream(), FEATURE),
+    "a stream with a schema of 2 MiB": (stream(64, more=bytes(2 << 20)), FEATURE),
+    "one that is cut": (stream(64, more=bytes(2 << 20))[: 3 << 20], DAMAGED),
+    "a tensor": (stream(schema=4, end=b""), NOT_UNDERSTOOD),
     "a stream without an end mark": (stream(64, end=b""), FEATURE),
     "a stream as written before 0.15": (stream(64, mark=b"", end=bytes(4)), FEATURE),
     "a stream with bytes after its end": (stream(64) + b"more", FEATURE),

@@ -219,6 +219,14 @@ def test_the_steps_of_one_pickle_are_bounded(name):
         top(HOSTILE[name])
 
 
+@pytest.mark.parametrize("nested", [b")" + b"q\0h\0\x86" * 200, b")" + b"\x85" * 200000])
+def test_no_value_is_hashed_that_nests(nested):
+    with pytest.raises(NotUnderstood, match="a tensor is not described as one"):
+        top(untyped(more=b"0" + nested))
+    with pytest.raises(NotUnderstood, match="other keys than names"):
+        top(EMPTY_DICT + nested + NONE + b"s")
+
+
 def test_numbers_are_keys_as_texts_so_that_none_share_a_hash():
     modulus = (1 << 61) - 1
     assert hash(modulus) == hash(0)
