@@ -34,8 +34,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 
+from tests.corpus import written, written_unusual
 from tests.corpus.packages import real_files, written_elsewhere
-from tests.corpus.written import WRITERS
 
 ANY = parse_arrays({})
 CUTS = 10
@@ -173,9 +173,9 @@ def listed(counts: collections.Counter[str]) -> str:
 
 
 def test_real_files(tmp_path: Path, tally: list[str]) -> None:
-    run(real_files(), tmp_path, "real files", 400, tally)
+    run(real_files(), tmp_path, "real files", 440, tally)
 
 
 def test_written_files(tmp_path: Path, tally: list[str]) -> None:
-    here = (one for writer in WRITERS for one in writer(tmp_path))
-    run(itertools.chain(here, written_elsewhere(tmp_path / "elsewhere")), tmp_path, "written files", 1100, tally)
+    here = (one for writer in (*written.WRITERS, *written_unusual.WRITERS) for one in writer(tmp_path))
+    run(itertools.chain(here, written_elsewhere(tmp_path / "elsewhere")), tmp_path, "written files", 1300, tally)

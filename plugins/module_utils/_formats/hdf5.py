@@ -10,6 +10,7 @@ Versions 2 and 3 have a checksum. In full, the root group's header is compared w
 from __future__ import annotations
 
 import struct
+
 from . import damage, interface
 from .reader import Reader
 

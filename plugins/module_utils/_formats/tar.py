@@ -153,6 +153,9 @@ def _pax_size(reader: Reader, position: int, length: int, size: Optional[int]) -
     """Return the next file's length if an extended header gives it."""
     if length > _MAX_EXTENDED:
         raise damage.NotUnderstood(f"has an extended header of {length} bytes")
+    if position + length > reader.size:
+        # Some versions of Python's reader take this for the end.
+        raise damage.NotUnderstood("is truncated in an extended header")
     records, at = reader.read(position, length), 0
     while at < length:
         reader.step()
