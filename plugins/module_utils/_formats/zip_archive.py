@@ -153,8 +153,9 @@ class Archive:
         entries, directory = _ordinary(reader) or self._by_zipfile()
         reader.step(5 * len(entries))
         self.members = list({member.name: member for member in entries}.values())
-        # Where data can end: at the next header or at the directory.
-        self._borders = {directory, *(member.offset for member in entries)}
+        # Where data end: at the next header or at the directory. Entries with one offset overlap, which newer versions of zipfile refuse.
+        offsets = sorted(member.offset for member in entries)
+        self._ends = dict(list(zip(offsets, [*offsets[1:], directory]))[::-1])
         self._starts: Dict[str, Optional[int]] = {}
 
     @functools.cached_property
@@ -192,7 +193,7 @@ class Archive:
             end += self._descriptor(member, end)
         elif crc != member.crc or not _says(member, size, packed, names[name_length:]):
             return None
-        return start if end in self._borders else None
+        return start if end == self._ends[member.offset] else None
 
     def _descriptor(self, member: Member, end: int) -> int:
         """Length of the record after the data that has its checksum and sizes; 0 if there is none."""
@@ -200,7 +201,7 @@ class Archive:
         for prefix in (b"PK\7\x08", b""):
             for form in ("<LQQ", "<LLL"):
                 record = prefix + struct.pack(form, member.crc, member.packed & _FULL4, member.size & _FULL4)
-                if found.startswith(record) and end + len(record) in self._borders:
+                if found.startswith(record) and end + len(record) == self._ends[member.offset]:
                     return len(record)
         return 0
 

@@ -281,7 +281,7 @@ def offsets(*spans, dtype="F32"):
         (made.safetensors(b'{"a": ' + b"[" * 100000), NOT_UNDERSTOOD, "nests deep"),
         (made.safetensors(b'{"a": 1' + b"0" * 5000 + b"}"), DAMAGED, "is not described as an array"),
         (made.safetensors(b'{"a": -1}'), DAMAGED, "is not described as an array"),
-        (made.safetensors(b'{"a": NaN}'), DAMAGED, "is not described as an array"),
+        (made.safetensors(b'{"a": NaN}'), DAMAGED, "no JSON"),
         (made.safetensors(b'{"a": "\\ud800"}'), DAMAGED, "no JSON"),
         (made.safetensors(b'{"a": {}, "a": {}}'), NOT_UNDERSTOOD, "a name twice"),
         (made.safetensors(b"{]"), DAMAGED, "no JSON"),
