@@ -7,17 +7,13 @@
 from __future__ import annotations
 
 import os
-from functools import partial
-from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
-from .._system import accounts, at, become, paths
+from .._system import accounts, at, become, parallel, paths
 
-BUNDLE = 64  # names that are opened together: nearly all can be
-_FEW = 1024  # names that are opened before what it takes to share them out is loaded
+_BUNDLE = 64  # names that are opened together: nearly all can be
 
 Refusals = List[Tuple[int, OSError]]
-# The items in order, each with what the function made of it, as C(parallel.map_parallel) gives them.
-Spread = Callable[[Iterable[Any], Callable[[Any], Any]], Iterator[Tuple[Any, Any]]]
 
 
 def begin_to_open(account: accounts.Account, directories: Sequence[Tuple[str, Sequence[str]]]) -> Callable[[], bool]:
@@ -26,20 +22,10 @@ def begin_to_open(account: accounts.Account, directories: Sequence[Tuple[str, Se
     directories: absolute paths, each with files by their paths below it. The account opens them in a child of its own, concurrently with
     this process. FeatureError without the right to become the account.
     """
-    spread: Spread = _one_by_one
-    if sum(len(names) for _path, names in directories) > _FEW:
-        # Imported if needed, and before the child becomes an account that may not read it.
-        from .._system import parallel
-
-        spread = partial(parallel.map_parallel, slow=parallel.SLOW * BUNDLE, share=parallel.SHARE // BUNDLE, sample=1)
-    return become.begin_as(account, _opens_all, directories, spread)
+    return become.begin_as(account, _opens_all, directories)
 
 
-def _one_by_one(items: Iterable[Any], work_on: Callable[[Any], Any]) -> Iterator[Tuple[Any, Any]]:
-    return ((item, work_on(item)) for item in items)
-
-
-def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread) -> bool:
+def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]]) -> bool:
     """Runs as the current user."""
     for path, names in directories:
         try:
@@ -49,9 +35,8 @@ def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread)
         try:
             with os.scandir(directory) as entries:
                 next(entries, None)
-            for _bundle, refused in spread(bundles_of(names), opener(directory)):
-                if refused:
-                    return False
+            if any(refused for _bundle, refused in open_all(directory, names)):
+                return False
         except OSError:  # the listing: a file system that answers open() but not readdir()
             return False
         finally:
@@ -59,14 +44,10 @@ def _opens_all(directories: Sequence[Tuple[str, Sequence[str]]], spread: Spread)
     return True
 
 
-def bundles_of(names: Sequence[str]) -> List[Sequence[str]]:
-    return [names[start : start + BUNDLE] for start in range(0, len(names), BUNDLE)]
+def open_all(directory: int, names: Sequence[str]) -> Iterator[Tuple[Sequence[str], Refusals]]:
+    """Open each file relative to an open directory, as the trainer would: through links.
 
-
-def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
-    """A function that opens each file of a bundle relative to an open directory, as the trainer would: through links.
-
-    It returns which of them cannot be opened, and why.
+    Yields bundles of the names, each with which of them cannot be opened, and why.
     """
 
     def open_each(bundle: Sequence[str]) -> Refusals:
@@ -78,4 +59,5 @@ def opener(directory: int) -> Callable[[Sequence[str]], Refusals]:
                 refused.append((index, error))
         return refused
 
-    return open_each
+    bundles = [names[start : start + _BUNDLE] for start in range(0, len(names), _BUNDLE)]
+    return parallel.map_parallel(bundles, open_each, slow=parallel.SLOW * _BUNDLE, share=parallel.SHARE // _BUNDLE, sample=1)

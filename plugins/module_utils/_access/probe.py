@@ -14,7 +14,7 @@ import os
 import stat
 from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._system import accounts, become, parallel, paths
+from .._system import accounts, become, paths
 from . import opening
 
 _MAX_LINKS = 40
@@ -118,11 +118,7 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
 
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:
     """The names that cannot be opened, each with why."""
-    bundles = opening.bundles_of(names)
-    slow, share = parallel.SLOW * opening.BUNDLE, parallel.SHARE // opening.BUNDLE
-    for bundle, refused in parallel.map_parallel(bundles, opening.opener(directory), slow=slow, share=share, sample=1):
-        if isinstance(refused, BaseException):
-            raise refused
+    for bundle, refused in opening.open_all(directory, names):
         for index, error in refused:
             yield bundle[index], error
 

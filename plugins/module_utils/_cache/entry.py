@@ -78,8 +78,8 @@ def _opened(target: str, reads: Sequence[str], tree: bool, exceptions: Sequence[
 
 
 def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> unchanged.Folder:
-    if entries not in (unchanged.NAMES, unchanged.EACH, unchanged.FOLLOW):
-        raise ValueError(entries)
+    if entries not in (unchanged.NAMES, unchanged.EACH, unchanged.FOLLOW) or len(digests) != -(-names // unchanged.CHUNK):
+        raise ValueError(path)
     return unchanged.Folder(_path(path), (int(dev), int(ino)), int(ctime), entries, int(names), tuple(map(str, digests)))
 
 

@@ -40,12 +40,11 @@ def store(params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any
 
 
 def _can_be_cached(one: state.SetState) -> bool:
-    scanned = [one.scan.place, *(legacy.place for legacy in one.legacy)]
     return (
         one.feature_set.verify == "quick"
         and not one.discovery.directories
         and not one.access.unreadable
-        and all(place.state in (places.ABSENT, places.PRESENT) for place in scanned)
+        and all(scan.state != places.UNREADABLE for scan in one.scans)
     )
 
 
@@ -70,10 +69,9 @@ def _entry(
         sets=list(opened),
         folders=[],
     )
-    scans = {id(scan): scan for one in host.sets for scan in [one.scan, *(legacy.scan for legacy in one.legacy)] if scan}
+    scans = {id(scan): scan for one in host.sets for scan in one.scans}
     most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
-    scanned = [one.scan.place for one in host.sets] + [legacy.place for one in host.sets for legacy in one.legacy]
-    roots = {place.path: place.key for place in scanned if place.key}
+    roots = {scan.path: scan.place.key for scan in scans.values() if scan.place.key}
     folders = fingerprint.survey(list(roots), mounts.read_mountinfo(), most, int((started - AGE) * 1e9))
     if any(one.key != roots.get(one.path, one.key) for one in folders):
         raise fingerprint.Unfit  # another directory than the one that was scanned: a mount changes no time

@@ -17,10 +17,9 @@ import stat
 import struct
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from .._system import at, paths
+from .._system import at, parallel, paths
 
 CHUNK = 4096  # names that are compared together
-_FEW = 2 * CHUNK  # up to so many names, one process compares them
 
 # A link never changes, and a directory's own ctime tells when one was exchanged: if there are only links into folders that have
 # fingerprints themselves, their names are enough. Otherwise each entry is compared, and if links lead elsewhere, what is behind them.
@@ -113,23 +112,15 @@ def close(found: Sequence[_Open]) -> None:
 def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:
     """True if every name is what it was; many are compared by as many processes as there are processors."""
     chunks = [
-        (one, index, folder)
+        (one.fd, one.names[start : start + CHUNK], folder.entries, digest)
         for folder, one in zip(folders, found)
-        for index in range(max(len(folder.digests), -(-folder.names // CHUNK)))
+        for start, digest in zip(range(0, folder.names, CHUNK), folder.digests)
     ]
 
-    def as_it_was(chunk: Tuple[_Open, int, Folder]) -> bool:
-        one, index, folder = chunk
-        names = one.names[index * CHUNK : (index + 1) * CHUNK]
-        return digest_of(names, inspect_names(one.fd, names, folder.entries)) == folder.digests[index]
-
-    if sum(folder.names for folder in folders) <= _FEW:
-        try:
-            return all(map(as_it_was, chunks))
-        except (OSError, IndexError):
-            return False
-    from .._system import parallel
+    def as_it_was(chunk: Tuple[int, List[str], str, str]) -> bool:
+        fd, names, entries, digest = chunk
+        return digest_of(names, inspect_names(fd, names, entries)) == digest
 
     results = parallel.map_parallel(chunks, as_it_was, slow=parallel.SLOW * CHUNK, share=1, sample=1)
-    # A result may be an exception, e.g. if a name has vanished.
+    # A result may be an OSError, e.g. if a name has vanished.
     return all(result is True for _chunk, result in results)

@@ -53,8 +53,7 @@ def _names_removed(one: links.SetInput, plan: links.LinkPlan) -> Set[str]:
 
 def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.LinkPlan]:
     """For each set, plan to remove the links that its plan would have made, and nothing else."""
-    scans = [one.scan for planned in sets for one in planned.legacy if one.scan]
-    keys = {entry.key for scan in scans for entry in scan.entries if entry.key}
+    keys = {entry.key for planned in sets for one in planned.legacy for entry in one.scan.entries if entry.key}
     return links.plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
 
 

@@ -126,27 +126,20 @@ def _unknown(state: SetState, user: str) -> List[Problem]:
         return [Problem(_dangling_into_legacy(state, user))]
     said = _unscanned(state, user)
     for legacy in state.legacy:
-        reasons = []
-        if legacy.state == places.UNREADABLE:
-            reasons = [legacy.reason]
-        elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-            reasons = legacy.scan.gaps[:words.SAMPLES]
-            if legacy.dangling:
-                said.append(Problem(f"{dangling_inside(legacy)}: restore what user {user} should read there, or remove them"))
-            if legacy.not_understood:
-                said.append(Problem(not_understood(state, legacy.place.path, legacy.not_understood) + f" (user {user})"))
+        if legacy.fully_scanned or legacy.same_as is not None:
+            continue
+        if legacy.dangling:
+            said.append(Problem(f"{dangling_inside(legacy)}: restore what user {user} should read there, or remove them"))
+        if legacy.not_understood:
+            said.append(Problem(not_understood(state, legacy.place.path, legacy.not_understood) + f" (user {user})"))
         advice = f"make it a directory that user {user} can read, or remove it from the set '{state.name}', since features may be there"
-        said += [Problem(f"{reason}: {advice}") for reason in reasons]
+        said += [Problem(f"{gap}: {advice}") for gap in legacy.scan.gaps]
     return said[:words.SAMPLES]
 
 
 def _unscanned(state: SetState, user: str) -> List[Problem]:
     """Parts of the target that could not be scanned: features may be there, which a trainer would or would not read."""
-    reasons = [state.scan.reason] if state.scan.state == places.UNREADABLE else []
-    return [
-        Problem(f"{reason}: make it readable for user {user}, or remove it, since features may be there")
-        for reason in reasons + state.scan.gaps[:words.SAMPLES]
-    ]
+    return [Problem(f"{gap}: make it readable for user {user}, or remove it, since features may be there") for gap in state.scan.gaps]
 
 
 def _dangling_into_legacy(state: SetState, user: str) -> str:

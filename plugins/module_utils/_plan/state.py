@@ -49,6 +49,11 @@ class SetScan:
         return self.feature_set.target
 
     @property
+    def scans(self) -> List[model.DirectoryScan]:
+        """The scans of the target and of the legacy directories; sets share those of the latter."""
+        return [self.scan, *(legacy.scan for legacy in self.legacy)]
+
+    @property
     def target_key(self) -> Optional[InodeKey]:
         """(st_dev, st_ino) of the target as it was scanned, None if it was absent."""
         return (self.scan.info.st_dev, self.scan.info.st_ino) if self.scan.info else None
@@ -56,7 +61,7 @@ class SetScan:
     @property
     def target_fully_scanned(self) -> bool:
         """True if everything in the target was seen and understood."""
-        return self.scan.state != places.UNREADABLE and not self.scan.gap_count and not model.not_understood(self.read)
+        return not self.scan.gap_count and not model.not_understood(self.read)
 
     @property
     def staged(self) -> int:

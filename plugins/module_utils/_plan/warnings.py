@@ -53,10 +53,8 @@ def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
             f" directory (e.g. {used} is used, {other} is not)"
         )
     for legacy in state.legacy if state.status is not None else ():
-        if legacy.state == places.UNREADABLE:
-            yield f"{legacy.reason}: features there are not seen"
-        elif not legacy.fully_scanned and legacy.scan is not None and legacy.same_as is None:
-            yield from legacy.scan.gaps[:1]
+        if not legacy.fully_scanned and legacy.same_as is None:
+            yield from (f"{gap}: features there are not seen" for gap in legacy.scan.gaps[:1])
             if legacy.not_understood:
                 yield not_understood(state, legacy.place.path, legacy.not_understood)
             if legacy.dangling:

@@ -142,7 +142,5 @@ class _Describer:
         for name, described in parallel.map_parallel(self.walk.in_time(files, path), look):
             if isinstance(described, OSError):
                 self.found.cannot_read(f"{display(path)}/{display(name)} cannot be read ({described.strerror})")
-            elif isinstance(described, Exception):
-                raise described
             elif described is not None:
                 self.found.files.append((path, name, described, files[name]))

@@ -52,10 +52,6 @@ _name = operator.attrgetter("name")
 DEPTH = 128
 
 
-def _find_nothing(path: str) -> Optional[model.Entry]:
-    return None
-
-
 @dataclass(frozen=True)
 class ScanOptions:
     """How far a scan goes, and what it keeps.
@@ -63,8 +59,7 @@ class ScanOptions:
     recursive: enter folders that C(folders) admits, and links to directories, each directory once. as_glob: a directory that is reached
     by several ways is entered again, as Python's glob does, and a link to a directory above all of it is an unscanned part.
     keep_names: keep names that were not accepted too, unclassified, since they are taken. avoid: directories that are never
-    entered. find: the entry that an absolute path led to when another directory was scanned, so that a link with that text
-    is not followed again. memory: what the names may take, in bytes.
+    entered. memory: what the names may take, in bytes.
     """
 
     recursive: bool = True
@@ -72,7 +67,6 @@ class ScanOptions:
     keep_names: bool = False
     avoid: Tuple[paths.InodeKey, ...] = ()
     folders: FolderRule = EVERY_FOLDER
-    find: Callable[[str], Optional[model.Entry]] = _find_nothing
     memory: int = model.MEMORY
 
 
@@ -127,8 +121,8 @@ def _scan(
 
 def _refuse(scan: model.DirectoryScan, reason: str) -> None:
     scan.state = places.UNREADABLE
-    scan.place = places.Place(scan.path, places.UNREADABLE, reason, scan.place.key, scan.place.is_link)
     scan.entries = []
+    scan.gap(reason)
 
 
 class _Classifier:
@@ -153,14 +147,11 @@ def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result:
             return
         scan.gap(f"{paths.display(scan.path)}/{paths.display(entry.path)} cannot be read ({result.strerror})")
         entry.classification = classify.Classification(model.UNREAD, f"cannot be read ({result.strerror})", None)
-    elif isinstance(result, BaseException):
-        raise result
     elif result is None:
         entry.kind = model.SPECIAL
     else:
         entry.size, entry.key, classification = result
         known[entry.key] = entry.classification = classification
-        entry.is_feature = classification.kind == classify.FEATURE
     scan.entries.append(entry)
 
 
@@ -171,11 +162,7 @@ class _Walk:
         self.scan = scan
         self.accept = accept
         self.known = known
-        self.recursive = options.recursive
-        self.as_glob = options.as_glob
-        self.keep_names = options.keep_names
-        self.find = options.find
-        self.folders = options.folders
+        self.options = options
         self.memory = options.memory
         # A link upwards would lead through half the host, and back here.
         self.above = {*options.avoid, *places.ancestry(scan.path)}
@@ -196,7 +183,7 @@ class _Walk:
             yield from self._folder(top, path, path, True)
 
     def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
-        accept, keep_names = self.accept, self.keep_names
+        accept, keep_names = self.accept, self.options.keep_names
         folders: List[str] = []
         linked: List[str] = []
         items = self._listed(directory.fd, prefix)
@@ -217,7 +204,7 @@ class _Walk:
                 if entry is not None:
                     yield directory, name, entry
             elif item.is_dir(follow_symlinks=False):
-                if self.recursive:
+                if self.options.recursive:
                     if self._enters(name, prefix + name):
                         folders.append(name)
                     if keep_names:
@@ -249,9 +236,9 @@ class _Walk:
         return items
 
     def _enters(self, name: str, path: str) -> bool:
-        if self.folders.excluded(name):
+        if self.options.folders.excluded(name):
             return False
-        if self.folders.closed(name):
+        if self.options.folders.closed(name):
             self.scan.closed.append(path)
             return False
         return True
@@ -270,39 +257,35 @@ class _Walk:
         name: str = "",
     ) -> model.Entry:
         # A link in another directory, behind a link of this one, is not this directory's to change.
-        entry = model.Entry(path, kind, key, size, classification, None if self.behind_link and self.as_glob else text, name)
+        entry = model.Entry(path, kind, key, size, classification, None if self.behind_link and self.options.as_glob else text, name)
         entry.via_link = entry.via_link or self.behind_link
         return entry
 
     def _gap(self, path: str, what: str) -> None:
         """Note a part that could not be scanned; a glob leaves out hidden folders anyway, and root's lost+found."""
-        if not (self.as_glob and (is_hidden(path) or is_system_folder(os.path.basename(path)))):
+        if not (self.options.as_glob and (is_hidden(path) or is_system_folder(os.path.basename(path)))):
             self.scan.gap(f"{paths.display(self.scan.path)}/{paths.display(path)} {what}")
 
     def _link(self, fd: int, name: str, path: str, linked: List[str]) -> Optional[model.Entry]:
         """Keep the entry of a link, or return it if the file behind it has to be classified."""
         accepted = self.accept(name)
-        wanted = accepted or self.keep_names
-        if not wanted and not self.recursive:
+        wanted = accepted or self.options.keep_names
+        if not wanted and not self.options.recursive:
             return None
         try:
             text = at.readlink(fd, name)
         except OSError:
             return None  # gone, or no link any more
         self.memory -= len(text)
-        same = self.find(text) if accepted else None
-        if same is not None:
-            self.scan.entries.append(self._entry(path, model.LINK, same.key, same.size, text, same.classification, name))
-            return None
         try:
             info = at.stat(fd, name)
         except OSError as error:
             self._broken_link(path, text, error, wanted)
             return None
         if stat.S_ISDIR(info.st_mode):
-            if self.recursive and not (self.as_glob and is_hidden(path)) and self._enters(name, path):
+            if self.options.recursive and not (self.options.as_glob and is_hidden(path)) and self._enters(name, path):
                 linked.append(path)
-            if wanted and (self.as_glob or not self.recursive):
+            if wanted and (self.options.as_glob or not self.options.recursive):
                 self._keep(path, text)
             return None
         if not wanted:
@@ -337,11 +320,11 @@ class _Walk:
             info = os.fstat(directory.fd)
             key = (info.st_dev, info.st_ino)
             if key in self.above:
-                if self.as_glob:
+                if self.options.as_glob:
                     self._gap(path, "leads to a directory above it, all of which a trainer that follows links would read: remove that link")
                 return
             self.visits[key] = self.visits.get(key, 0) + 1
-            if self.visits[key] <= (2 if self.as_glob else 1):
+            if self.visits[key] <= (2 if self.options.as_glob else 1):
                 if is_link:
                     self.scan.linked_folders.append(path)
                 yield from self._directory(directory, path + "/")

@@ -74,12 +74,8 @@ def _is_refused(result: Result) -> bool:
 
 
 def _all(work_on: Callable[[Any], Any], items: Sequence[Any]) -> List[Any]:
-    results = []
-    for _item, result in parallel.map_parallel(items, work_on, share=16):
-        if isinstance(result, Exception) and not isinstance(result, OSError):
-            raise result
-        results.append(_error(result) if isinstance(result, OSError) else result)
-    return results
+    results = parallel.map_parallel(items, work_on, share=16)
+    return [_error(result) if isinstance(result, OSError) else result for _item, result in results]
 
 
 def _error(error: OSError) -> Tuple[int, str]:
@@ -180,7 +176,6 @@ def resolve_identities(features: Iterable[Located], contents: Contents) -> List[
     lost = [one for one in everything if one[1].key in unreadable]
     for _directory, entry in lost:
         entry.classification = entry.classification._replace(kind=model.UNREAD, reason=f"cannot be read ({unreadable[entry.key]})")
-        entry.is_feature = False
     return lost
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from .._formats import interface
 from .._spec import folders, names
@@ -45,21 +45,6 @@ class LegacyScanner:
         self._memory -= scan.memory
         return scan
 
-    def finder(self, criteria: interface.Criteria) -> Callable[[str], Optional[model.Entry]]:
-        """Return a function that finds the classified entry of an absolute path in the scans for these criteria."""
-        scans = [scan for (asked, _folders, _key), scan in self._scans.items() if asked == criteria]
-        tables: Dict[str, Dict[str, model.Entry]] = {}
-
-        def find(path: str) -> Optional[model.Entry]:
-            for scan in scans:
-                if path.startswith(scan.path + "/"):
-                    if scan.path not in tables:
-                        tables[scan.path] = {entry.path: entry for entry in scan.entries if entry.key}
-                    return tables[scan.path].get(path[len(scan.path) + 1 :])
-            return None
-
-        return find
-
     def forget_classifications(self) -> None:
         """Free the memory of the classifications once all is scanned; the entries keep theirs."""
         self._known.clear()
@@ -83,7 +68,7 @@ class LegacyScanner:
                 used[place.key] = place
         belongs, reads = names.name_filter(one.patterns, one.exclude), names.name_filter(one.reads)
         return [
-            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else model.LegacyScan(place, None)
+            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else model.LegacyScan(place, model.DirectoryScan(place))
             for place in places
         ]
 

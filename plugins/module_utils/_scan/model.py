@@ -38,11 +38,10 @@ class Entry:
     """One name in a scanned directory; millions of them may be in memory at once.
 
     path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
-    classification: what the file is, is_feature whether its content has the arrays that were asked for; link_target: the text of a link;
-    via_link: it is a link, or behind one.
+    classification: what the file is; link_target: the text of a link; via_link: it is a link, or behind one.
     """
 
-    __slots__ = ("classification", "is_feature", "key", "kind", "link_target", "name", "path", "size", "via_link")
+    __slots__ = ("classification", "key", "kind", "link_target", "name", "path", "size", "via_link")
 
     def __init__(
         self,
@@ -62,7 +61,11 @@ class Entry:
         self.link_target = link_target
         self.via_link = link_target is not None
         self.classification = classification
-        self.is_feature = classification.kind == classify.FEATURE
+
+    @property
+    def is_feature(self) -> bool:
+        """True if its content has the arrays that were asked for."""
+        return self.classification.kind == classify.FEATURE
 
 
 class DirectoryInfo(NamedTuple):
@@ -81,9 +84,9 @@ class DirectoryScan:
         self.path = place.path
         self.state = place.state
         self.entries: List[Entry] = []
-        # Unscanned parts, a message each: the directory may hold features that were not found.
-        self.gaps: List[str] = []
-        self.gap_count = 0
+        # Unscanned parts, a message each: the directory may hold features that were not found. All of it, if it is unreadable.
+        self.gaps: List[str] = [place.reason] if place.reason else []
+        self.gap_count = len(self.gaps)
         self.info: Optional[DirectoryInfo] = None
         # Bytes that its names take, and whether there were none left for more.
         self.memory, self.is_full = 0, False
@@ -96,10 +99,6 @@ class DirectoryScan:
         """Note an unscanned part; the first ten are kept as text."""
         self.gap_count += 1
         words.keep(self.gaps, sentence)
-
-    @property
-    def reason(self) -> str:
-        return self.place.reason
 
 
 def not_understood(entries: Sequence[Entry]) -> List[Entry]:
@@ -139,7 +138,7 @@ class LegacyScan:
     """
 
     place: places.Place
-    scan: Optional[DirectoryScan]
+    scan: DirectoryScan
     same_as: Optional[str] = None
     features: Sequence[Entry] = ()
     hidden_from_trainer: Sequence[Entry] = ()
@@ -148,11 +147,7 @@ class LegacyScan:
 
     @property
     def state(self) -> str:
-        return self.scan.state if self.scan else self.place.state
-
-    @property
-    def reason(self) -> str:
-        return self.scan.reason if self.scan else self.place.reason
+        return self.scan.state
 
     @property
     def linkable(self) -> Sequence[Entry]:
@@ -163,7 +158,7 @@ class LegacyScan:
     @property
     def closed(self) -> Sequence[str]:
         """Folders in it that were not entered; reported once for one directory."""
-        return self.scan.closed if self.scan and self.same_as is None else ()
+        return self.scan.closed if self.same_as is None else ()
 
     @property
     def not_understood(self) -> Sequence[Entry]:
@@ -173,6 +168,4 @@ class LegacyScan:
     @property
     def fully_scanned(self) -> bool:
         """True if everything there was seen and understood."""
-        if self.state == places.UNREADABLE or self.not_understood:
-            return False
-        return not self.dangling and not (self.scan and self.scan.gap_count)
+        return not (self.scan.gap_count or self.dangling or self.not_understood)

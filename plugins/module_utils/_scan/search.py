@@ -86,8 +86,6 @@ class _Search:
         for name, kinds in parallel.map_parallel(self.walk.in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user
-            if isinstance(kinds, Exception):
-                raise kinds
             for query in queries:
                 found = kinds.get(query.criteria) if query.accepts(name) else None
                 if found is not None and found.kind == classify.FEATURE:

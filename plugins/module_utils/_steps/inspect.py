@@ -10,14 +10,14 @@ import contextlib
 import gc
 import os
 from dataclasses import replace
-from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Sequence
 
 from .. import errors
 from .._access import report
 from .._plan import features_digest, host, state
 from .._scan import directories, identity, model, overlap, staging
 from .._scan.legacy import LegacyScanner
-from .._scan.places import UNREADABLE, Place, find_places, look_up
+from .._scan.places import Place, find_places, look_up
 from .._spec import folders, names
 from .._spec.arguments import Policy
 from .._spec.sets import FeatureSet
@@ -98,14 +98,13 @@ def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
 
 def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner) -> model.DirectoryScan:
     accept = names.any_filter([(one.reads, ()), (one.patterns, one.exclude)])
-    find = scanner.finder(one.criteria)
-    options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True, keep_names=True, find=find)
+    options = directories.ScanOptions(recursive=one.layout == "tree", as_glob=True, keep_names=True)
     return scanner.scan(place, accept, one.criteria, options)
 
 
 def _without(scans: Sequence[state.SetScan], lost: Sequence[identity.Located]) -> List[state.SetScan]:
     """The sets without the files that could not be compared with others, which are unscanned parts."""
-    by_path = {found.path: found for one in scans for found in [one.scan, *(legacy.scan for legacy in one.legacy)] if found}
+    by_path = {found.path: found for one in scans for found in one.scans}
     for directory, entry in lost:
         by_path[directory].gap(f"{paths.display(directory)}/{paths.display(entry.path)} {entry.classification.reason}")
     return [
@@ -130,7 +129,6 @@ def _scan_set(
     unchecked = [(one.target, entry) for entry in features if entry.classification.identity is None] if read_data else []
     data = dict(zip((entry.path for _target, entry in unchecked), contents.digests(identity.WHOLE, unchecked)))
 
-    fully_scanned = scan.state != UNREADABLE and not scan.gap_count
     return state.SetScan(
         feature_set=one,
         scan=scan,
@@ -144,7 +142,7 @@ def _scan_set(
             if folders.is_hidden(entry.path) and reads_hidden(entry.name)
             and (folders.in_hidden_folder(entry.path) or not reads(entry.name))
         ],
-        digest=features_digest.digest_of_set(one.target, features, fully_scanned, data if read_data else None),
+        digest=features_digest.digest_of_set(one.target, features, not scan.gap_count, data if read_data else None),
         unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
     )
 
@@ -165,9 +163,7 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
     closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]
     places = [place for place in (look_up(path, account) for path in closed) if place.key not in listed]
     entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
-    scans = {
-        id(scan): scan for other in planned for scan in [other.scan, *(legacy.scan for legacy in other.legacy)] if scan
-    }
+    scans = {id(scan): scan for other in planned for scan in other.scans}
     left = model.MEMORY - sum(scan.memory for scan in scans.values())
     scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key], left)
     found = scanner.scans_of(entered, places)
@@ -179,8 +175,7 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
 def _search(
     planned: Sequence[state.PlannedSet], account: accounts.Account, policy: Policy, searching: Sequence[FeatureSet]
 ) -> Dict[str, model.Discovery]:
-    places = [one.scan.place for one in planned] + [legacy.place for one in planned for legacy in one.legacy]
-    known: List[Tuple[int, int]] = [place.key for place in places if place.key]
+    known = [scan.place.key for one in planned for scan in one.scans if scan.place.key]
     # As the training user: what that account cannot read is not a find.
     # Imported if needed, and before the other process starts, which may not be able to.
     from .._scan import search

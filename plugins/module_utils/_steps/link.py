@@ -120,13 +120,12 @@ def _refuse_removal(host: HostState, plans: Sequence[LinkPlan]) -> None:
         going = {name for name, _text in plan.to_remove}
         staying = [entry.link_target for entry in one.scan.entries if entry.link_target and entry.path not in going]
         if one.scan.state == places.UNREADABLE:
-            raise errors.FeatureError(f"{one.scan.reason}: make it readable and run again, since links may be there")
+            raise errors.FeatureError(f"{one.scan.gaps[0]}: make it readable and run again, since links may be there")
         for legacy in one.legacy:
-            reasons = [legacy.reason] if legacy.state == places.UNREADABLE else legacy.scan.gaps[:1] if legacy.scan else []
             below = legacy.place.path.rstrip("/") + "/"
-            if reasons and any(text.startswith(below) for text in staying):
+            if legacy.scan.gaps and any(text.startswith(below) for text in staying):
                 raise errors.FeatureError(
-                    f"{reasons[0]}: make it readable and run again, since links in {paths.display(one.target)} lead there"
+                    f"{legacy.scan.gaps[0]}: make it readable and run again, since links in {paths.display(one.target)} lead there"
                 )
 
 

@@ -50,7 +50,7 @@ def map_parallel(
     share: int = SHARE,
     sample: int = SAMPLE,
 ) -> Iterator[Tuple[Item, Any]]:
-    """Each item with what C(work_on) makes of it, in order; an Exception it raises is the result.
+    """Each item with what C(work_on) makes of it, in order; an OSError it raises is the result, any other exception is raised here.
 
     C(work_on) may run in a forked copy of this process: only its result, of built-in types and classes of this
     package, comes back. Only the caller's thread takes from C(items), one round ahead of what was handed out.
@@ -68,7 +68,7 @@ def map_parallel(
             started = time.perf_counter()
             results.append(_attempt(work_on, item))
             seconds.append(time.perf_counter() - started)
-        yield from zip(first, results)
+        yield from zip(first, _without_bugs(results))
         if len(first) < sample:
             return
         # The median: on a busy machine single items wait for the processor, and threads would not help.
@@ -79,7 +79,14 @@ def map_parallel(
             return
         most = (PROCESSES if waiting else min(PROCESSES, _processors())) if processes is None else processes
         shares = _shares(taken, most, min(SLOW_SHARE, share) if waiting else share)
-        yield from zip(taken, _share_out(shares, work_on, threads if waiting else 0))
+        yield from zip(taken, _without_bugs(_share_out(shares, work_on, threads if waiting else 0)))
+
+
+def _without_bugs(results: List[Any]) -> List[Any]:
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, OSError):
+            raise result
+    return results
 
 
 def _processors() -> int:

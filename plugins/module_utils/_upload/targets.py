@@ -36,7 +36,7 @@ class Targets:
         scan = self._scan(one, one.criteria)
         if scan.state == places.UNREADABLE:
             raise errors.FeatureError(
-                f"{scan.reason}: nothing can be uploaded there; make {paths.display(one.target)} a readable directory"
+                f"{scan.gaps[0]}: nothing can be uploaded there; make {paths.display(one.target)} a readable directory"
             )
         tokens = self._tokens(one, scan, wanted, names.name_filter(one.reads + one.patterns))
         return plan.Held(one.target, {entry.path: entry for entry in scan.entries}, tokens, self._elsewhere(one, wanted))

@@ -81,10 +81,8 @@ def classify_source(feature_set: FeatureSet, path: str) -> Source:
         raise FeatureError(f"source {shown} does not exist on the controller: create it, or correct 'source'")
     accept, options = name_filter(feature_set.patterns, feature_set.exclude), ScanOptions(folders=feature_set.folders)
     scan = scan_directory(place, accept, feature_set.criteria, {}, options)
-    if scan.state == "unreadable":
-        raise FeatureError(f"source {scan.reason}: make it a directory that you can read, on the controller")
     if scan.gaps:
-        raise FeatureError(f"source {scan.gaps[0]}: make all of it readable, on the controller")
+        raise FeatureError(f"source {scan.gaps[0]}: make it a directory that you can read in full, on the controller")
     source = Source(path, {}, {}, {})
     reads = name_filter(feature_set.reads)
     features = [

@@ -58,7 +58,7 @@ def test_states(tmp_path):
     assert scan(tmp_path / "full").state == PRESENT
     link(tmp_path / "dangling", "gone")
     refused = scan(tmp_path / "dangling")
-    assert (refused.state, "dangling" in refused.reason) == (UNREADABLE, True)
+    assert (refused.state, "dangling" in refused.gaps[0]) == (UNREADABLE, True)
 
 
 def test_every_file_has_its_verdict_once(tmp_path):

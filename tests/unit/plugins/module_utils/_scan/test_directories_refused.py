@@ -86,7 +86,7 @@ def test_a_directory_that_cannot_be_listed_is_unreadable(tmp_path):
         finally:
             os.chmod(tmp_path / "old", 0o755)
     assert (result.state, result.entries) == (UNREADABLE, [])
-    assert f"{tmp_path}/old" in result.reason and "Permission denied" in result.reason
+    assert f"{tmp_path}/old" in result.gaps[0] and "Permission denied" in result.gaps[0]
 
 
 def test_a_sub_folder_or_file_that_cannot_be_read_leaves_a_doubt(tmp_path):
