@@ -70,6 +70,7 @@ class CallbackModule(FleetCallback):
     CALLBACK_NAME = FEATURES
     CALLBACK_NEEDS_ENABLED = True
     variable = "prepare_features_report_dir"
+    actions = ACTIONS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,27 +82,22 @@ class CallbackModule(FleetCallback):
         self._used = self._used or action_of(task) in ACTIONS
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        action = action_of(result._task)
-        if action in ACTIONS:
+        if self._is_ours(result):
             host, task, values = parts(result)
-            self._used = True
-            self._role_task, self._role_host = task, result._host
-            self._fleet.saw(host, action, values, check_mode=bool(getattr(task, "check_mode", False)))
+            self._fleet.saw(host, action_of(task), values, check_mode=bool(getattr(task, "check_mode", False)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if ignore_errors:
             return
+        self._is_ours(result)
         host, task, values = parts(result)
-        if self._role_task is None and action_of(task) in ACTIONS:
-            self._role_task, self._role_host = task, result._host
         self._fleet.failed(host, action_of(task), task.get_name(), values)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         host, task, values = parts(result)
         if getattr(task, "ignore_unreachable", False):
             return
-        if self._role_task is None and action_of(task) in ACTIONS:
-            self._role_task, self._role_host = task, result._host
+        self._is_ours(result)
         self._fleet.lost(host, values)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

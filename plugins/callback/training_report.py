@@ -74,6 +74,7 @@ class CallbackModule(FleetCallback):
     CALLBACK_NAME = TRAININGS
     CALLBACK_NEEDS_ENABLED = True
     variable = "monitor_training_report_dir"
+    actions = ACTIONS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,12 +101,3 @@ class CallbackModule(FleetCallback):
         report = document(self._trainings, self._playbook, datetime.now(UTC), run_id.run_id())
         self._show("TRAININGS", training_table(report, width()), _COLOURS)
         self._write(self._trainings.report_dir, write_training, report)
-
-    def _is_ours(self, result: Any) -> bool:
-        # Of the others the values are not asked for: Ansible makes a copy of them for each callback that does.
-        task = result._task
-        if action_of(task) not in ACTIONS:
-            return False
-        if self._role_task is None:
-            self._role_task, self._role_host = task, result._host
-        return True

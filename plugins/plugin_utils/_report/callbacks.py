@@ -44,10 +44,11 @@ def action_of(task: Any) -> str:
 class FleetCallback(CallbackBase):
     """Gathers the results of the collection's own actions; reports them once, at the end.
 
-    C(variable): a role's variable for the directory of the report.
+    C(variable): a role's variable for the directory of the report. C(actions): whose results are gathered.
     """
 
     variable = ""
+    actions: frozenset[str] = frozenset()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,6 +59,14 @@ class FleetCallback(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         self._playbook = os.path.basename(str(getattr(playbook, "_file_name", "")))
+
+    def _is_ours(self, result: Any) -> bool:
+        """True for a result of one of the actions. Ansible copies the values of a result for each callback that asks for them."""
+        if action_of(result._task) not in self.actions:
+            return False
+        if self._role_task is None:
+            self._role_task, self._role_host = result._task, result._host
+        return True
 
     def _show(self, title: str, lines: Iterable[tuple[str, str]], colours: Mapping[str, str]) -> None:
         self._display.banner(title)

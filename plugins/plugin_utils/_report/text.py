@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .fleet import HostRecord, host_entry
 from .model import mapping, results_of, sequence
-from .words import count, shouted
+from .words import count, fold, shouted
 
 WIDTH = 80
 LABEL = 9
@@ -40,7 +39,7 @@ def host_report(
     if detail == "short" and state == "present" and entry["ready"] and not any(one["did"] or one["warnings"] for one in sets):
         where = f" in {len(sets)} sets" if len(sets) > 1 else ""
         return [f"{entry['host']}: {first}; {count(sum(one['found'] for one in sets), 'feature')}{where}, unchanged"]
-    lines = ["-" * width, *_wrap(f"{entry['host']}: ", first, width, indent=2)]
+    lines = ["-" * width, *fold(first, width, f"{entry['host']}: ", "  ")]
     for one in sets:
         lines += ["", *_set_lines(one, check_mode, state, width)]
     return [*lines, "-" * width]
@@ -79,7 +78,7 @@ def _set_lines(one: Entry, check_mode: bool, state: str, width: int) -> list[str
     found = f", {count(one['found'], 'distinct feature')}" if one["found"] else ""
     nothing = "nothing: the status is unknown" if one["status"] is None else "nothing to change"
     return [
-        *_wrap(f"  {one['name']}: ", shouted(one["outcome"]), width),
+        *fold(shouted(one["outcome"]), width, f"  {one['name']}: ", "    "),
         *_field("status", [f"{status}: {one['status_words']}{found}"], width),
         *_directory_lines(one["directories"], width),
         *_field("plan" if check_mode else "done", one["did"] or [nothing], width),
@@ -143,17 +142,5 @@ def _field(label: str, texts: Iterable[str], width: int, every: bool = False) ->
     lines: list[str] = []
     for index, text in enumerate(texts):
         shown = label if every or index == 0 else ""
-        lines += _wrap(f"    {shown:<{LABEL}}", text, width, indent=4 + LABEL + 2)
+        lines += fold(text, width, f"    {shown:<{LABEL}}", " " * (4 + LABEL + 2))
     return lines
-
-
-def _wrap(prefix: str, text: str, width: int, indent: int = 4) -> list[str]:
-    """Wrap at blanks only: a path stays in one piece, so that it can be copied."""
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=prefix,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [prefix.rstrip()]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from ...module_utils._plan.status import STATUS_WORDS
@@ -84,6 +85,13 @@ def listed(items: Iterable[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def fold(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Wrap at blanks only: a path stays in one piece, so that it can be copied. first, rest: what lines begin with."""
+    return textwrap.wrap(
+        text, max(width, 20), initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    ) or [first.rstrip()]
 
 
 def sentence(text: object) -> str:

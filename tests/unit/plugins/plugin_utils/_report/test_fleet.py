@@ -114,11 +114,12 @@ def test_report_directory_is_learnt_from_a_report_that_fails_too():
     assert mixed().report_dir == "/r"
 
 
-def test_wide_terminal_has_what_blocks_in_a_column():
+def test_what_blocks_is_below_the_row():
     lines = terminal(mixed(), 160)
-    assert lines[0].split() == ["HOST", "SET", "RESULT", "STATUS", "FEATURES", "DONE", "WHAT", "BLOCKS"]
-    row = next(line for line in lines if line.startswith("gpu-2"))
-    assert "NOT READY" in row and "unknown" in row and "/old may not be listed: make it readable." in row
+    assert lines[0].split() == ["HOST", "SET", "RESULT", "STATUS", "FEATURES", "DONE"]
+    number = next(number for number, line in enumerate(lines) if line.startswith("gpu-2"))
+    assert "NOT READY" in lines[number] and "unknown" in lines[number]
+    assert lines[number + 1] == "  ! /old may not be listed: make it readable."
     assert "7,442" in next(line for line in lines if line.startswith("gpu-10"))
 
 
@@ -135,7 +136,7 @@ def test_narrow_terminal_stacks():
     lines = terminal(mixed(), 50)
     assert "HOST" not in lines[0]
     assert lines[-1] == "Unreachable: gpu-1"
-    assert "gpu-10: READY" in lines
+    assert "gpu-10: wav2vec, result READY, status target and" in lines
 
 
 def test_ready_rows_can_be_told_apart_by_the_caller():
@@ -178,7 +179,7 @@ def test_quiet_hosts_are_one_row_and_problems_appear_once():
     lines = terminal(fleet, 100)
     assert [line.split()[:3] for line in lines if line.startswith("a")] == [["a", "2", "sets"]]
     assert sum("/mnt is not a mount point" in line for line in lines) == 1
-    assert [line for line in terminal(fleet, 50) if line.startswith("a")] == ["a: READY, target and legacy, 14,884 features"]
+    assert [line for line in terminal(fleet, 50) if line.startswith("a")] == ["a: 2 sets, result READY, status target and legacy,"]
 
 
 def test_attention_comes_first_with_its_message():
