@@ -84,7 +84,6 @@ def _set_input(one: state.SetScan, status: Optional[int], top_up: bool) -> links
     """The input of the link plan. A run that prunes dangling links does not upload."""
     uploads = _uploads(one, status, top_up)
     return links.SetInput(
-        name=one.name,
         target=one.target,
         tree=one.feature_set.layout == "tree",
         existing={entry.path: entry for entry in one.scan.entries},

@@ -26,9 +26,9 @@ class SetInput:
     finds through it. legacy: in order of preference, one for each real directory. declared: the text of every declared legacy
     directory of this set, other names of one directory included, and whether it is available. uploads: the set is empty and this run
     will upload it, unless links of the target dangle into a legacy directory. tops_up: this run will upload what the set lacks.
+    desired: which legacy feature claims which name.
     """
 
-    name: str
     target: str
     tree: bool
     existing: Dict[str, model.Entry]
@@ -37,6 +37,9 @@ class SetInput:
     uploads: bool
     tops_up: bool
     behind: Dict[str, List[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.desired = Desired(self.legacy, self.tree)
 
 
 @dataclass
@@ -48,7 +51,6 @@ class LinkPlan:
     to_remove: List[Tuple[str, str]] = field(default_factory=list)  # name, text
     unchanged: int = 0
     stray: List[str] = field(default_factory=list)
-    dangling: List[str] = field(default_factory=list)  # into a declared legacy directory or not
     dangling_into_legacy: List[str] = field(default_factory=list)
     conflicts: List[Tuple[str, List[str]]] = field(default_factory=list)  # name, the files that claim it
     obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what has it
@@ -68,7 +70,8 @@ class LinkPlan:
         return not (self.to_create or self.to_replace or self.to_remove)
 
 
-Assignment = Tuple[int, str]  # index of the set, name in its target
+Assignment = Tuple[str, str]  # a target, and a name in it
+Assignments = Dict[Optional[bytes], Assignment]
 
 
 def plan_links(
@@ -78,21 +81,18 @@ def plan_links(
 
     legacy_keys: inode keys of all files seen in legacy directories. on_conflict, prune: as the role's variables.
     """
-    desired_by_set = [Desired(one.legacy, one.tree) for one in sets]
     into_legacy = [_links_into_legacy(one, sets, legacy_keys) for one in sets]
-    assignments = _assign(sets, desired_by_set, into_legacy, prune)
-    plans = [
-        _plan_existing(index, one, desired_by_set[index], assignments, into_legacy[index], prune) for index, one in enumerate(sets)
-    ]
+    assignments = _assign(sets, into_legacy, prune)
+    plans = [_plan_existing(one, assignments, into, prune) for one, into in zip(sets, into_legacy)]
     staying = {
         identity
         for one, plan in zip(sets, plans)
         for identity in _identities(one, set(plan.stray) - {name for name, _text in plan.to_remove})
     }
-    for index, plan in enumerate(plans):
-        for name, outranked in desired_by_set[index].outranked.items():
-            plan.outranked += [(desired_by_set[index].first[name].path, other.path) for other in outranked]
-        _plan_missing(index, sets, plan, desired_by_set[index], assignments, staying, on_conflict)
+    for one, plan in zip(sets, plans):
+        for name, outranked in one.desired.outranked.items():
+            plan.outranked += [(one.desired.first[name].path, other.path) for other in outranked]
+        _plan_missing(one, plan, assignments, staying, on_conflict)
     return plans
 
 
@@ -105,9 +105,9 @@ def plan_removal(sets: Sequence[SetInput], legacy_keys: Set[int]) -> List[LinkPl
     held = {identity for one, into in zip(sets, into_legacy) for identity in _identities(one, set(one.existing) - into)}
     plans = []
     for one in sets:
-        desired, plan = Desired(one.legacy, one.tree), LinkPlan()
+        plan = LinkPlan()
         for name, entry in one.existing.items():
-            made = any(known.path == entry.link_target for known in desired.candidates(name))
+            made = any(known.path == entry.link_target for known in one.desired.candidates(name))
             if (made and entry.classification.identity not in held) or _is_leftover(entry):
                 plan.to_remove.append((name, entry.link_target or ""))
         plans.append(plan)
@@ -145,46 +145,37 @@ def _absolute(one: SetInput, entry: model.Entry) -> str:
     return os.path.normpath(os.path.join(folder, entry.link_target or ""))
 
 
-def _assign(
-    sets: Sequence[SetInput], desired_by_set: Sequence[Desired], into_legacy: Sequence[Set[str]], prune: str
-) -> Dict[Optional[bytes], Assignment]:
+def _assign(sets: Sequence[SetInput], into_legacy: Sequence[Set[str]], prune: str) -> Assignments:
     """The one place of each feature: where it is already, else where it is wanted first and possible."""
-    assignments: Dict[Optional[bytes], Assignment] = {}
-    for index, one in enumerate(sets):
-        into = into_legacy[index]
+    assignments: Assignments = {}
+    for one, into in zip(sets, into_legacy):
         for name, entry in one.existing.items():
             if entry.is_feature and name not in into:
-                assignments.setdefault(entry.classification.identity, (index, name))
-    for index, one in enumerate(sets):
-        desired = desired_by_set[index]
+                assignments.setdefault(entry.classification.identity, (one.target, name))
+    for one in sets:
         for name, entry in one.existing.items():
-            identity = entry.classification.identity
-            if entry.is_feature and identity not in assignments and desired.wants(name, identity):
-                assignments[identity] = (index, name)
+            if entry.is_feature and one.desired.wants(name, entry.classification.identity):
+                assignments.setdefault(entry.classification.identity, (one.target, name))
     # A wanted name that cannot be created still assigns a place, but only to a feature that has none.
     unmet: List[Tuple[Candidate, Assignment]] = []
-    for index, (one, desired) in enumerate(zip(sets, desired_by_set)):
-        to_remove = _names_to_remove(index, one, assignments, into_legacy[index], prune)
-        for name, first in desired.first.items():
-            candidates = (first, *desired.others.get(name, ()))
+    for one, into in zip(sets, into_legacy):
+        to_remove = _names_to_remove(one, assignments, into, prune)
+        for name, first in one.desired.first.items():
+            candidates = (first, *one.desired.others.get(name, ()))
             there = one.existing.get(name)
-            if (there is None or there.kind == model.DANGLING or name in to_remove) and not _blocked_folder(
-                one, desired, name, to_remove
-            ):
+            if (there is None or there.kind == model.DANGLING or name in to_remove) and not _blocked_folder(one, name, to_remove):
                 for candidate in candidates:
                     if candidate.entry.classification.identity not in assignments:
-                        assignments[candidate.entry.classification.identity] = (index, name)
+                        assignments[candidate.entry.classification.identity] = (one.target, name)
                         break
             if len(candidates) > 1 or first.entry.classification.identity not in assignments:
-                unmet += [(candidate, (index, name)) for candidate in candidates]
+                unmet += [(candidate, (one.target, name)) for candidate in candidates]
     for candidate, assignment in unmet:
         assignments.setdefault(candidate.entry.classification.identity, assignment)
     return assignments
 
 
-def _names_to_remove(
-    index: int, one: SetInput, assignments: Dict[Optional[bytes], Assignment], into_legacy: Set[str], prune: str
-) -> Set[str]:
+def _names_to_remove(one: SetInput, assignments: Assignments, into_legacy: Set[str], prune: str) -> Set[str]:
     """The names of links that pruning removes, given where each feature belongs."""
     to_remove = {name for name, entry in one.existing.items() if _is_leftover(entry)}
     if prune == "none" or one.tops_up:
@@ -196,61 +187,50 @@ def _names_to_remove(
         if entry.kind == model.DANGLING:
             if _directory_is_there(one, entry):
                 to_remove.add(name)
-        elif prune == "stray" and _is_stray(index, one, entry, assignments):
+        elif prune == "stray" and _is_stray(one, entry, assignments):
             to_remove.add(name)
     return to_remove
 
 
-def _is_stray(index: int, one: SetInput, entry: model.Entry, assignments: Dict[Optional[bytes], Assignment]) -> bool:
+def _is_stray(one: SetInput, entry: model.Entry, assignments: Assignments) -> bool:
     """True if no feature that a link into a legacy directory leads to belongs here; False if it cannot be read."""
     if entry.path in one.behind:
         inside = ((one.existing[name].classification.identity, name) for name in one.behind[entry.path])
-        return all(assignments.get(identity) != (index, name) for identity, name in inside)
+        return all(assignments.get(identity) != (one.target, name) for identity, name in inside)
     if entry.is_feature:
-        return assignments.get(entry.classification.identity) != (index, entry.path)
+        return assignments.get(entry.classification.identity) != (one.target, entry.path)
     return entry.classification.kind not in (model.UNREAD, model.NOT_UNDERSTOOD)
 
 
-def _assigned(index: int, name: str, desired: Desired, assignments: Dict[Optional[bytes], Assignment]) -> Optional[Candidate]:
+def _assigned(one: SetInput, name: str, assignments: Assignments) -> Optional[Candidate]:
     """The legacy feature that belongs under a name; None if each one that claims it belongs elsewhere."""
-    place, first = (index, name), desired.first.get(name)
+    place, first = (one.target, name), one.desired.first.get(name)
     if first is None or assignments[first.entry.classification.identity] == place:
         return first
-    return next((one for one in desired.others.get(name, ()) if assignments[one.entry.classification.identity] == place), None)
+    others = one.desired.others.get(name, ())
+    return next((other for other in others if assignments[other.entry.classification.identity] == place), None)
 
 
-def _plan_existing(
-    index: int,
-    one: SetInput,
-    desired: Desired,
-    assignments: Dict[Optional[bytes], Assignment],
-    into_legacy: Set[str],
-    prune: str,
-) -> LinkPlan:
+def _plan_existing(one: SetInput, assignments: Assignments, into_legacy: Set[str], prune: str) -> LinkPlan:
     """Plan for the links that the target has: those that stay, stray and dangling ones."""
-    plan = LinkPlan()
-    removable: List[Tuple[str, str]] = []
+    plan, to_remove = LinkPlan(), _names_to_remove(one, assignments, into_legacy, prune)
     for name, entry in one.existing.items():
-        if entry.link_target is None:
-            continue
-        if _is_leftover(entry):
-            plan.to_remove.append((name, entry.link_target))
+        if entry.link_target is None or _is_leftover(entry):
             continue
         if entry.kind == model.DANGLING:
-            candidate = _assigned(index, name, desired, assignments)
+            candidate = _assigned(one, name, assignments)
             if candidate is not None and candidate.path != entry.link_target:
-                continue  # it is replaced
-            plan.dangling.append(name)
-            if name in into_legacy:
+                to_remove.discard(name)  # it is replaced
+            elif name in into_legacy:
                 plan.dangling_into_legacy.append(name)
-                if prune != "none" and _directory_is_there(one, entry):
-                    removable.append((name, entry.link_target))
-        elif name in into_legacy and _is_stray(index, one, entry, assignments):
+        elif name in into_legacy and _is_stray(one, entry, assignments):
             plan.stray.append(name)
-            if prune == "stray":
-                removable.append((name, entry.link_target))
-    if not one.tops_up and not (one.uploads and not plan.dangling_into_legacy):
-        plan.to_remove += removable
+    uploads = one.uploads and not plan.dangling_into_legacy
+    plan.to_remove = [
+        (name, entry.link_target or "")
+        for name, entry in one.existing.items()
+        if name in to_remove and (_is_leftover(entry) or not uploads)
+    ]
     return plan
 
 
@@ -267,28 +247,21 @@ def _identities(one: SetInput, names: Set[str]) -> Set[Optional[bytes]]:
 
 
 def _plan_missing(
-    index: int,
-    sets: Sequence[SetInput],
-    plan: LinkPlan,
-    desired: Desired,
-    assignments: Dict[Optional[bytes], Assignment],
-    present_elsewhere: Set[Optional[bytes]],
-    on_conflict: str,
+    one: SetInput, plan: LinkPlan, assignments: Assignments, present_elsewhere: Set[Optional[bytes]], on_conflict: str
 ) -> None:
     """Add each wanted name that the target lacks to the plan."""
-    one = sets[index]
     removed = {name for name, _text in plan.to_remove}
     stray = set(plan.stray)
-    for name in desired.first:
-        candidate = _assigned(index, name, desired, assignments)
+    for name in one.desired.first:
+        candidate = _assigned(one, name, assignments)
         if candidate is None:
             plan.copy_count += name not in one.existing
             if name not in one.existing and len(plan.copies) < words.SAMPLES:
-                owner, there = assignments[desired.first[name].entry.classification.identity]
-                plan.copies.append((name, there if owner == index else f"{sets[owner].target}/{there}"))
+                owner, there = assignments[one.desired.first[name].entry.classification.identity]
+                plan.copies.append((name, there if owner == one.target else f"{owner}/{there}"))
             continue
         identity = candidate.entry.classification.identity
-        others = desired.others.get(name)
+        others = one.desired.others.get(name)
         entry = one.existing.get(name)
         if name in removed:
             entry = None
@@ -303,11 +276,11 @@ def _plan_missing(
             else:
                 plan.obstructed.append((name, describe(entry)))
         elif others and on_conflict == "fail":
-            plan.conflicts.append((name, [one.path for one in desired.candidates(name)]))
+            plan.conflicts.append((name, [claim.path for claim in one.desired.candidates(name)]))
         elif identity in present_elsewhere:
             plan.blocked_by_stray += 1
-        elif _blocked_folder(one, desired, name, removed):
-            plan.obstructed.append((_blocked_folder(one, desired, name, removed), "something that is not a folder of the target"))
+        elif _blocked_folder(one, name, removed):
+            plan.obstructed.append((_blocked_folder(one, name, removed), "something that is not a folder of the target"))
         elif entry is not None:
             if candidate.path != entry.link_target:
                 plan.to_replace.append((name, candidate.path, entry.link_target or ""))
@@ -317,7 +290,7 @@ def _plan_missing(
                 plan.differing.append(name)
 
 
-def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[str]) -> str:
+def _blocked_folder(one: SetInput, name: str, to_remove: Set[str]) -> str:
     """The first folder on the way to a name whose own name belongs to something else, now or in the plan."""
     if "/" not in name:
         return ""
@@ -325,7 +298,7 @@ def _blocked_folder(one: SetInput, desired: Desired, name: str, to_remove: Set[s
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth])
         entry = None if folder in to_remove else one.existing.get(folder)
-        if folder in desired.first if entry is None else entry.kind != model.FOLDER:
+        if folder in one.desired.first if entry is None else entry.kind != model.FOLDER:
             return folder
     return ""
 

@@ -55,7 +55,7 @@ def input_of(number, target, legacy, *, missing=(), tree=False, uploads=False, t
         keys |= {entry.key for entry in found}
         inputs.append((path, [entry for entry in found if entry.is_feature]))
     declared = {**dict.fromkeys([*legacy, *aliases], True), **dict.fromkeys(missing, False)}
-    return SetInput(f"set{number}", f"/t{number}", tree, entries, inputs, declared, uploads, tops_up), keys
+    return SetInput(f"/t{number}", tree, entries, inputs, declared, uploads, tops_up), keys
 
 
 def said_of(plan):
@@ -64,7 +64,6 @@ def said_of(plan):
     lines += [f"replace {name} -> {text} (was {old})" for name, text, old in plan.to_replace]
     lines += [f"remove {name} -> {text}" for name, text in plan.to_remove]
     lines += [f"stray {name}" for name in plan.stray]
-    lines += [f"dangling {name}" for name in plan.dangling if name not in plan.dangling_into_legacy]
     lines += [f"dangling into legacy {name}" for name in plan.dangling_into_legacy]
     lines += [f"conflict {name}: {' '.join(paths)}" for name, paths in plan.conflicts]
     lines += [f"taken {name} by {what}" for name, what in plan.obstructed]
