@@ -37,7 +37,7 @@ SET_OPTIONS: Dict[str, Dict[str, Any]] = {
     "source": {"type": "str"},
 }
 
-_REQUIRED_WORDS = {"true": "true", "yes": "true", "false": "false", "no": "false", "any": "any"}
+_TRUTH = {"hidden": ("true", "false"), "required": ("true", "false", "any")}
 
 
 @dataclass(frozen=True)
@@ -114,128 +114,117 @@ def resolve_sets(sets: Sequence[FeatureSet], home: str) -> List[FeatureSet]:
 def _parse_set(raw: Mapping[str, Any], number: int) -> FeatureSet:
     if not isinstance(raw, Mapping):
         raise errors.FeatureError(f"feature set {number} in {errors.named('sets')} is not a dictionary: give it 'name' and 'target'")
-    name = _text(raw.get("name"))
+    name = _text(raw, "name")
     if not name:
         raise errors.FeatureError(f"feature set {number} in {errors.named('sets')} has no 'name': name it")
-    where = f"feature set '{name}'"
+    try:
+        return _parse_keys(name, raw)
+    except errors.FeatureError as error:
+        raise errors.FeatureError(f"feature set '{name}': {error}") from None
+
+
+def _parse_keys(name: str, raw: Mapping[str, Any]) -> FeatureSet:
+    """Return the set of this name; messages name the key."""
+    _check_keys(raw)
+    patterns, exclude, form = _patterns(raw, "patterns"), _patterns(raw, "exclude"), _choice(raw, "format")
+    arrays = parse_arrays(raw.get("arrays") or {})
+    if arrays.asked:
+        check_arrays_are_told(form, patterns)
+    return FeatureSet(
+        name=name,
+        target=_target(raw),
+        legacy=tuple(_checked_path(path, "legacy") for path in _texts(raw, "legacy")),
+        patterns=patterns,
+        exclude=tuple(pattern for pattern in exclude if not pattern.endswith("/")),
+        folders=FolderRule(_choice(raw, "hidden") == "true", tuple(pattern[:-1] for pattern in exclude if pattern.endswith("/"))),
+        reads=_patterns(raw, "patterns" if raw.get("reads") is None else "reads"),
+        format=form,
+        arrays=arrays,
+        verify=_choice(raw, "verify"),
+        layout=_choice(raw, "layout"),
+        expected=_expected(raw.get("expected")),
+        required=_choice(raw, "required"),
+        mount=_checked_path(_text(raw, "mount"), "mount") if _text(raw, "mount") else None,
+        source=_text(raw, "source") or None,
+    )
+
+
+def _check_keys(raw: Mapping[str, Any]) -> None:
     unknown = sorted(str(key) for key in raw if key not in SET_OPTIONS)
     if unknown:
         similar = difflib.get_close_matches(unknown[0], SET_OPTIONS, 1)
         hint = f"did you mean '{similar[0]}'? The keys are" if similar else "the keys are"
-        raise errors.FeatureError(f"{where} has the unknown key '{unknown[0]}': {hint} {', '.join(SET_OPTIONS)}")
-    target = _text(raw.get("target"))
-    if not target:
-        raise errors.FeatureError(f"{where} has no 'target': name the directory that the trainer reads")
-    _check_path(target, where, "target")
-    if target.rstrip("/") == "":
-        raise errors.FeatureError(f"{where}: target / cannot be a feature directory; name a directory of its own")
-    legacy = _texts(raw, "legacy", where)
-    for path in legacy:
-        _check_path(path, where, "legacy")
-    mount = _text(raw.get("mount")) or None
-    if mount:
-        _check_path(mount, where, "mount")
-    patterns, form = _patterns(raw, "patterns", where), _choice(raw, "format", where)
-    try:
-        arrays = parse_arrays(raw.get("arrays") or {})
-        if arrays.asked:
-            check_arrays_are_told(form, patterns)
-    except errors.FeatureError as error:
-        raise errors.FeatureError(f"{where}: {error}") from None
-    exclude = _patterns(raw, "exclude", where)
-    return FeatureSet(
-        name=name,
-        target=target,
-        legacy=legacy,
-        patterns=patterns,
-        exclude=tuple(pattern for pattern in exclude if not pattern.endswith("/")),
-        folders=FolderRule(_flag(raw, "hidden", where), tuple(pattern[:-1] for pattern in exclude if pattern.endswith("/"))),
-        reads=_patterns(raw, "patterns" if raw.get("reads") is None else "reads", where),
-        format=form,
-        arrays=arrays,
-        verify=_choice(raw, "verify", where),
-        layout=_choice(raw, "layout", where),
-        expected=_expected(raw.get("expected"), where),
-        required=_required(raw.get("required"), where),
-        mount=mount,
-        source=_text(raw.get("source")) or None,
-    )
+        raise errors.FeatureError(f"the key '{unknown[0]}' is unknown: {hint} {', '.join(SET_OPTIONS)}")
 
 
-def _text(value: Any) -> str:
+def _value(raw: Mapping[str, Any], key: str) -> Any:
+    value = raw.get(key)
+    return SET_OPTIONS[key].get("default") if value is None else value
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = _value(raw, key)
     return "" if value is None else str(value)
 
 
-def _texts(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
-    value = raw.get(key)
-    if value is None:
-        value = SET_OPTIONS[key]["default"]
+def _texts(raw: Mapping[str, Any], key: str) -> Tuple[str, ...]:
+    value = _value(raw, key)
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
-        raise errors.FeatureError(f"{where}: '{key}' must be a list of texts that are not empty")
+        raise errors.FeatureError(f"'{key}' must be a list of texts that are not empty")
     return tuple(value)
 
 
-def _patterns(raw: Mapping[str, Any], key: str, where: str) -> Tuple[str, ...]:
-    patterns = _texts(raw, key, where)
+def _patterns(raw: Mapping[str, Any], key: str) -> Tuple[str, ...]:
+    patterns = _texts(raw, key)
     for pattern in patterns:
         if "/" in (pattern[:-1] if key == "exclude" else pattern) or pattern == "/":
             raise errors.FeatureError(
-                f"{where}: '{key}' has the pattern '{pattern}' with a slash: patterns are compared with the names of files,"
-                " and of folders where one of 'exclude' ends in a slash; list directories in 'legacy'"
+                f"'{key}' has the pattern '{pattern}' with a slash: patterns are compared with the names of files, and of folders if"
+                " one of 'exclude' ends in a slash; list directories in 'legacy'"
             )
     if not patterns and key != "exclude":
-        raise errors.FeatureError(f"{where}: '{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
+        raise errors.FeatureError(f"'{key}' is empty, so that no file could belong to the set: leave it out or give a pattern")
     return patterns
 
 
-def _check_path(path: str, where: str, key: str) -> None:
+def _target(raw: Mapping[str, Any]) -> str:
+    target = _text(raw, "target")
+    if not target:
+        raise errors.FeatureError("'target' is missing: name the directory that the trainer reads")
+    if target.rstrip("/") == "":
+        raise errors.FeatureError("target / cannot be a feature directory; name a directory of its own")
+    return _checked_path(target, "target")
+
+
+def _checked_path(path: str, key: str) -> str:
     if not path.startswith(("/", "~")):
-        raise errors.FeatureError(
-            f"{where}: {key} '{path}' is a relative path: write it from / on, or with ~ for the training user's home"
-        )
+        raise errors.FeatureError(f"{key} '{path}' is a relative path: write it from / on, or with ~ for the training user's home")
     if ".." in path.split("/"):
-        raise errors.FeatureError(f"{where}: {key} '{path}' contains '..': write the path without it")
+        raise errors.FeatureError(f"{key} '{path}' contains '..': write the path without it")
     if "\0" in path:
-        raise errors.FeatureError(f"{where}: {key} {path!r} contains a NUL character: no path can; remove it")
+        raise errors.FeatureError(f"{key} {path!r} contains a NUL character: no path can; remove it")
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        raise errors.FeatureError(f"{where}: {key} {path!r} cannot be a path of this host: write it in UTF-8") from None
+        raise errors.FeatureError(f"{key} {path!r} cannot be a path of this host: write it in UTF-8") from None
+    return path
 
 
-def _choice(raw: Mapping[str, Any], key: str, where: str) -> str:
-    value = raw.get(key)
-    if value is None:
-        value = SET_OPTIONS[key]["default"]
-    if value not in SET_OPTIONS[key]["choices"]:
-        raise errors.FeatureError(f"{where}: {key} '{value}' is unknown: choose {' or '.join(SET_OPTIONS[key]['choices'])}")
-    return str(value)
+def _choice(raw: Mapping[str, Any], key: str) -> str:
+    """Return a word, which a truth value may be, too."""
+    value = _value(raw, key)
+    word = {"yes": "true", "no": "false"}.get(str(value).lower(), str(value).lower())
+    choices = SET_OPTIONS[key].get("choices") or _TRUTH[key]
+    if word not in choices:
+        raise errors.FeatureError(f"{key} '{value}' is unknown: choose {' or '.join(choices)}")
+    return word
 
 
-def _flag(raw: Mapping[str, Any], key: str, where: str) -> bool:
-    value = raw.get(key)
-    word = _REQUIRED_WORDS.get(str(SET_OPTIONS[key]["default"] if value is None else value).lower())
-    if word not in ("true", "false"):
-        raise errors.FeatureError(f"{where}: {key} '{value}' is unknown: choose true or false")
-    return word == "true"
-
-
-def _expected(value: Any, where: str) -> Optional[int]:
+def _expected(value: Any) -> Optional[int]:
     if value is None or value == "":
         return None
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise errors.FeatureError(f"{where}: expected '{value}' is not a number of features: give 0 or more")
-    return number
-
-
-def _required(value: Any, where: str) -> str:
-    word = _REQUIRED_WORDS.get(str(True if value is None else value).lower())
-    if word is None:
-        raise errors.FeatureError(f"{where}: required '{value}' is unknown: choose true, false or any")
-    return word
+    if not str(value).strip().isdecimal():
+        raise errors.FeatureError(f"expected '{value}' is not a number of features: give 0 or more")
+    return int(str(value))
