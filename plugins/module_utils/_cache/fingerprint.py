@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The fingerprint of directories: names, inodes, sizes and times of change. No file is opened.
-
-The kernel sets the time of change (ctime) at every change of an inode, and no user can set it back. So while all of that is the same,
-the content is the same, on file systems that keep that promise. C(unchanged) compares it later.
-"""
+"""The fingerprint of directories, which C(unchanged) compares later. No file is opened."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
@@ -49,17 +48,17 @@ class Incoming:
 
 
 def verify_file(feature_set: sets.FeatureSet, directory: int, name: str, wanted: Wanted) -> Optional[str]:
-    """Return None if the file C(name) below an open directory is the wanted feature, else how it differs.
-
-    The empty text means that there is no such file.
-    """
+    """Return the first part of C(inspect_file)."""
     return inspect_file(feature_set, directory, name, wanted)[0]
 
 
 def inspect_file(
     feature_set: sets.FeatureSet, directory: int, name: str, wanted: Wanted
 ) -> Tuple[Optional[str], Optional[os.stat_result]]:
-    """Return what C(verify_file) does, and the status of the file that was read."""
+    """Return None if the file C(name) below an open directory is the wanted feature, else how it differs; and its status.
+
+    The empty text means that there is no such file.
+    """
 
     def difference(fd: int, info: os.stat_result, _name: str) -> Tuple[Optional[str], os.stat_result]:
         if info.st_size != wanted.size:
@@ -168,19 +167,13 @@ def _inspect(feature_set: sets.FeatureSet) -> Incoming:
     target = feature_set.target
     path = staging_path(target)
     try:
-        info = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        # Killed between publishing and clearing up: only the manifest is left, and all of it has arrived.
-        manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
-        return Incoming(places.ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
-    except OSError:
-        return Incoming(places.UNREADABLE, 0, False)
-    if not stat.S_ISDIR(info.st_mode):
-        return Incoming(places.UNREADABLE, 0, False)
-    try:
         return _look_inside(feature_set, target, path)
-    except OSError:
-        return Incoming(places.UNREADABLE, 0, False)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR) or os.path.lexists(path):
+            return Incoming(places.UNREADABLE, 0, False)
+    # Killed between publishing and clearing up: only the manifest is left, and all of it has arrived.
+    manifest = read_manifest(target) if os.path.lexists(manifest_path(target)) else None
+    return Incoming(places.ABSENT, 0, manifest is not None and _arrived(feature_set, target, list(manifest.items())))
 
 
 def _look_inside(feature_set: sets.FeatureSet, target: str, path: str) -> Incoming:

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Accounts of this host, and work done in a child process that has become one of them.
-
-Privilege is dropped, not simulated: only a process that is the training user knows what modes, ACLs, mount
-options and network file systems together let that user do.
-"""
+"""Accounts of this host."""
 
 from __future__ import annotations
 

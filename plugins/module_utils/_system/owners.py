@@ -193,16 +193,7 @@ def steps_to(path: str) -> List[Step]:
     Raises PermissionError if a directory cannot be passed, OSError (ELOOP) for too many links.
     """
     steps: List[Step] = []
-    with_last = _walk(path, steps)
-    os.close(with_last)
-    return steps
-
-
-def _walk(path: str, steps: List[Step]) -> int:
-    """Append a step for each lookup; return an O_PATH descriptor of the last existing directory."""
-    current = os.open("/", at.PASS_DIRECTORY)
-    shown = ""
-    links = 0
+    current, shown, links = os.open("/", at.PASS_DIRECTORY), "", 0
     waiting = path.split("/")[::-1]
     try:
         while waiting:
@@ -230,11 +221,9 @@ def _walk(path: str, steps: List[Step]) -> int:
                 os.close(current)
                 current, shown = os.open("/", at.PASS_DIRECTORY), ""
             waiting.extend(text.split("/")[::-1])
-        steps.append(_step(shown or "/", current, None))
-    except OSError:
+        return [*steps, _step(shown or "/", current, None)]
+    finally:
         os.close(current)
-        raise
-    return current
 
 
 def _link_text(child: int, info: os.stat_result) -> Optional[str]:
@@ -247,7 +236,5 @@ def _link_text(child: int, info: os.stat_result) -> Optional[str]:
 def _step(shown: str, directory: int, entry: Optional[os.stat_result]) -> Step:
     info = os.fstat(directory)
     entries, _known = acl.read(directory, info.st_mode)
-    sticky = bool(info.st_mode & stat.S_ISVTX)
-    if entry is None:
-        return Step(shown, info.st_uid, info.st_gid, entries, sticky)
-    return Step(shown, info.st_uid, info.st_gid, entries, sticky, entry.st_uid, stat.S_ISLNK(entry.st_mode))
+    names = (None, False) if entry is None else (entry.st_uid, stat.S_ISLNK(entry.st_mode))
+    return Step(shown, info.st_uid, info.st_gid, entries, bool(info.st_mode & stat.S_ISVTX), *names)
