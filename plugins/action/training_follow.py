@@ -39,8 +39,6 @@ RETRY = 3.0  # seconds between two tries at a lost connection
 
 
 class ActionModule(ActionBase):
-    """The action behind M(trainprep.features.training_follow)."""
-
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

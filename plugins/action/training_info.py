@@ -34,8 +34,6 @@ _PARTS = (
 
 
 class ActionModule(ModuleAction):
-    """The action behind M(trainprep.features.training_info)."""
-
     module = "training_info"
     answer: ClassVar[Mapping[str, Schema]] = {
         **dict.fromkeys(("state", "outcome", "sentence", "user", "directory"), Maybe(str)),

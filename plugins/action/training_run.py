@@ -26,8 +26,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments 
 
 
 class ActionModule(ActionBase):
-    """The action behind M(trainprep.features.training_run)."""
-
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _task: Any

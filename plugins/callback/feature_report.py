@@ -63,8 +63,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.table i
 
 
 class CallbackModule(FleetCallback):
-    """Reports the features of all hosts."""
-
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = FEATURES

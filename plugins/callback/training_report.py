@@ -67,8 +67,6 @@ _COLOURS = {
 
 
 class CallbackModule(FleetCallback):
-    """Reports the trainings of all hosts."""
-
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = TRAININGS

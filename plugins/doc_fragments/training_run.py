@@ -8,8 +8,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documented once."""
-
     DOCUMENTATION = r"""
 options:
   state:

@@ -51,8 +51,6 @@ from ansible.plugins.lookup import LookupBase
 
 
 class LookupModule(LookupBase):
-    """The lookup plugin P(trainprep.features.training_hosts#lookup)."""
-
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **_options: Any) -> list[str]:
         """Returns ``terms``; raises where they match no host that this run may touch."""
         limit = context.CLIARGS.get("subset")

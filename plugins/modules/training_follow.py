@@ -121,7 +121,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Arguments in, one chunk as the training user, result out."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,

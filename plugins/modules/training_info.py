@@ -295,7 +295,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Inspect as the training user."""
     module = AnsibleModule(
         argument_spec=INFO,
         supports_check_mode=True,

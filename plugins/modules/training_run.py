@@ -121,7 +121,6 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """Arguments in, one start or stop as the training user, result out."""
     module = AnsibleModule(
         argument_spec={
             "session": {"type": "str", "default": "attn_crnn_v2"},

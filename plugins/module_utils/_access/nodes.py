@@ -32,7 +32,6 @@ class Trust(NamedTuple):
     why: str = ""
 
     def accepts(self, uid: int) -> bool:
-        """True if an object of that owner may be opened up."""
         return self.owners is None or uid in self.owners
 
 

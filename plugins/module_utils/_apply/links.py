@@ -73,7 +73,6 @@ def apply_links(
 def _link_in(
     opened: Optional[int], target: str, plan: LinkPlan, expected: Optional[paths.InodeKey], counts: LinkCounts, lock_seconds: float
 ) -> LinkCounts:
-    """Apply the plan as the target's owner."""
     top = os.open(target, paths.FOLLOW_DIRECTORY) if opened is None else at.folder_opened(opened, "")
     try:
         if expected is not None and paths.key_of(os.fstat(top)) != expected:

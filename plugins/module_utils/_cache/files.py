@@ -59,7 +59,6 @@ def forget(name: str) -> None:
 
 
 def place() -> str:
-    """Return the directory of the files."""
     if os.geteuid() == 0:
         return f"/var/cache/{NAME}"
     return f"{pwd.getpwuid(os.geteuid()).pw_dir}/.cache/{NAME}"

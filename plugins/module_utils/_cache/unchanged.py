@@ -104,7 +104,6 @@ def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
 
 
 def close(found: Sequence[_Open]) -> None:
-    """Close what C(listings) opened."""
     for one in found:
         os.close(one.fd)
 

@@ -304,7 +304,6 @@ def _blocked_folder(one: SetInput, name: str, to_remove: Set[str]) -> str:
 
 
 def describe(entry: model.Entry) -> str:
-    """Describe the entry that has a name, for a message."""
     what = "a link to " + paths.display(entry.link_target) if entry.link_target is not None else "a file"
     if not entry.classification.kind:
         return what if entry.link_target is not None else "not a regular file"

@@ -15,7 +15,6 @@ from .state import HostState, SetState
 
 
 def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
-    """Yield the warnings of one set."""
     plan, target = state.plan, paths.display(state.target)
     unseen = hidden_from_trainer(state)
     if unseen and state.features:
@@ -71,7 +70,6 @@ def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
 
 
 def dangling_inside(legacy: model.LegacyScan) -> str:
-    """Dangling links of a legacy directory."""
     example = f"{paths.display(legacy.dangling[0].path)} to {paths.display(legacy.dangling[0].link_target or '')}"
     return f"{words.phrase(len(legacy.dangling), 'link', 'dangle', paths.display(legacy.place.path))} (e.g. {example})"
 

@@ -83,7 +83,6 @@ def pack_choice(manifest: Manifest, names: Iterable[str]) -> str:
 
 
 def unpack_choice(manifest: Manifest, packed: str) -> List[str]:
-    """Return the names of a selection that pack_choice made."""
     names = sorted(manifest)
     bits = format(int(packed, 16), "b").zfill(len(names))
     return [name for name, bit in zip(names, bits) if bit == "1"]

@@ -40,7 +40,6 @@ def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accoun
 
 
 def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> Policy:
-    """Return the options that the plan depends on; FeatureError for bad ones."""
     return Policy(
         on_conflict=params.get("on_conflict") or "fail",
         prune=params.get("prune") or "none",

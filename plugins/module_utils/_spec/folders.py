@@ -48,7 +48,6 @@ class FolderRule(NamedTuple):
         return not self.hidden and (name.startswith(".") or is_system_folder(name))
 
     def excluded(self, name: str) -> bool:
-        """True if the user excludes a folder from the set."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
 
     def enters(self, path: str) -> bool:

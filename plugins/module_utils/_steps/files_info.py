@@ -46,7 +46,6 @@ class Group:
     clashes: bool = False
 
     def add(self, directory: str, name: str, one: Described, is_link: bool) -> None:
-        """Count one file, or one link to a file."""
         for array in one.arrays:
             _dtype, shape = self.arrays[array.name]
             for index, length in enumerate(array.shape):

@@ -19,7 +19,6 @@ TRAININGS = "trainprep.features.training_report"
 
 
 def announce(callback: str) -> None:
-    """Called by the callback in Ansible's main process."""
     os.environ[_marker(callback)] = str(os.getpid())
 
 
@@ -102,5 +101,4 @@ class FleetCallback(CallbackBase):
 
 
 def width() -> int:
-    """Return the columns of the terminal."""
     return shutil.get_terminal_size((80, 24)).columns

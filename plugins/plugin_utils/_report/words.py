@@ -37,7 +37,6 @@ def shouted(outcome: str) -> str:
 
 
 def status_words(status: int | None) -> str:
-    """Return a status code (0 to 3, or None for null) as text."""
     return STATUS_WORDS.get(status, f"unknown status {plain(status)}")
 
 
