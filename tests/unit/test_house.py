@@ -143,8 +143,8 @@ def test_an_unchanged_host_compiles_little_and_nothing_that_scans_plans_or_appli
     """A packed module is source, which Python compiles at each run."""
     files = shipped(module, lazy=False)
     size = sum(path.stat().st_size for path in files if path.parent != PLUGINS / "modules") / 1024
-    print(f"{module} compiles {size:.1f} KiB of module_utils for an unchanged host, at most 60")
-    assert size <= 60
+    print(f"{module} compiles {size:.1f} KiB of module_utils for an unchanged host, at most 67")
+    assert size <= 67
     rooms = {path.parent.name for path in files}
     assert "_cache" in rooms and not rooms & {"_formats", "_plan", "_apply", "_upload", "_steps"}
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._system import accounts, become, paths
-from . import opening
+from .._system import accounts, at, become, parallel, paths
 
+_BUNDLE = 64  # names that are opened together: nearly all can be
 _MAX_LINKS = 40
 _MAX_REASONS = 50
 _OPEN_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -66,9 +66,13 @@ class ProbeResult(NamedTuple):
 
 
 def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, ProbeResult]:
-    """Return what the account is refused, set by set."""
-    found: Dict[str, ProbeResult] = become.run_as(account, _try_all, account.name, sets)
-    return found
+    """Return what the account is refused, set by set. FeatureError without the right to become the account."""
+    return begin_to_ask(account, sets)()
+
+
+def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, ProbeResult]]:
+    """Start the same concurrently with this process; call what this returns, once, for the result."""
+    return become.begin_as(account, _try_all, account.name, sets)
 
 
 # --- in the child: here we are the training user ---------------------------------------------------------
@@ -117,8 +121,20 @@ def _try_directory(explain: _Explainer, path: str, names: Sequence[str], must_li
 
 
 def _refusals(directory: int, names: Sequence[str]) -> Iterator[Tuple[str, OSError]]:
-    """The names that cannot be opened, each with why."""
-    for bundle, refused in opening.open_all(directory, names):
+    """The names that cannot be opened relative to an open directory, each with why."""
+
+    def open_each(bundle: Sequence[str]) -> List[Tuple[int, OSError]]:
+        refused = []
+        for index, name in enumerate(bundle):
+            try:
+                os.close(at.opened_through_links(directory, name, paths.FOLLOW_FILE))
+            except OSError as error:
+                refused.append((index, error))
+        return refused
+
+    bundles = [names[start : start + _BUNDLE] for start in range(0, len(names), _BUNDLE)]
+    slow, share = parallel.SLOW * _BUNDLE, parallel.SHARE // _BUNDLE
+    for bundle, refused in parallel.map_parallel(bundles, open_each, slow=slow, share=share, sample=1):
         for index, error in refused:
             yield bundle[index], error
 

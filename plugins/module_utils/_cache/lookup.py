@@ -11,9 +11,9 @@ every host that is ready, most of it for Python to compile what is imported, so 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .._access import opening
+from .._access import probe
 from .._spec.names import name_filter
 from .._system import accounts, paths
 from . import basis, entry, files, unchanged
@@ -64,17 +64,17 @@ def _holds_the_same(sets: Sequence[entry.Opened], folders: Sequence[unchanged.Fo
         return False
     try:
         names = {folder.path: one.names for folder, one in zip(folders, found)}
-        directories: List[Tuple[str, Sequence[str]]] = []
+        directories: List[probe.Directory] = []
         for one in sets:
             features = _features(one, names) if one.target in names else []
             if len(features) != one.features:
                 return False
             if one.target in names:
-                directories.append((one.target, features))
-        opens = opening.begin_to_open(account, directories)
+                directories.append((one.target, features, True))
+        ask = probe.begin_to_ask(account, {"": directories})
         same = unchanged.unchanged(folders, found)
         # Called in any case: a child process is waited for.
-        return opens() and same
+        return not ask()[""].refused and same
     finally:
         unchanged.close(found)
 
