@@ -135,7 +135,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER}, supports_check_mode=True)
     result: Dict[str, Any] = {}
     with failing(module):
-        found = lookup(module.params, find_account(module.params["user"] or None))
+        found = lookup(module.params, find_account(module.params["user"]))
         if found is None:
             # Imported if needed: an unchanged host needs none of it.
             from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import (

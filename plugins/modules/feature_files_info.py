@@ -131,7 +131,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     with failing(module):
-        result = files_info(module.params["paths"], find_account(module.params["user"] or None))
+        result = files_info(module.params["paths"], find_account(module.params["user"]))
         module.exit_json(changed=False, **result)
 
 

@@ -106,7 +106,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER, **STATE}, supports_check_mode=True)
     result: Dict[str, Any] = {"changed": False, "sets": {}, "steps": []}
     with failing(module, result):
-        known = lookup(module.params, find_account(module.params["user"] or None)) if module.params["state"] == "present" else None
+        known = lookup(module.params, find_account(module.params["user"])) if module.params["state"] == "present" else None
         if known is not None:
             result.update(ansible_facts=known, found_status=known["feature_status"])
         else:

@@ -121,25 +121,14 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS,
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
     with failing(module):
-        account = find_account(params["user"] or None)
+        account = find_account(params["user"])
         chunk = run_as(
-            account,
-            read_on,
-            account,
-            params["dir"],
-            params["session"],
-            params["run"],
-            offset,
-            max(1, params["limit"]),
-            params["filter"],
-            params["stale_after"],
+            account, read_on, account, params["dir"], params["session"], params["run"], offset, max(1, params["limit"]),
+            params["filter"], params["stale_after"],
         )
         module.exit_json(changed=False, **chunk)
 

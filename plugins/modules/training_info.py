@@ -295,13 +295,10 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=INFO,
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=INFO, supports_check_mode=True)
     params = module.params
     with failing(module):
-        account = find_account(params["user"] or None)
+        account = find_account(params["user"])
         found = run_as(
             account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],
             params["history"], params["metrics"],

@@ -150,7 +150,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     with failing(module):
-        account = find_account(module.params["user"] or None)
+        account = find_account(module.params["user"])
         order = Order(module.params, json.loads(module.params["order"]))
         if module.params["state"] != STARTED:
             answer = run_as(account, end, account, order, module.check_mode)

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._cache import basis, files, lookup, store
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._steps import prepare
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.acl import XATTR, of_mode, pack, with_user
@@ -34,6 +35,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from tests.support.layout import write_facenet, write_wav2vec
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
+DEFAULTS = {name: option.get("default") for name, option in PLAN_ARGUMENTS.items()}
 GRAIN = 0.012
 LEGACY = st.sampled_from(["old", "old/deep", "other"])
 NAMES = st.sampled_from(["a.npz", "b.npz", "cremad_1.npz", "cremad_2.npz"])
@@ -274,7 +276,7 @@ def count(params: dict[str, Any], user: Account) -> dict[str, Any]:
         Witnessed.outcomes["recalled"] += 1
         return cached
     result: dict[str, Any] = {}
-    request = prepare.request_of({**params, "user": user.name}, False)
+    request = prepare.request_of({**DEFAULTS, **params, "user": user.name}, False)
     prepare.find_facts(params, request._replace(account=user), result)
     return dict(result["ansible_facts"])
 

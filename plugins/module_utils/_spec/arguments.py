@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, List, Mapping, Sequence, Tuple
 
 from .. import errors
@@ -29,25 +29,16 @@ class Policy:
 def parse_sets_and_user(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account]:
     """Return the sets, with absolute paths, and the training user; FeatureError for bad ones."""
     sets = [replace(one, peers=bool(params.get("peers"))) for one in parse_sets(params["sets"])]
-    account = accounts.find_account(params["user"] or None)
+    account = accounts.find_account(params["user"])
     return resolve_sets(sets, account.home), account
 
 
 def parse_arguments(params: Mapping[str, Any]) -> Tuple[List[FeatureSet], accounts.Account, Policy]:
-    """Return the sets, the training user and the policy; FeatureError for bad ones."""
+    """Return the sets, the training user and the policy of a module with C(PLAN_ARGUMENTS); FeatureError for bad ones."""
     sets, account = parse_sets_and_user(params)
-    return sets, account, parse_policy(params, account)
-
-
-def parse_policy(params: Mapping[str, Any], account: accounts.Account) -> Policy:
-    return Policy(
-        on_conflict=params.get("on_conflict") or "fail",
-        prune=params.get("prune") or "none",
-        search_roots=tuple(paths.expand_home(root, account.home) for root in _search_roots(params.get("search_roots") or ())),
-        on_discovery=params.get("on_discovery") or "fail",
-        top_up=bool(params.get("top_up")),
-        permissions=params.get("permissions") or "grant",
-    )
+    choices = {field.name: params[field.name] for field in fields(Policy)}
+    choices["search_roots"] = tuple(paths.expand_home(root, account.home) for root in _search_roots(params["search_roots"]))
+    return sets, account, Policy(**choices)
 
 
 def _search_roots(roots: Sequence[str]) -> Tuple[str, ...]:

@@ -66,14 +66,8 @@ def _record(result: Dict[str, Any], one: SetState, plan: LinkPlan, counts: LinkC
     done = counts.linked or counts.removed or counts.created_target
     result["changed"] = result["changed"] or bool(done)
     actions = _actions(one, plan)
-    result["sets"][one.name] = {
-        "linked": counts.linked,
-        "replaced": counts.replaced,
-        "removed": counts.removed,
-        "kept": counts.kept,
-        "created_target": counts.created_target,
-        "samples": [{"action": action, "path": path, "text": text} for action, path, text in actions],
-    }
+    samples = [{"action": action, "path": path, "text": text} for action, path, text in actions]
+    result["sets"][one.name] = {**vars(counts), "samples": samples}
     if not plan.is_empty:
         result["diff"].append(_diff(one, plan, actions))
 

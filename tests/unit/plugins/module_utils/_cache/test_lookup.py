@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._cache import basis, files, store
 from ansible_collections.trainprep.features.plugins.module_utils._cache.lookup import lookup
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import find_facts, request_of
 from ansible_collections.trainprep.features.plugins.module_utils._system import mounts
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
@@ -35,7 +36,8 @@ def asked(tmp_path, monkeypatch):
     # Whatever the tests' own directory is on.
     monkeypatch.setattr(mounts, "file_system_type", lambda *_args: "ext4")
     time.sleep(0.05)
-    return {"sets": [{"name": "w", "target": str(target), "legacy": [str(legacy)]}], "user": "", "remember": True}
+    defaults = {name: option.get("default") for name, option in PLAN_ARGUMENTS.items()}
+    return {**defaults, "sets": [{"name": "w", "target": str(target), "legacy": [str(legacy)]}], "user": "", "remember": True}
 
 
 def file_of(asked):

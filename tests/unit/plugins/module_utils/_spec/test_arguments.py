@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy, parse_arguments
+from ansible_collections.trainprep.features.plugins.module_utils._spec.options import PLAN_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
-RIGHT = {"sets": [{"name": "s", "target": "/t"}], "user": "root"}
+DEFAULTS = {name: option.get("default") for name, option in PLAN_ARGUMENTS.items()}
+RIGHT = {**DEFAULTS, "sets": [{"name": "s", "target": "/t"}], "user": "root"}
 
 
 def test_what_a_module_does_not_have_is_as_documented():
