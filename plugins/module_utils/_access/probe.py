@@ -24,7 +24,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # vanished since the scan: n
 _DENIED = (errno.EACCES, errno.EPERM)
 
 # (absolute path of a directory, feature files by their paths below it, whether the trainer lists it)
-Directory = Tuple[str, Sequence[str], bool]
+ToRead = Tuple[str, Sequence[str], bool]
 
 
 class LinkSource(NamedTuple):
@@ -65,12 +65,12 @@ class ProbeResult(NamedTuple):
     refused: List[RefusedDirectory]
 
 
-def ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, ProbeResult]:
+def ask(account: accounts.Account, sets: Mapping[str, Sequence[ToRead]]) -> Dict[str, ProbeResult]:
     """Return what the account is refused, set by set. FeatureError without the right to become the account."""
     return begin_to_ask(account, sets)()
 
 
-def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[Directory]]) -> Callable[[], Dict[str, ProbeResult]]:
+def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[ToRead]]) -> Callable[[], Dict[str, ProbeResult]]:
     """Start the same concurrently with this process; call what this returns, once, for the result."""
     return become.begin_as(account, _try_all, account.name, sets)
 
@@ -78,11 +78,11 @@ def begin_to_ask(account: accounts.Account, sets: Mapping[str, Sequence[Director
 # --- in the child: here we are the training user ---------------------------------------------------------
 
 
-def _try_all(user: str, sets: Mapping[str, Sequence[Directory]]) -> Dict[str, ProbeResult]:
+def _try_all(user: str, sets: Mapping[str, Sequence[ToRead]]) -> Dict[str, ProbeResult]:
     return {name: _try(user, directories) for name, directories in sets.items()}
 
 
-def _try(user: str, directories: Sequence[Directory]) -> ProbeResult:
+def _try(user: str, directories: Sequence[ToRead]) -> ProbeResult:
     explain = _Explainer(user)
     refused = []
     for path, names, must_list in directories:

@@ -33,7 +33,7 @@ class AccessReport:
 
 
 def access_reports(
-    account: accounts.Account, sets: Mapping[str, Sequence[probe.Directory]], sources: Mapping[str, Sequence[probe.LinkSource]]
+    account: accounts.Account, sets: Mapping[str, Sequence[probe.ToRead]], sources: Mapping[str, Sequence[probe.LinkSource]]
 ) -> Dict[str, AccessReport]:
     """Return what the account cannot open, set by set; absent directories are skipped.
 

@@ -23,7 +23,7 @@ class Opened(NamedTuple):
     features: int
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """Facts and what they depend on.
 
     C(basis): see C(basis.basis_of); C(mounts): paths that are mount points; C(absent): paths where nothing is; C(targets), C(legacy):
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     folders: List[unchanged.Folder]
 
 
-def pack(entry: Entry) -> bytes:
+def pack(entry: CacheEntry) -> bytes:
     """Return the content of a file."""
     content = {
         **entry._asdict(),
@@ -52,14 +52,14 @@ def pack(entry: Entry) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
-def unpack(raw: bytes) -> Entry:
+def unpack(raw: bytes) -> CacheEntry:
     """Return the entry in a file's content; ValueError if it is none."""
     try:
         content = json.loads(raw.decode("ascii"))
         facts = content["facts"]
         if facts["features_ready"] is not True or facts["feature_steps"] or not all(map(dict, facts["feature_sets"].values())):
             raise ValueError("these facts are never cached")
-        return Entry(
+        return CacheEntry(
             facts,
             dict(content["basis"]),
             list(map(_path, content["mounts"])),

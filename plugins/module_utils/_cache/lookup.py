@@ -41,7 +41,7 @@ def lookup(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
         return None  # something vanished a moment ago: the inspection will report it
 
 
-def _is_unchanged(found: entry.Entry, params: Mapping[str, Any], account: accounts.Account) -> bool:
+def _is_unchanged(found: entry.CacheEntry, params: Mapping[str, Any], account: accounts.Account) -> bool:
     return (
         found.basis == basis.basis_of(params, account)
         and all(map(_is_mounted, found.mounts))
@@ -64,7 +64,7 @@ def _holds_the_same(sets: Sequence[entry.Opened], folders: Sequence[unchanged.Fo
         return False
     try:
         names = {folder.path: one.names for folder, one in zip(folders, found)}
-        directories: List[probe.Directory] = []
+        directories: List[probe.ToRead] = []
         for one in sets:
             features = _features(one, names) if one.target in names else []
             if len(features) != one.features:

@@ -56,10 +56,10 @@ def _opened(one: state.SetState) -> entry.Opened:
 
 def _entry(
     params: Mapping[str, Any], host: state.HostState, facts: Dict[str, Any], opened: Sequence[entry.Opened], started: float
-) -> entry.Entry:
+) -> entry.CacheEntry:
     account, sets = host.account, [one.feature_set for one in host.sets]
     staged = [path(one.target) for one in sets for path in (manifest.staging_path, manifest.manifest_path)]
-    result = entry.Entry(
+    result = entry.CacheEntry(
         facts=facts,
         basis=basis.basis_of(params, account),
         mounts=[one.mount for one in sets if one.mount is not None],

@@ -112,12 +112,12 @@ def _shown(one: state.SetScan, entry: model.Entry) -> str:
     return f"{paths.display(one.target)}/{paths.display(entry.path)}"
 
 
-_Spot = Tuple[int, model.Entry]  # index of the set, entry of its target
+_Appearance = Tuple[int, model.Entry]  # index of the set, entry of its target
 
 
-def _twins(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Spot, _Spot]]:
+def _twins(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Appearance, _Appearance]]:
     """Pairs of places of one feature: the first one, and each other."""
-    first: Dict[Optional[bytes], _Spot] = {}
+    first: Dict[Optional[bytes], _Appearance] = {}
     for index, (one, names) in enumerate(zip(scans, removed)):
         for entry in one.features:
             if entry.path not in names:

@@ -18,9 +18,6 @@ from .._system.paths import InodeKey
 from . import features_digest, links
 from .status import host_status
 
-# (directory, paths below it, whether the account must list it): what the training user has to read.
-ToRead = Tuple[str, List[str], bool]
-
 
 @dataclass(frozen=True)
 class SetScan:
@@ -94,12 +91,12 @@ class SetScan:
                     found.setdefault(folder, []).append(entry.path)
         return found
 
-    def reads_now(self) -> List[ToRead]:
+    def reads_now(self) -> List[probe.ToRead]:
         """What the training user has to read now: a glob lists each folder on the way to a feature."""
         if self.scan.state not in (places.PRESENT, places.EMPTY):
             return []
         folders = {folder for entry in self.features if "/" in entry.path for folder in _folders_of(entry.path)}
-        listed: List[ToRead] = [(f"{self.target.rstrip('/')}/{folder}", [], True) for folder in sorted(folders)]
+        listed: List[probe.ToRead] = [(f"{self.target.rstrip('/')}/{folder}", [], True) for folder in sorted(folders)]
         return [(self.target, [entry.path for entry in self.features], True), *listed]
 
 
@@ -132,7 +129,7 @@ class PlannedSet(SetScan):
         """Features that the host brings into the target by itself."""
         return self.plan.to_link + self.staged
 
-    def reads_after(self) -> List[ToRead]:
+    def reads_after(self) -> List[probe.ToRead]:
         """What the training user has to read now, and once all is linked."""
         items = self.reads_now()
         if self.scan.state == places.ABSENT and (self.plan.to_create or self.uploads):

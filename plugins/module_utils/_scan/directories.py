@@ -23,7 +23,7 @@ from . import model, places
 _VANISHED = (errno.ENOENT, errno.ENOTDIR)
 
 
-class _Directory:
+class _OpenDirectory:
     """An open directory that closes itself once the last file waiting in it is classified: classifications lag behind the listing."""
 
     __slots__ = ("fd",)
@@ -36,7 +36,7 @@ class _Directory:
 
 
 # A file that waits for its classification: its directory, its base name there, the entry to complete.
-Pending = Tuple[_Directory, str, model.Entry]
+Pending = Tuple[_OpenDirectory, str, model.Entry]
 Known = Dict[int, classify.Classification]
 
 
@@ -97,7 +97,7 @@ def _scan(
     if place.state in (places.ABSENT, places.UNREADABLE):
         return scan
     try:
-        top = _Directory(os.open(place.path, paths.FOLLOW_DIRECTORY))
+        top = _OpenDirectory(os.open(place.path, paths.FOLLOW_DIRECTORY))
     except OSError as error:
         if error.errno in _VANISHED:
             scan.state = places.ABSENT
@@ -107,15 +107,15 @@ def _scan(
     try:
         info = os.fstat(top.fd)
         scan.info = model.DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
-        walk = _Walk(scan, accept, known, options)
-        for pending, result in parallel.map_parallel(walk.pending(top), _Classifier(criteria, scan.path), _held):
+        listing = _Listing(scan, accept, known, options)
+        for pending, result in parallel.map_parallel(listing.pending(top), _Classifier(criteria, scan.path), _held):
             _record(scan, known, pending[2], result)
-        scan.memory, scan.is_full = options.memory - walk.memory, walk.memory < 0
+        scan.memory, scan.is_full = options.memory - listing.memory, listing.memory < 0
     except OSError as error:
         _refuse(scan, f"{paths.display(place.path)} cannot be listed ({error.strerror})")
         return scan
     scan.closed.sort()
-    scan.state = places.PRESENT if scan.entries or walk.saw_anything else places.EMPTY
+    scan.state = places.PRESENT if scan.entries or listing.saw_anything else places.EMPTY
     return scan
 
 
@@ -155,7 +155,7 @@ def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result:
     scan.entries.append(entry)
 
 
-class _Walk:
+class _Listing:
     """Lists directories depth first and yields the files to classify."""
 
     def __init__(self, scan: model.DirectoryScan, accept: Callable[[str], Any], known: Known, options: ScanOptions) -> None:
@@ -172,7 +172,7 @@ class _Walk:
         self.behind_link = False
         self.saw_anything = False
 
-    def pending(self, top: _Directory) -> Iterator[Pending]:
+    def pending(self, top: _OpenDirectory) -> Iterator[Pending]:
         info = os.fstat(top.fd)
         self.above.discard((info.st_dev, info.st_ino))
         self.visits[(info.st_dev, info.st_ino)] = 1
@@ -182,7 +182,7 @@ class _Walk:
         for path in self.linked:
             yield from self._folder(top, path, path, True)
 
-    def _directory(self, directory: _Directory, prefix: str) -> Iterator[Pending]:
+    def _directory(self, directory: _OpenDirectory, prefix: str) -> Iterator[Pending]:
         accept, keep_names = self.accept, self.options.keep_names
         folders: List[str] = []
         linked: List[str] = []
@@ -313,10 +313,10 @@ class _Walk:
             classification = classify.Classification(model.UNREAD, f"cannot be reached ({error.strerror})", None)
             self.scan.entries.append(self._entry(path, model.LINK, text=text, classification=classification))
 
-    def _folder(self, parent: _Directory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
+    def _folder(self, parent: _OpenDirectory, name: str, path: str, is_link: bool) -> Iterator[Pending]:
         try:
             flags = paths.FOLLOW_DIRECTORY if is_link else paths.OPEN_DIRECTORY
-            directory = _Directory((at.opened_through_links if is_link else at.open_name)(parent.fd, name, flags))
+            directory = _OpenDirectory((at.opened_through_links if is_link else at.open_name)(parent.fd, name, flags))
             info = os.fstat(directory.fd)
             key = (info.st_dev, info.st_ino)
             if key in self.above:

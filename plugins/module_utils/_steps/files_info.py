@@ -25,7 +25,7 @@ _BOUNDS = walk.Bounds(seconds=60.0)
 # Types that a set cannot request.
 _NOT_ASKED_FOR = ("structured", "array of", "|O", "|V")
 
-Key = Tuple[str, Tuple[Tuple[str, str, int], ...]]
+GroupKey = Tuple[str, Tuple[Tuple[str, str, int], ...]]
 
 
 @dataclass
@@ -108,7 +108,7 @@ Files = List[Tuple[str, str, Described]]
 
 
 def _grouped(files: Iterable[Tuple[str, str, Described, bool]]) -> Tuple[List[Group], Files, Files]:
-    groups: Dict[Key, Group] = {}
+    groups: Dict[GroupKey, Group] = {}
     others: Files = []
     damaged: Files = []
     for directory, name, one, is_link in files:

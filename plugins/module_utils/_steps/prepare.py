@@ -60,16 +60,16 @@ def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any])
 
 def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
     """Fill the result of a module that does one step, feature_links or feature_access."""
-    run = _Run(request, result)
+    run = _Execution(request, result)
     run.inspect()
     run.do([step])
     if result["changed"] and not request.check_mode:
         run.inspect(decided=True)
 
 
-def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Run, List[str]]:
+def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Execution, List[str]]:
     """Fill the result of feature_facts, and store it in the cache; return the execution and the pending steps."""
-    run = _Run(request, result)
+    run = _Execution(request, result)
     started = time.time()
     pending = run.inspect()
     if not request.check_mode:
@@ -77,7 +77,7 @@ def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, An
     return run, pending
 
 
-class _Run:
+class _Execution:
     """One execution: what it was asked for, the last inspection, and the result that grows."""
 
     host: plan_state.HostState

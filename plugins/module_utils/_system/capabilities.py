@@ -49,7 +49,7 @@ class Capability(NamedTuple):
     helps: str = _ELSEWHERE
 
 
-class _Refusal(NamedTuple):
+class _Lack(NamedTuple):
     """What crosses from a process of the training user: texts. C(words): what is missing; empty if nothing may be made there."""
 
     words: str
@@ -107,7 +107,7 @@ def choose_writer(path: str, account: accounts.Account, needs: Sequence[Capabili
     raise errors.FeatureError(_sentence(path, owner, account, refusal))
 
 
-def _sentence(path: str, owner: accounts.Account, account: accounts.Account, refusal: _Refusal) -> str:
+def _sentence(path: str, owner: accounts.Account, account: accounts.Account, refusal: _Lack) -> str:
     kind, mount = mounts.file_system_of(path)
     where = f"{paths.display(path)} is on a file system ({kind}, mounted on {paths.display(mount)})"
     if not refusal.words:
@@ -118,15 +118,15 @@ def _sentence(path: str, owner: accounts.Account, account: accounts.Account, ref
     return f"{where} without {refusal.words} ({refusal.reason}): {refusal.helps}"
 
 
-def _try_out(path: str, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _try_out(path: str, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Lack]:
     try:
         existing = nearest_directory(path)
         if mounts.file_system_of(existing)[0] in _CAPABLE:
             readable = os.access(existing, os.W_OK | os.X_OK) or bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
-            return None if readable else _Refusal("", "", os.strerror(errno.EACCES))
+            return None if readable else _Lack("", "", os.strerror(errno.EACCES))
         parent = os.open(existing, paths.OPEN_DIRECTORY & ~os.O_NOFOLLOW)
     except OSError as error:
-        return _Refusal("", "", error.strerror or str(error))
+        return _Lack("", "", error.strerror or str(error))
     try:
         return _try_in(existing, parent, account, needs)
     finally:
@@ -143,7 +143,7 @@ def nearest_directory(path: str) -> str:
             path = os.path.dirname(path.rstrip("/")) or "/"
 
 
-def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Lack]:
     _clear_killed(existing, parent)
     name = _TRIAL + secrets.token_hex(8)
     try:
@@ -220,7 +220,7 @@ def _repeat(call: Callable[[], _T]) -> _T:
     return call()
 
 
-def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Refusal]:
+def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Lack]:
     for need in needs:
         try:
             need.attempt(directory, account)
@@ -231,5 +231,5 @@ def _attempt_all(directory: int, account: accounts.Account, needs: Sequence[Capa
     return None
 
 
-def _refusal(error: OSError, words: str = "", helps: str = "") -> Optional[_Refusal]:
-    return None if error.errno in _OTHER_TROUBLE else _Refusal(words, helps, error.strerror or str(error))
+def _refusal(error: OSError, words: str = "", helps: str = "") -> Optional[_Lack]:
+    return None if error.errno in _OTHER_TROUBLE else _Lack(words, helps, error.strerror or str(error))

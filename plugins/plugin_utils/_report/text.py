@@ -15,7 +15,6 @@ from .words import count, fold, shouted
 WIDTH = 80
 LABEL = 9
 FEW = 3
-Entry = Mapping[str, Any]  # a host of report.json, a set, or a directory
 
 
 def host_report(
@@ -65,7 +64,7 @@ def _distinct(sets: Iterable[Mapping[str, Any]], key: str) -> list[str]:
     return list(dict.fromkeys(str(text) for one in sets for text in sequence(one.get(key))))
 
 
-def _headline(entry: Entry, check_mode: bool) -> str:
+def _headline(entry: Mapping[str, Any], check_mode: bool) -> str:
     if not entry["sets"]:
         return "no feature set was inspected"
     mode = " (check mode: nothing was changed)" if check_mode else ""
@@ -73,7 +72,7 @@ def _headline(entry: Entry, check_mode: bool) -> str:
     return f"{shouted(entry['outcome'])}, status {status}: {entry['status_words']}{mode}"
 
 
-def _set_lines(one: Entry, check_mode: bool, state: str, width: int) -> list[str]:
+def _set_lines(one: Mapping[str, Any], check_mode: bool, state: str, width: int) -> list[str]:
     status = "null" if one["status"] is None else one["status"]
     found = f", {count(one['found'], 'distinct feature')}" if one["found"] else ""
     nothing = "nothing: the status is unknown" if one["status"] is None else "nothing to change"
@@ -91,7 +90,7 @@ def _set_lines(one: Entry, check_mode: bool, state: str, width: int) -> list[str
     ]
 
 
-def _access(one: Entry) -> list[str]:
+def _access(one: Mapping[str, Any]) -> list[str]:
     """Return if the training user can read the features; if not, what blocks, component by component."""
     access = one["access"]
     user, blocked = access["user"] or "the training user", access["unreadable"]
@@ -103,7 +102,7 @@ def _access(one: Entry) -> list[str]:
     return [text, *map(_sample, access["samples"][:FEW])]
 
 
-def _directory_lines(directories: Sequence[Entry], width: int) -> list[str]:
+def _directory_lines(directories: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     lines: list[str] = []
     silent: dict[str, list[str]] = {}
     legacy: list[str] = []
@@ -123,7 +122,7 @@ def _directory_lines(directories: Sequence[Entry], width: int) -> list[str]:
     return lines + _field("legacy", legacy, width)
 
 
-def _rejected(rejected: Entry) -> list[str]:
+def _rejected(rejected: Mapping[str, Any]) -> list[str]:
     """Return one example for each directory and reason."""
     shown: dict[tuple[str, str], str] = {}
     for sample in rejected["samples"]:
