@@ -38,22 +38,6 @@ class Trust(NamedTuple):
 class Node:
     """A file or directory as it was found: its place, owner, permissions, and whose objects may be opened up there."""
 
-    __slots__ = (
-        "_files_trust",
-        "acl",
-        "gid",
-        "has_acls",
-        "key",
-        "mode",
-        "name",
-        "nlink",
-        "parent",
-        "path",
-        "read_only",
-        "trust",
-        "uid",
-    )
-
     def __init__(
         self, parent: Optional[Node], name: str, descriptor: int, read_only: bool, groups: owners.Groups
     ) -> None:
@@ -85,14 +69,8 @@ class Node:
 
     def same_as(self, other: Node) -> bool:
         """True if nothing that a grant depends on has changed between two looks."""
-        return (self.key, self.uid, self.gid, self.mode, self.acl, self.trust.owners) == (
-            other.key,
-            other.uid,
-            other.gid,
-            other.mode,
-            other.acl,
-            other.trust.owners,
-        )
+        mine, theirs = ((one.key, one.uid, one.gid, one.mode, one.acl, one.trust.owners) for one in (self, other))
+        return mine == theirs
 
 
 def trust_below(trust: Trust, directory: Node, child_uid: int, child_is_directory: bool, groups: owners.Groups) -> Trust:

@@ -69,9 +69,9 @@ def _entry(
         sets=list(opened),
         folders=[],
     )
-    scans = {id(scan): scan for one in host.sets for scan in one.scans}
-    most = 2 * sum(len(scan.entries) for scan in scans.values()) + 1000
-    roots = {scan.path: scan.place.key for scan in scans.values() if scan.place.key}
+    scans = state.distinct_scans(host.sets)
+    most = 2 * sum(len(scan.entries) for scan in scans) + 1000
+    roots = {scan.path: scan.place.key for scan in scans if scan.place.key}
     folders = fingerprint.survey(list(roots), mounts.read_mountinfo(), most, int((started - AGE) * 1e9))
     if any(one.key != roots.get(one.path, one.key) for one in folders):
         raise fingerprint.Unfit  # another directory than the one that was scanned: a mount changes no time

@@ -15,14 +15,11 @@ from . import links, state, steps
 from .status import any_holds, holds, set_status
 
 
-def plan_host(scans: Sequence[state.SetScan], legacy_keys: Set[int], policy: Policy) -> List[state.PlannedSet]:
-    """Return each set, in order, with its plan and all that follows from it.
-
-    legacy_keys: inode keys of all files seen in legacy directories; the features' identities are resolved.
-    """
+def plan_host(scans: Sequence[state.SetScan], policy: Policy) -> List[state.PlannedSet]:
+    """Return each set, in order, with its plan and all that follows from it. The features' identities are resolved."""
     found = [_status(one) for one in scans]
     inputs = [_set_input(one, status, policy.top_up) for one, status in zip(scans, found)]
-    plans = links.plan_links(inputs, legacy_keys, policy.on_conflict, policy.prune)
+    plans = links.plan_links(inputs, _legacy_keys(scans), policy.on_conflict, policy.prune)
     now = _leaks(scans, [set()] * len(scans))
     after = _leaks(scans, [_names_removed(one, plan) for one, plan in zip(inputs, plans)])
     planned = []
@@ -53,8 +50,13 @@ def _names_removed(one: links.SetInput, plan: links.LinkPlan) -> Set[str]:
 
 def plan_of_removal(sets: Sequence[state.PlannedSet], top_up: bool) -> List[links.LinkPlan]:
     """For each set, plan to remove the links that its plan would have made, and nothing else."""
-    keys = {entry.key for planned in sets for one in planned.legacy for entry in one.scan.entries if entry.key}
-    return links.plan_removal([_set_input(one, one.status, top_up) for one in sets], keys)
+    return links.plan_removal([_set_input(one, one.status, top_up) for one in sets], _legacy_keys(sets))
+
+
+def _legacy_keys(sets: Sequence[state.SetScan]) -> Set[int]:
+    """The inode keys of all files seen in legacy directories."""
+    scans = {id(legacy.scan): legacy.scan for one in sets for legacy in one.legacy}
+    return {entry.key for scan in scans.values() for entry in scan.entries if entry.key}
 
 
 def is_missed(one: state.PlannedSet, sets: Sequence[state.PlannedSet]) -> bool:

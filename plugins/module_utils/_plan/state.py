@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .._access import probe, report
 from .._scan import model, places, staging
@@ -105,6 +105,11 @@ def _folders_of(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
+
+
+def distinct_scans(sets: Iterable[SetScan]) -> List[model.DirectoryScan]:
+    """The scans of all of these sets, each once."""
+    return list({id(scan): scan for one in sets for scan in one.scans}.values())
 
 
 @dataclass(frozen=True)

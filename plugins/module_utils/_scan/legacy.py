@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .._formats import interface
 from .._spec import folders, names
@@ -48,14 +48,6 @@ class LegacyScanner:
     def forget_classifications(self) -> None:
         """Free the memory of the classifications once all is scanned; the entries keep theirs."""
         self._known.clear()
-
-    def keys(self) -> Set[int]:
-        """The inode keys of all files seen."""
-        return {entry.key for scan in self._scans.values() for entry in scan.entries if entry.key}
-
-    def all(self) -> List[model.DirectoryScan]:
-        """All scans, one for each directory, Criteria and rule of folders."""
-        return list(self._scans.values())
 
     def scans_of(self, one: FeatureSet, places: Sequence[Place]) -> List[model.LegacyScan]:
         """The set's legacy directories in declared order.

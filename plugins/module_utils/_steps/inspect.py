@@ -80,10 +80,10 @@ def _scan_and_plan(sets: Sequence[FeatureSet], account: accounts.Account, policy
         for one, place, found in zip(sets, targets, legacy)
     ]
     scanner.forget_classifications()
-    lost = identity.resolve_identities(_features(scanner.all() + [one.scan for one in scans]), contents)
+    lost = identity.resolve_identities(_features(state.distinct_scans(scans)), contents)
     if lost:
         scans = _without(scans, lost)
-    return host.plan_host(scans, scanner.keys(), policy)
+    return host.plan_host(scans, policy)
 
 
 def _target_place(one: FeatureSet, account: accounts.Account) -> Place:
@@ -104,7 +104,7 @@ def _scan_target(one: FeatureSet, place: Place, scanner: LegacyScanner) -> model
 
 def _without(scans: Sequence[state.SetScan], lost: Sequence[identity.Located]) -> List[state.SetScan]:
     """The sets without the files that could not be compared with others, which are unscanned parts."""
-    by_path = {found.path: found for one in scans for found in one.scans}
+    by_path = {found.path: found for found in state.distinct_scans(scans)}
     for directory, entry in lost:
         by_path[directory].gap(f"{paths.display(directory)}/{paths.display(entry.path)} {entry.classification.reason}")
     return [
@@ -163,8 +163,7 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
     closed = [os.path.join(legacy.place.path, path) for legacy in one.legacy for path in legacy.closed]
     places = [place for place in (look_up(path, account) for path in closed) if place.key not in listed]
     entered = replace(one.feature_set, folders=one.feature_set.folders._replace(hidden=True))
-    scans = {id(scan): scan for other in planned for scan in other.scans}
-    left = model.MEMORY - sum(scan.memory for scan in scans.values())
+    left = model.MEMORY - sum(scan.memory for scan in state.distinct_scans(planned))
     scanner = LegacyScanner([entered], account, [other.target_key for other in planned if other.target_key], left)
     found = scanner.scans_of(entered, places)
     return model.Discovery(
@@ -175,7 +174,7 @@ def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], acc
 def _search(
     planned: Sequence[state.PlannedSet], account: accounts.Account, policy: Policy, searching: Sequence[FeatureSet]
 ) -> Dict[str, model.Discovery]:
-    known = [scan.place.key for one in planned for scan in one.scans if scan.place.key]
+    known = [scan.place.key for scan in state.distinct_scans(planned) if scan.place.key]
     # As the training user: what that account cannot read is not a find.
     # Imported if needed, and before the other process starts, which may not be able to.
     from .._scan import search
