@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,30 +30,15 @@ def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, pl
 
     A report of another run is replaced. OSError if the directory cannot be created or written.
     """
-    entry = host_entry(host, record, check_mode)
-    generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def write(hosts: list[dict[str, Any]], run: str) -> list[str]:
-        return write_report(directory, assemble(hosts, playbook, generated, check_mode, run))
-
-    return add_entry(directory, FEATURES, "report.json", entry, write)
-
-
-def add_entry(
-    directory: str, callback: str, name: str, entry: dict[str, Any], write: Callable[[list[dict[str, Any]], str], list[str]]
-) -> list[str]:
-    """Add a host's entry to those of this run in a file, unless the callback writes it. write: gets all entries and the run."""
-    if not directory or is_listening(callback):
+    if not directory or is_listening(FEATURES):
         return []
     folder = Path(directory).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     run = run_id.run_id()
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return write([*(one for one in _hosts_of(folder / name, run) if one["host"] != entry["host"]), entry], run)
-    finally:
-        os.close(descriptor)
+    with _locked(folder):
+        others = [one for one in _hosts_of(folder / "report.json", run) if one["host"] != host]
+        generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return write_report(directory, assemble([*others, host_entry(host, record, check_mode)], playbook, generated, check_mode, run))
 
 
 def run_noted(action: Any, task_vars: Mapping[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -95,3 +80,13 @@ def _hosts_of(path: Path, run: str) -> list[dict[str, Any]]:
         if found["run"] == run:
             return list(found["hosts"])
     return []
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

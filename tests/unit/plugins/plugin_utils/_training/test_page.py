@@ -13,8 +13,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report import gathered as gathered_features
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import gathered
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.charts import Scale, charts_of, fleet_chart
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import to_html, write_training
@@ -357,10 +355,10 @@ def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_
     jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
     assert [host["host"] for host in report["hosts"]] == ["a", "b"]
     # Another run of Ansible starts again; the callback, if it is enabled, writes by itself.
-    monkeypatch.setattr(run_id, "run_id", lambda: "another")
+    monkeypatch.setattr(gathered.run_id, "run_id", lambda: "another")
     gathered.add_host(str(folder), "c", ANSWER, "p")
     assert [host["host"] for host in json.loads((folder / "training.json").read_text())["hosts"]] == ["c"]
-    monkeypatch.setattr(gathered_features, "is_listening", lambda name: True)
+    monkeypatch.setattr(gathered, "is_listening", lambda name: True)
     assert gathered.add_host(str(folder), "d", ANSWER, "p") == []
     (folder / "training.json").write_text("damaged")
     assert gathered.add_host("", "d", ANSWER, "p") == []
