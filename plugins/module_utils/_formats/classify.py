@@ -77,12 +77,15 @@ def classify(
         found = npz.layouts.recognise(head, tail, size, arrays) if not full and name[-4:] == ".npz" else None
         if found is not None and not sparse:
             return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
-        with reader.Reader(fd, size, head, tail) as opened:
+        opened = reader.Reader(fd, size, head, tail)
+        try:
             if full or sparse:
                 opened.allow_full(size if stored is None else stored)
             if found is not None and not _is_hollow(opened, found):
                 return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
             content = read_content(opened, name, interface.Criteria(arrays, full or sparse))
+        finally:
+            opened.release()
         mismatch = _mismatch(content, arrays)
         return Classification(OTHER if mismatch else FEATURE, mismatch, content.identity)
     except damage.NotAFeature as error:

@@ -95,40 +95,22 @@ def _check_root(reader: Reader, start: int) -> None:
         raise damage.Damaged("has a root group with a wrong checksum")
 
 
-def _rotate(value: int, by: int) -> int:
-    return (value << by | value >> (32 - by)) & _FULL4
-
-
 def checksum(raw: bytes) -> int:
     """Bob Jenkins's lookup3 (hashlittle, initial value 0), as HDF5 uses it."""
     a = b = c = (0xDEADBEEF + len(raw)) & _FULL4
-    position = 0
-    while len(raw) - position > 12:
-        x, y, z = struct.unpack_from("<LLL", raw, position)
+    last = max(0, len(raw) - 1) // 12 * 12
+    # Each round mixes the next of the three, which change places instead.
+    for x, y, z in struct.iter_unpack("<LLL", raw[:last]):
         a, b, c = a + x & _FULL4, b + y & _FULL4, c + z & _FULL4
-        a = a - c & _FULL4 ^ _rotate(c, 4)
-        c = c + b & _FULL4
-        b = b - a & _FULL4 ^ _rotate(a, 6)
-        a = a + c & _FULL4
-        c = c - b & _FULL4 ^ _rotate(b, 8)
-        b = b + a & _FULL4
-        a = a - c & _FULL4 ^ _rotate(c, 16)
-        c = c + b & _FULL4
-        b = b - a & _FULL4 ^ _rotate(a, 19)
-        a = a + c & _FULL4
-        c = c - b & _FULL4 ^ _rotate(b, 4)
-        b = b + a & _FULL4
-        position += 12
-    rest = raw[position:]
-    if not rest:
-        return int(c)
-    x, y, z = struct.unpack("<LLL", rest.ljust(12, b"\0"))
+        for by in (4, 6, 8, 16, 19, 4):
+            a, b, c = b, c + b & _FULL4, a - c & _FULL4 ^ (c << by | c >> (32 - by)) & _FULL4
+    if not raw:
+        return c
+    x, y, z = struct.unpack("<LLL", raw[last:].ljust(12, b"\0"))
     a, b, c = a + x & _FULL4, b + y & _FULL4, c + z & _FULL4
-    for first, second, by in ((2, 1, 14), (0, 2, 11), (1, 0, 25), (2, 1, 16), (0, 2, 4), (1, 0, 14), (2, 1, 24)):
-        values = [a, b, c]
-        values[first] = (values[first] ^ values[second]) - _rotate(values[second], by) & _FULL4
-        a, b, c = values
-    return int(c)
+    for by in (14, 11, 25, 16, 4, 14, 24):
+        a, b, c = b, (c ^ b) - (b << by | b >> (32 - by)) & _FULL4, a
+    return b
 
 
 FORMAT = interface.Format((KIND,), _begins, _read)

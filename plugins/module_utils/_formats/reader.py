@@ -9,10 +9,11 @@ Beyond its budget a file is "not understood", so that one file cannot hold up th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
-from typing import Any, Tuple
+from typing import Iterator, Tuple
 
 from . import damage
 
@@ -44,7 +45,7 @@ os.register_at_fork(after_in_child=_renew_turn)
 
 
 class Reader:
-    """Reads parts of an open file, serving its head and tail from memory. A context manager: leaving it gives back a claimed turn."""
+    """Reads parts of an open file, serving its head and tail from memory. Released at the end, it gives back a claimed turn."""
 
     def __init__(self, fd: int, size: int, head: bytes, tail: bytes) -> None:
         self.fd = fd
@@ -56,10 +57,8 @@ class Reader:
         self.steps_left = STEPS
         self._claimed = False
 
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *_error: Any) -> None:
+    def release(self) -> None:
+        """Give back the turn, if it was claimed."""
         if self._claimed:
             self._claimed = False
             _turn.release()
@@ -116,9 +115,14 @@ class Reader:
                 position += length
 
 
-def open_reader(fd: int, size: int) -> Reader:
+@contextlib.contextmanager
+def open_reader(fd: int, size: int) -> Iterator[Reader]:
     """Return a reader of a file of C(size) bytes."""
-    return Reader(fd, size, *read_ends(fd, size))
+    opened = Reader(fd, size, *read_ends(fd, size))
+    try:
+        yield opened
+    finally:
+        opened.release()
 
 
 def read_ends(fd: int, size: int) -> Tuple[bytes, bytes]:

@@ -32,7 +32,10 @@ for _kind in KINDS:
 
 def recognise(reader: Reader) -> Optional[interface.Format]:
     """Return the format that a file begins as."""
-    return next((one for one in FORMATS if one.begins(reader)), None)
+    for one in FORMATS:
+        if one.begins(reader):
+            return one
+    return None
 
 
 def promised(name: str) -> Tuple[interface.Kind, ...]:

@@ -64,8 +64,8 @@ def recognised(layouts, content, tmp_path):
     path.write_bytes(content)
     fd = os.open(str(path), os.O_RDONLY)
     try:
-        reader = open_reader(fd, len(content))
-        found = layouts.recognise(reader.head, reader.tail, len(content), ASKED)
+        with open_reader(fd, len(content)) as reader:
+            found = layouts.recognise(reader.head, reader.tail, len(content), ASKED)
         return found and found[:2]
     finally:
         os.close(fd)

@@ -60,9 +60,10 @@ def test_no_piece_is_large(opened):
 
 def test_a_turn_is_given_back(opened, tmp_path):
     for _turn in range(2):
-        with reader.Reader(0, 0, b"", b"") as other:
-            other.claim(reader.PIECE)
-            other.claim(reader.PIECE)
+        other = reader.Reader(0, 0, b"", b"")
+        other.claim(reader.PIECE)
+        other.claim(reader.PIECE)
+        other.release()
     opened.claim(1)
     assert not opened._claimed
 
@@ -71,8 +72,7 @@ def test_a_turn_that_is_taken_during_a_fork_is_free_in_the_child(opened):
     opened.claim(reader.PIECE)
     child = os.fork()
     if child == 0:
-        with reader.Reader(0, 0, b"", b"") as other:
-            other.claim(reader.PIECE)
+        reader.Reader(0, 0, b"", b"").claim(reader.PIECE)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 

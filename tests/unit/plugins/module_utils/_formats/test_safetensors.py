@@ -88,9 +88,15 @@ def test_descriptions(look, description, right):
     assert right or found.reason.startswith("has a broken header (x ")
 
 
-@pytest.mark.parametrize("description", [["F32", [6], [0, 24]], one(more=json.loads("[" * 12 + "]" * 12))])
+@pytest.mark.parametrize("description", [["F32", [6], [0, 24]], one("X"), one(more=json.loads("[" * 12 + "]" * 12))])
 def test_descriptions_that_are_not_understood(look, description):
     assert verdict(look, {"x": description}).kind == NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize("begin", [16, 25])
+def test_arrays_fill_the_file(look, begin):
+    found = verdict(look, {"x": one(), "y": one("F64", (1,), (begin, begin + 8))}, begin + 8)
+    assert found[:2] == (DAMAGED, "has a header whose arrays overlap, or leave a gap")
 
 
 def test_arrays_without_data(look):
@@ -117,6 +123,8 @@ def test_blanks_before_the_header(look):
     [
         (b"[]", None),
         (b'{"a": 1.5}', "is not described as an array"),
+        (b'{"a": -1}', "is not described as an array"),
+        (b'{"a": 1' + b"0" * 5000 + b"}", "is not described as an array"),
         (b'{"a": 18446744073709551616}', "is not described as an array"),
         (b'{"a": 18446744073709551615}', "is not described as an array"),
         (b'{"a": 000}', "no JSON"),
