@@ -105,12 +105,12 @@ def checksum(raw: bytes) -> int:
         for by in (4, 6, 8, 16, 19, 4):
             a, b, c = b, c + b & _FULL4, a - c & _FULL4 ^ (c << by | c >> (32 - by)) & _FULL4
     if not raw:
-        return c
+        return int(c)
     x, y, z = struct.unpack("<LLL", raw[last:].ljust(12, b"\0"))
     a, b, c = a + x & _FULL4, b + y & _FULL4, c + z & _FULL4
     for by in (14, 11, 25, 16, 4, 14, 24):
         a, b, c = b, (c ^ b) - (b << by | b >> (32 - by)) & _FULL4, a
-    return b
+    return int(b)
 
 
 FORMAT = interface.Format((KIND,), _begins, _read)

@@ -28,11 +28,12 @@ _LENGTH = struct.Struct("<Q")
 _FULL8 = 1 << 64
 _BLANKS = b" \t\n\r"
 
-# numpy's short forms, by the library's names. Further types have their name as text, and the width that it says.
-_DTYPES: Dict[str, str] = {
-    "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "BF16": "bfloat16", "U32": "<u4",
-    "I32": "<i4", "F32": "<f4", "C64": "<c8", "U64": "<u8", "I64": "<i8", "F64": "<f8", "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu", "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
+# numpy's short forms and bits, by the library's names. Further types have their name as text, and the width that it says.
+_DTYPES: Dict[str, Tuple[str, int]] = {
+    "BOOL": ("|b1", 8), "U8": ("|u1", 8), "I8": ("|i1", 8), "U16": ("<u2", 16), "I16": ("<i2", 16), "F16": ("<f2", 16),
+    "BF16": ("bfloat16", 16), "U32": ("<u4", 32), "I32": ("<i4", 32), "F32": ("<f4", 32), "C64": ("<c8", 64), "U64": ("<u8", 64),
+    "I64": ("<i8", 64), "F64": ("<f8", 64), "F8_E4M3": ("float8_e4m3fn", 8), "F8_E5M2": ("float8_e5m2", 8),
+    "F8_E8M0": ("float8_e8m0fnu", 8), "F8_E4M3FNUZ": ("float8_e4m3fnuz", 8), "F8_E5M2FNUZ": ("float8_e5m2fnuz", 8),
 }  # fmt: skip
 _WIDTH = re.compile(r"(?:B?F|[IU]|C(?=64|128))(4|6|8|16|32|64|128)(?:_[A-Z0-9]{1,12})?\Z")
 
@@ -98,31 +99,30 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, interface.ArrayHeader]]:
 
 
 def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.ArrayHeader:
-    if isinstance(value, list):
-        raise damage.NotUnderstood(f"has a header that describes {dtypes.shorten(name)} by a list")
     if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise damage.NotUnderstood(f"has a header that describes {dtypes.shorten(name)} by a list")
         raise _broken(name, "is not described as an array")
-    if _nests(list(value.values())):
+    if len(value) > 3 and _nests(list(value.values())):
         raise damage.NotUnderstood("has a header whose JSON nests deep")
     dtype: Any = value.get("dtype")
     shape: Any = value.get("shape")
     offsets: Any = value.get("data_offsets")
     if not isinstance(dtype, str) or not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2:
         raise _broken(name, "is not described as an array")
-    bits = _bits(dtype)
-    if bits is None:
+    text, bits = _DTYPES.get(dtype) or _by_width(dtype)
+    if not bits:
         raise damage.NotUnderstood(f"has {dtypes.shorten(name)} in the unknown dtype {dtypes.shorten(dtype)}")
     count = 1
     for length in shape:
         count *= length
         if count >= _FULL8:
             raise _broken(name, "has an absurd size")
-    bits *= count
-    if bits % 8 or offsets[1] - offsets[0] != bits // 8:
+    length, rest = divmod(bits * count, 8)
+    if rest or offsets[1] - offsets[0] != length:
         raise _broken(name, "has other offsets than its shape needs")
     spans.append((offsets[0], offsets[1]))
-    known = dtypes.DType(_DTYPES.get(dtype, dtype), (_bits(dtype) or 0) // 8, False)
-    return interface.ArrayHeader(known, tuple(shape), offsets[0], bits // 8, True)
+    return interface.ArrayHeader(dtypes.DType(text, bits // 8, False), tuple(shape), offsets[0], length, True)
 
 
 def _nests(values: List[Any], most: int = 9) -> bool:
@@ -131,12 +131,10 @@ def _nests(values: List[Any], most: int = 9) -> bool:
     return any(not most or _nests(list(one.values() if isinstance(one, dict) else one), most - 1) for one in lists)
 
 
-def _bits(dtype: str) -> Optional[int]:
-    """Return the width of an element, which a type's name says."""
-    if dtype == "BOOL":
-        return 8
+def _by_width(dtype: str) -> Tuple[str, int]:
+    """Return a further type, and the width that its name says; 0: none."""
     found = _WIDTH.match(dtype)
-    return int(found.group(1)) if found else None
+    return dtype, int(found.group(1)) if found else 0
 
 
 def _are_counts(value: Any) -> bool:
