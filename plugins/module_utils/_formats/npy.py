@@ -17,7 +17,7 @@ def _begins(reader: Reader) -> bool:
 
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
-    header = npy_header.read_header(reader.head, lambda length: reader.read(0, length), reader.size)
+    header = npy_header.read_header(reader.head, lambda length: reader.read(0, length), reader.size, reader.step)
     if header.start + header.length > reader.size and not header.dtype.objects:
         raise damage.Damaged(f"has {reader.size - header.start} bytes of data where its header announces {header.length}")
     if criteria.full:

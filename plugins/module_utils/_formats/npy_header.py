@@ -25,6 +25,8 @@ PREFIX = 12
 LONGEST = PREFIX + 4 * MAX_TEXT
 
 _MAX_BYTES = 2**62
+# Bytes of an ordinary header, and how many more count as one step.
+_ORDINARY, _STEP = 128, 8
 
 
 def header_start(prefix: bytes) -> int:
@@ -54,11 +56,15 @@ _AS_WRITTEN = re.compile(
 )
 
 
-def read_header(content: bytes, read: Callable[[int], bytes], size: int) -> interface.ArrayHeader:
-    """Return the header at the start of an array of C(size) bytes. content: what was read of it; read: so many bytes of it."""
+def read_header(content: bytes, read: Callable[[int], bytes], size: int, step: Callable[[int], None]) -> interface.ArrayHeader:
+    """Return the header at the start of an array of C(size) bytes.
+
+    content: what was read of it; read: so many bytes of it; step: counts what takes time, as long headers do.
+    """
     start = header_start(content[:PREFIX])
     if start > size:
         raise damage.Damaged("ends in an array's header")
+    step(max(0, start - _ORDINARY) // _STEP)
     return parse_header(content[:start] if start <= len(content) else read(start))
 
 
@@ -161,7 +167,8 @@ def _structure(fields: List[Any]) -> dtypes.DType:
     return dtypes.DType("structured " + dtypes.shorten(repr(fields)), itemsize, objects)
 
 
-_TEXT = r"""'(?:[^'\\\n\r]|\\[\\'"abfnrtvxuU])*'|"(?:[^"\\\n\r]|\\[\\'"abfnrtvxuU])*\""""
+# Also one without an end, or each quote in it would be searched for one.
+_TEXT = r"""'(?:[^'\\\n\r]|\\[\\'"abfnrtvxuU])*'?|"(?:[^"\\\n\r]|\\[\\'"abfnrtvxuU])*"?"""
 _TEXTS = re.compile(_TEXT)
 _LONGS = re.compile(rf"({_TEXT}|\d)|(?<=\d)L\b")
 _NESTING = {**dict.fromkeys("([{+-", 1), **dict.fromkeys(")]}", -1)}

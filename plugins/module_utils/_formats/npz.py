@@ -95,7 +95,9 @@ class _Headers:
             self._compare(member, member.size, whole)
             return None  # numpy returns it as bytes
         try:
-            header = npy_header.read_header(content, lambda length: self.archive.start(member, length), member.size)
+            header = npy_header.read_header(
+                content, lambda length: self.archive.start(member, length), member.size, self.archive.reader.step
+            )
         except damage.NotUnderstood:
             # Written so, by whatever program, or changed since? The checksum tells.
             self._compare(member, member.size, asked and not verified)

@@ -19,7 +19,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import Damaged, NotUnderstood
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
-from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ANY
+from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ANY, npy
 
 
 @pytest.fixture
@@ -103,3 +103,13 @@ def test_holes_cost_nothing(tmp_path):
     path.write_bytes(b"\x93NUMPY\1\0\x46\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(69) + b"\n")
     os.truncate(path, 80 + 10**12)
     assert inspected(path, True).kind == FEATURE
+
+
+def test_long_headers_of_arrays_are_counted(tmp_path):
+    """Each of them is parsed; packed, they take hardly any room."""
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for number in range(500):
+            fields = "".join(f"('{number}_{field}', '<f4'), " for field in range(480))
+            zipped.writestr(f"{number}.npy", npy(text=f"{{'descr': [{fields}], 'fortran_order': False, 'shape': (0,), }}", data=b""))
+    assert inspected(path).reason.startswith("takes more steps than one file is given here in ")
