@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model, places
 from .._spec.arguments import Policy
-from .._system import paths, words
+from .._system import paths
 from . import links, state, steps
 from .status import any_holds, holds, set_status
 
@@ -34,8 +34,7 @@ def plan_host(scans: Sequence[state.SetScan], policy: Policy) -> List[state.Plan
                 plan=plan,
                 uploads=_uploads(one, status, policy.top_up) and not (status == 0 and plan.dangling_into_legacy),
                 dangling_blocks=blocked,
-                leaks=tuple(now[index][:words.SAMPLES]),
-                leak_count=len(now[index]),
+                leaks=now[index],
                 leaks_left=len(after[index]),
             )
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model
-from .._system import paths, words
+from .._system import paths
 from .desired import Candidate, Desired, LegacyFeatures
 
 
@@ -56,8 +56,7 @@ class LinkPlan:
     obstructed: List[Tuple[str, str]] = field(default_factory=list)  # name, what has it
     differing: List[str] = field(default_factory=list)  # names under which the target has another feature
     outranked: List[Tuple[str, str]] = field(default_factory=list)  # a feature that is used, a deeper one of its name that is not
-    copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is; at most ten
-    copy_count: int = 0
+    copies: List[Tuple[str, str]] = field(default_factory=list)  # a wanted name that is left out, and where its feature is
     blocked_by_stray: int = 0  # wanted features that a stray link holds, or whose name it holds
 
     @property
@@ -255,8 +254,7 @@ def _plan_missing(
     for name in one.desired.first:
         candidate = _assigned(one, name, assignments)
         if candidate is None:
-            plan.copy_count += name not in one.existing
-            if name not in one.existing and len(plan.copies) < words.SAMPLES:
+            if name not in one.existing:
                 owner, there = assignments[one.desired.first[name].entry.classification.identity]
                 plan.copies.append((name, there if owner == one.target else f"{owner}/{there}"))
             continue

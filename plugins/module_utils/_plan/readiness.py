@@ -109,10 +109,10 @@ def _too_few(state: SetState) -> List[Problem]:
 
 def _left_out(state: SetState) -> str:
     """Names that are not linked because their features are in the target under other names."""
-    if not state.plan.copy_count:
+    if not state.plan.copies:
         return ""
     name, other = state.plan.copies[0]
-    left = state.plan.copy_count - 1
+    left = len(state.plan.copies) - 1
     more = f", and {words.count(left, 'more name')} {words.verb(left, 'be')} left out as copies" if left else ""
     return f"; {display(name)} is a copy of {display(other)}{more}"
 
@@ -155,10 +155,10 @@ def _dangling_into_legacy(state: SetState, user: str) -> str:
 def _in_the_way(state: SetState) -> Iterator[Problem]:
     plan, target = state.plan, display(state.target)
     removed = {name for name, _text in plan.to_remove}
-    if state.leak_count:
+    if state.leaks:
         stray = f": set {errors.named('prune')} to stray to remove stray links" if plan.stray else ""
         yield Problem(
-            f"{words.phrase(state.leak_count, 'feature', 'appear')} twice where the trainer reads, so it would see the same in training and"
+            f"{words.phrase(len(state.leaks), 'feature', 'appear')} twice where the trainer reads, so it would see the same in training and"
             f" in validation (e.g. {state.leaks[0]}){stray}",
             planned=not state.leaks_left,
         )

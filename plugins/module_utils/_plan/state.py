@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional
 
 from .._access import probe, report
 from .._scan import model, places, staging
@@ -117,16 +117,15 @@ class PlannedSet(SetScan):
     """A set with its plan.
 
     C(uploads): this run uploads the set. C(dangling_blocks): links of the target dangle into a legacy directory, so that
-    it may not be empty. C(leaks): at most ten messages, C(leak_count) of them in all, of features that a trainer
-    reads twice; C(leaks_left): how many remain once the plan is applied.
+    it may not be empty. C(leaks): a message for each feature that a trainer reads twice; C(leaks_left): how many remain once the plan
+    is applied.
     """
 
     status: Optional[int]
     plan: links.LinkPlan
     uploads: bool
     dangling_blocks: bool
-    leaks: Tuple[str, ...]
-    leak_count: int
+    leaks: List[str]
     leaks_left: int
 
     @property

@@ -10,7 +10,7 @@ Their size does not grow with the number of files: counts, and at most ten sampl
 from __future__ import annotations
 
 import stat
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from .._formats import classify
 from .._plan import features_digest, readiness, steps
@@ -64,7 +64,7 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "to_remove": len(plan.to_remove),
         "to_change": not plan.is_empty,
         "to_upload": state.uploads,
-        "leaks": state.leak_count,
+        "leaks": len(state.leaks),
         "expected": state.feature_set.expected,
         "required": state.feature_set.required,
         "source": state.feature_set.source,
@@ -77,8 +77,8 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "access": vars(access),
         "rejected": _rejected(state),
         "copies": {
-            "count": plan.copy_count,
-            "samples": [_at(state, name, f"is a copy of {display(other)}") for name, other in plan.copies],
+            "count": len(plan.copies),
+            "samples": [_at(state, name, f"is a copy of {display(other)}") for name, other in plan.copies[:SAMPLES]],
         },
         "conflicts": {
             "count": len(plan.conflicts),
@@ -133,28 +133,15 @@ def _legacy(one: model.LegacyScan) -> Dict[str, Any]:
 
 def _rejected(state: SetState) -> Dict[str, Any]:
     """Return the classified files that are no features, in the target and in legacy directories; every reason comes first once."""
-    count = 0
-    samples: List[Dict[str, str]] = []
+    entries = [(one.place.path, entry) for one in state.legacy for entry in one.rejected]
+    entries += [(state.target, entry) for entry in state.read if not entry.is_feature and entry.classification.kind]
+    first: Dict[Tuple[str, str], model.Entry] = {}
     repeated: List[Dict[str, str]] = []
-    reasons = set()
-
-    def add(directory: str, entry: model.Entry) -> None:
-        nonlocal count
-        count += 1
-        key = (directory, entry.classification.reason)
-        if len(samples) < SAMPLES and key not in reasons:
-            reasons.add(key)
-            samples.append(_sample(directory, entry))
-        else:
+    for directory, entry in entries:
+        if first.setdefault((directory, entry.classification.reason), entry) is not entry:
             keep(repeated, _sample(directory, entry))
-
-    for one in state.legacy:
-        for entry in one.rejected:
-            add(one.place.path, entry)
-    for entry in state.read:
-        if not entry.is_feature and entry.classification.kind:
-            add(state.target, entry)
-    return {"count": count, "samples": (samples + repeated)[:SAMPLES]}
+    samples = [_sample(directory, entry) for (directory, _reason), entry in list(first.items())[:SAMPLES]]
+    return {"count": len(entries), "samples": (samples + repeated)[:SAMPLES]}
 
 
 def _sample(directory: str, entry: model.Entry) -> Dict[str, str]:

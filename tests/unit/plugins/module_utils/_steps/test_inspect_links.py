@@ -85,14 +85,14 @@ class TestLinking:
         run(raw)
         assert links(host / "data/t") == {"a.npz": f"{host}/old/a.npz"}
         view = see(raw).sets[0]
-        assert (view.distinct_features(), view.leak_count, view.plan.is_empty) == (1, 0, True)
+        assert (view.distinct_features(), len(view.leaks), view.plan.is_empty) == (1, 0, True)
 
     def test_equal_checksums_are_not_enough(self, host):
         crc_twins(host / "old/a.npz", host / "old/b.npz")
         raw = a_set(host / "data/t", host / "old")
         run(raw)
         assert sorted(links(host / "data/t")) == ["a.npz", "b.npz"]
-        assert see(raw).sets[0].leak_count == 0
+        assert len(see(raw).sets[0].leaks) == 0
 
     def test_a_conflict_stops_all_sets_before_anything_is_changed(self, host):
         feature(host / "old/a.npz", "one")
@@ -173,7 +173,7 @@ class TestFeaturesOfTwoSets:
         run(*self.sets(host))
         assert sorted(links(host / "data/t")) == ["ravdess_1.npz"]
         assert links(host / "data/u") == {}
-        assert [view.leak_count for view in see(*self.sets(host)).sets] == [0, 0]
+        assert [len(view.leaks) for view in see(*self.sets(host)).sets] == [0, 0]
 
     def test_leakage_between_sets_that_ask_differently_is_seen(self, host):
         """Also if only the bytes distinguish two names with the same criteria."""
@@ -181,8 +181,8 @@ class TestFeaturesOfTwoSets:
         crc_twins(host / "data/t/a.npz", host / "data/t/b.npz")
         copy(host / "data/t/b.npz", host / "data/u/b.npz")
         view = see(one, {**two, "verify": "full"})
-        assert [one.leak_count for one in view.sets] == [1, 1]
-        assert view.sets[0].leaks == (f"{host}/data/t/b.npz and {host}/data/u/b.npz",)
+        assert [len(one.leaks) for one in view.sets] == [1, 1]
+        assert view.sets[0].leaks == [f"{host}/data/t/b.npz and {host}/data/u/b.npz"]
 
     def test_the_mess_of_the_old_scripts(self, host):
         features(host / "old", *[f"cremad_{n}.npz" for n in range(4)], *[f"ravdess_{n}.npz" for n in range(3)])
@@ -197,7 +197,7 @@ class TestFeaturesOfTwoSets:
 
         view = see(*sets)
         assert view.status == 3
-        assert [one.leak_count for one in view.sets] == [7, 7]
+        assert [len(one.leaks) for one in view.sets] == [7, 7]
         assert [len(one.plan.stray) for one in view.sets] == [4 + 3, 3 + 3]
         assert run(*sets)["changed"] is False
 
@@ -206,7 +206,7 @@ class TestFeaturesOfTwoSets:
         assert sorted(links(host / "data/t")) == [f"ravdess_{n}.npz" for n in range(3)]
         assert sorted(links(host / "data/u")) == [f"cremad_{n}.npz" for n in range(4)]
         assert (host / "data/t/mine.npz").is_file() and tree(host / "old") == before
-        assert [one.leak_count for one in see(*sets).sets] == [0, 0]
+        assert [len(one.leaks) for one in see(*sets).sets] == [0, 0]
         assert run(*sets, prune="stray")["changed"] is False
 
 
