@@ -142,39 +142,26 @@ def _content(found: Mapping[str, Any]) -> str:
 def did_sentences(counts: Mapping[str, int], check_mode: bool, origin: str = "") -> list[str]:
     """Return what was done for a set, or would be in check mode. origin: the host that an upload came from, if it was one."""
 
-    def verb(past: str, base: str) -> str:
-        return f"would {base}" if check_mode else past
+    def said(counter: str, past: str, base: str, noun: str, more: str = "", plural: str | None = None) -> list[str]:
+        verb = f"would {base}" if check_mode else past
+        return [f"{verb} {count(counts[counter], noun, plural)}{more}"] if counts[counter] else []
 
-    said = []
-    if counts["linked"]:
-        more = f", {counts['replaced']:,} of them in place of dangling links" if counts["replaced"] else ""
-        said.append(f"{verb('linked', 'link')} {count(counts['linked'], 'feature')}{more}")
-    elif counts["replaced"]:
-        said.append(f"{verb('replaced', 'replace')} {count(counts['replaced'], 'dangling link')}")
-    if counts["removed"]:
-        said.append(f"{verb('removed', 'remove')} {count(counts['removed'], 'link')}")
-    if counts["sent"]:
-        amount = f" ({size(counts['sent_bytes'])})" if counts["sent_bytes"] else ""
-        resumed = f", {counts['resumed']:,} were there from an earlier try" if counts["resumed"] else ""
-        action = verb("received", "receive") if origin else verb("uploaded", "upload")
-        sender = f" from {plain(origin)}" if origin else ""
-        said.append(f"{action} {count(counts['sent'], 'feature')}{sender}{amount}{resumed}")
-    if counts["left_out"]:
-        left = verb("left out", "leave out")
-        said.append(f"{left} {count(counts['left_out'], 'file')} of the source that are not features")
-    if counts["published"]:
-        published = count(counts["published"], "feature")
-        said.append(f"{verb('published', 'publish')} {published} from the staging directory")
-    if counts["granted"]:
-        folders = f" and {count(counts['directories'], 'directory', 'directories')}" if counts["directories"] else ""
-        said.append(f"{verb('granted', 'grant')} access to {count(counts['granted'], 'file')}{folders}")
-    elif counts["directories"]:
-        said.append(f"{verb('granted', 'grant')} access to {count(counts['directories'], 'directory', 'directories')}")
-    if counts["widened"]:
-        said.append(f"{verb('widened', 'widen')} the mode of {count(counts['widened'], 'object')}")
-    if counts["refused"]:
-        said.append(f"left alone {count(counts['refused'], 'object')} whose access may not be changed")
-    return said
+    replaced = f", {counts['replaced']:,} of them in place of dangling links" if counts["replaced"] else ""
+    sent = f" from {plain(origin)}" if origin else ""
+    sent += f" ({size(counts['sent_bytes'])})" if counts["sent_bytes"] else ""
+    sent += f", {counts['resumed']:,} were there from an earlier try" if counts["resumed"] else ""
+    folders = said("directories", "granted access to", "grant access to", "directory", plural="directories")
+    more = f" and {count(counts['directories'], 'directory', 'directories')}" if folders else ""
+    return [
+        *said("linked", "linked", "link", "feature", replaced),
+        *said("removed", "removed", "remove", "link"),
+        *said("sent", *(("received", "receive") if origin else ("uploaded", "upload")), "feature", sent),
+        *said("left_out", "left out", "leave out", "file", " of the source that are not features"),
+        *said("published", "published", "publish", "feature", " from the staging directory"),
+        *(said("granted", "granted access to", "grant access to", "file", more) or folders),
+        *said("widened", "widened the mode of", "widen the mode of", "object"),
+        *([f"left alone {count(counts['refused'], 'object')} whose access may not be changed"] if counts["refused"] else []),
+    ]
 
 
 def _outcome(raw: Mapping[str, Any], check_mode: bool, state: str) -> str:
