@@ -11,12 +11,11 @@ C(Entry.classification.identity) means the same feature.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import os
 import zlib
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .._formats import classify
 from .._formats.digest import short_digest
@@ -30,12 +29,9 @@ SAMPLE, WHOLE, CONTENT = "sample", "whole", "content"
 _BLOCK, _BLOCKS = 4096, 4
 # From this size on, samples are compared first. They are at most a fifth of the file.
 _SAMPLED = 5 * _BLOCK
-_CHUNK = 1 << 18
-# So many files are compared byte by byte, each with the others; of more, the digests are.
-_SIDE_BY_SIDE = 8
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
-# What a file gives: a digest, or the number of the part of its group that it is equal to; or the error it ended in: (errno, text).
+# What a file gives: a digest, or the error that reading it ended in: (errno, text).
 Result = Any
 
 
@@ -49,32 +45,21 @@ class Contents:
     def digests(self, how: str, located: Sequence[Located]) -> List[Result]:
         """The digest of each file, in order. None is read twice for the same."""
         todo = list({entry.key: (directory, entry) for directory, entry in located if (how, entry.key) not in self._known}.values())
-        for (_directory, entry), result in zip(todo, self._as_needed(functools.partial(_digest, how), todo, _is_refused)):
-            self._known[how, entry.key] = result
+        results = _all(how, todo)
+        refused = [one for one, result in zip(todo, results) if _is_refused(result)]
+        self._known.update(((how, entry.key), result) for (_directory, entry), result in zip(todo, results))
+        if refused:
+            again = as_needed.as_needed(self._account, lambda found: sum(map(_is_refused, found)), _all, how, refused)
+            self._known.update(((how, entry.key), result) for (_directory, entry), result in zip(refused, again))
         return [self._known[how, entry.key] for _directory, entry in located]
-
-    def parts(self, groups: Sequence[Sequence[Located]]) -> List[List[Result]]:
-        """For each group of files of one size, for each of its files: equal numbers if their bytes are equal."""
-        return self._as_needed(_compare, groups, lambda results: any(map(_is_refused, results)))
-
-    def _as_needed(self, work_on: Callable[[Any], Any], items: Sequence[Any], is_refused: Callable[[Any], bool]) -> List[Any]:
-        def lacks(found: List[Any]) -> int:
-            return sum(map(is_refused, found))
-
-        results = _all(work_on, items)
-        refused = [index for index, result in enumerate(results) if is_refused(result)]
-        again = as_needed.as_needed(self._account, lacks, _all, work_on, [items[index] for index in refused]) if refused else []
-        for index, result in zip(refused, again):
-            results[index] = result
-        return results
 
 
 def _is_refused(result: Result) -> bool:
     return isinstance(result, tuple) and result[0] in (errno.EACCES, errno.EPERM)
 
 
-def _all(work_on: Callable[[Any], Any], items: Sequence[Any]) -> List[Any]:
-    results = parallel.map_parallel(items, work_on, share=16)
+def _all(how: str, located: Sequence[Located]) -> List[Result]:
+    results = parallel.map_parallel(located, functools.partial(_digest, how), share=16)
     return [_error(result) if isinstance(result, OSError) else result for _item, result in results]
 
 
@@ -106,55 +91,6 @@ def _digest_blocks(fd: int, size: int) -> bytes:
     for block in range(1, number + 1):
         checksum = zlib.crc32(os.pread(fd, _BLOCK, size * block // number - _BLOCK), checksum)
     return checksum.to_bytes(4, "big")
-
-
-def _compare(group: Sequence[Located]) -> List[Result]:
-    """For each file of a group, the index of the first one with the same bytes, or the error that reading it ended in."""
-    results: List[Result] = [None] * len(group)
-    if len(group) > _SIDE_BY_SIDE:
-        first: Dict[bytes, int] = {}
-        for index, one in enumerate(group):
-            try:
-                results[index] = first.setdefault(_digest(WHOLE, one), index)
-            except OSError as error:
-                results[index] = _error(error)
-        return results
-    with contextlib.ExitStack() as stack:
-        opened: Dict[int, int] = {}
-        for index, (directory, entry) in enumerate(group):
-            try:
-                opened[index] = os.open(os.path.join(directory, entry.path), paths.FOLLOW_FILE)
-                stack.callback(os.close, opened[index])
-            except OSError as error:
-                results[index] = _error(error)
-        _compare_open(opened, results)
-    return results
-
-
-def _compare_open(opened: Dict[int, int], results: List[Result]) -> None:
-    """Read the files side by side; a part is split once its files differ."""
-    parts, position = [list(opened)] if opened else [], 0
-    while parts:
-        going: List[List[int]] = []
-        for part in parts:
-            pieces: List[Tuple[bytes, List[int]]] = []
-            for index in part:
-                try:
-                    piece = os.pread(opened[index], _CHUNK, position)
-                except OSError as error:
-                    results[index] = _error(error)
-                    continue
-                same = next((members for known, members in pieces if known == piece), None)
-                if same is None:
-                    pieces.append((piece, [index]))
-                else:
-                    same.append(index)
-            for piece, members in pieces:
-                if len(members) > 1 and len(piece) == _CHUNK:
-                    going.append(members)
-                for index in members:
-                    results[index] = members[0]
-        parts, position = going, position + _CHUNK
 
 
 def resolve_identities(features: Iterable[Located], contents: Contents) -> List[Located]:
@@ -212,8 +148,9 @@ def _find_equal(features: Sequence[Located], contents: Contents, unreadable: Dic
     samples = iter(contents.digests(SAMPLE, [one for group in large for one in group]))
     alike = [part for group in large for part in _split(group, [next(samples) for _one in group], unreadable)]
     alike += [group for group in groups if group[0][1].size < _SAMPLED]
-    for group, numbers in zip(alike, contents.parts(alike)):
-        for part in _split(group, numbers, unreadable):
+    wholes = iter(contents.digests(WHOLE, [one for group in alike for one in group]))
+    for group in alike:
+        for part in _split(group, [next(wholes) for _one in group], unreadable):
             archive = next((found[entry.key] for _directory, entry in part if entry.key in found), _by_inode(part[0][1]))
             for _directory, entry in part:
                 found.setdefault(entry.key, archive)

@@ -45,10 +45,6 @@ class Recorded(Contents):
         (self.sampled if how == SAMPLE else self.read).extend(entry.path for _directory, entry in located)
         return [self.error] * len(located) if self.error else super().digests(how, located)
 
-    def parts(self, groups):
-        self.read.extend(entry.path for group in groups for _directory, entry in group)
-        return [[self.error] * len(group) for group in groups] if self.error else super().parts(groups)
-
 
 class Identities:
     """The identities of all features below a directory, resolved; and which files had their bytes read."""
@@ -157,7 +153,7 @@ def test_of_large_files_of_one_size_only_those_with_equal_samples_are_read(tmp_p
 @pytest.mark.parametrize("number", [2, 8, 9])
 @pytest.mark.parametrize("size", [5_000, 700_000])
 def test_many_files_of_one_size_are_split_wherever_they_differ(tmp_path, number, size):
-    """In small and large groups, in the first chunk of what is read or in the last."""
+    """In small and large groups, at the beginning or near the end."""
     expected = []
     for index in range(number):
         content = bytearray(size)
