@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import zipfile
 import zlib
 from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
@@ -35,7 +36,7 @@ def basis_of(params: Mapping[str, Any], account: accounts.Account) -> Dict[str, 
     text = json.dumps([asked, account], sort_keys=True, default=str)
     with open(_BOOT, encoding="ascii") as boot:
         return {
-            "code": code_version(),
+            "code": [code_version(), sys.getfilesystemencoding()],
             "boot": boot.read().strip(),
             "asked": hashlib.sha256(text.encode("ascii")).hexdigest(),
             "accounts": [[info.st_ino, info.st_size, info.st_ctime_ns] for info in map(os.stat, _ACCOUNTS)],

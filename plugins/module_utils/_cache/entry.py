@@ -2,25 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A cache entry, and its form on the disk: JSON, in which a path is the hexadecimal of its bytes."""
+"""A cache entry, and its form on the disk: JSON, and its digest."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import unchanged
+
+
+class Damaged(Exception):
+    """The content of a file is not what was written."""
 
 
 class Opened(NamedTuple):
     """What the training user opens of a set's target: C(features) files that C(reads) matches, all but C(exceptions)."""
 
     target: str
-    reads: Tuple[str, ...]
+    reads: Sequence[str]
     tree: bool
-    exceptions: FrozenSet[bytes]
     features: int
+    exceptions: FrozenSet[str]
 
 
 class CacheEntry(NamedTuple):
@@ -42,50 +46,30 @@ class CacheEntry(NamedTuple):
 
 def pack(entry: CacheEntry) -> bytes:
     """Return the content of a file."""
-    content = {
-        **entry._asdict(),
-        **{name: [_text(path) for path in getattr(entry, name)] for name in ("mounts", "absent")},
-        **{name: [[_text(path), digest] for path, digest in getattr(entry, name)] for name in ("targets", "legacy")},
-        "sets": [[_text(one.target), one.reads, one.tree, sorted(map(bytes.hex, one.exceptions)), one.features] for one in entry.sets],
-        "folders": [[_text(one.path), *one.key, one.ctime, one.entries, one.names, one.digests] for one in entry.folders],
-    }
-    return json.dumps(content, separators=(",", ":")).encode("ascii")
+    fields = {**entry._asdict(), "sets": [[*one[:-1], sorted(one.exceptions)] for one in entry.sets]}
+    text = json.dumps(fields, separators=(",", ":"))
+    return json.dumps({"sha256": _digest(text), "entry": text}).encode("ascii")
 
 
-def unpack(raw: bytes) -> CacheEntry:
-    """Return the entry in a file's content; ValueError if it is none."""
+def unpack(raw: bytes, basis: Mapping[str, Any]) -> Optional[CacheEntry]:
+    """Return the entry in a file's content, None for one of another basis. Raises C(Damaged).
+
+    The basis has the version of the code. So what is returned has the form that C(pack) gave it, and is not checked again.
+    """
     try:
         content = json.loads(raw.decode("ascii"))
-        facts = content["facts"]
-        if facts["features_ready"] is not True or facts["feature_steps"] or not all(map(dict, facts["feature_sets"].values())):
-            raise ValueError("these facts are never cached")
-        return CacheEntry(
-            facts,
-            dict(content["basis"]),
-            list(map(_path, content["mounts"])),
-            list(map(_path, content["absent"])),
-            [(_path(path), str(digest)) for path, digest in content["targets"]],
-            [(_path(path), str(digest)) for path, digest in content["legacy"]],
-            [_opened(*one) for one in content["sets"]],
-            [_folder(*one) for one in content["folders"]],
-        )
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"no cache entry: {error}") from None
+        text = content["entry"]
+        if _digest(text) != content["sha256"]:
+            raise ValueError("the digest differs")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise Damaged(str(error)) from None
+    fields = json.loads(text)
+    if fields["basis"] != basis:
+        return None
+    fields["sets"] = [Opened._make([*rest, frozenset(exceptions)]) for *rest, exceptions in fields["sets"]]
+    fields["folders"] = [unchanged.Folder(path, tuple(key), *rest) for path, key, *rest in fields["folders"]]
+    return CacheEntry(**fields)
 
 
-def _opened(target: str, reads: Sequence[str], tree: bool, exceptions: Sequence[str], features: int) -> Opened:
-    return Opened(_path(target), tuple(map(str, reads)), bool(tree), frozenset(map(bytes.fromhex, exceptions)), int(features))
-
-
-def _folder(path: str, dev: int, ino: int, ctime: int, entries: str, names: int, digests: Sequence[str]) -> unchanged.Folder:
-    if entries not in (unchanged.NAMES, unchanged.EACH, unchanged.FOLLOW) or len(digests) != -(-names // unchanged.CHUNK):
-        raise ValueError(path)
-    return unchanged.Folder(_path(path), (int(dev), int(ino)), int(ctime), entries, int(names), tuple(map(str, digests)))
-
-
-def _text(path: str) -> str:
-    return os.fsencode(path).hex()
-
-
-def _path(text: str) -> str:
-    return os.fsdecode(bytes.fromhex(text))
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

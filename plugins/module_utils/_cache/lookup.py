@@ -31,20 +31,18 @@ def lookup(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
     if raw is None:
         return None
     try:
-        found = entry.unpack(raw)
-    except ValueError:
-        files.forget(name)  # written by other code
-        return None
-    try:
-        return found.facts if _is_unchanged(found, params, account) else None
+        found = entry.unpack(raw, basis.basis_of(params, account))
+        return found.facts if found is not None and _is_unchanged(found, account) else None
+    except entry.Damaged:
+        files.forget(name)
     except OSError:
-        return None  # something vanished a moment ago: the inspection will report it
+        pass  # something vanished a moment ago: the inspection will report it
+    return None
 
 
-def _is_unchanged(found: entry.CacheEntry, params: Mapping[str, Any], account: accounts.Account) -> bool:
+def _is_unchanged(found: entry.CacheEntry, account: accounts.Account) -> bool:
     return (
-        found.basis == basis.basis_of(params, account)
-        and all(map(_is_mounted, found.mounts))
+        all(map(_is_mounted, found.mounts))
         and not any(map(os.path.lexists, found.absent))
         and all(basis.target_now(account, path) == digest for path, digest in found.targets)
         and all(basis.legacy_now(account, path) == digest for path, digest in found.legacy)
@@ -86,4 +84,4 @@ def _features(one: entry.Opened, names: Mapping[str, Sequence[str]]) -> List[str
         if folder == one.target or (one.tree and paths.is_below(folder, one.target)):
             prefix = folder[len(one.target) :].strip("/")
             found += [os.path.join(prefix, name) for name in inside if reads(name)] if prefix else [name for name in inside if reads(name)]
-    return [path for path in found if os.fsencode(path) not in one.exceptions] if one.exceptions else found
+    return [path for path in found if path not in one.exceptions]

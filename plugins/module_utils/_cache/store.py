@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict, Mapping, Sequence
 
 from .._plan import state
@@ -50,8 +49,8 @@ def _can_be_cached(one: state.SetState) -> bool:
 
 def _opened(one: state.SetState) -> entry.Opened:
     skipped = [*(found for found in one.read if not found.is_feature), *one.hidden]
-    exceptions = frozenset(os.fsencode(found.path) for found in skipped)
-    return entry.Opened(one.target, one.feature_set.reads, one.feature_set.layout == "tree", exceptions, len(one.features))
+    exceptions = frozenset(found.path for found in skipped)
+    return entry.Opened(one.target, one.feature_set.reads, one.feature_set.layout == "tree", len(one.features), exceptions)
 
 
 def _entry(
