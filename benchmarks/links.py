@@ -47,7 +47,7 @@ user = accounts.find_account("ubuntu")
 wanted = sets.resolve_sets(sets.parse_sets(json.load(sys.stdin)), user.home)
 view = inspect.inspect_host(wanted, user, arguments.Policy())
 start = time.perf_counter()
-made = [links.apply_links(one.target, one.plan, user.uid, user.gid, one.target_key).linked for one in view.sets]
+made = [links.apply_links(one.target, one.plan, user, one.target_key).linked for one in view.sets]
 print(json.dumps({"seconds": time.perf_counter() - start, "linked": sum(made)}))
 """
 
