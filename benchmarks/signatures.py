@@ -21,7 +21,11 @@ from tests.support.layout import crema_d_names, ravdess_names, write_features
 find_collection()
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify
-from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, _Directory, _Walk
+from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import (
+    ScanOptions,
+    _Listing,
+    _OpenDirectory,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import DirectoryScan
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
@@ -88,8 +92,8 @@ def find(directory: Path) -> None:
 def listing(directory: Path) -> None:
     """The scan of a directory up to the point where files would be opened."""
     scan = DirectoryScan(look_up(str(directory)))
-    top = _Directory(os.open(directory, os.O_RDONLY | os.O_DIRECTORY))
-    walk = _Walk(scan, name_filter(["*.npz"]), {}, ScanOptions())
+    top = _OpenDirectory(os.open(directory, os.O_RDONLY | os.O_DIRECTORY))
+    walk = _Listing(scan, name_filter(["*.npz"]), {}, ScanOptions())
     assert sum(1 for _pending in walk.pending(top)) == 8690
 
 
