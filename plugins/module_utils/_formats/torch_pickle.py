@@ -170,13 +170,18 @@ class _Walker:
 
     def reduce(self, _value: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        _need(isinstance(function, _Global) and type(arguments) is tuple, "a call of what is not a function")
+        _need(isinstance(function, _Global) and _is(arguments, tuple), "a call of what is not a function")
         self.step(len(arguments) + sum(len(one) for one in arguments[:8] if isinstance(one, tuple)))
         self.stack.append(_CALLS[function](*arguments))
 
 
+def _is(value: object, kind: type) -> bool:
+    """True for the type itself alone: no bool among numbers, and none of our named tuples among the pickle's."""
+    return type(value) is kind  # pylint: disable=unidiomatic-typecheck
+
+
 def _are_counts(values: Tuple[Any, ...]) -> bool:
-    return all(type(value) is int and 0 <= value < _MOST for value in values)
+    return all(_is(value, int) and 0 <= value < _MOST for value in values)
 
 
 def _ordered_dict() -> Dict[str, Any]:
@@ -184,7 +189,7 @@ def _ordered_dict() -> Dict[str, Any]:
 
 
 def _size(lengths: Tuple[int, ...]) -> Tuple[int, ...]:
-    _need(type(lengths) is tuple and _are_counts(lengths), "a size is not a number")
+    _need(_is(lengths, tuple) and _are_counts(lengths), "a size is not a number")
     return lengths
 
 

@@ -131,7 +131,7 @@ def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: U
     _write(directory, "known_hosts", peer_key.known_hosts(sender.address, sender.port, list(sender.host_keys)))
     # What is here already is not sent again: the sender has rsync leave it out.
     _write(directory, "exclude", "".join(f"/{_pattern(name)}\0" for name in sorted(set(wanted) - set(plan.send))))
-    done = subprocess.run(
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         _command(directory, sender), cwd=f"/proc/self/fd/{fd}", pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, env={"PATH": requirements.search_path(), "LC_ALL": "C"}, check=False,
     )  # fmt: skip
