@@ -54,7 +54,7 @@ def legacy_now(account: accounts.Account, path: str) -> str:
 
 
 def _digest(found: Sequence[places.Place]) -> str:
-    seen = [(place, places.ancestry(place.path), () if place.key else places.whereabouts(place.path)) for place in found]
+    seen = [(place, places.ancestry(place.path)) for place in found]
     return hashlib.sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()
 
 

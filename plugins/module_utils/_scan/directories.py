@@ -165,7 +165,7 @@ class _Listing:
         self.options = options
         self.memory = options.memory
         # A link upwards would lead through half the host, and back here.
-        self.above = {*options.avoid, *places.ancestry(scan.path)}
+        self.above = {*options.avoid, *(key for key, _below in places.ancestry(scan.path))}
         # How often each directory was entered. A second time shows what a glob reads twice; loops would never end.
         self.visits: Dict[paths.InodeKey, int] = {}
         self.linked: List[str] = []

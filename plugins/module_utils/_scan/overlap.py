@@ -15,14 +15,15 @@ from typing import Dict, List, Sequence, Tuple
 from .. import errors
 from .._spec.sets import FeatureSet
 from .._system import mounts, paths
-from .places import Place, ancestry, whereabouts
+from .places import Place, ancestry
 
 
 class _Spot:
     def __init__(self, place: Place, mountinfo: str) -> None:
         self.place = place
-        self.above = ancestry(place.path)
-        self.nearest = whereabouts(place.path)
+        above = ancestry(place.path)
+        self.above = [key for key, _below in above]
+        self.nearest = above[0]
         self.origin = mounts.origin_of(place.path, mountinfo)
 
     def texts(self, other: _Spot) -> List[Tuple[str, str]]:

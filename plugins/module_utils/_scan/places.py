@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fnmatch
 import os
@@ -135,30 +136,16 @@ def _expand_globs(pattern: str) -> List[Place]:
     return places + closed or [Place(pattern, ABSENT)]
 
 
-def ancestry(path: str) -> List[paths.InodeKey]:
-    """(st_dev, st_ino) of a directory, or of its nearest existing ancestor, and of all above it, links resolved."""
-    current = os.path.realpath(path)
-    keys: List[paths.InodeKey] = []
+def ancestry(path: str) -> List[Tuple[paths.InodeKey, str]]:
+    """(st_dev, st_ino) of a directory, or of its nearest existing ancestor, and of all above it, links resolved, each with the path below.
+
+    The first one is equal for all paths to one place.
+    """
+    real = current = os.path.realpath(path)
+    found: List[Tuple[paths.InodeKey, str]] = []
     while True:
-        try:
-            info = os.stat(current)
-            keys.append((info.st_dev, info.st_ino))
-        except OSError:
-            pass  # missing, or out of reach: its parents still count
+        with contextlib.suppress(OSError):  # missing, or out of reach: its parents still count
+            found.append((paths.key_of(os.stat(current)), real[len(current) :].strip("/")))
         if current == "/":
-            return keys
-        current = os.path.dirname(current)
-
-
-def whereabouts(path: str) -> Tuple[Optional[paths.InodeKey], str]:
-    """(st_dev, st_ino) of the nearest existing directory, and the path below it: equal for all paths to one place."""
-    real = os.path.realpath(path)
-    current = real
-    while True:
-        try:
-            info = os.stat(current)
-            return (info.st_dev, info.st_ino), real[len(current) :].strip("/")
-        except OSError:
-            if current == "/":
-                return None, real
+            return found
         current = os.path.dirname(current)
