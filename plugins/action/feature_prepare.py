@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import STATUS, STEPS
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import PREPARED
 from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import FeatureAction
 from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
     check_role_arguments,
@@ -26,7 +26,7 @@ prepare_check(ROLE)
 
 class ActionModule(FeatureAction):
     module = "feature_prepare"
-    more: ClassVar[Mapping[str, Schema]] = {"found_status": STATUS, "steps": [STEPS]}
+    more: ClassVar[Mapping[str, Schema]] = PREPARED
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         return run_noted(self, task_vars or {}, lambda: self._run(tmp, task_vars))

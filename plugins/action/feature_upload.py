@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,14 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_se
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import terminal_size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import choose_streams
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.send import Sender, planned
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
+from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import PREPARED, TRANSFERS
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import declared_sets, failing, run_module
+from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import (
+    declared_sets,
+    failing,
+    run_driver,
+    run_module,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
 
 if TYPE_CHECKING:
@@ -69,7 +75,11 @@ class ActionModule(ActionBase):
         def ask(arguments: dict[str, Any]) -> dict[str, Any]:
             return run_module(self, "feature_transfer", arguments, TRANSFERS, task_vars)
 
+        def prepare(names: list[str]) -> dict[str, Any]:
+            return run_driver(self, "feature_prepare", {**options.prepare, "uploaded": names}, PREPARED, task_vars)
+
         host = Host(str(task_vars.get("inventory_hostname", "")), options, ask, _show)
+        self._prepare = prepare
         if not options.peers:
             self._from_sources(host, options, result, task_vars)
             return
@@ -81,11 +91,7 @@ class ActionModule(ActionBase):
                     self._from_sources(host, replace(options, sets=[one]), result, task_vars)
                 elif done:
                     self._add(result, one.name, done)
-                    self._publish(host, [one], result)
-        origins = {name: done.get("fetched_from") for name, done in result["sets"].items()}
-        if facts and not self._task.check_mode:
-            known = {name: {**one, "fetched_from": origins.get(name)} for name, one in facts.items()}
-            result["ansible_facts"] = {"feature_sets": known}
+                    self._finish([one], result)
 
     def _from_sources(self, host: Host, options: Options, result: dict[str, Any], task_vars: dict[str, Any]) -> None:
         if options.from_here:
@@ -93,14 +99,24 @@ class ActionModule(ActionBase):
         for one in options.from_stores:
             done = fetch_set(host, one, os.environ, bool(self._task.check_mode), self._directory / "progress")
             self._add(result, one.name, done)
-        self._publish(host, options.sets, result)
+        self._finish(options.sets, result)
 
-    def _publish(self, host: Host, sets: list[FeatureSet], result: dict[str, Any]) -> None:
-        if sets and not self._task.check_mode:
-            published = host.step("publish", names=[one.name for one in sets])
-            result["changed"] = result["changed"] or bool(published["changed"])
-            for name, done in published["publish"].items():
-                result["sets"][name].update(done)
+    def _finish(self, sets: list[FeatureSet], result: dict[str, Any]) -> None:
+        """Publish what was uploaded; the host then does all else that it can do by itself. FeatureError if that fails."""
+        if not sets or self._task.check_mode:
+            return
+        finished = self._prepare([one.name for one in sets])
+        result["changed"] = result["changed"] or bool(finished.get("changed"))
+        result.update({key: finished[key] for key in ("ansible_facts", "steps", "diff", "warnings") if key in finished})
+        for name, done in finished.get("sets", {}).items():
+            sent = result["sets"].setdefault(name, {})
+            warnings = [*sent.get("warnings", []), *done.get("warnings", [])]
+            sent.update({**done, "samples": sent.get("samples", done.get("samples", [])), "warnings": warnings})
+        known = result.get("ansible_facts", {}).get("feature_sets", {})
+        for name in known.keys() & result["sets"].keys():
+            known[name]["fetched_from"] = result["sets"][name].get("fetched_from")
+        if finished.get("failed"):
+            raise _failure(finished)
 
     def _add(self, result: dict[str, Any], name: str, done: dict[str, Any]) -> None:
         result["sets"][name] = done
@@ -151,6 +167,12 @@ class ActionModule(ActionBase):
         places = [os.getcwd(), str(task_vars.get("playbook_dir") or self._loader.get_basedir())]
         found = [os.path.join(place, path) for place in places]
         return classify_once(one, next(filter(os.path.lexists, found), found[0]), self._directory)
+
+
+def _failure(answer: Mapping[str, Any]) -> FeatureError:
+    error = FeatureError(str(answer.get("msg") or "the host gave no answer"))
+    error.trace = answer.get("exception") or ""
+    return error
 
 
 def _show(text: str, raw: bool) -> None:

@@ -35,6 +35,13 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  uploaded:
+    description:
+      - Names of sets whose staging directories are published before anything else, because M(trainprep.features.feature_upload) has just
+        filled them. It is an error if one is not complete; other incomplete ones wait for the upload that goes on.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: trainprep.features.feature_facts
   - module: trainprep.features.feature_links
@@ -96,6 +103,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.options i
     PLAN_ARGUMENTS,
     REMEMBER,
     STATE,
+    UPLOADED,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
@@ -103,7 +111,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 def main() -> None:
     """A host that is as it was costs a lookup; any other one the driver."""
-    module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER, **STATE}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER, **STATE, **UPLOADED}, supports_check_mode=True)
     result: Dict[str, Any] = {"changed": False, "sets": {}, "steps": []}
     with failing(module, result):
         known = lookup(module.params, find_account(module.params["user"])) if module.params["state"] == "present" else None

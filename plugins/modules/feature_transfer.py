@@ -23,13 +23,12 @@ options:
     description:
       - With V(stage), find out what the host lacks of the sources, make the staging directories, and start a receiver for each.
       - With V(fetch), have rclone fetch a set from an object store into its staging directory.
-      - With V(publish), turn complete staging directories into the targets' content.
       - With V(reach), find out which hosts this one can reach by SSH, and make a key pair for one transfer.
       - With V(offer), let another host receive a set from this one, once.
       - With V(forget), remove that key pair.
       - With V(receive), receive a set from another host into its staging directory.
     type: str
-    choices: [stage, fetch, publish, reach, offer, receive, forget]
+    choices: [stage, fetch, reach, offer, receive, forget]
     required: true
   request:
     description: What the step needs (e.g. the packed manifests of the sources, the set to fetch, the other host), by step.
@@ -45,37 +44,35 @@ attributes:
     support: full
   diff_mode:
     description: Shows what it changes.
-    support: partial
-    details: With O(step=publish).
+    support: none
 seealso:
   - module: trainprep.features.feature_upload
 """
 
 EXAMPLES = r"""
-- name: Publish what an upload that was killed has completed
+- name: Find out what the host would fetch from an object store
   trainprep.features.feature_transfer:
     sets:
       - name: wav2vec
         target: /data/wav2vec_features
+        source: s3://bucket/wav2vec
         arrays:
           wav2vec_features: {dtype: float32, shape: [null, 768]}
-    step: publish
+    step: fetch
+    request: {set: wav2vec, state: start}
+  check_mode: true
   become: true
 """
 
 RETURN = r"""
-publish:
-  description:
-    - What was published, or in check mode would be, of each set that had something to publish or to refuse.
-    - Each other step returns what P(trainprep.features.feature_upload#module) needs, in a key of its own name.
-  returned: with O(step=publish)
+fetch:
+  description: Each step returns what P(trainprep.features.feature_upload#module) needs, in a key of its own name.
+  returned: with O(step=fetch)
   type: dict
-  sample:
-    wav2vec: {published: 600, bytes: 240000000, whole_directory: true, refused: [], changed: true}
+  sample: {shown: /data/.wav2vec_features.incoming, busy: false, send_count: 600, send_bytes: 240000000, staged: 0, staged_bytes: 0}
 """
 
 import os
-from functools import partial
 from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -83,14 +80,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments
 from ansible_collections.trainprep.features.plugins.module_utils._spec.options import SETS_ARGUMENTS
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
-from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps, session
-from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
-    finish_fetch,
-    start_fetch,
-    wait_for_fetch,
-)
-from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish_sets
-from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
+from ansible_collections.trainprep.features.plugins.module_utils._upload import session
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 Answer = Dict[str, Any]
@@ -108,28 +98,28 @@ def main() -> None:
         supports_check_mode=True,
     )
     os.umask(0o022)
-    done: Dict[str, Any] = {}
-    with failing(module, publish=done):
+    with failing(module):
         if module.params["step"] in _LEAVE_PROCESSES and not module.check_mode:
             session.outlive_connection("trainprep-upload")
         sets, account = parse_sets_and_user(module.params)
-        result = _STEPS[module.params["step"]](module, sets, account, module.params["request"], done)
-        if result.get("failed"):
-            module.fail_json(**result)
-        module.exit_json(**result)
+        module.exit_json(**_STEPS[module.params["step"]](module, sets, account, module.params["request"]))
 
 
-def _stage(module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
+# What a step needs is imported by it: a host compiles all that it imports, in each execution.
+def _stage(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+    from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
+
     uid = None if module.check_mode else request.get("connecting_uid")
     return dict(stage_sets(sets, account, request["sources"], uid, request.get("streams", 1)))
 
 
-def _publish(module: AnsibleModule, sets: Sets, account: Account, request: Answer, done: Answer) -> Answer:
-    result = publish_sets(sets, account, request.get("names"), done, module.check_mode, float(request.get("wait", 60)))
-    return {**result, "publish": result.pop("sets")}
+def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+    from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
+        finish_fetch,
+        start_fetch,
+        wait_for_fetch,
+    )
 
-
-def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
     one = next(one for one in sets if one.name == request["set"])
     environment = {str(name): str(value) for name, value in module.params["environment"].items()}
     if request["state"] == "wait":
@@ -140,7 +130,10 @@ def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer,
     return {"changed": started.pop("changed"), "fetch": started}
 
 
-def _peer(step: str, module: AnsibleModule, sets: Sets, account: Account, request: Answer, _done: Answer) -> Answer:
+def _peer(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+    from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps
+
+    step = module.params["step"]
     found: Answer = peer_steps.STEPS[step](sets, account, request, module.check_mode)
     return {"changed": bool(found.pop("changed", False)), step: found}
 
@@ -148,8 +141,7 @@ def _peer(step: str, module: AnsibleModule, sets: Sets, account: Account, reques
 _STEPS: Dict[str, Callable[..., Answer]] = {
     "stage": _stage,
     "fetch": _fetch,
-    "publish": _publish,
-    **{step: partial(_peer, step) for step in peer_steps.STEPS},
+    **dict.fromkeys(("reach", "offer", "forget", "receive"), _peer),
 }
 # These may leave a receiver, a sender or an rclone, for which the next step's connection may come late.
 _LEAVE_PROCESSES = ("stage", "fetch", "offer")

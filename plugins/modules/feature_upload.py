@@ -14,7 +14,9 @@ version_added: 1.0.0
 author: trainprep.features contributors (@trainprep)
 description:
   - Classifies the files of each set's source on the controller, asks the host which of the features it lacks, sends those with rsync into
-    the set's staging directory, C(.<target name>.incoming), next to the target, and publishes the directory once it is whole.
+    the set's staging directory, C(.<target name>.incoming), next to the target.
+  - Then the host publishes the directory, and does all else that it can do by itself, as M(trainprep.features.feature_prepare) does.
+    Nothing is pruned.
   - Uploads the sets that an inspection of this run says are to be uploaded (C(to_upload) in the facts); if the host has not been
     inspected, each set that has a source.
   - Files of another kind are left out and counted. A damaged file stops the upload before anything is sent.
@@ -57,6 +59,7 @@ options:
 extends_documentation_fragment:
   - trainprep.features.sets
   - trainprep.features.naming
+  - trainprep.features.plan
   - trainprep.features.attributes.actiongroup_features
   - trainprep.features.attributes.posix
 attributes:
@@ -69,7 +72,8 @@ attributes:
     details: It reports what it would send.
   diff_mode:
     description: Shows what it changes.
-    support: none
+    support: partial
+    details: It shows what was published, linked and granted, not what was sent.
 requirements:
   - rsync 3.1 or later on the controller and on the host
   - sshpass on the controller, if the connection logs in with a password
@@ -95,9 +99,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What is true now, as M(trainprep.features.feature_prepare) returns it.
+  returned: if something was to be uploaded, outside check mode
+  type: dict
+  sample: {feature_status: 1, features_ready: true, feature_sets: {}}
+steps:
+  description: What the host did after the upload.
+  returned: if something was to be uploaded, outside check mode
+  type: list
+  elements: str
+  sample: [publish]
 sets:
   description:
-    - By name of the set, what was, or in check mode would be, sent and published.
+    - By name of the set, what was, or in check mode would be, sent and published, with the keys of M(trainprep.features.feature_prepare).
     - C(sent) counts the files sent, C(sent_bytes) the bytes that went over the connection (in check mode the files' size), C(resumed) the
       files that an earlier upload had already brought, C(present) the features of the source that the target already holds, C(published)
       the features that were moved into the target. C(seconds) is how long the transfer took.

@@ -69,12 +69,12 @@ TRANSFERS: dict[str, Schema] = {
     "python": str,
     "stage": Each(_STAGED),
     "fetch": _FETCHED,
-    "publish": Each(CHANGES),
     "reach": {"addresses": Each(str), "key": Maybe(str)},
     "offer": {"manifest": str, "host_keys": [str]},
     "receive": _STAGED,
     "forget": {},
 }
+PREPARED: dict[str, Schema] = {"found_status": STATUS, "steps": [STEPS]}
 DESCRIPTIONS: dict[str, Schema] = {
     **dict.fromkeys(("groups", "damaged", "other", "links", "unreadable"), PLAIN),
     "groups_left_out": int,

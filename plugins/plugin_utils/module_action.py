@@ -88,6 +88,19 @@ def completed(facts: Mapping[str, Any], sets: Sequence[Any], before: Mapping[str
     }
 
 
+def run_driver(
+    action: ActionBase, module: str, arguments: Mapping[str, Any], more: Mapping[str, Schema], task_vars: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Run a module that returns a host's facts and C(sets); the facts are completed. more: the schema of what else it returns."""
+    sets = declared_sets(arguments)
+    names = frozenset(str(one["name"]) for one in sets if isinstance(one, Mapping) and "name" in one)
+    answer = {"ansible_facts": facts_schema(names), "sets": Each(CHANGES, names), **more}
+    result = run_module(action, module, {**arguments, "sets": sets} if "sets" in arguments else arguments, answer, task_vars)
+    if "feature_sets" in result.get("ansible_facts", {}):
+        result["ansible_facts"] = completed(result["ansible_facts"], sets, (task_vars or {}).get("ansible_facts") or {})
+    return result
+
+
 class FeatureAction(ModuleAction):
     """Runs the module of the same name. C(more): the schema of what it returns besides the facts and C(sets)."""
 
@@ -96,11 +109,5 @@ class FeatureAction(ModuleAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super(ModuleAction, self).run(tmp, task_vars)
         with failing(result, self._task.args):
-            sets = declared_sets(self._task.args)
-            names = frozenset(str(one["name"]) for one in sets if isinstance(one, Mapping) and "name" in one)
-            answer = {"ansible_facts": facts_schema(names), "sets": Each(CHANGES, names), **self.more}
-            arguments = {**self._task.args, "sets": sets} if "sets" in self._task.args else self._task.args
-            result.update(run_module(self, self.module, arguments, answer, task_vars))
-            if "feature_sets" in result.get("ansible_facts", {}):
-                result["ansible_facts"] = completed(result["ansible_facts"], sets, (task_vars or {}).get("ansible_facts") or {})
+            result.update(run_driver(self, self.module, self._task.args, self.more, task_vars))
         return result

@@ -234,8 +234,8 @@ def test_a_crafted_manifest_publishes_nothing(which, uploaded, place, tally):
         os.chown(manifest, NOBODY, NOBODY)
     before = {path: content(path) for path in (root / "data" / ".w.incoming").iterdir()}
     modules = Modules(place, prefix=LIMITS)
-    looked = {name: value for name, value in one.arguments(root).items() if name != "step"}
-    for module, arguments in (("feature_facts", looked), ("feature_transfer", one.arguments(root))):
+    looked = {name: value for name, value in one.arguments(root).items() if name != "uploaded"}
+    for module, arguments in (("feature_facts", looked), ("feature_prepare", one.arguments(root))):
         ran = modules.run(module, arguments)
         tried.runs += 1
         tried.check(plain(ran), f"{which}: no plain answer of {module}: {str(ran)[-600:]}")

@@ -313,11 +313,11 @@ class FirstStaging(Staging):
 class Publish(Upload):
     """The target is absent: the whole directory becomes it."""
 
-    name = "feature_transfer, publish the whole directory"
-    module = "feature_transfer"
+    name = "feature_prepare, publish the whole directory"
+    module = "feature_prepare"
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {**super().arguments(root), "step": "publish"}
+        return {**super().arguments(root), "uploaded": ["w"]}
 
     def during(self, root: Path, before: Files, tally: Tally) -> None:
         super().during(root, before, tally)
@@ -330,11 +330,11 @@ class Publish(Upload):
 class PublishBeside(Upload):
     """The target holds a feature of its own, and a dangling link where an uploaded one goes."""
 
-    name = "feature_transfer, publish next to other files"
-    module = "feature_transfer"
+    name = "feature_prepare, publish next to other files"
+    module = "feature_prepare"
 
     def arguments(self, root: Path) -> dict[str, Any]:
-        return {**super().arguments(root), "step": "publish"}
+        return {**super().arguments(root), "uploaded": ["w"]}
 
     def lay_out(self, root: Path) -> None:
         super().lay_out(root)
@@ -366,7 +366,7 @@ class Fetch(Upload):
 
     def run(self, modules: Modules, root: Path) -> Ran:
         """As the controller does it, unless the set is there already: start, wait until it ends, classify, publish."""
-        plain = {"sets": [one_set(root)], "user": USER, "step": "publish"}
+        plain = {"sets": [one_set(root)], "user": USER, "uploaded": ["w"]}
         if not (root / "data" / "w").exists():
             before = self.arguments(root, "wait")
             self._until_it_ends(modules, before)
@@ -375,7 +375,7 @@ class Fetch(Upload):
                 ran = self._until_it_ends(modules, arguments) if state == "wait" else modules.forked(self.module, arguments)
                 if ran.code:
                     return ran
-        return modules.forked(self.module, plain)
+        return modules.forked("feature_prepare", plain)
 
     def _until_it_ends(self, modules: Modules, arguments: dict[str, Any]) -> Ran:
         end = time.monotonic() + 60

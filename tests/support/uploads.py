@@ -36,9 +36,9 @@ def upload_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"trainprep.features.feature_upload": {"sets": [one], **more}, "become": True, "ignore_errors": True}
 
 
-def publish_task(one: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    publish = {"sets": [one], "step": "publish", "request": more}
-    return {"trainprep.features.feature_transfer": publish, "become": True, "ignore_errors": True}
+def publish_task(one: Mapping[str, Any], name: str = "wav") -> dict[str, Any]:
+    publish = {"sets": [one], "uploaded": [name]}
+    return {"trainprep.features.feature_prepare": publish, "become": True, "ignore_errors": True}
 
 
 def unpublish(host: Host, one: Mapping[str, Any], owner: str = "root") -> None:

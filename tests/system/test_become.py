@@ -16,6 +16,8 @@ import pytest
 from tests.support.hosts import Host
 from tests.support.image import ensure_other_image, install
 from tests.support.layout import crema_d_names, write_features
+from tests.support.peers import OLD, digests, inventory, left_behind, origins
+from tests.support.peers import variables as peer_variables
 from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
 
@@ -165,6 +167,21 @@ def test_link_upload_deploy_and_monitor_work_and_no_password_shows(passworded, p
     assert (run / "checkpoints" / "best_model.pt").stat().st_size == WEIGHTS
     again = play(host, ROLE, args=arguments)
     assert again.rc == 0 and again.recap[host.name]["changed"] == 0, again.stdout
+
+
+@pytest.mark.parametrize("way", ["sudo with a password", "su"])
+def test_hosts_hand_features_to_each_other_and_no_password_shows(passworded, play, source, tmp_path, way):
+    kind, setup, more = WAYS[way]
+    full, empty = passworded(setup, kind), passworded(setup, kind)
+    full.put(source, OLD, "ubuntu:ubuntu")
+    file = tmp_path / "variables.json"
+    file.write_text(json.dumps({**peer_variables(), "ansible_become_password": SECRET, **more}))
+    result = play(inventory(tmp_path / "hosts.json", [full, empty]), ROLE, args=["-e", f"@{file}", "-vvvvv"])
+    assert result.rc == 0, result.stdout[-3000:]
+    assert SECRET not in result.stdout
+    assert origins(result, [empty]) == [full.name] and digests(empty) == digests(full)
+    for host in (full, empty):
+        assert left_behind(host) == "" and host.run(["python3", "-c", SEARCH, SECRET]).stdout == ""
 
 
 def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):

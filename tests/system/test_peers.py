@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -129,6 +130,25 @@ def test_host_that_cannot_reach_the_others_takes_the_source(fleet, play, tmp_pat
     assert done_of(result, hosts[1])[-1]["wav"]["fetched_from"] == hosts[0].name
     assert done_of(result, apart)[-1]["wav"].get("fetched_from") is None
     assert len({digests(host) for host in hosts}) == 1
+
+
+def test_bastion_is_for_the_controller_alone(fleet, play, start_host, tmp_path):
+    """The inventory names the hosts' own addresses, which the controller reaches through the bastion, and the hosts directly."""
+    hosts, bastion = fleet(2), start_host("bastion")
+    jump = ["ssh", *bastion.ssh_options, "-i", str(bastion.key), "-p", str(bastion.port), "-W", "%h:%p", f"ubuntu@{bastion.address}"]
+    members = {}
+    for host in hosts:
+        key = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()
+        with host.known_hosts.open("a") as known:
+            known.write(f"{address(host)} {key[0]} {key[1]}\n")
+        through = shlex.join([*host.ssh_options, "-o", f"ProxyCommand={shlex.join(jump)}"])
+        members[host.name] = {**host.variables, "ansible_host": address(host), "ansible_port": 22, "ansible_ssh_common_args": through}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": members}}))
+    before = moved(bastion, "rx")
+    result = play(tmp_path / "hosts.json", ROLE, variables())
+    assert result.rc == 0, result.stdout
+    assert origins(result, hosts[1:]) == [hosts[0].name] and digests(hosts[1]) == digests(hosts[0])
+    assert moved(bastion, "rx") - before > 500_000  # the modules
 
 
 def test_no_host_holds_it_and_there_is_no_source(fleet, play, tmp_path):

@@ -54,7 +54,7 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
     done = result.results(ssh_host, "trainprep.features.feature_upload")[0]["result"]["sets"]["wav"]
     assert (done["sent"], done["left_out"], done["resumed"]) == (30, 3, 0)
     assert "video_features" in str(done["samples"]) or len(done["samples"]) == 3
-    assert result.ssh_executions[ssh_host.name] == 6, "inspection, connection check, staging, rsync, publication, last inspection"
+    assert result.ssh_executions[ssh_host.name] == 5, "inspection, connection check, staging, rsync, publication with the last inspection"
     assert result.facts(ssh_host)["feature_status"] == 1 and result.facts(ssh_host)["features_ready"]
     assert len(str(result.events)) < 100_000, "no list of files in the results"
     # Every byte, under every name.
@@ -77,9 +77,9 @@ def test_features_arrive_whole_others_stay_and_a_second_run_does_nothing(ssh_hos
 
 def test_only_sets_that_are_named_can_be_published(ssh_host, play, source):
     one = feature_set(source, "/data/none")
-    result = play(ssh_host, [{"hosts": "all", "gather_facts": False, "tasks": [publish_task(one, names=["other"])]}])
-    told = result.results(ssh_host, "trainprep.features.feature_transfer")[0]["result"]
-    assert "names has 'other', which is none of the sets" in told["msg"]
+    result = play(ssh_host, [{"hosts": "all", "gather_facts": False, "tasks": [publish_task(one, "other")]}])
+    told = result.results(ssh_host, "trainprep.features.feature_prepare")[0]["result"]
+    assert "uploaded has 'other', which is none of the sets" in told["msg"]
 
 
 def test_a_tree_keeps_its_folders(ssh_host, play, source):

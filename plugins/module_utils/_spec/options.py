@@ -29,4 +29,5 @@ PLAN_ARGUMENTS: Dict[str, Any] = {
 }
 
 STATE: Dict[str, Any] = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+UPLOADED: Dict[str, Any] = {"uploaded": {"type": "list", "elements": "str", "default": []}}
 REMEMBER: Dict[str, Any] = {"remember": {"type": "bool", "default": False}}

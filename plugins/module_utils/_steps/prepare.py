@@ -23,19 +23,20 @@ from . import facts, grant, inspect, link
 
 
 class Request(NamedTuple):
-    """What an execution is asked for. C(state): C(present) or C(absent)."""
+    """What an execution is asked for. C(state): C(present) or C(absent). C(uploaded): names of sets that an upload has just brought."""
 
     sets: Sequence[FeatureSet]
     account: accounts.Account
     policy: arguments.Policy
     state: str = "present"
     check_mode: bool = False
+    uploaded: Sequence[str] = ()
 
 
 def request_of(params: Mapping[str, Any], check_mode: bool) -> Request:
     """Return the request in a module's parameters; FeatureError for bad ones."""
     sets, account, choices = arguments.parse_arguments(params)
-    return Request(sets, account, choices, params.get("state") or "present", check_mode)
+    return Request(sets, account, choices, params.get("state") or "present", check_mode, params.get("uploaded") or ())
 
 
 def prepare(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> None:
@@ -70,6 +71,8 @@ def do_step(step: str, request: Request, result: Dict[str, Any]) -> None:
 def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, Any]) -> Tuple[_Execution, List[str]]:
     """Fill the result of feature_facts, and store it in the cache; return the execution and the pending steps."""
     run = _Execution(request, result)
+    if request.uploaded:
+        run.publish(request.uploaded)
     started = time.time()
     pending = run.inspect()
     if not request.check_mode:
@@ -117,12 +120,16 @@ class _Execution:
                 self._result["changed"] = self._result["changed"] or _on_disk(after) != _on_disk(before)
             raise
 
-    def _do(self, name: str) -> None:
+    def publish(self, uploaded: Sequence[str]) -> None:
+        """Publish what an upload has just brought, before the first inspection. FeatureError if that is not complete."""
+        self._do(steps.PUBLISH, uploaded)
+
+    def _do(self, name: str, uploaded: Sequence[str] = ()) -> None:
         part: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
         self._result["steps"].append(name)
         try:
             if name == steps.PUBLISH:
-                self._publish(part)
+                self._publish(uploaded or [one.name for one in self.host.sets if one.incoming.complete], part)
             elif name == steps.GRANT:
                 grant.grant(self.host, self._request.check_mode, part)
             else:
@@ -131,14 +138,13 @@ class _Execution:
         finally:
             _add(self._result, part)
 
-    def _publish(self, part: Dict[str, Any]) -> None:
+    def _publish(self, names: Sequence[str], part: Dict[str, Any]) -> None:
         # Imported if needed: most hosts have nothing to publish.
         from .._upload import publish
 
         os.umask(0o022)
-        complete = [one.name for one in self.host.sets if one.incoming.complete]
         wanted = self._request
-        outcome = publish.publish_sets(wanted.sets, wanted.account, complete, part["sets"], wanted.check_mode)
+        outcome = publish.publish_sets(wanted.sets, wanted.account, names, part["sets"], wanted.check_mode)
         part["diff"] = outcome["diff"]
         if outcome.get("failed"):
             raise errors.FeatureError(outcome["msg"])

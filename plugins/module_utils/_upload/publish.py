@@ -159,25 +159,22 @@ def _sync_directory(path: str) -> None:
 def publish_sets(
     sets: Sequence[FeatureSet],
     account: accounts.Account,
-    names: Optional[Collection[str]],
+    names: Collection[str],
     done: Dict[str, Any],
     check_mode: bool,
-    wait: float = LOCK_SECONDS,
 ) -> Dict[str, Any]:
     """The result of a publication: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
 
-    names: of the sets to publish, None for all. done: is filled as it goes, so that what was done before a FeatureError is returned too.
+    names: of the sets to publish. done: is filled as it goes, so that what was done before a FeatureError is returned too.
     """
-    unknown = sorted(set(names or ()) - {one.name for one in sets})
+    unknown = sorted(set(names) - {one.name for one in sets})
     if unknown:
-        raise errors.FeatureError(
-            f"feature_transfer: names has '{unknown[0]}', which is none of the sets: name one of them, or leave names out"
-        )
+        raise errors.FeatureError(f"{errors.named('uploaded')} has '{unknown[0]}', which is none of the sets: name one of them")
     diff: List[Dict[str, str]] = []
     for one in sets:
-        if names is not None and one.name not in names:
+        if one.name not in names:
             continue
-        result = publish(one, account, check_mode, wait)
+        result = publish(one, account, check_mode)
         if not result.changed and not result.refused:
             continue
         done[one.name] = vars(result)

@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._spec.options import SETS_ARGUMENTS
+from ...module_utils._spec.options import PLAN_ARGUMENTS
 from ...module_utils._spec.sets import FeatureSet, parse_sets
 from ...module_utils._spec.sources import parse_store
 from ...module_utils.errors import FeatureError, named
 from .rsync import check_options, check_streams
 
 SPEC: dict[str, dict[str, Any]] = {
-    **SETS_ARGUMENTS,
-    "peers": {"type": "str", "default": ""},
+    **PLAN_ARGUMENTS,
     "rsync_opts": {"type": "list", "elements": "str", "default": []},
     "streams": {"type": "raw", "default": "auto"},
     "wait": {"type": "float", "default": 60.0},
@@ -33,7 +32,8 @@ _VALIDATOR = ArgumentSpecValidator(SPEC)
 class Options:
     """What a task asks for.
 
-    C(raw): all sets of the host as given; C(sets): those to upload; C(streams): None for auto; C(peers): a pattern of hosts.
+    C(raw): all sets of the host as given; C(sets): those to upload; C(streams): None for auto; C(peers): a pattern of hosts;
+    C(prepare): arguments of feature_prepare, which finishes what was uploaded.
     """
 
     raw: list[dict[str, Any]]
@@ -45,6 +45,7 @@ class Options:
     variable_prefix: str
     peers: str = ""
     peer_sends: int = 2
+    prepare: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def limits(self) -> list[str]:
@@ -81,6 +82,8 @@ def parse_options(arguments: Mapping[str, Any], facts: Mapping[str, Any]) -> Opt
         variable_prefix=given["variable_prefix"],
         peers=given["peers"],
         peer_sends=_at_least_one(given["peer_sends"]),
+        # Nothing is pruned in a run that uploads.
+        prepare={**{name: given[name] for name in PLAN_ARGUMENTS if given[name] is not None}, "prune": "none"},
     )
 
 
