@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    ask_connection,
+    asking,
     check_controller,
     check_noise,
 )
@@ -44,7 +44,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.module_action i
     run_driver,
     run_module,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import login_of
 
 if TYPE_CHECKING:
     from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import Source
@@ -127,12 +127,19 @@ class ActionModule(ActionBase):
         transport = str(self._connection.transport)
         login = None if transport == "local" else login_of(self._connection, self._play_context, host.name)
         check_controller(transport, login, host.name)
-        sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
-        manifests = {name: source.packed for name, source in sources.items()}
-        uid, round_trip = self._ask_connection(login, host, manifests)
-        streams = choose_streams(options.streams, options.rsync_opts, round_trip)
+        with asking(login) as reply:
+            sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
+            manifests = {name: source.packed for name, source in sources.items()}
+            answer = reply()
+        user = (login and login.user) or "the connecting user"
+        check_noise(answer, user, host.name)
+        if answer.uid is None:
+            # An unreachable host is Ansible's to report.
+            host.stage(manifests, None, 1)
+            raise FeatureError(explain(255, answer.stderr, Where(host.name, user, "its staging directory")))
+        streams = choose_streams(options.streams, options.rsync_opts, answer.round_trip)
         sender = Sender(host.name, login, streams, options.rsync_opts, self._directory, _show)
-        staged = host.stage(manifests, None if self._task.check_mode else uid, streams)
+        staged = host.stage(manifests, None if self._task.check_mode else answer.uid, streams)
         result["changed"] = bool(staged["changed"])
         for one in options.from_here:
             source, found = sources[one.name], staged["stage"][one.name]
@@ -144,19 +151,6 @@ class ActionModule(ActionBase):
             else:
                 done = sender.send(one, source, found, staged["python"])
             self._add(result, one.name, done)
-
-    def _ask_connection(self, login: Login | None, host: Host, manifests: dict[str, str]) -> tuple[int, float | None]:
-        """The connecting user's uid on the host, and the connection's round trip in seconds. FeatureError if rsync cannot use it."""
-        if login is None:
-            return os.geteuid(), None
-        answer = ask_connection(login)
-        user = login.user or "the connecting user"
-        check_noise(answer, user, host.name)
-        if answer.uid is None:
-            # An unreachable host is Ansible's to report.
-            host.stage(manifests, None, 1)
-            raise FeatureError(explain(255, answer.stderr, Where(host.name, user, "its staging directory")))
-        return answer.uid, answer.round_trip
 
     def _classify(self, one: FeatureSet, task_vars: dict[str, Any]) -> Source:
         # All formats are imported with it.

@@ -9,14 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import subprocess
 from typing import Any
 
 from ..module_utils.errors import FeatureError, named
 from . import ssh
 from .answers import clean
-
-_SECONDS = 10
 
 
 def become_user(action: Any) -> str | None:
@@ -45,12 +42,7 @@ def _configured_user(action: Any) -> str | None:
     """The user that ssh itself logs in as; ssh_config decides that, and a question to ssh costs no connection."""
     if action._connection.transport != "ssh":
         return None
-    login = ssh.login_of(action._connection, action._play_context, "")
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        words = [*ssh.ssh_command(login), "-G", "--", login.bare_host]
-        said = subprocess.run(words, text=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False)
-        return next((line[len("user ") :] for line in said.stdout.splitlines() if line.startswith("user ")), None)
-    return None
+    return ssh.setting(ssh.login_of(action._connection, action._play_context, ""), "user") or None
 
 
 def with_user(action: Any, arguments: dict[str, Any]) -> dict[str, Any]:

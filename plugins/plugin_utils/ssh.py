@@ -14,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+# Processors have instructions for these, so that they take half the time of the one that OpenSSH before 10 prefers.
+_FAST = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+_SECONDS = 10
 _OPTIONS = (
     *("ssh_executable", "ssh_args", "ssh_common_args", "ssh_extra_args"),
     *("host_key_checking", "port", "private_key_file", "timeout"),
@@ -64,6 +67,23 @@ def ssh_command(login: Login) -> list[str]:
         words += ["-o", f"ConnectTimeout={options['timeout']}"]
     # -tt, which some become methods need (machinectl), is not for data. A dead connection is noticed after a minute, on this side.
     return [*words, "-T", "-o", "Compression=no", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+
+
+def setting(login: Login, name: str) -> str:
+    """Return an option as ssh would use it for this login, empty if it does not tell. It costs no connection."""
+    words = [*ssh_command(login), "-G", "--", login.bare_host]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(words, text=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False)
+        return next((line[len(name) + 1 :] for line in said.stdout.splitlines() if line.startswith(f"{name} ")), "")
+    return ""
+
+
+def data_command(login: Login) -> list[str]:
+    """Return ssh_command for a lot of data: of the ciphers that are allowed, the fast ones come first."""
+    allowed = setting(login, "ciphers").split(",")
+    fast = [cipher for cipher in _FAST if cipher in allowed]
+    others = [cipher for cipher in allowed if cipher not in fast]
+    return [*ssh_command(login), *(["-o", f"Ciphers={','.join(fast + others)}"] if fast else [])]
 
 
 def login_of(connection: Any, play_context: Any, name: str) -> Login:

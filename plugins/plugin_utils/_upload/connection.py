@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -13,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...module_utils.errors import FeatureError, named
@@ -54,12 +56,25 @@ def check_controller(transport: str, login: ssh.Login | None, host: str) -> None
 
 def ask_connection(login: ssh.Login) -> ShellReply:
     """Run a command on the host as the connecting user, as rsync will run, for at most half a minute. OSError if ssh cannot be started."""
+    with asking(login) as reply:
+        return reply()
+
+
+@contextlib.contextmanager
+def asking(login: ssh.Login | None) -> Iterator[Callable[[], ShellReply]]:
+    """As ask_connection, but the command only starts here: it connects while the block works. What this yields waits for the answer.
+
+    login: None if the host is this machine.
+    """
+    if login is None:
+        yield lambda: ShellReply(os.geteuid())
+        return
     remote = shlex.join(["/bin/sh", "-c", 'echo feature_upload: ready "$(id -u)"; exec cat'])
     words = [*ssh.ssh_command(login), *(["-l", login.user] if login.user else []), "--", login.bare_host, remote]
-    pipe, end = subprocess.PIPE, time.monotonic() + _SECONDS
+    pipe = subprocess.PIPE
     with ssh.start(words, login, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
-            return _reply(process, end)
+            yield lambda: _reply(process, time.monotonic() + _SECONDS)
         finally:
             process.kill()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils.errors import FeatureError, named
-from ..ssh import Login, ssh_command, start
+from ..ssh import Login, data_command, start
 
 # What the log says of each file that was sent: what changed, bytes on the line, its length.
 LOG_FORMAT = "sent %i %b %l"
@@ -109,7 +109,7 @@ def remote_options(connector: Sequence[str], login: Login | None) -> tuple[list[
     module_utils/_upload/connector.py).
     """
     # Without SSH the remote shell is one that drops the host's name, so that both ways are one.
-    shell = ssh_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
+    shell = data_command(login) if login else ["/bin/sh", "-c", 'shift; eval "$*"', "sh"]
     options = [f"--rsh={shlex.join(shell)}", f"--rsync-path={shlex.join(connector)}"]
     return options, login.rsync_address if login else "localhost"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import connector_words
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import send_command
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, ssh_command
+from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, data_command, ssh_command
 
 OPTIONS = {
     "ssh_executable": "/usr/bin/ssh",
@@ -48,6 +48,22 @@ def test_an_address_is_put_into_brackets_once(host, user, address, bare):
     assert (login.rsync_address, login.bare_host) == (address, bare)
     command = send_command(["--times"], "/src", connector_words("/usr/bin/python3", "0" * 32, 0), login)
     assert command[-2:] == ["/src/", f"{address}:./"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "ciphers"),
+    [
+        ("chacha20-poly1305@openssh.com,aes256-gcm@openssh.com", ["aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"]),
+        ("aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com", ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr"]),
+        ("chacha20-poly1305@openssh.com", None),
+        ("no-such-cipher", None),
+    ],
+)
+def test_data_takes_the_fastest_cipher_that_ssh_is_configured_to_allow(tmp_path, configured, ciphers):
+    (tmp_path / "config").write_text(f"Ciphers {configured}\n")
+    login = Login("h", "me", {"ssh_args": f"-F {tmp_path}/config"})
+    more = ["-o", f"Ciphers={','.join(ciphers)}"] if ciphers else []
+    assert data_command(login) == [*ssh_command(login), *more]
 
 
 def test_a_password_is_in_no_command_and_no_traceback():
