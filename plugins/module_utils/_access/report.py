@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence, Set
+from typing import Dict, List, Mapping, Sequence, Set
 
 from .._system import accounts, paths, words
-from . import probe
-
-if TYPE_CHECKING:
-    from .plan import SetPlan
+from . import probe, rules
+from .plan import SetPlan, key_of, plan_grants
 
 
 @dataclass
@@ -43,18 +41,12 @@ def access_reports(
     found = probe.ask(account, sets) if any(sets.values()) else {}
     if not any(one.refused for one in found.values()):
         return {name: AccessReport(account.name) for name in sets}
-    # Imported if something is refused: otherwise there is nothing to plan.
-    from . import rules
-    from .plan import plan_grants
-
     # As if setfacl were there: whether it is matters only once something is to be granted.
     plan = plan_grants(account, rules.Means(os.geteuid(), rules.GRANT, True), found, sources)
     return {name: _report(account, one, plan.sets[name]) for name, one in found.items()}
 
 
 def _report(account: accounts.Account, answer: probe.ProbeResult, plan: SetPlan) -> AccessReport:
-    from .plan import key_of
-
     first: Dict[int, str] = {}
     seen: Set[paths.InodeKey] = set()
     for refused in answer.refused:

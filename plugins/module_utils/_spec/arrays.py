@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
-from .._formats import arrays, dtypes
+from .._formats import arrays, dtypes, registry
 
 
 def parse_arrays(raw: Optional[Mapping[str, Any]]) -> arrays.ArraySpec:
@@ -33,9 +33,6 @@ def check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
     further = [pattern for pattern in patterns if not pattern.endswith((".npz", ".npy"))]
     if not further:
         return
-    # Imported if needed: an unchanged host reads no format at all.
-    from .._formats import registry
-
     for pattern in further:
         kinds = registry.promised(pattern)
         if kinds and not any(kind.tells_arrays for kind in kinds):

@@ -15,7 +15,7 @@ from typing import Dict, Iterable, Iterator, List, Sequence
 from .. import errors
 from .._access import report
 from .._plan import features_digest, host, state
-from .._scan import directories, identity, model, overlap, staging
+from .._scan import directories, identity, model, overlap, search, staging
 from .._scan.legacy import LegacyScanner
 from .._scan.places import Place, find_places, look_up
 from .._spec import folders, names
@@ -176,9 +176,6 @@ def _search(
 ) -> Dict[str, model.Discovery]:
     known = [scan.place.key for scan in state.distinct_scans(planned) if scan.place.key]
     # As the training user: what that account cannot read is not a find.
-    # Imported if needed, and before the other process starts, which may not be able to.
-    from .._scan import search
-
     found: Dict[str, model.Discovery] = become.run_as(account, search.sweep, policy.search_roots, list(searching), known)
     return found
 
