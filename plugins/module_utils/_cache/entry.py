@@ -13,7 +13,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Se
 from . import unchanged
 
 
-class Damaged(Exception):
+class BadEntry(Exception):
     """The content of a file is not what was written."""
 
 
@@ -52,7 +52,7 @@ def pack(entry: CacheEntry) -> bytes:
 
 
 def unpack(raw: bytes, basis: Mapping[str, Any]) -> Optional[CacheEntry]:
-    """Return the entry in a file's content, None for one of another basis. Raises C(Damaged).
+    """Return the entry in a file's content, None for one of another basis. Raises C(BadEntry).
 
     The basis has the version of the code. So what is returned has the form that C(pack) gave it, and is not checked again.
     """
@@ -62,7 +62,7 @@ def unpack(raw: bytes, basis: Mapping[str, Any]) -> Optional[CacheEntry]:
         if _digest(text) != content["sha256"]:
             raise ValueError("the digest differs")
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise Damaged(str(error)) from None
+        raise BadEntry(str(error)) from None
     fields = json.loads(text)
     if fields["basis"] != basis:
         return None

@@ -33,7 +33,7 @@ def lookup(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
     try:
         found = entry.unpack(raw, basis.basis_of(params, account))
         return found.facts if found is not None and _is_unchanged(found, account) else None
-    except entry.Damaged:
+    except entry.BadEntry:
         files.forget(name)
     except OSError:
         pass  # something vanished a moment ago: the inspection will report it
