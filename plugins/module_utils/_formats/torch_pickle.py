@@ -89,6 +89,7 @@ def walk(raw: bytes, step: Callable[[int], None]) -> Walked:
     try:
         for opcode, value, _position in pickletools.genops(_Pickle(raw)):
             _STEPS[opcode.name](walker, value)
+        _need(not walker.below, "a mark is left")
         (top,) = walker.stack
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # Values are missing, or of other types than the steps below take.
@@ -209,7 +210,7 @@ def _view(
 ) -> Tensor:  # fmt: skip
     right = isinstance(storage, Storage) and type(shape) is type(stride) is tuple and _are_counts((offset, *shape, *stride))
     right = right and len(shape) == len(stride) <= _MAX_DIMENSIONS and isinstance(grad, bool) and hooks in (None, {})
-    _need(right and metadata in (None, {}), "a tensor is not described as one")
+    _need(right and not metadata, "a tensor is not described as one")
     end = (offset + 1 + sum((length - 1) * step for length, step in zip(shape, stride))) * dtype.itemsize
     if end > storage.length * storage.dtype.itemsize and 0 not in shape:
         raise damage.Damaged("has a tensor that is larger than its data")

@@ -139,7 +139,8 @@ def test_values(raw, value):
 STRANGE = [
     (b"", "not enough values"),
     (b"NN", "too many values"),
-    (MARK, "not enough values"),
+    (MARK, "a mark is left"),
+    (MARK + NONE, "a mark is left"),
     (b"0", "pop from empty list"),
     (b"(0", "pop from empty list"),
     (TUPLE, "pop from empty list"),
