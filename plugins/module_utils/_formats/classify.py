@@ -20,6 +20,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from . import damage, dtypes, interface, npz, reader, registry, tar, unknown, zip_archive, zip_layout
 from .arrays import ArraySpec
+from .reader import HEAD_SIZE, TAIL_SIZE
 
 FEATURE, OTHER, DAMAGED, NOT_UNDERSTOOD = "feature", "other", "damaged", "not understood"
 
@@ -69,10 +70,10 @@ def classify(
         return Classification(FEATURE, "", None) if size else Classification(DAMAGED, "is empty", None)
     try:
         # Both reads are done here, and nothing is built around them, since every file costs this.
-        large = size > reader.TAIL_SIZE
-        tail = os.pread(fd, reader.TAIL_SIZE, size - reader.TAIL_SIZE if large else 0)
-        head = os.pread(fd, reader.HEAD_SIZE, 0) if large else tail[:reader.HEAD_SIZE]
-        if len(tail) != (reader.TAIL_SIZE if large else size) or (large and len(head) != reader.HEAD_SIZE):
+        large = size > TAIL_SIZE
+        tail = os.pread(fd, TAIL_SIZE, size - TAIL_SIZE if large else 0)
+        head = os.pread(fd, HEAD_SIZE, 0) if large else tail[:HEAD_SIZE]
+        if len(tail) != (TAIL_SIZE if large else size) or (large and len(head) != HEAD_SIZE):
             head, tail = reader.read_ends(fd, size)
         found = npz.layouts.recognise(head, tail, size, arrays) if not full and name[-4:] == ".npz" else None
         if found is not None and not sparse:
