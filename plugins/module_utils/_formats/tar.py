@@ -23,7 +23,7 @@ _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _MAX_EXTENDED = 1 << 20
 _QUICK_HEADERS = 100
-_RECORD = re.compile(rb"(\d{1,7}) ([^=\0]{1,256})=")
+_RECORD = re.compile(rb"(\d{1,7}) ([^=]+)=")
 # Types of headers that describe the next file (pax, GNU's long names), of all following ones, and of files without data.
 _EXTENDED, _DESCRIBING, _EMPTY = b"xX", b"xgLKX", b"123456"
 _SPARSE = b"S"
@@ -157,12 +157,12 @@ def _pax_size(reader: Reader, position: int, length: int, size: Optional[int]) -
         # Some versions of Python's reader take this for the end.
         raise damage.NotUnderstood("is truncated in an extended header")
     records, at = reader.read(position, length), 0
-    while at < length:
+    while at < length and records[at]:  # zeros: padding
         reader.step()
         match = _RECORD.match(records, at)
         end = at + int(match.group(1)) if match else 0
-        if match is None or not match.end() < end <= length:
-            break  # padding
+        if match is None or not match.end() < end <= length or records[end - 1] != 10:
+            raise damage.NotUnderstood("has a broken extended header")
         value = records[match.end() : end - 1]
         if match.group(2) == b"size" and value.isdigit() and len(value) < 19:
             size = int(value)

@@ -176,6 +176,7 @@ TAR = {
     "global records": (pax(record(b"comment", b"x"), kind=b"g") + FILE + END, FEATURE),
     "a sparse file of GNU's": (header(b"S")[:482] + b"\0" + header(b"S")[483:] + END, FEATURE),
     "a cut file": (FILE[:-1], DAMAGED),
+    "one of a wrong length": (pax(b"8 size=1\n") + FILE + END, NOT_UNDERSTOOD),
     "a cut extended header": (FILE + pax(record(b"size", b"700"))[:515], NOT_UNDERSTOOD),
     "only an extended header": (pax(record(b"size", b"700")), DAMAGED),
     "zeros after an extended header": (pax(record(b"size", b"700")) + END, DAMAGED),
