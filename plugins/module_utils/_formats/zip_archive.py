@@ -64,31 +64,31 @@ class Member(NamedTuple):
 def _ordinary(reader: Reader) -> Optional[Tuple[List[Member], int]]:
     """Return the entries of a directory as nearly all programs write it, and where it is; None: zipfile has to read it.
 
-    It is in the file's tail, nothing follows it, it says nothing twice, and its entries are names in ASCII without more fields.
+    Nothing follows it, it says nothing twice, and its entries are names in ASCII without more fields.
     """
-    tail, size, limit = reader.tail, reader.size, len(reader.tail) - END.size
-    if limit < 0:
+    tail, end_at = reader.tail, reader.size - END.size
+    if end_at < 0:
         return None
-    end = END.unpack_from(tail, limit)
+    end = END.unpack_from(tail, len(tail) - END.size)
     count, length, start = end[4:7]
     if tail[-42:-38] == _WIDE_MARK:
-        limit -= _WIDE_SIZE - END.size
-        wide = _WIDE_END.pack(0, 0, count, count, length, start, _WIDE_MARK, 0, size - _WIDE_SIZE, 1)
+        end_at = reader.size - _WIDE_SIZE
+        wide = _WIDE_END.pack(0, 0, count, count, length, start, _WIDE_MARK, 0, end_at, 1)
         if tail[-98:-94] != b"PK\6\6" or tail[-82:-22] != wide:
             return None
-    at = limit - length
-    if at < 0 or end != (END_SIGNATURE, 0, 0, count, count, length, size - len(tail) + at, 0):
+    if end != (END_SIGNATURE, 0, 0, count, count, length, end_at - length, 0) or length > PIECE:
         return None
-    members = []
-    while at + ENTRY.size <= limit:
-        (signature, _made, version, flags, method, _time, _date, crc, packed, unpacked, name_length, more, comment, _disk, _internal,
-         external, offset) = ENTRY.unpack_from(tail, at)  # fmt: skip
+    reader.claim(length)
+    raw, at, members = reader.read(start, length), 0, []
+    while at + ENTRY.size <= length:
+        (signature, _made, version, flags, method, _time, _date, crc, packed, size, name_length, more, comment, _disk, _internal,
+         external, offset) = ENTRY.unpack_from(raw, at)  # fmt: skip
         at += ENTRY.size + name_length
-        name = tail[at - name_length : at]
+        name = raw[at - name_length : at]
         if signature != b"PK\1\2" or version > _LATEST_VERSION or more or comment or b"\0" in name or not name.isascii():
             return None
-        members.append(Member(name.decode(), name, flags, method, crc, packed, unpacked, offset, bool(external & _FOLDER)))
-    return (members, start) if at == limit and len(members) == count else None
+        members.append(Member(name.decode(), name, flags, method, crc, packed, size, offset, bool(external & _FOLDER)))
+    return (members, start) if at == length and len(members) == count else None
 
 
 class _BeforeStart(OSError):
