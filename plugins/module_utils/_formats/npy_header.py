@@ -185,6 +185,7 @@ def _literal(text: str, longs: bool) -> Any:
     if "#" in around or "\\" in around or depth > _MAX_DEPTH:
         raise damage.NotUnderstood("has an array header that is not read here")
     try:
-        return ast.literal_eval(_LONGS.sub(r"\1", text) if longs and "L" in around else text)
+        # Leading blanks are left out as later versions of Python do.
+        return ast.literal_eval((_LONGS.sub(r"\1", text) if longs and "L" in around else text).lstrip(" \t"))
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise damage.Damaged("has a broken array header (not a Python literal)") from None

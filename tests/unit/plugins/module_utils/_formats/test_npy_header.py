@@ -189,6 +189,7 @@ def test_texts_of_each_version():
     "text",
     [
         described("('<f4')"),
+        " \t" + described(),
         described("'\\x3cf4'"),
         described('"<f4"'),
         described(shape="( 2 , 3 )"),
