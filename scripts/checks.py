@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the checks of this repository, quick ones first, as many at a time as there are processors for.
+"""Runs the checks of this repository, quick ones first, two at a time or as many as there are processors.
 
 Each check's output goes to .build/test/NAME.log and is printed where it fails. The last line counts tests: those that pytest
 counts, and one for each other check. A skipped test, and a working tree that the checks changed, fail the run.
@@ -56,29 +56,31 @@ class Outcome:
 
 
 def checks() -> List[Check]:
-    """All checks in the order in which they start."""
+    """All checks in the order in which they start: quick ones, then those with one process, so that the last ones fill all processors."""
     workers = max(2, os.cpu_count() or 2)
+    # Much of a system test is waiting; longest files first (tests/system/conftest.py).
+    spread = f"-n {workers + 1} --dist loadfile --no-loadscope-reorder --durations 20"
     listing = [
         Check("ruff", "ruff check ."),
         Check("yamllint", "yamllint --strict ."),
         Check("changelog", "antsibull-changelog lint"),
         Check("licences", "python scripts/check_licences.py && reuse lint --lines"),
-        Check("unit", "pytest tests/unit -n 2", pytest=True),
-        Check("property", "pytest tests/property", pytest=True, needs="tests/property"),
-        Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
         Check("mypy", "MYPYPATH=collections mypy --namespace-packages --explicit-package-bases"
                       " -p ansible_collections.trainprep.features.plugins"),
+        Check("unit", "pytest tests/unit -n 2", pytest=True),
+        # As long as all the others together: it runs next to them.
+        Check("system", f"pytest tests/system {spread}", pytest=True),
         Check("ansible-lint", "ansible-lint --offline"),
         Check("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . && scripts/docs"),
         Check("galaxy", "scripts/check_galaxy"),
         Check("demo", "scripts/check_demo"),
+        Check("sanity", "scripts/check_sanity"),
+        Check("property", "pytest tests/property", pytest=True, needs="tests/property"),
+        Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
         Check("faults", "pytest tests/faults -n 2", pytest=True, needs="tests/faults"),
-        # From here on minutes, most of it waiting for hosts.
-        Check("system", f"pytest tests/system -n {workers} --dist loadfile --durations 20", pytest=True),
         # Every ansible-core, and of every Python the set-up, the demo and the literal command; the rest of it is in `make matrix`.
         Check("versions", "pytest tests/matrix -n 2 --short", pytest=True),
         Check("matrix", "pytest tests/matrix -n 2 --durations 20", pytest=True, named=True),
-        Check("sanity", "scripts/check_sanity"),
         Check("molecule", f"scripts/molecule test --all --workers {workers}"),
     ]
     return [check for check in listing if (REPOSITORY / check.needs).exists()]

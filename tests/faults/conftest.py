@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault suite's option, its tally, and the table at its end."""
+"""The fault suite's tally, and the table at its end."""
 
 from __future__ import annotations
 
@@ -34,20 +34,10 @@ print(pack_manifest(classify_source(parse_sets([json.loads(sys.argv[1])])[0], sy
 """
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="every fault at every point, 50 rounds of every race")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         shutil.rmtree(BUILD / "results", ignore_errors=True)
-        (BUILD / "results").mkdir(parents=True)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--full"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("full")])
-        items[:] = [item for item in items if not item.get_closest_marker("full")]
+    (BUILD / "results").mkdir(parents=True, exist_ok=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,12 +49,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"not run: {tally.title}: {reason}")
     (BUILD / "table.md").write_text("\n".join(table(tallies)) + "\n")
     terminalreporter.write_line(summary(tallies))
-
-
-@pytest.fixture(scope="session")
-def full(request: pytest.FixtureRequest) -> bool:
-    """Whether everything is tried, or a part that fits into a minute or two."""
-    return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,24 +6,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import disks, fault_cases
+from tests.support import disks, fault_cases, fault_uploads
 from tests.support.faults import Modules, Tally, plain
+from tests.support.parts import part
 
 CASES: dict[str, Callable[..., fault_cases.Case]] = {
     "links": lambda *_: fault_cases.Links(),
     "removal": lambda *_: fault_cases.Removal(),
     "access": lambda *_: fault_cases.Access(),
-    "staging": fault_cases.Staging,
-    "first-staging": fault_cases.FirstStaging,
-    "publish": fault_cases.Publish,
-    "publish-beside": fault_cases.PublishBeside,
-    "fetch": fault_cases.Fetch,
+    "staging": fault_uploads.Staging,
+    "first-staging": fault_uploads.FirstStaging,
+    "publish": fault_uploads.Publish,
+    "publish-beside": fault_uploads.PublishBeside,
+    "fetch": fault_uploads.Fetch,
 }
 
 # Sound file systems, on which everything works; as (kind, mkfs options, mount options).
@@ -33,11 +34,6 @@ SOUND = {
     "ext4 with 128-byte inodes": ("ext4", "-I 128", ""),
     "xfs that ignores case": ("xfs", "-n version=ci", ""),
 }
-
-
-def part(cases: Iterable[str], *short: str) -> list[Any]:
-    """All of them for the full suite, some for the short one."""
-    return [one if one in short else pytest.param(one, marks=pytest.mark.full) for one in cases]
 
 
 @contextlib.contextmanager
@@ -238,7 +234,7 @@ def test_odd_names_are_linked_and_published(place, tally, upload):
 
     works(OddLinks(), modules, place / "links", tried)
     sent = upload(ODD)
-    for case in (fault_cases.Staging, fault_cases.FirstStaging, fault_cases.Publish, fault_cases.PublishBeside):
+    for case in (fault_uploads.Staging, fault_uploads.FirstStaging, fault_uploads.Publish, fault_uploads.PublishBeside):
         works(case(*sent), modules, place / case.__name__, tried)
 
 

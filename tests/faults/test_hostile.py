@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import fault_cases
+from tests.support import fault_cases, fault_uploads
 from tests.support.fault_cases import NOBODY, ROOT, feature, one_set
 from tests.support.faults import Modules, content, plain
 from tests.support.hosts import REPOSITORY
@@ -223,7 +223,7 @@ def raw(data: bytes) -> bytes:
 @pytest.mark.parametrize("which", MANIFESTS)
 def test_a_crafted_manifest_publishes_nothing(which, uploaded, place, tally):
     tried = tally("Hostile: a crafted staging manifest")
-    one = fault_cases.Publish(*uploaded)
+    one = fault_uploads.Publish(*uploaded)
     root = fault_cases.laid_out(one, place / "host")
     manifest = root / "data" / ".w.incoming.manifest"
     manifest.write_bytes(MANIFESTS[which](manifest.read_text()))

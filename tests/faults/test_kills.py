@@ -1,7 +1,10 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each system call that changes a disk is killed, or fails with each error that disks have; then all is run again."""
+"""Each system call that changes a disk is killed, or fails with each error that disks have; then all is run again.
+
+Without ``--full`` these are at most `MOST` calls of an operation, from its first to its last.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fault_cases
+from tests.support import fault_cases, fault_uploads
 from tests.support.fault_trainings import Retry, Stop, Training
 from tests.support.faults import ERRORS, KILL, Modules, Point, Tally, plain
+from tests.support.parts import spread
 
+MOST = 12
 LINKS = [fault_cases.Links, fault_cases.Removal, fault_cases.Access]
-UPLOADS = [fault_cases.Staging, fault_cases.FirstStaging, fault_cases.Publish, fault_cases.PublishBeside, fault_cases.Fetch]
+UPLOADS = [fault_uploads.Staging, fault_uploads.FirstStaging, fault_uploads.Publish, fault_uploads.PublishBeside, fault_uploads.Fetch]
 
 
 @pytest.mark.parametrize("case", LINKS)
@@ -43,7 +48,7 @@ def test_the_retry_of_a_training(place, tally, full):
     # Each record is written alike: in the short form only what changes names is struck.
     points = [point for point in points if full or point.call not in ("write", "fsync", "openat")]
     assert len(points) > 5, points
-    for number, point in enumerate(points):
+    for number, point in enumerate(points if full else spread(points, MOST)):
         root = fault_cases.laid_out(one, place / f"{number}")
         try:
             run = one.lay_out_run(root, modules)
@@ -71,8 +76,8 @@ def strike_everywhere(one: fault_cases.Case, place: Path, tally: Callable[[str],
     finally:
         one.clear(root)
     assert ran.code == 0 and points, ran
-    for number, point in enumerate(points):
-        # The short form: every point is killed, every third fails with one error or another.
+    for number, point in enumerate(points if full else spread(points, MOST)):
+        # The short form: each of these points is killed, every third fails with one error or another.
         some = [ERRORS[number // 3 % len(ERRORS)]] if number % 3 == 0 else []
         for fault in (KILL, *(ERRORS if full else some)):
             host = place / f"{number}-{fault}"

@@ -98,7 +98,7 @@ def test_the_line_is_cut_while_a_host_is_linked(hosts: Hosts, tally, full) -> No
     tried, chance, gate = tally("Network: cut while a host is linked; then again"), random.Random(20261127), Gate()
     host = hosts.start("linked", layout=LAYOUT)
     with behind(hosts, host, gate) as reached:
-        for _turn in range(20 if full else 4):
+        for _turn in range(20 if full else 2):
             host.run("find /data -mindepth 1 -delete 2>/dev/null; rm -rf /data")
             gate.cut_after(chance.randrange(1, LINKING))
             done = hosts.play(reached, PREPARE)

@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.support import fault_cases
+from tests.support import fault_cases, fault_uploads
 from tests.support.fault_cases import USER, feature, one_set
 from tests.support.faults import Modules, plain
 from tests.support.hosts import REPOSITORY
@@ -27,8 +27,8 @@ def test_eight_hosts_on_one_volume(uploaded, place, tally, full):
     tried = tally("Races: 8 hosts at once on one volume, in mixed states")
     modules, chance = Modules(place), random.Random(20261127)
     for number in range(50 if full else 5):
-        one = chance.choice([fault_cases.Links(), fault_cases.Removal(), fault_cases.Publish(*uploaded),
-                             fault_cases.PublishBeside(*uploaded), fault_cases.Staging(*uploaded)])  # fmt: skip
+        one = chance.choice([fault_cases.Links(), fault_cases.Removal(), fault_uploads.Publish(*uploaded),
+                             fault_uploads.PublishBeside(*uploaded), fault_uploads.Staging(*uploaded)])  # fmt: skip
         root = fault_cases.laid_out(one, place / str(number))
         before = one.snapshot(root)
         seen = len(tried.violations)

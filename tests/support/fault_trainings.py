@@ -19,11 +19,6 @@ from typing import Any
 from tests.support.fault_cases import Case, Files, kept, names_in
 from tests.support.faults import CHANGING, COLLECTIONS, Point, Tally, changing_points, files
 
-READ_ORDER = """
-import json, sys
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import read_order
-json.dump(read_order(json.load(sys.stdin), {}).given, sys.stdout)
-"""
 MODULE = "ansible_collections.trainprep.features.plugins.modules.training_run"
 
 
@@ -52,9 +47,10 @@ class Training(Case):
     @staticmethod
     def ordered(options: dict[str, Any]) -> dict[str, Any]:
         """A module's arguments, as the action plugin makes them."""
-        done = subprocess.run([sys.executable, "-c", READ_ORDER], input=json.dumps(options), text=True, check=True, capture_output=True,
-                              env={**os.environ, "PYTHONPATH": str(COLLECTIONS)})  # fmt: skip
-        return {**options, "order": done.stdout}
+        # Once tests/faults/conftest.py has made the collection known.
+        from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import read_order
+
+        return {**options, "order": json.dumps(read_order(options, {}).given)}
 
     def snapshot(self, root: Path) -> Any:
         return {path: entry for path, entry in files(root / "work").items() if path.endswith("notes.txt")}

@@ -200,8 +200,9 @@ class Hosts:
         port = int(_docker("port", name, "22/tcp").stdout.splitlines()[0].rsplit(":", 1)[1])
         host = Host(name, port, self.key, self.known_hosts, shell=shell)
         self.started.append(host)
-        host.run("umask 077; cat > ~/.ssh/authorized_keys", user="ubuntu", input=self.key.with_suffix(".pub").read_text())
-        public = host.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()
+        keys = "/home/ubuntu/.ssh/authorized_keys"
+        public = host.run(f"umask 077; cat > {keys}; chown ubuntu: {keys}; cat /etc/ssh/ssh_host_ed25519_key.pub",
+                          input=self.key.with_suffix(".pub").read_text()).stdout.split()  # fmt: skip
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n")
         for tool in without:
@@ -304,7 +305,12 @@ class Hosts:
         result.ssh_executions = {name: len(commands) for name, commands in result.ssh_commands.items()}
         return result
 
+    def remove(self, hosts: Sequence[Host]) -> None:
+        """Remove hosts that this object has started, all at once."""
+        if hosts:
+            _docker("rm", "-f", "-v", *(host.name for host in hosts), check=False)
+        self.started = [host for host in self.started if host not in hosts]
+
     def close(self) -> None:
-        for host in self.started:
-            host.remove()
+        self.remove(self.started)
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -53,7 +53,7 @@ class Scale:
         return self.crema_d + self.ravdess
 
 
-SCALES = {"small": Scale(24, 8, 10, 10, 5), "full": Scale(7442, 1248, 7441, 7441, 530)}
+SCALES = {"small": Scale(24, 8, 10, 10, 5), "medium": Scale(300, 60, 310, 310, 50), "full": Scale(7442, 1248, 7441, 7441, 530)}
 
 
 @dataclass(frozen=True)

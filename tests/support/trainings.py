@@ -12,6 +12,23 @@ EXAMPLE = "examples/train_softmax.py"
 WORK = "/home/ubuntu/emotion_recognition"
 
 
+def deploy(play, hosts, rc=0, check=False, **options):
+    """Start, stop or remove a training by one task, without the features that the playbook prepares first."""
+    names = {"variable_prefix": "deploy_training_", "variable_names": {"arguments": "deploy_training_args"}}
+    task = {"trainprep.features.training_run": {**options, **names}, "become": True}
+    result = play(hosts, [{"hosts": "all", "gather_facts": False, "tasks": [task]}], check=check)
+    assert result.rc == rc, result.stdout
+    return result
+
+
+def said(result):
+    """Everything that a run printed, and that its modules returned as text, on one line."""
+    texts = [result.stdout]
+    for event in result.events:
+        texts += [str(event["result"].get("message", "")), *event["result"].get("changes", [])]
+    return " ".join(" ".join(texts).split())
+
+
 def monitor(play, host, session="attn_crnn_v2", **variables):
     names = {"monitor_training_" + name: value for name, value in variables.items()}
     return play(host, "monitor_training.yml", {"monitor_training_session": session, **names})

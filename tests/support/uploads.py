@@ -90,12 +90,13 @@ class Background:
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> bool:
         """Whether it came true before the run ended."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while (asked := time.monotonic()) < end:
             if condition():
                 return True
             if self.process.poll() is not None:
                 return False
-            time.sleep(0.01)
+            # To ask a container takes as much as a part of the run.
+            time.sleep(max(0.01, min(0.1, time.monotonic() - asked)))
         raise AssertionError(f"{what} did not happen within {seconds} s:\n{self.output.read_text()}")
 
     def descendants(self) -> dict[int, str]:
@@ -121,14 +122,18 @@ class Background:
 
     def kill(self, *programs: str) -> int:
         """SIGKILL for the upload's own processes of these programs (rsync, ssh); how many there were."""
-        killed = 0
+        return self.send_signal(signal.SIGKILL, *programs)
+
+    def send_signal(self, number: signal.Signals, *programs: str) -> int:
+        """Send a signal to the upload's own processes of these programs; how many there were."""
+        reached = 0
         for pid, command in self.descendants().items():
             name = os.path.basename(command.split(" ", 1)[0])
             if name in programs and ("--files-from=" in command or "feature_upload" in command):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                    killed += 1
-        return killed
+                    os.kill(pid, number)
+                    reached += 1
+        return reached
 
     def kill_everything(self) -> None:
         """SIGKILL for every process of the run on the controller."""

@@ -20,6 +20,17 @@ if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys
     init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
 
 
+# Files that take a minute or more, longest first: started last, one of them would keep one process busy while the others idle.
+LONGEST = ("training_stop", "become", "peers_faults", "attacks", "training", "peers", "upload_lines", "upload", "training_project",
+           "training_hosts", "pairs", "prepare_mess", "upload_killed", "upload_rclone", "file_systems", "access", "fleet")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    order = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture(scope="session")
 def hosts() -> Iterator[Hosts]:
     """Starts hosts and plays; everything is removed when the session ends."""
@@ -41,9 +52,7 @@ def start_host(hosts: Hosts) -> Iterator[Callable[..., Host]]:
         return mine[-1]
 
     yield start
-    for host in mine:
-        host.remove()
-        hosts.started.remove(host)
+    hosts.remove(mine)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pytest
 from tests.support.hosts import Host
 from tests.support.image import ensure_other_image, install
 from tests.support.layout import crema_d_names, write_features
+from tests.support.parts import part
 from tests.support.peers import OLD, digests, inventory, left_behind, origins
 from tests.support.peers import variables as peer_variables
 from tests.support.trainings import wait_for
@@ -141,7 +142,11 @@ def training(place: Path) -> dict[str, Any]:
     return {**{f"deploy_training_{name}": value for name, value in deployed.items()}, "monitor_training_fetch_dir": str(place / "results")}
 
 
-@pytest.mark.parametrize("way", WAYS)
+# Together they have each program, each kind of shell, and each userland but Rocky's.
+SHORT = ("SSH and sudo with a password", "su, tcsh as login shell", "requiretty and use_pty", "busybox, doas")
+
+
+@pytest.mark.parametrize("way", part(WAYS, *SHORT))
 def test_link_upload_deploy_and_monitor_work_and_no_password_shows(passworded, play, source, tmp_path, way):
     kind, setup, more = WAYS[way]
     host = passworded(setup, kind)
@@ -184,7 +189,7 @@ def test_hosts_hand_features_to_each_other_and_no_password_shows(passworded, pla
         assert left_behind(host) == "" and host.run(["python3", "-c", SEARCH, SECRET]).stdout == ""
 
 
-def test_over_docker_s_connection_linking_works_and_uploading_says_what_to_do(ssh_host, play, source, tmp_path):
+def test_over_docker_links_work_and_an_upload_advises_ssh(ssh_host, play, source, tmp_path):
     ssh_host.lay_out("--features", "/home/ubuntu/docked", "--ravdess", "3", "--owner", "ubuntu")
     line = f"{ssh_host.name} ansible_connection=community.docker.docker ansible_user=ubuntu ansible_python_interpreter=/usr/bin/python3"
     (tmp_path / "inventory.ini").write_text(line + "\n")

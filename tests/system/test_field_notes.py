@@ -23,12 +23,12 @@ INDEX = {
     ],
     "unreachable or unreadable counted as none": [
         "test_prepare.py::test_an_unreachable_host_is_unreachable_and_the_others_go_on",
-        "test_prepare_mess.py::test_what_cannot_be_told_stops_with_directory_and_user",
+        "test_prepare_mess.py::test_an_unknown_status_stops_with_directory_and_user",
     ],
     "a failed upload, or no source, ended in success": [
-        "test_prepare_mess.py::test_nothing_anywhere_and_no_source_says_where_it_looked",
-        "test_prepare_input.py::test_a_bad_source_is_one_sentence_and_no_change",
-        "test_upload_killed.py::test_a_disk_that_fills_up_on_the_way_is_told_and_survived",
+        "test_prepare_mess.py::test_nothing_anywhere_and_no_source_lists_the_directories",
+        "test_prepare_input.py::test_a_bad_source_is_one_message_and_no_change",
+        "test_upload_killed.py::test_a_disk_that_fills_up_is_reported_and_the_next_run_resumes",
     ],
     "any archive counted as a feature": [
         "test_prepare.py::test_the_facts_count_features_and_reject_the_others_for_the_right_reason",
@@ -36,7 +36,7 @@ INDEX = {
     ],
     "a real file was replaced, a name clash was silent": [
         "test_field_notes.py::test_a_real_file_stays",
-        "test_prepare_mess.py::test_conflicts_are_told_before_anything_is_changed",
+        "test_prepare_mess.py::test_conflicts_are_reported_before_anything_is_changed",
     ],
     "a linked directory counted 0 or twice": [
         "test_field_notes.py::test_a_linked_directory_is_counted_once",
@@ -44,10 +44,10 @@ INDEX = {
         "test_training.py::test_status_2_links_then_trains_to_the_end_on_what_the_monitor_counts",
     ],
     "each clip in both targets, or one target a link to the other": [
-        "test_field_notes.py::test_each_clip_stands_in_one_target",
-        "test_prepare_mess.py::test_what_the_scripts_left_is_not_ready_and_says_why",
+        "test_field_notes.py::test_each_clip_is_in_one_target",
+        "test_prepare_mess.py::test_what_scripts_left_is_not_ready_with_its_reason",
         "test_prepare_mess.py::test_pruning_strays_leaves_each_clip_once_and_no_real_file_touched",
-        "test_prepare_input.py::test_bad_input_is_one_sentence_and_no_change",
+        "test_prepare_input.py::test_bad_input_is_one_message_and_no_change",
     ],
     "the target was chosen by a substring of the path": ["test_field_notes.py::test_the_file_decides_not_its_path"],
     "chmod 777 instead of asking who can read": [
@@ -143,7 +143,7 @@ def test_a_linked_directory_is_counted_once(notes):
     assert notes["facts"]["feature_sets"]["wav2vec_crema_d"]["target"]["features"] == 25
 
 
-def test_each_clip_stands_in_one_target(notes):
+def test_each_clip_is_in_one_target(notes):
     names = [path.rsplit("/", 1)[-1] for path in rows(notes["after"], "/data") if path.endswith(".npz")]
     assert len(names) == len(set(names)) == 33
 

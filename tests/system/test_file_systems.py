@@ -91,7 +91,7 @@ def test_an_upload_needs_owners_that_can_be_changed(host, play, source):
     assert result.rc == 0, result.stdout
 
 
-def test_an_upload_beside_other_files_needs_hard_links_where_renames_replace(host, play, source):
+def test_an_upload_next_to_other_files_needs_hard_links_or_safe_renames(host, play, source):
     place = mount(host, "nohard", "link=EPERM")
     host.run("mkdir /mnt/nohard/wav && echo mine > /mnt/nohard/wav/notes.txt && chown -R root: /mnt/nohard")
     before = names_in(host, place)
@@ -118,7 +118,7 @@ def as_trainer(host: Host, command: str) -> str:
     return host.run(command, user="trainer").stdout
 
 
-def test_where_root_is_refused_the_training_user_uploads_and_links(host, play, source, bucket):
+def test_if_root_is_refused_the_training_user_uploads_and_links(host, play, source, bucket):
     variables = {"prepare_features_user": "trainer"}
     one = feature_set(source, f"{bucket}/wav")
     checked = play(host, ROLE, role_variables(one, **variables), check=True)
@@ -145,7 +145,7 @@ def test_where_root_is_refused_the_training_user_uploads_and_links(host, play, s
     assert play(host, ROLE, role_variables(linked, **variables)).recap[host.name]["changed"] == 0
 
 
-def test_where_root_is_refused_what_a_killed_run_had_uploaded_whole_is_published(host, play, source, bucket):
+def test_if_root_is_refused_a_complete_upload_of_a_killed_run_is_published(host, play, source, bucket):
     variables = {"prepare_features_user": "trainer"}
     one = feature_set(source, f"{bucket}/late", layout="tree")
     as_trainer(host, f"rm -rf {bucket}/wav")
@@ -159,7 +159,7 @@ def test_where_root_is_refused_what_a_killed_run_had_uploaded_whole_is_published
     assert as_trainer(host, f"ls {bucket}/late | wc -l") == f"{FILES}\n"
 
 
-def test_a_mount_in_the_home_is_the_same_for_the_look_and_the_upload(host, play, source, bucket):
+def test_a_mount_in_the_home_is_the_same_for_inspection_and_upload(host, play, source, bucket):
     variables = {"prepare_features_user": "trainer"}
     one = feature_set(source, "~/bucket/at-home", mount="~/bucket")
     as_trainer(host, f"rm -rf {bucket}/late")

@@ -123,7 +123,7 @@ def test_narrow_terminal(fleet, play):
     assert [line for line in table if len(line) > 50] == []
 
 
-def test_colour_only_where_it_is_wanted(fleet, play):
+def test_colour_only_if_it_is_wanted(fleet, play):
     plain = {**CALLBACKS, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "0"}
     colour = {**CALLBACKS, "ANSIBLE_NOCOLOR": "0", "ANSIBLE_FORCE_COLOR": "1"}
     for env, wanted in ((plain, False), (colour, True)):
@@ -132,14 +132,14 @@ def test_colour_only_where_it_is_wanted(fleet, play):
         assert ("\x1b[0;32mgpu-2" in table) is wanted
 
 
-def test_the_directory_can_come_from_the_environment_where_no_host_answers(fleet, play, tmp_path):
+def test_the_directory_can_come_from_the_environment_if_no_host_answers(fleet, play, tmp_path):
     env = {**CALLBACKS, "TRAINPREP_FEATURES_REPORT_DIR": str(tmp_path / "from env")}
     result = play(fleet[2] / "hosts.yml", PLAYBOOK, env=env, args=["-l", "gpu-10"])
     assert result.rc == 4
     assert json.loads((tmp_path / "from env" / "report.json").read_text())["summary"]["unreachable"] == 1
 
 
-def test_the_role_variable_counts_where_no_host_answers(fleet, play, tmp_path):
+def test_the_role_variable_counts_if_no_host_answers(fleet, play, tmp_path):
     play(fleet[2] / "hosts.yml", PLAYBOOK, {"prepare_features_report_dir": str(tmp_path / "r")}, env=CALLBACKS, args=["-l", "gpu-10"])
     assert (tmp_path / "r" / "report.html").exists()
 
@@ -170,7 +170,7 @@ def test_without_the_callback_a_host_with_bad_variables_is_in_the_report(fleet, 
     assert (host["host"], host["outcome"]) == ("gpu-3", "failed") and "on_conflict" in host["message"]
 
 
-def test_a_directory_that_cannot_be_written_is_said(fleet, play, tmp_path):
+def test_a_directory_that_cannot_be_written_is_reported(fleet, play, tmp_path):
     (tmp_path / "file").write_text("")
     result = play(
         fleet[2] / "hosts.yml", PLAYBOOK, {"prepare_features_report_dir": str(tmp_path / "file")}, env=CALLBACKS, args=["-l", "gpu-2"]
@@ -179,7 +179,7 @@ def test_a_directory_that_cannot_be_written_is_said(fleet, play, tmp_path):
     assert "1 host: 1 ready" in result.stdout
 
 
-def test_check_mode_says_would(fleet):
+def test_check_mode_is_worded_as_a_prediction(fleet):
     checked = fleet[3]
     assert checked.rc == 0, checked.stdout
     assert "would link 8 features" in checked.stdout

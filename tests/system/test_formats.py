@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.layout import WAV2VEC_DIR
+from tests.support.layout import SCALES, WAV2VEC_DIR
 from tests.support.trainings import monitor, state, wait_for
 
 # Writes safetensors files and Kaldi-like archives with the standard library alone.
@@ -93,15 +93,15 @@ def test_a_training_is_deployed_on_them(host, play, tmp_path: Path):
         "deploy_training_virtualenv": "", "deploy_training_args": ["/data/hubert", "/data/kaldi"]})  # fmt: skip
     assert result.rc == 0, result.stdout
     wait_for(lambda: "exit_code" in state(host, "hubert"), "the training's end")
-    told = monitor(play, host, session="hubert", label="HUBERT")
-    assert told.rc == 0, told.stdout
-    assert "HUBERT feature files found: 10\n" in told.stdout
-    assert "✓ last run: succeeded (exit code 0)" in told.stdout
+    checked = monitor(play, host, session="hubert", label="HUBERT")
+    assert checked.rc == 0, checked.stdout
+    assert "HUBERT feature files found: 10\n" in checked.stdout
+    assert "✓ last run: succeeded (exit code 0)" in checked.stdout
     log = host.run("cat /home/ubuntu/emotion_recognition/runs/hubert/latest/training.log", user="ubuntu").stdout
     assert f"({1 + 2 + 3 + 4 + 5 + 6} rows, {4 * 5008} bytes)" in log
 
 
-def test_uploaded_and_published_where_there_is_nothing(host, play, tmp_path: Path):
+def test_uploaded_and_published_on_an_empty_host(host, play, tmp_path: Path):
     source = tmp_path / "source"
     (source / "hubert").mkdir(parents=True)
     (source / "kaldi").mkdir()
@@ -126,7 +126,7 @@ def test_uploaded_and_published_where_there_is_nothing(host, play, tmp_path: Pat
     assert again.rc == 0 and again.recap[host.name]["changed"] == 0
 
 
-def test_arrays_of_files_that_do_not_tell_them_are_one_sentence(host, play):
+def test_arrays_of_formats_without_array_names_are_one_message(host, play):
     for more, words in (({"format": "any"}, "files of format 'any' are not looked into"),
                         ({"patterns": ["*.h5"]}, "the arrays of an HDF5 file (pattern '*.h5') cannot be checked")):  # fmt: skip
         result = play(host, "prepare_features.yml", variables({**HUBERT, "legacy": ["/srv/old/hubert"], **more}))
@@ -134,21 +134,23 @@ def test_arrays_of_files_that_do_not_tell_them_are_one_sentence(host, play):
         assert words in result.stdout and "leave 'arrays' out" in result.stdout
 
 
-def test_the_described_entry_makes_a_host_ready(start_host, play):
-    """On the layout of a real host, at its full size: what is printed is pasted."""
-    full = start_host("described", layout=["--root", "/", "--scale", "full", "--owner", "ubuntu"])
+def test_the_described_entry_makes_a_host_ready(start_host, play, full):
+    """On the layout of a real host, with --full at its full size: what is printed is pasted."""
+    scale = "full" if full else "medium"
+    count, host = SCALES[scale], start_host("described", layout=["--root", "/", "--scale", scale, "--owner", "ubuntu"])
     paths = {"describe_paths": "/home/ubuntu"}
-    before = full.tree("/home", "/data")
-    checked = play(full, "describe_features.yml", paths, check=True)
-    result = play(full, "describe_features.yml", paths)
-    assert full.tree("/home", "/data") == before
+    before = host.tree("/home", "/data")
+    checked = play(host, "describe_features.yml", paths, check=True)
+    result = play(host, "describe_features.yml", paths)
+    assert host.tree("/home", "/data") == before
     assert result.rc == checked.rc == 0, result.stdout
-    assert result.recap[full.name]["changed"] == 0
-    described = result.results(full, "trainprep.features.feature_files_info")[0]["result"]
-    assert described["groups"] == checked.results(full, "trainprep.features.feature_files_info")[0]["result"]["groups"]
+    assert result.recap[host.name]["changed"] == 0
+    described = result.results(host, "trainprep.features.feature_files_info")[0]["result"]
+    assert described["groups"] == checked.results(host, "trainprep.features.feature_files_info")[0]["result"]["groups"]
     by_name = {group["entry"]["name"]: group for group in described["groups"]}
     assert {name: (group["files"], group["features"]) for name, group in by_name.items()} == {
-        "wav2vec_features": (8690, 8690), "video_features": (14882, 7441), "mfcc": (530, 530)}  # fmt: skip
+        "wav2vec_features": (count.wav2vec, count.wav2vec), "mfcc": (count.audio, count.audio),
+        "video_features": (count.facenet + count.npz_files, max(count.facenet, count.npz_files))}  # fmt: skip
     assert described["links"]["directories"] == 1 and len(json.dumps(described)) < 10000
     # As a person does it: from the screen into the variables.
     shown = re.search(r"(?m)^prepare_features_sets:\n(?:  .*\n)+", result.stdout)
@@ -156,7 +158,7 @@ def test_the_described_entry_makes_a_host_ready(start_host, play):
     assert [one["name"] for one in block] == [group["entry"]["name"] for group in described["groups"]]
     pasted = [one for one in block if one["name"] == "wav2vec_features"]
     assert pasted[0]["legacy"] == [f"/{WAV2VEC_DIR}"]
-    prepared = play(full, "prepare_features.yml", {"prepare_features_sets": pasted})
+    prepared = play(host, "prepare_features.yml", {"prepare_features_sets": pasted})
     assert prepared.rc == 0, prepared.stdout
-    assert prepared.facts(full)["features_ready"]
-    assert prepared.facts(full)["feature_sets"]["wav2vec_features"]["target"]["links"] == 8690
+    assert prepared.facts(host)["features_ready"]
+    assert prepared.facts(host)["feature_sets"]["wav2vec_features"]["target"]["links"] == count.wav2vec

@@ -72,7 +72,7 @@ def run_examples(project, names):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_examples_of_roles_run_and_leave_a_training_for_those_that_look_at_one(project):
+def test_the_examples_of_roles_and_of_training_modules_run(project):
     roles = project.documented("role", ROLES)
     done = project.play([play for role in roles for play in yaml.safe_load(role["entry_points"]["main"]["examples"])])
     assert done.returncode == 0, done.stdout

@@ -101,7 +101,7 @@ def test_no_host_is_an_error(ec2, instances, play, changes, extra_vars, said):
     assert result.recap == {}
 
 
-def test_without_boto3_it_says_so(ec2, play, tmp_path):
+def test_missing_boto3_is_reported(ec2, play, tmp_path):
     (tmp_path / "boto3.py").write_text("raise ImportError('not installed')\n")
     result = play(INVENTORY, PLAYBOOK, env={**ec2, "PYTHONPATH": str(tmp_path)})
     assert result.rc not in (0, 2), result.stdout

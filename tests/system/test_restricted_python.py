@@ -43,7 +43,7 @@ def change_python(ssh_host):
 
 
 @pytest.mark.parametrize("name", FIPS)
-def test_in_fips_mode_features_are_linked_and_uploaded_as_elsewhere(ssh_host, play, tmp_path, change_python, name):
+def test_in_fips_mode_features_are_linked_and_uploaded(ssh_host, play, tmp_path, change_python, name):
     ssh_host.run("rm -rf /data/* /data/.[!.]* /old; mkdir -p /old", check=False)
     write_features(tmp_path / "old", ["one.npz", "two.npz"])
     write_features(tmp_path / "source", ravdess_names(4))
@@ -66,7 +66,7 @@ def test_in_fips_mode_features_are_linked_and_uploaded_as_elsewhere(ssh_host, pl
     assert again.ssh_executions[ssh_host.name] == 1
 
 
-def test_a_digest_that_nobody_has_is_our_fault_and_nothing_is_uploaded_over(ssh_host, play, tmp_path, change_python):
+def test_a_missing_digest_is_an_internal_error_and_nothing_is_uploaded(ssh_host, play, tmp_path, change_python):
     ssh_host.run("rm -rf /data/* /data/.[!.]* /old; mkdir -p /old", check=False)
     write_features(tmp_path / "source", ["a.npz"])
     write_features(tmp_path / "old", ["a.npz"])
@@ -83,7 +83,7 @@ def test_a_digest_that_nobody_has_is_our_fault_and_nothing_is_uploaded_over(ssh_
     assert ssh_host.tree("/data", "/old") == before
 
 
-def test_without_ctypes_features_are_linked_and_published_as_elsewhere(ssh_host, play, tmp_path, change_python):
+def test_without_ctypes_features_are_linked_and_published(ssh_host, play, tmp_path, change_python):
     ssh_host.run("rm -rf /data/* /data/.[!.]* /old; mkdir -p /old /data/filled; touch /data/filled/notes", check=False)
     write_features(tmp_path / "old", ["one.npz", "two.npz"])
     write_features(tmp_path / "source", ravdess_names(4))

@@ -63,7 +63,7 @@ def test_the_first_run_links_and_the_play_goes_on(runs, way):
 
 
 @pytest.mark.parametrize("way", PLAYS)
-def test_the_second_run_only_looks(runs, way):
+def test_the_second_run_only_inspects(runs, way):
     runner, events = runs[way, "second"]
     assert (runner.status, runner.rc) == ("successful", 0)
     done = _tasks(events)

@@ -57,7 +57,7 @@ def test_check_mode_foretells_and_changes_nothing(host, play):
     ({"deploy_training_script": "nowhere.py"}, "deploy_training_script 'nowhere.py' is not there on the controller"),
     ({"deploy_training_script": EXAMPLE, "deploy_training_session": "-x"}, "deploy_training_session '-x' cannot name a tmux session"),
 ], ids=["none", "gone", "session"])  # fmt: skip
-def test_what_cannot_be_started_is_told_before_anything_is_prepared(host, play, variables, words):
+def test_start_errors_are_reported_before_features_are_prepared(host, play, variables, words):
     before = host.tree()
     result = play(host, "deploy_training.yml", variables)
     assert result.rc == 2 and words in " ".join(result.stdout.split())
@@ -294,7 +294,7 @@ def test_another_training_user_owns_and_runs_all_of_it(host, play):
     assert "Loaded 6 feature files" in host.run(f"cat {home}/runs/attn_crnn_v2/latest/training.log").stdout
 
 
-def test_several_hosts_are_told_apart_and_none_stays_unseen(host, play, hosts, tmp_path):
+def test_lines_of_several_hosts_are_labelled_and_none_is_lost(host, play, hosts, tmp_path):
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": dict.fromkeys(("one", "two", "three"), host.variables)}}))
     variables = {"monitor_training_session": "fails", "monitor_training_follow": True, "monitor_training_fail": False}

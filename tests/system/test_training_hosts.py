@@ -9,7 +9,8 @@ import json
 
 import pytest
 
-from tests.support.trainings import WORK, monitor, state, wait_for
+from tests.support import trainings
+from tests.support.trainings import WORK, monitor, said, state, wait_for
 
 SHOW = "import os, sys\nprint('PYTHON', sys.executable)\nfor name, value in sorted(os.environ.items()):\n    print(name + '=' + value)\n"
 LIVES = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"
@@ -24,19 +25,14 @@ def host(start_host):
 
 @pytest.fixture(scope="module")
 def deploy(host, play, tmp_path_factory):
-    """``deploy(program, session, **variables)``: what the play did; the features are ready after the first one."""
+    """``deploy(program, session, rc=0, **options)``."""
     folder = tmp_path_factory.mktemp("scripts")
 
-    def run(program, session, rc=0, **variables):
-        script = folder / f"{session}.py"
+    def run(program, session, rc=0, **options):
         if program:
-            script.write_text(program)
-            variables.setdefault("script", str(script))
-        names = {"deploy_training_" + name: value for name, value in variables.items()}
-        names = {"deploy_training_session": session, "deploy_training_virtualenv": "", "deploy_training_settle": 0, **names}
-        result = play(host, "deploy_training.yml", names)
-        assert result.rc == rc, result.stdout
-        return result
+            (folder / f"{session}.py").write_text(program)
+            options["script"] = str(folder / f"{session}.py")
+        return trainings.deploy(play, host, rc, session=session, **options)
 
     return run
 
@@ -62,14 +58,14 @@ def test_the_environment_is_that_of_a_login_whatever_server_runs(host, deploy):
     assert "FROM_PROFILE" not in host.run(["cat", f"{run}/run.json"]).stdout
 
 
-def test_a_login_shell_that_gives_no_environment_is_told_and_stops_nothing(host, play):
+def test_a_login_shell_without_environment_is_reported_and_stops_nothing(host, play):
     host.run("usermod --shell /usr/sbin/nologin trainer; mkdir -p /srv/nologin; chown trainer /srv/nologin")
     options = {"user": "trainer", "dir": "/srv/nologin", "session": "nologin", "command": "env", "settle": 5}
     tasks = [{"trainprep.features.training_run": options, "become": True}]
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": tasks}])
     assert result.rc == 0, result.stdout
-    said = " ".join(result.stdout.split())
-    assert "the login shell /usr/sbin/nologin of user trainer gives no environment (exit code 1), so the training has a plain one" in said
+    output = said(result)
+    assert "the login shell /usr/sbin/nologin of user trainer gives no environment (exit code 1), so the training has a plain one" in output
     shown = host.run("cat /srv/nologin/runs/nologin/latest/training.log").stdout.splitlines()
     assert {"HOME=/home/trainer", "FROM_PAM=yes"} <= set(shown) and "FROM_PROFILE=yes" not in shown
 
@@ -78,7 +74,7 @@ def test_a_login_shell_that_gives_no_environment_is_told_and_stops_nothing(host,
 def test_an_activation_that_ends_badly_still_runs_the_training(host, deploy, last):
     host.run("rm -rf /opt/odd && python3 -m venv --without-pip /opt/odd")
     host.run("cat >> /opt/odd/bin/activate", input=f"echo activating\n{last}\n")
-    deploy(SHOW, "odd", virtualenv="/opt/odd", args=["a", "b c"])
+    deploy(SHOW, "odd", virtualenv="/opt/odd", arguments=["a", "b c"])
     log = log_of(host, "odd")
     assert log.startswith("activating\n") and "\nVIRTUAL_ENV=/opt/odd\n" in log and "PYTHON /opt/odd/bin/python" in log
     assert state(host, "odd")["exit_code"] == 0
@@ -97,7 +93,7 @@ def test_a_conda_environment_is_activated_and_anything_else_is_an_error(host, de
     assert any(line.startswith("PATH=/opt/conda/envs/speech/bin:") for line in shown)
     host.run("mkdir -p /opt/neither/bin && ln -sf /usr/bin/python3 /opt/neither/bin/python")
     result = deploy(SHOW, "neither", rc=2, virtualenv="/opt/neither")
-    assert "/opt/neither is neither a virtual environment (bin/activate) nor a conda environment (conda-meta)" in result.stdout
+    assert "/opt/neither is neither a virtual environment (bin/activate) nor a conda environment (conda-meta)" in said(result)
     assert host.run(f"ls {WORK}/runs/neither", check=False).returncode != 0
 
 
@@ -112,7 +108,7 @@ def test_the_users_tmux_configuration_ends_no_training(host, deploy, play):
     # By hand, in a session of that very server.
     host.run("rm ~/.tmux.conf; bash -l -c 'tmux set -g destroy-unattached off; tmux new-session -d -s by_hand sleep 900'", user="ubuntu")
     result = deploy(LIVES, "by_hand")
-    assert "is live in tmux session 'by_hand'" in result.stdout and "and was left alone" in result.stdout
+    assert "is live in tmux session 'by_hand'" in said(result) and "and was left alone" in said(result)
 
 
 def test_an_interpreter_that_only_root_may_run_starts_it_all_the_same(host, play, deploy):
@@ -125,34 +121,34 @@ def test_an_interpreter_that_only_root_may_run_starts_it_all_the_same(host, play
 
 
 def test_a_command_runs_in_place_of_the_script_with_its_rank(host, deploy):
-    deploy("", "text", command="echo rank $NODE_RANK of $NNODES at $MASTER_ADDR:$MASTER_PORT with", args=["two words"])
+    deploy("", "text", command="echo rank $NODE_RANK of $NNODES at $MASTER_ADDR:$MASTER_PORT with", arguments=["two words"])
     assert log_of(host, "text") == "rank 0 of 1 at 127.0.0.1:29500 with two words\n"
-    deploy("", "list", command=["sh", "-c", 'echo "$0 $1" in $VIRTUAL_ENV; exit 5', "$HOME"], args=["x"], virtualenv="/opt/pytorch")
+    deploy("", "list", command=["sh", "-c", 'echo "$0 $1" in $VIRTUAL_ENV; exit 5', "$HOME"], arguments=["x"], virtualenv="/opt/pytorch")
     assert log_of(host, "list") == "$HOME x in /opt/pytorch\n"
     assert state(host, "list")["exit_code"] == 5
-    deploy("", "pipe", command="false | cat", args=[])
+    deploy("", "pipe", command="false | cat", arguments=[])
     log_of(host, "pipe")
     assert state(host, "pipe")["exit_code"] == 1
 
 
 def test_a_program_that_is_not_there_starts_nothing(host, deploy):
     result = deploy("", "gone", rc=2, command=["torchrun", "--nproc_per_node=gpu", "train.py"])
-    assert "deploy_training_command: user ubuntu finds no program 'torchrun' in" in " ".join(result.stdout.split())
+    assert "deploy_training_command: user ubuntu finds no program 'torchrun' in" in said(result)
     result = deploy(LIVES, "gone", rc=2, on_end=["sendmail", "root"])
-    assert "deploy_training_on_end: user ubuntu finds no program 'sendmail' in" in " ".join(result.stdout.split())
+    assert "deploy_training_on_end: user ubuntu finds no program 'sendmail' in" in said(result)
     result = deploy(LIVES, "gone", rc=2, keep_runs=0)
-    assert "deploy_training_keep_runs is 0: set it to 1 at least" in result.stdout
+    assert "deploy_training_keep_runs is 0: set it to 1 at least" in said(result)
     assert host.run(f"ls {WORK}/runs/gone", check=False).returncode != 0
 
 
 def test_the_command_for_the_end_gets_the_outcome_and_changes_none(host, deploy):
-    deploy("import sys\nsys.exit(3)\n", "end", on_end="cat > ~/outcome.json; echo told; exit 9")
+    deploy("import sys\nsys.exit(3)\n", "end", on_end="cat > ~/outcome.json; echo noted; exit 9")
     ended = wait_for(lambda: "on_end" in state(host, "end") and state(host, "end"), "the command for the end")
     assert ended["exit_code"] == 3 and ended["on_end"] == {"exit_code": 9}
     outcome = json.loads(host.run(["cat", "/home/ubuntu/outcome.json"]).stdout)
     assert (outcome["state"], outcome["exit_code"], outcome["signal"], outcome["session"]) == ("failed", 3, None, "end")
     assert outcome["started"] <= outcome["ended"] and outcome["log"].endswith("/training.log")
-    assert host.run(["cat", f"{outcome['run']}/on_end.log"]).stdout == "told\n"
+    assert host.run(["cat", f"{outcome['run']}/on_end.log"]).stdout == "noted\n"
 
 
 def test_old_runs_go_but_never_a_live_one_nor_what_a_training_wrote(host, deploy):
@@ -167,5 +163,5 @@ def test_old_runs_go_but_never_a_live_one_nor_what_a_training_wrote(host, deploy
     left = host.run(f"ls -d {runs}/2*").stdout.split()
     # The live one, one ended, and the one that holds a file of its training.
     assert len(left) == 3 and f"{runs}/{first}" in left
-    assert f"run {first} in {runs} and 0 more are older than those to keep" in " ".join(result.stdout.split())
+    assert f"run {first} in {runs} and 0 more are older than those to keep" in said(result)
     assert "ended" not in state(host, "many")

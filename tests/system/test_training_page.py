@@ -44,7 +44,7 @@ def deployed(host, play, tmp_path_factory):
     return json.loads(host.run(["cat", f"{WORK}/runs/attn_crnn_v2/latest/run.json"]).stdout)
 
 
-def test_the_record_says_which_data_the_run_saw_and_the_monitor_whether_they_changed(host, play, deployed, tmp_path):
+def test_the_record_has_the_data_and_the_monitor_reports_changes(host, play, deployed, tmp_path):
     data = deployed["data"]
     # Of what was linked by that very play, not of the look before it.
     reports = tmp_path / "reports"
@@ -65,7 +65,7 @@ def test_the_record_says_which_data_the_run_saw_and_the_monitor_whether_they_cha
     assert "✗ WARNING: the data of wav2vec_crema_d have changed since the run was started" in other.stdout
 
 
-def test_hosts_whose_data_differ_are_told_by_the_fleet_report(host, start_host, play, tmp_path):
+def test_hosts_with_different_data_are_in_the_fleet_report(host, start_host, play, tmp_path):
     twin = start_host("page-twin", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
     same = play([host, twin], "prepare_features.yml", env=CALLBACKS)
     assert same.rc == 0, same.stdout

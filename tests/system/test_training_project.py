@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support import trainings
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import WORK, monitor, state, wait_for
+from tests.support.trainings import WORK, monitor, said, state, wait_for
 
 TRAIN = """
 import os, pathlib, sys, time
@@ -54,12 +55,8 @@ def host(start_host):
     return start_host("project", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
 
 
-def deploy(play, hosts, project, rc=0, **variables):
-    names = {"deploy_training_" + name: value for name, value in variables.items()}
-    names = {"deploy_training_project": str(project), "deploy_training_virtualenv": "", "deploy_training_settle": 0, **names}
-    result = play(hosts, "deploy_training.yml", names)
-    assert result.rc == rc, result.stdout
-    return result
+def deploy(play, hosts, project, rc=0, **options):
+    return trainings.deploy(play, hosts, rc, project=str(project), **options)
 
 
 def run_of(host, session):
@@ -73,7 +70,7 @@ def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, pr
     commit = subprocess.run(["git", "-C", project, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     # Left aside by a start that was killed.
     host.run(f"mkdir -p {WORK}/runs/speech/.new/project", user="ubuntu")
-    deploy(play, host, project, script="train.py", session="speech", args=["stay"])
+    deploy(play, host, project, script="train.py", session="speech", arguments=["stay"])
     first = run_of(host, "speech")
     wait_for(lambda: "model first in project ['stay']" in host.run(["cat", f"{first}/training.log"]).stdout, "the first lines")
     record = json.loads(host.run(["cat", f"{first}/run.json"]).stdout)
@@ -88,11 +85,11 @@ def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, pr
     (project / "package" / "model.py").write_text("NAME = 'other'\n")
     (project / "kept.log").unlink()
     before = host.tree(f"{first}/project")
-    again = deploy(play, host, project, script="train.py", session="speech", args=[])
-    assert "was left alone" in again.stdout and again.recap[host.name]["changed"] == 0
+    again = deploy(play, host, project, script="train.py", session="speech", arguments=[])
+    assert "was left alone" in said(again) and again.recap[host.name]["changed"] == 0
     assert host.tree(f"{first}/project") == before
 
-    deploy(play, host, project, script="train.py", session="speech", args=[], restart=True)
+    deploy(play, host, project, script="train.py", session="speech", arguments=[], restart=True)
     second = run_of(host, "speech")
     wait_for(lambda: "ended" in state(host, "speech"), "the end")
     assert "model other in project []" in host.run(["cat", f"{second}/training.log"]).stdout
@@ -103,7 +100,7 @@ def test_a_script_finds_its_modules_and_a_live_run_keeps_its_code(host, play, pr
 
 
 def test_a_command_of_a_folder_that_git_does_not_keep(host, play, project):
-    deploy(play, host, project, command=["./run it.sh"], args=["x y"], session="plain")
+    deploy(play, host, project, command=["./run it.sh"], arguments=["x y"], session="plain")
     wait_for(lambda: "ended" in state(host, "plain"), "the end")
     assert "model first in project ['x y']" in host.run(["cat", f"{run_of(host, 'plain')}/training.log"]).stdout
     names = host.run(["ls", "-A", f"{run_of(host, 'plain')}/project"]).stdout.split("\n")
@@ -114,7 +111,7 @@ def test_an_old_run_goes_with_its_copy_unless_the_training_wrote_there(host, pla
     for session, writes in (("clean", False), ("wrote", True)):
         (project / "train.py").write_text("open('result.csv', 'w').write('1')\n" if writes else "import package.model\n")
         for _turn in range(3):
-            deploy(play, host, project, script="train.py", session=session, args=[], keep_runs=1)
+            deploy(play, host, project, script="train.py", session=session, arguments=[], keep_runs=1)
             wait_for(lambda name=session: "ended" in state(host, name), "the end")
         runs = host.run(f"ls -d {WORK}/runs/{session}/2*").stdout.split()
         assert len(runs) == (3 if writes else 2)
@@ -131,7 +128,7 @@ def test_what_cannot_be_started_sends_nothing(host, play, project, variables, wo
     (project / "left.py").write_text("")
     (project / ".gitignore").write_text("left.py\n")
     result = deploy(play, host, variables.pop("project", project), rc=2, session="bad", **variables)
-    assert words in " ".join(result.stdout.split())
+    assert words in said(result)
     assert host.run(f"ls -d {WORK}/runs/bad", check=False).returncode != 0
 
 
@@ -150,7 +147,7 @@ def test_another_training_user_gets_it_without_rsync(host, play, project):
 
 def test_each_host_of_a_play_knows_its_place(host, start_host, play, project):
     other = start_host("second", layout=["--root", "/", "--scale", "small", "--owner", "ubuntu"])
-    deploy(play, [host, other], project, session="nodes", args=[], command="echo $NODE_RANK of $NNODES at $MASTER_ADDR",
+    deploy(play, [host, other], project, session="nodes", arguments=[], command="echo $NODE_RANK of $NNODES at $MASTER_ADDR",
            environment={"MASTER_ADDR": "{{ ansible_play_hosts_all[0] }}.example.org"})
     for rank, one in enumerate((host, other)):
         wait_for(lambda one=one: "ended" in state(one, "nodes"), "the end")

@@ -12,8 +12,9 @@ import time
 
 import pytest
 
+from tests.support import trainings
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import WORK, monitor, state, wait_for
+from tests.support.trainings import WORK, monitor, said, state, wait_for
 
 LIVES = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"
 # Ends by itself when asked, after a moment; a worker in a session of its own does not.
@@ -56,24 +57,16 @@ def host(start_host):
 
 @pytest.fixture(scope="module")
 def deploy(host, play, tmp_path_factory):
-    """``deploy(program, session, rc=0, check=False, **variables)``."""
+    """``deploy(program, session, rc=0, check=False, **options)``."""
     folder = tmp_path_factory.mktemp("scripts")
 
-    def run(program, session, rc=0, check=False, prepare=None, **variables):
-        names = {"session": session, "virtualenv": "", "args": [], "settle": 0, **variables}
+    def run(program, session, rc=0, check=False, **options):
         if program:
             (folder / f"{session}.py").write_text(program)
-            names["script"] = str(folder / f"{session}.py")
-        names = {"deploy_training_" + name: value for name, value in names.items()}
-        result = play(host, "deploy_training.yml", {**names, **(prepare or {})}, check=check)
-        assert result.rc == rc, result.stdout
-        return result
+            options["script"] = str(folder / f"{session}.py")
+        return trainings.deploy(play, host, rc, check, session=session, **options)
 
     return run
-
-
-def said(result):
-    return " ".join(result.stdout.split())
 
 
 def alive(host, words):
@@ -140,7 +133,7 @@ def test_a_stop_that_is_cut_goes_on_and_the_next_one_ends_it(host, deploy, play,
 
 
 def test_attempts_follow_a_failure_and_a_kill_with_the_newest_checkpoint(host, deploy, play):
-    result = deploy(RETRIED, "retried", retries=3, settle=2, args=["900"])
+    result = deploy(RETRIED, "retried", retries=3, settle=2, arguments=["900"])
     assert "was started again" in said(result) and "with up to 3 retries, but none after a reboot of the host" in said(result)
     wait_for(lambda: state(host, "retried")["attempt"]["number"] == 3, "the third attempt")
     found = state(host, "retried")
@@ -159,7 +152,7 @@ def test_attempts_follow_a_failure_and_a_kill_with_the_newest_checkpoint(host, d
 
 @pytest.mark.parametrize("step", ["between", "launcher"])
 def test_a_retry_that_is_cut(host, deploy, play, step):
-    deploy(RETRIED, "cutretry", retries=5, args=["900"], restart=True)
+    deploy(RETRIED, "cutretry", retries=5, arguments=["900"], restart=True)
     if step == "between":
         # In the pause after a failure, or while the next attempt begins.
         wait_for(lambda: len(state(host, "cutretry")["attempts"]) >= 1, "the first failure")
@@ -193,15 +186,17 @@ def test_workers_that_outlive_a_dead_launcher_block_the_next_deploy_and_are_ende
     assert not alive(host, "sleep 903")
 
 
-def test_required_gpus_are_asked_for_before_features_are_prepared(host, deploy):
+def test_required_gpus_are_checked_before_features_are_prepared(host, deploy, play):
     bare = deploy(LIVES, "gpus", rc=2, require_gpus=1)
     assert "deploy_training_require_gpus is 1, but none of nvidia-smi, amd-smi, rocm-smi is installed on this host" in said(bare)
     host.run("cat > /usr/local/bin/nvidia-smi && chmod 755 /usr/local/bin/nvidia-smi", input=SMI)
     before = host.tree()
-    for check in (False, True):
-        result = deploy(LIVES, "gpus", rc=2, check=check, require_gpus=2, require_gpu_memory="20 GiB")
-        assert "is 2, but 1 of 2 GPUs are free (GPU 1 has 2000 of 20480 MiB free)" in said(result)
-        assert not [event for event in result.results(host) if event["action"].endswith("feature_prepare")]
+    variables = {"session": "gpus", "command": "true", "virtualenv": "", "require_gpus": 2, "require_gpu_memory": "20 GiB"}
+    result = play(host, "deploy_training.yml", {f"deploy_training_{name}": value for name, value in variables.items()})
+    assert result.rc == 2 and "is 2, but 1 of 2 GPUs are free (GPU 1 has 2000 of 20480 MiB free)" in said(result)
+    assert not [event for event in result.results(host) if event["action"].endswith("feature_prepare")]
+    checked = deploy(LIVES, "gpus", rc=2, check=True, require_gpus=2, require_gpu_memory="20 GiB")
+    assert "is 2, but 1 of 2 GPUs are free" in said(checked)
     assert host.tree() == before
     deploy(LIVES, "gpus", require_gpus=1, require_gpu_memory=40000)
 
@@ -238,9 +233,9 @@ def test_facts_of_another_run_start_nothing(host, deploy, play, tmp_path):
     assert host.run(f"ls {WORK}/runs/other", check=False).returncode != 0
 
 
-def test_the_record_says_what_changed_against_the_run_before(host, deploy, play):
-    deploy("print('done')\n", "record", settle=5, args=["--lr", "0.05", "--amp"], metrics=["metrics.csv"])
-    result = deploy("print('done')\n", "record", settle=5, args=["--lr", "0.01"], metrics=["metrics.csv"])
+def test_the_record_has_the_changes_since_the_run_before(host, deploy, play):
+    deploy("print('done')\n", "record", settle=5, arguments=["--lr", "0.05", "--amp"], metrics=["metrics.csv"])
+    result = deploy("print('done')\n", "record", settle=5, arguments=["--lr", "0.01"], metrics=["metrics.csv"])
     assert "--lr 0.05 → 0.01" in said(result) and "without --amp" in said(result)
     record = json.loads(host.run(["cat", f"{WORK}/runs/record/latest/run.json"]).stdout)
     assert record["metrics"] == ["metrics.csv"] and record["arguments"] == ["--lr", "0.01"] and record["retries"] == 0
@@ -266,10 +261,7 @@ CURVES = "open('metrics.csv', 'w').write('epoch,loss\\n1,2.0\\n2,1.0\\n')\n"
 def test_results_come_home_once_by_any_account_and_a_cut_fetch_goes_on(host, deploy, play, tmp_path):
     # What only the training user can read, and another one connects.
     host.run("chmod 700 /home/trainer; mkdir -p /srv/t && chown trainer /srv/t && chmod 700 /srv/t")
-    host.lay_out("--features", "/srv/old", "--crema-d", "6", "--owner", "trainer")
-    sets = [{"name": "old", "target": "/data/old", "legacy": ["/srv/old"]}]
-    deploy(RESULTS, "home", settle=20, user="trainer", dir="/srv/t", metrics=["out/*.csv"],
-           prepare={"prepare_features_sets": sets, "prepare_features_user": "trainer"})
+    deploy(RESULTS, "home", settle=20, user="trainer", dir="/srv/t", metrics=["out/*.csv"])
     where = {"monitor_training_session": "home", "monitor_training_dir": "/srv/t", "monitor_training_user": "trainer",
              "monitor_training_fetch_dir": str(tmp_path / "results")}
     assert play(host, "monitor_training.yml", where, check=True).rc == 0 and not (tmp_path / "results").exists()

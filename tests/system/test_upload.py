@@ -40,7 +40,7 @@ def source(tmp_path_factory) -> Path:
     return directory
 
 
-def test_in_check_mode_it_is_said_what_would_be_sent_and_nothing_exists(ssh_host, play, source):
+def test_check_mode_reports_what_would_be_sent_and_changes_nothing(ssh_host, play, source):
     before = ssh_host.tree()
     result = play(ssh_host, ROLE, role_variables(feature_set(source)), check=True)
     assert result.rc == 0, result.stdout
@@ -175,7 +175,7 @@ def test_one_source_never_ends_in_two_targets(ssh_host, play, tmp_path):
     assert there() == before
 
 
-def test_what_stands_in_the_way_is_one_sentence_and_changes_nothing(start_host, play, source, tmp_path):
+def test_obstacles_are_one_message_and_change_nothing(start_host, play, source, tmp_path):
     host = start_host("bad", args=["--tmpfs", "/small:size=1m", "--tmpfs", "/few:nr_inodes=20", "--tmpfs", "/fixed:ro"])
     good = tmp_path / "good"
     write_features(good, crema_d_names(20))

@@ -47,7 +47,7 @@ def serve(host, arguments=""):
              " sleep 0.1; done")
 
 
-def test_a_wrong_key_and_an_unknown_bucket_are_told_and_nothing_is_made(store, play):
+def test_a_wrong_key_and_an_unknown_bucket_are_reported(store, play):
     serve(store)
     wrong = {**STORE, "RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY": "notthesecret987"}
     cases = [
@@ -64,7 +64,7 @@ def test_a_wrong_key_and_an_unknown_bucket_are_told_and_nothing_is_made(store, p
     assert store.run("ls -A /data", check=False).stdout == ""
 
 
-def test_check_mode_says_what_it_would_fetch(store, play):
+def test_check_mode_reports_what_it_would_fetch(store, play):
     serve(store)
     result = play(store, ROLE, role_variables(feature_set("store:bucket/wav")), env=STORE, check=True)
     assert result.rc == 0, result.stdout
@@ -72,7 +72,7 @@ def test_check_mode_says_what_it_would_fetch(store, play):
     assert store.run("ls -A /data", check=False).stdout == ""
 
 
-def test_a_store_that_goes_in_the_middle_is_told_and_the_next_run_goes_on(store, hosts, play):
+def test_a_store_that_stops_is_reported_and_the_next_run_resumes(store, hosts, play):
     """The store dies by SIGKILL; what has arrived stays; no secret shows anywhere meanwhile."""
     serve(store, "--bwlimit 3M")
     variables = role_variables(feature_set("store:bucket/wav"))
@@ -123,7 +123,7 @@ def test_buckets_with_the_credentials_that_the_host_has(store, play):
         assert SECRET not in result.stdout + str(result.events)
 
 
-def test_without_rclone_the_host_is_told_what_to_install(start_host, play):
+def test_missing_rclone_is_reported_with_the_package(start_host, play):
     host = start_host("plain")
     result = play(host, ROLE, role_variables(feature_set("store:bucket/wav")), env=STORE)
     message = result.results(host, "trainprep.features.feature_upload")[0]["result"]["msg"]

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 
 from tests.support.layout import crema_d_names, write_features
@@ -12,9 +15,6 @@ from tests.support.trainings import wait_for
 from tests.support.uploads import Background, feature_set, role_variables
 
 FILES = 12
-# Ansible's own session ends a second after its last task, so during the upload.
-SHORT = {"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=1s"}
-
 # The user becomes root by machinectl without a password.
 RULE = """polkit.addRule(function(action, subject) {
     if (action.id == "org.freedesktop.machine1.host-shell" && subject.user == "ubuntu") { return polkit.Result.YES; }
@@ -33,6 +33,11 @@ def host(start_host):
 
 def sessions(host):
     return set(host.run("loginctl list-sessions --no-legend").stdout.splitlines())
+
+
+def end_connections(hosts):
+    """Those that Ansible keeps open; rsync has its own."""
+    subprocess.run(["pkill", "-f", rf"^ssh: {hosts.scratch}/cp/.* \[mux\]"], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +69,18 @@ TTY = {"ANSIBLE_SSH_EXTRA_ARGS": "-tt"}
 )
 def test_an_upload_outlives_the_session_that_started_its_receiver(host, hosts, source, target, more, env):
     kilobytes = sum(path.stat().st_size for path in source.iterdir()) // 1024
-    limit = [f"--bwlimit={max(1, kilobytes // 20)}"]
-    variables = role_variables(feature_set(source, target), prepare_features_rsync_opts=limit, **SHORT, **more)
-    run = Background(hosts, host, variables, env=env)
+    limit = [f"--bwlimit={max(1, kilobytes // 6)}"]
+    variables = role_variables(feature_set(source, target), prepare_features_rsync_opts=limit, **more)
+    run = Background(hosts, host, variables, env={"ANSIBLE_SSH_CONTROL_PATH_DIR": f"{hosts.scratch}/cp", **env})
     assert run.wait_for(lambda: run.sent > 0, "the first file"), run.end()[1]
-    first = sessions(host)
-    assert run.wait_for(lambda: bool(first - sessions(host)), "the end of Ansible's session"), run.end()[1]
-    assert run.sent < FILES, "the session ended during the upload"
+    assert run.send_signal(signal.SIGSTOP, "rsync") > 0, "the upload lasts until the session has ended"
+    try:
+        first = sessions(host)
+        end_connections(hosts)
+        assert run.wait_for(lambda: bool(first - sessions(host)), "the end of Ansible's session"), run.end()[1]
+        assert run.sent < FILES, "the session ended during the upload"
+    finally:
+        run.send_signal(signal.SIGCONT, "rsync")
     code, output = run.end()
     assert code == 0, output
     assert host.run(f"find {target} -name '*.npz' -user ubuntu | wc -l").stdout == f"{FILES}\n"

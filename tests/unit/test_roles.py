@@ -85,5 +85,15 @@ def test_messages_name_the_variables_of_the_role(role):
         assert set(given.get("variable_names", {}).values()) <= variables, name
 
 
+def test_each_variable_of_deploy_training_reaches_the_module():
+    role = ROLES[0].parent / "deploy_training"
+    [defaults] = [task["module_defaults"] for task in _tasks(_read(role / "tasks" / "training.yml")) if "module_defaults" in task]
+    given = defaults["trainprep.features.training_run"]
+    names = {name.removeprefix("deploy_training_"): name for name in _options(role)}
+    names["arguments"] = names.pop("args")
+    assert {name: given.get(name) for name in names if name != "become"} == {
+        name: f"{{{{ {variable} }}}}" for name, variable in names.items() if name != "become"}  # fmt: skip
+
+
 def test_there_are_roles():
     assert [role.name for role in ROLES] == ["deploy_training", "monitor_training", "prepare_features"]

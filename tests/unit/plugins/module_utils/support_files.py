@@ -11,11 +11,12 @@ import shutil
 import stat
 import struct
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 from ansible_collections.trainprep.features.plugins.module_utils._plan.state import HostState
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets, resolve_sets
+from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._steps.inspect import inspect_host
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, do_step
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
@@ -115,6 +116,22 @@ def a_set(target: Path, *legacy: Any, **keys: Any) -> Dict[str, Any]:
 
 def see(*sets: Dict[str, Any], account: Account = ME, **options: Any) -> HostState:
     return inspect_host(resolve_sets(parse_sets(sets), account.home), account, Policy(**options))
+
+
+def facts_of(*sets: Dict[str, Any], **options: Any) -> Dict[str, Any]:
+    """The facts of a host, inspected for real. What is said of each set is checked for form."""
+    found = facts(see(*sets, **options))
+    for one in found["feature_sets"].values():
+        for message in one["problems"] + one["warnings"] + one["obstacles"]:
+            assert message and "\n" not in message and "None" not in message
+            assert len(message) < 1000
+        assert one["ready"] is (one["target"]["features"] > 0 and not one["problems"])
+    return found
+
+
+def says(messages: Sequence[str], *words: object):
+    """True if one of the messages has all the words."""
+    return any(all(str(word) in message for word in words) for message in messages)
 
 
 def run(*sets: Dict[str, Any], state: str = "present", check: bool = False, **options: Any) -> Dict[str, Any]:

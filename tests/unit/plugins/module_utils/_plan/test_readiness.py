@@ -1,65 +1,49 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of a host, looked at for real: ready or not, and what each sentence names."""
+"""Readiness of a host that is inspected for real: ready or not, and what each message names."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._steps.facts import facts
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     a_set,
     copy,
     damaged,
+    facts_of,
     feature,
     features,
     link,
     other,
     run,
-    see,
+    says,
     unprivileged,
 )
-
-
-def told(*sets, **options):
-    """The facts, and a check that holds for all of them: sentences are sentences."""
-    found = facts(see(*sets, **options))
-    for one in found["feature_sets"].values():
-        for sentence in one["problems"] + one["warnings"] + one["obstacles"]:
-            assert sentence and "\n" not in sentence and "None" not in sentence
-            assert len(sentence) < 1000
-        assert one["ready"] is (one["target"]["features"] > 0 and not one["problems"])
-    return found
-
-
-def says(sentences, *words):
-    """Whether one of the sentences has all the words."""
-    return any(all(str(word) in sentence for word in words) for sentence in sentences)
 
 
 class TestReady:
     def test_features_in_the_target_that_can_be_read(self, host):
         features(host / "data/t", "a.npz")
-        found = told(a_set(host / "data/t"))
+        found = facts_of(a_set(host / "data/t"))
         assert found["features_ready"] is True
         assert found["feature_sets"]["t"]["problems"] == found["feature_sets"]["t"]["warnings"] == []
 
     def test_links_made_by_a_run(self, host):
         features(host / "old", "a.npz")
         raw = a_set(host / "data/t", host / "old")
-        before = told(raw)
+        before = facts_of(raw)
         assert (before["features_ready"], before["features_will_be_ready"]) == (False, True)
         assert says(before["feature_sets"]["t"]["problems"], host / "data/t", "1 feature")
         run(raw)
-        assert told(raw)["features_ready"] is True
+        assert facts_of(raw)["features_ready"] is True
 
     @pytest.mark.parametrize(("expected", "ready"), [(0, True), (1, True), (2, True), (3, False)])
     def test_expected_is_a_least_number(self, host, expected, ready):
         features(host / "data/t", "a.npz", "b.npz")
-        found = told(a_set(host / "data/t", expected=expected))
+        found = facts_of(a_set(host / "data/t", expected=expected))
         assert found["features_ready"] is ready
         assert ready or says(found["feature_sets"]["t"]["problems"], host / "data/t", 2, 3)
 
@@ -67,22 +51,22 @@ class TestReady:
         features(host / "data/t", "a.npz")
         features(host / "old", "b.npz")
         raw = a_set(host / "data/t", host / "old", expected=2)
-        found = told(raw)
+        found = facts_of(raw)
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
         run(raw)
-        assert told(raw)["features_ready"] is True
+        assert facts_of(raw)["features_ready"] is True
 
     def test_without_features_files_with_other_arrays_are_named(self, host):
         other(host / "old/v.npz")
         raw = a_set(host / "data/t", host / "old")
-        assert says(told(raw)["feature_sets"]["t"]["problems"], "name a source", "1 other file", host / "old/v.npz", "'arrays'")
+        assert says(facts_of(raw)["feature_sets"]["t"]["problems"], "name a source", "1 other file", host / "old/v.npz", "'arrays'")
         (host / "old/v.npz").unlink()
-        assert not says(told(raw)["feature_sets"]["t"]["problems"], "'arrays'")
+        assert not says(facts_of(raw)["feature_sets"]["t"]["problems"], "'arrays'")
 
     def test_an_intact_file_of_another_kind_is_a_warning(self, host):
         features(host / "data/t", "a.npz")
         other(host / "data/t/v.npz")
-        found = told(a_set(host / "data/t"))
+        found = facts_of(a_set(host / "data/t"))
         assert found["features_ready"] is True
         assert says(found["feature_sets"]["t"]["warnings"], host / "data/t", "v.npz", "video_features")
 
@@ -90,21 +74,21 @@ class TestReady:
         features(host / "data/t", "a.npz")
         damaged(host / "data/t/a.bak")
         link(host / "data/t/readme", "/nowhere")
-        assert told(a_set(host / "data/t"))["features_ready"] is True
+        assert facts_of(a_set(host / "data/t"))["features_ready"] is True
 
 
 class TestNotReady:
     def test_a_damaged_file(self, host):
         features(host / "data/t", "a.npz")
         damaged(host / "data/t/b.npz")
-        found = told(a_set(host / "data/t"))
+        found = facts_of(a_set(host / "data/t"))
         assert found["features_ready"] is False
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "b.npz", "damaged")
 
     def test_a_dangling_link(self, host):
         features(host / "data/t", "a.npz")
         link(host / "data/t/b.npz", "/nowhere/b.npz")
-        found = told(a_set(host / "data/t"))
+        found = facts_of(a_set(host / "data/t"))
         assert found["features_ready"] is False
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "b.npz", "/nowhere/b.npz")
         # Pruning would not help here, and must not be offered.
@@ -115,8 +99,8 @@ class TestNotReady:
         (host / "old").mkdir()
         link(host / "data/t/b.npz", host / "old/b.npz")
         raw = a_set(host / "data/t", host / "old")
-        assert says(told(raw)["feature_sets"]["t"]["problems"], "b.npz", "set prune to", "dangling")
-        found = told(raw, prune="dangling")
+        assert says(facts_of(raw)["feature_sets"]["t"]["problems"], "b.npz", "set prune to", "dangling")
+        found = facts_of(raw, prune="dangling")
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
 
     def test_of_several_dangling_links_the_one_that_stays_is_advised_on(self, host):
@@ -124,15 +108,15 @@ class TestNotReady:
         for name, text in (("a.npz", "/nowhere/a.npz"), ("b.npz", host / "old/b.npz"), ("c.npz", "/nowhere/c.npz")):
             link(host / "data/t" / name, text)
         raw = a_set(host / "data/t", host / "old")
-        (problem,) = [text for text in told(raw, prune="dangling")["feature_sets"]["t"]["problems"] if "dangle" in text]
+        (problem,) = [text for text in facts_of(raw, prune="dangling")["feature_sets"]["t"]["problems"] if "dangle" in text]
         assert "3 links" in problem and "set prune to" not in problem
         os.unlink(host / "data/t/c.npz")
-        assert told(raw, prune="dangling")["features_will_be_ready"] is True
+        assert facts_of(raw, prune="dangling")["features_will_be_ready"] is True
 
     def test_one_feature_twice_in_a_target(self, host):
         features(host / "data/t", "a.npz")
         copy(host / "data/t/a.npz", host / "data/t/b.npz")
-        found = told(a_set(host / "data/t"))
+        found = facts_of(a_set(host / "data/t"))
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, False)
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t/a.npz", host / "data/t/b.npz", "validation")
         assert found["feature_sets"]["t"]["leaks"] == 1
@@ -140,7 +124,7 @@ class TestNotReady:
     def test_one_feature_in_two_targets_makes_both_not_ready(self, host):
         features(host / "data/t", "a.npz", "b.npz")
         copy(host / "data/t/a.npz", host / "data/u/a.npz")
-        found = told(a_set(host / "data/t"), a_set(host / "data/u"))
+        found = facts_of(a_set(host / "data/t"), a_set(host / "data/u"))
         for name in ("t", "u"):
             assert found["feature_sets"][name]["ready"] is False
             assert says(found["feature_sets"][name]["problems"], host / "data/t/a.npz", host / "data/u/a.npz")
@@ -150,20 +134,20 @@ class TestNotReady:
         link(host / "data/t/a.npz", host / "old/a.npz")
         link(host / "data/t/z.npz", host / "old/a.npz")
         raw = a_set(host / "data/t", host / "old")
-        found = told(raw, prune="stray")
+        found = facts_of(raw, prune="stray")
         assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
-        assert says(told(raw)["feature_sets"]["t"]["problems"], "set prune to", "stray")
+        assert says(facts_of(raw)["feature_sets"]["t"]["problems"], "set prune to", "stray")
         features(host / "data/t", "m.npz")
         copy(host / "data/t/m.npz", host / "data/t/n.npz")
-        assert told(raw, prune="stray")["features_will_be_ready"] is False
+        assert facts_of(raw, prune="stray")["features_will_be_ready"] is False
         run(raw, prune="stray")
-        assert told(raw)["feature_sets"]["t"]["leaks"] == 1
+        assert facts_of(raw)["feature_sets"]["t"]["leaks"] == 1
 
     def test_a_wanted_name_that_is_taken(self, host):
         features(host / "old", "a.npz", "b.npz")
         other(host / "data/t/a.npz")
         features(host / "data/t", "c.npz")
-        found = told(a_set(host / "data/t", host / "old"))
+        found = facts_of(a_set(host / "data/t", host / "old"))
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "a.npz", "another kind", "move")
         assert found["features_will_be_ready"] is False
 
@@ -173,26 +157,26 @@ class TestNotReady:
         link(host / "data/t/a.npz", host / "two/a.npz")
         features(host / "data/t", "c.npz")
         raw = a_set(host / "data/t", host / "old", host / "two")
-        found = told(raw)
+        found = facts_of(raw)
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "set prune to", "stray")
         assert found["features_will_be_ready"] is False
-        assert told(raw, prune="stray")["features_will_be_ready"] is True
+        assert facts_of(raw, prune="stray")["features_will_be_ready"] is True
 
     def test_an_identity_that_differs_is_a_warning(self, host):
         feature(host / "old/a.npz", "one")
         feature(host / "data/t/a.npz", "two")
-        found = told(a_set(host / "data/t", host / "old"))
+        found = facts_of(a_set(host / "data/t", host / "old"))
         assert found["features_ready"] is True
         assert says(found["feature_sets"]["t"]["warnings"], host / "data/t", "a.npz", "different")
 
     def test_a_conflict_is_an_obstacle_that_names_both_and_the_variable(self, host):
         feature(host / "old/a.npz", "one")
         feature(host / "two/a.npz", "two")
-        found = told(a_set(host / "data/t", host / "old", host / "two"))
+        found = facts_of(a_set(host / "data/t", host / "old", host / "two"))
         words = ["a.npz", host / "old/a.npz", host / "two/a.npz", "set on_conflict to"]
         assert says(found["feature_sets"]["t"]["problems"], *words)
         assert says(found["feature_sets"]["t"]["obstacles"], *words)
-        found = told(a_set(host / "data/t", host / "old", host / "two"), on_conflict="first")
+        found = facts_of(a_set(host / "data/t", host / "old", host / "two"), on_conflict="first")
         assert found["feature_sets"]["t"]["obstacles"] == []
 
     def test_a_file_that_the_training_user_cannot_read(self, host):
@@ -201,65 +185,16 @@ class TestNotReady:
             os.chmod(host / "data/t/a.npz", 0)
             os.chmod(host / "data/t/b.npz", 0o444)
             one = a_set(host / "data/t")
-            found = told(one, account=account) if os.geteuid() == 0 else run_as(account, told, one)
+            found = facts_of(one, account=account) if os.geteuid() == 0 else run_as(account, facts_of, one)
         assert found["features_ready"] is False
         assert says(found["feature_sets"]["t"]["problems"], f"{host}/data/t/a.npz")
 
 
-class TestNothing:
-    def test_without_a_source_the_places_are_listed(self, host):
-        found = told(a_set(host / "data/t", host / "old", host / "older"))
-        one = found["feature_sets"]["t"]
-        assert (one["status"], one["ready"]) == (0, False)
-        for sentences in (one["problems"], one["obstacles"]):
-            assert says(sentences, "'t'", host / "data/t", host / "old", host / "older", "source")
-
-    def test_with_a_source_it_is_no_obstacle(self, host):
-        found = told(a_set(host / "data/t", host / "old", source="/laptop/features"))
-        one = found["feature_sets"]["t"]
-        assert (one["status"], one["ready"], one["obstacles"], one["to_upload"]) == (0, False, [], True)
-        assert says(one["problems"], host / "data/t", "/laptop/features")
-        assert found["features_will_be_ready"] is True
-
-    def test_a_set_that_is_not_required(self, host):
-        features(host / "data/t", "a.npz")
-        found = told(a_set(host / "data/t"), a_set(host / "data/u", required="false"))
-        assert found["features_ready"] is True
-        empty = found["feature_sets"]["u"]
-        assert (empty["ready"], empty["problems"], empty["obstacles"]) == (False, [], [])
-
-    @pytest.mark.parametrize(("t", "u", "ready"), [(1, 0, True), (0, 1, True), (1, 1, True), (0, 0, False)])
-    def test_any_of_several(self, host, t, u, ready):
-        for name, there in (("t", t), ("u", u)):
-            if there:
-                features(host / "data" / name, f"{name}.npz")
-        found = told(a_set(host / "data/t", required="any"), a_set(host / "data/u", required="any"))
-        assert found["features_ready"] is ready
-        for one in found["feature_sets"].values():
-            assert bool(one["obstacles"]) is not ready
-
-    def test_any_is_not_met_by_a_set_that_is_not_marked_so(self, host):
-        features(host / "data/t", "a.npz")
-        found = told(a_set(host / "data/t"), a_set(host / "data/u", required="any"))
-        assert found["features_ready"] is False
-
-    def test_any_is_met_by_what_will_be_linked(self, host):
-        features(host / "old", "a.npz")
-        found = told(a_set(host / "data/t", host / "old", required="any"), a_set(host / "data/u", required="any"))
-        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
-        assert [one["obstacles"] for one in found["feature_sets"].values()] == [[], []]
-
-    def test_any_is_met_by_what_will_be_uploaded(self, host):
-        found = told(a_set(host / "data/t", required="any"), a_set(host / "data/u", required="any", source="/laptop"))
-        assert (found["features_ready"], found["features_will_be_ready"]) == (False, True)
-        assert [one["obstacles"] for one in found["feature_sets"].values()] == [[], []]
-
-
-class TestCannotBeTold:
-    """Each sentence names the directory and the training user, and each is an obstacle."""
+class TestUnknown:
+    """Each message names the directory and the training user, and each is an obstacle."""
 
     def check(self, raw, *words, **options):
-        one = told(raw, **options)["feature_sets"]["t"]
+        one = facts_of(raw, **options)["feature_sets"]["t"]
         assert (one["status"], one["ready"]) == (None, False)
         assert says(one["obstacles"], *words), one["obstacles"]
         assert says(one["problems"], *words, "me"), one["problems"]
@@ -286,7 +221,7 @@ class TestCannotBeTold:
         """Pruning would not remove these, and must not be offered."""
         link(host / "data/t/a.npz", host / "old/a.npz")
         raw = [a_set(host / "data/t", source="/laptop"), a_set(host / "data/u", host / "old", required="false")]
-        one = told(*raw)["feature_sets"]["t"]
+        one = facts_of(*raw)["feature_sets"]["t"]
         assert one["status"] is None
         assert says(one["problems"], "a.npz", host / "old/a.npz", "me") and not says(one["problems"], "set prune to")
 
@@ -294,63 +229,30 @@ class TestCannotBeTold:
         link(host / "old/a.npz", "/nowhere/a.npz")
         self.check(a_set(host / "data/t", host / "old"), host / "old", "a.npz", "/nowhere/a.npz")
 
-    def test_where_it_does_not_decide_it_is_a_warning(self, host):
+    def test_if_it_does_not_decide_it_is_a_warning(self, host):
         link(host / "gone", "/nowhere")
         features(host / "old", "a.npz")
         raw = a_set(host / "data/t", host / "gone", host / "old")
         run(raw)
-        found = told(raw)
+        found = facts_of(raw)
         assert found["features_ready"] is True
         assert says(found["feature_sets"]["t"]["warnings"], host / "gone", "/nowhere")
 
 
-class TestDiscoveries:
-    def test_a_find_is_an_obstacle_that_names_the_directory_and_the_choices(self, host):
-        features(host / "forgotten", "a.npz")
-        raw = a_set(host / "data/t", host / "old", source="/laptop")
-        view = see(raw, search_roots=(str(host),))
-        found = facts(view)["feature_sets"]["t"]
-        assert found["discovered"]["samples"] == [{"path": str(host / "forgotten"), "features": 1}]
-        assert says(found["obstacles"], host / "forgotten", "legacy", "set on_discovery to")
-
-    def test_files_that_may_be_features_are_an_obstacle_too(self, host):
-        """Damaged ones and those of other kinds are none; uploading over what is not understood is the user's choice."""
-        unclear = feature(host / "unclear/a.npz")
-        unclear.write_bytes(b"#!/bin/sh\n" + unclear.read_bytes())
-        (host / "unclear/a.txt").write_bytes(b"text")
-        damaged(host / "damaged/a.npz")
-        raw = a_set(host / "data/t", host / "old", source="/laptop")
-        found = facts(see(raw, search_roots=(str(host),)))
-        one = found["feature_sets"]["t"]
-        assert says(one["obstacles"], f"{host}/unclear (not all could be seen)", f"not understood: {host}/unclear/a.npz is", "legacy")
-        assert not says(one["obstacles"], "damaged")
-        assert found["feature_steps"] == []
-        assert facts(see(raw, search_roots=(str(host),), on_discovery="upload"))["feature_steps"] == ["upload"]
-        linked = facts(see(raw, search_roots=(str(host),), on_discovery="link"))["feature_sets"]["t"]
-        assert linked["status"] is None and says(linked["problems"], host / "unclear/a.npz", "not understood", "format: any")
-
-    def test_or_linked(self, host):
-        features(host / "forgotten", "a.npz")
-        raw = a_set(host / "data/t", host / "old", source="/laptop")
-        result = run(raw, search_roots=(str(host),), on_discovery="link")
-        assert result["sets"]["t"]["linked"] == 1
-        assert os.readlink(host / "data/t/a.npz") == str(host / "forgotten/a.npz")
-
-
-class TestNamesThatNobodyReads:
-    def test_features_under_such_names_are_told_and_not_linked(self, host):
+class TestNamesThatAreNotRead:
+    def test_unread_features_are_reported_and_not_linked(self, host):
         features(host / "old", "a.npz", "b.npz")
-        found = told(a_set(host / "data/t", host / "old", reads=["c*.npz"]))
+        found = facts_of(a_set(host / "data/t", host / "old", reads=["c*.npz"]))
         one = found["feature_sets"]["t"]
         assert (one["status"], one["features"], one["to_link"]) == (2, 2, 0)
         assert (found["features_ready"], found["features_will_be_ready"], found["feature_steps"]) == (False, False, [])
         assert says(one["problems"], "2 features", host / "old/a.npz", "'reads': c*.npz")
 
-    def test_beside_others_they_are_a_warning(self, host):
+    def test_next_to_others_they_are_a_warning(self, host):
         features(host / "old", "a.npz", "c.npz")
         raw = a_set(host / "data/t", host / "old", reads=["c*.npz"])
         run(raw)
-        one = told(raw)["feature_sets"]["t"]
+        one = facts_of(raw)["feature_sets"]["t"]
         assert (one["ready"], one["target"]["features"]) == (True, 1)
         assert says(one["warnings"], "1 feature ", host / "old/a.npz")
 
@@ -362,20 +264,20 @@ class TestFeaturesThatAnotherSetHolds:
         raw = [a_set(host / "data/t", host / "old"), a_set(host / "data/u", host / "old")]
         if linked:
             run(*raw)
-        found = told(*raw)
+        found = facts_of(*raw)
         assert says(found["feature_sets"]["u"]["problems"], host / "data/u", "belong in", host / "data/t", "set 't'")
         assert found["features_will_be_ready"] is False
 
 
 class TestPermissionsOnlyChecked:
-    def test_what_nobody_is_going_to_open_stays_a_problem(self, host):
+    def test_an_unreadable_file_without_grant_stays_a_problem(self, host):
         features(host / "data/t", "a.npz")
         (host / "data/t/a.npz").chmod(0o600)
         with unprivileged(host) as account:
             if account.uid == os.geteuid():
                 (host / "data/t/a.npz").chmod(0)
             for permissions, planned in (("grant", True), ("check", False)):
-                found = told(a_set(host / "data/t"), account=account, permissions=permissions)
+                found = facts_of(a_set(host / "data/t"), account=account, permissions=permissions)
                 assert found["feature_sets"]["t"]["access"]["unreadable"] == 1
                 assert (found["features_ready"], found["features_will_be_ready"]) == (False, planned)
                 assert found["feature_steps"] == (["grant"] if planned else [])
