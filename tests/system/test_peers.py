@@ -125,9 +125,9 @@ def test_the_controller_sends_a_set_once(fleet, play, tmp_path, receivers):
     assert all(left_behind(host) == "" for host in hosts)
 
 
-def test_host_that_cannot_reach_the_others_takes_the_source(fleet, play, tmp_path, features):
-    hosts = fleet(3)
-    apart = hosts[2]
+def test_host_that_cannot_reach_the_others_takes_the_source(fleet, play, start_host, tmp_path, features):
+    apart = start_host("apart")
+    hosts = [*fleet(2), apart]
     for host in hosts[:2]:
         pid = subprocess.run(["docker", "inspect", "-f", "{{.State.Pid}}", apart.name], check=True, text=True, capture_output=True).stdout
         subprocess.run(["nsenter", "-t", pid.strip(), "-n", "ip", "route", "add", "blackhole", address(host)], check=True)
