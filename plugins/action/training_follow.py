@@ -35,6 +35,8 @@ CHUNK: dict[str, Schema] = {
     "expected": Maybe({"line": int, "left": float}),
     "tail": [str],
 }
+INTERVAL = 2.0  # seconds between two reads
+PATIENCE = 600.0  # seconds for which a lost connection is retried
 RETRY = 3.0  # seconds between two tries at a lost connection
 
 
@@ -59,7 +61,7 @@ class ActionModule(ActionBase):
 
         shown, remarked = 0, False
         while True:
-            chunk = self._ask(lambda: self._chunk(arguments, task_vars), arguments["patience"], prefix)
+            chunk = self._ask(lambda: self._chunk(arguments, task_vars), prefix)
             if "run" not in chunk:
                 return {**result, **chunk, "failed": True}
             if chunk["text"]:
@@ -80,7 +82,7 @@ class ActionModule(ActionBase):
                 show(display.display, f"{prefix}✗ WARNING: {chunk['sentence']}")
             remarked = stale
             if not chunk["more"]:
-                time.sleep(arguments["interval"])
+                time.sleep(INTERVAL)
         mark = "✓" if chunk["healthy"] else "✗"
         show(display.display, f"{prefix}{mark} last run: {chunk['sentence']}")
         result.update({name: chunk[name] for name in ("state", "healthy", "outcome", "sentence", "run")}, lines=shown, changed=False)
@@ -91,7 +93,7 @@ class ActionModule(ActionBase):
     def _chunk(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return run_module(self, "training_follow", arguments, CHUNK, task_vars)
 
-    def _ask(self, ask: Callable[[], dict[str, Any]], patience: float, prefix: str) -> dict[str, Any]:
+    def _ask(self, ask: Callable[[], dict[str, Any]], prefix: str) -> dict[str, Any]:
         """Return the next chunk. A connection that is lost, or drops in the middle of an answer, is retried for a while."""
         lost_at = 0.0
         while True:
@@ -107,7 +109,7 @@ class ActionModule(ActionBase):
             if not lost_at:
                 lost_at = now
                 show(display.display, f"{prefix}✗ WARNING: connection lost, trying again; the training is not affected")
-            if now - lost_at > patience:
+            if now - lost_at > PATIENCE:
                 raise problem
             time.sleep(RETRY)
             try:

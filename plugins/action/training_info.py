@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from ansible.utils.display import Display
 from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import connecting_uid, fetch
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.gathered import add_host
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import add_host
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
 from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show

@@ -41,14 +41,6 @@ options:
     description: Seconds without a new log line after which a warning is printed, once for each such pause.
     type: int
     default: 900
-  interval:
-    description: Seconds between two reads.
-    type: float
-    default: 2
-  patience:
-    description: Seconds for which a lost connection is retried.
-    type: int
-    default: 600
   fail:
     description: Whether to fail if the run has ended badly.
     type: bool
@@ -61,10 +53,6 @@ options:
     description: The byte to read on from. Used between the action plugin and the module.
     type: int
     default: 0
-  limit:
-    description: How many bytes of the log to take at a time.
-    type: int
-    default: 2097152
 attributes:
   action:
     description: Has an action plugin that runs on the controller.
@@ -116,7 +104,7 @@ lines:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
-from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS, read_on
+from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS, CHUNK, read_on
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
@@ -127,8 +115,8 @@ def main() -> None:
     with failing(module):
         account = find_account(params["user"])
         chunk = run_as(
-            account, read_on, account, params["dir"], params["session"], params["run"], offset, max(1, params["limit"]),
-            params["filter"], params["stale_after"],
+            account, read_on, account, params["dir"], params["session"], params["run"], offset, CHUNK, params["filter"],
+            params["stale_after"],
         )
         module.exit_json(changed=False, **chunk)
 

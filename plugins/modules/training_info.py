@@ -211,7 +211,7 @@ progress:
     - C(seconds_left) is until the last epoch ends; null where the log does not tell, or the run has ended.
   returned: success
   type: dict
-  sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [], last_line: "Epoch 3/30",
+  sample: {epoch: 3, epochs: 30, metrics: {loss: 1.2, val_loss: 1.3}, errors: [],
     seconds_per_epoch: 12.5, seconds_left: 337.5}
 history:
   description:

@@ -33,7 +33,6 @@ class Told:
     source: Optional[Dict[str, str]] = None
     epochs: pace.Epochs = field(default_factory=pace.Epochs)
     sampled: bool = False
-    last_line: str = ""
 
     def progress(self) -> Dict[str, Any]:
         """The part of a module's result; V(nan) and the infinities, which JSON lacks, as text."""
@@ -42,7 +41,6 @@ class Told:
             "epoch": int(number) if number is not None and number == int(number) else number,
             "epochs": self.epochs.total,
             "metrics": {name: value if math.isfinite(value) else str(value) for name, value in self.series.newest().items()},
-            "last_line": self.last_line,
         }
 
 
@@ -79,7 +77,7 @@ def _read_log(run: Run, limit: int, told: Told) -> None:
     finally:
         os.close(handle)
     found.finish("ended" in run.state)
-    told.series, told.epochs, told.last_line = found.series, found.epochs, found.last_line
+    told.series, told.epochs = found.series, found.epochs
     told.epochs.sampled = told.sampled
     told.source = {"kind": "log", "path": run.log} if found.series.curves() else None
 
@@ -100,22 +98,23 @@ def _entry(run: Run, told: Told, points: int, now: float) -> Dict[str, Any]:
     curves = told.series.curves()
     each = max(2, points // len(curves)) if curves else 0
     state = run.state
-    measured = pace.pace(reading.elapsed(run, now), told.epochs)
     return {
         "run": run.name,
-        "started": state.get("started"),
-        "ended": state.get("ended"),
-        "exit_code": state.get("exit_code"),
-        "signal": state.get("signal"),
+        **{name: state.get(name) for name in ("started", "ended", "exit_code", "signal")},
         "axis": told.axis,
         "source": told.source,
         "epochs": told.epochs.total,
-        "seconds_per_epoch": measured.epoch,
-        "seconds_left": None if "ended" in state else measured.left,
+        **pace_of(run, told, now),
         "best": told.series.best(),
         "sampled": told.sampled,
         "curves": {name: [_rounded(point) for point in series.thin(one, each)] for name, one in curves.items()},
     }
+
+
+def pace_of(run: Optional[Run], told: Told, now: float) -> Dict[str, Optional[float]]:
+    """Return seconds per epoch, and those until the last one ends; None if the log does not say, or nothing is left of an ended run."""
+    found = pace.pace(reading.elapsed(run, now), told.epochs)
+    return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 
 def _rounded(point: series.Point) -> List[Optional[float]]:

@@ -23,14 +23,12 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "filter": {"type": "str", "choices": list(log.FILTERS), "default": log.TRAINING},
     "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
     "stale_after": {"type": "int", "default": 900},
-    "interval": {"type": "float", "default": 2},
-    "patience": {"type": "int", "default": 600},
     "fail": {"type": "bool", "default": True},
     "run": {"type": "str", "default": ""},
     "offset": {"type": "int", "default": 0},
-    "limit": {"type": "int", "default": 2 << 20},
 }
 
+CHUNK = 2 << 20  # bytes of the log that are taken at a time
 _TAIL = 128 << 10  # bytes of the log in which the controller looks for the cause of a failure
 _SAMPLE = 1 << 20  # bytes of the log from which the pace is taken
 
@@ -48,7 +46,8 @@ def read_on(
     age = reading.log_age(run)
     judgement = verdict.judge(reading.observation(run_state, age), stale_after)
     if run is None:
-        return {**_verdict(judgement), "run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None, "tail": []}
+        nothing = {"run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None, "tail": []}
+        return {**judgement.as_dict(), "over": judgement.over, **nothing}
     if offset < 0:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
     data, more = reading.read_chunk(run, offset, limit, judgement.over)
@@ -64,7 +63,8 @@ def read_on(
     if judgement.over and not more:
         judgement = verdict.judge(reading.observation(run_state, age), stale_after)
     return {
-        **_verdict(judgement),
+        **judgement.as_dict(),
+        "over": judgement.over,
         "run": run.name,
         "text": "\n".join(shown),
         "lines": len(shown),
@@ -83,13 +83,3 @@ def _expected(run: runs.Run, shown: List[str]) -> Optional[Dict[str, Any]]:
         return None
     left = pace.pace(reading.elapsed(run, time.time()), reading.epochs(run, _SAMPLE)).left
     return None if left is None else {"line": index, "left": left}
-
-
-def _verdict(judgement: Any) -> Dict[str, Any]:
-    return {
-        "state": judgement.state,
-        "healthy": judgement.healthy,
-        "outcome": judgement.outcome,
-        "sentence": judgement.sentence,
-        "over": judgement.over,
-    }

@@ -28,7 +28,6 @@ class History:
     def __init__(self) -> None:
         self.series = series.Series()
         self.epochs = pace.Epochs()
-        self._last_raw = ""
         self._epoch: Optional[float] = None  # the current one; None behind a part that was not read
         self._values: Dict[str, float] = {}  # of the current epoch
         self._uncertain: Dict[str, float] = {}  # of the current epoch if its bar is the last one
@@ -58,12 +57,10 @@ class History:
 
     def _read_raw(self, raw: str) -> None:
         if self._epoch is None and not _MAY_NAME_EPOCH.search(raw, 0, log.MAX_READ):
-            self._last_raw = raw or self._last_raw
             return
         line = log.without_rank(log.harmless(raw[: 2 * log.MAX_READ])).rstrip()[:log.MAX_READ]
         if not line or line.isspace():
             return
-        self._last_raw = raw
         place = log.place_of(line)
         if place != log.Place():
             if _DICTIONARY.match(line):
@@ -126,11 +123,6 @@ class History:
 
     def _forget(self) -> None:
         self._values, self._uncertain, self._bar, self._bar_over = {}, {}, None, False
-
-    @property
-    def last_line(self) -> str:
-        """The last line that is not empty, as a result shows it."""
-        return log.harmless(self._last_raw[: 2 * log.MAX_READ]).rstrip()[:log.MAX_LINE]
 
     def finish(self, over: bool) -> None:
         """End the reading. over: the run is, so that nothing more will be said about the current epoch."""

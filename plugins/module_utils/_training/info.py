@@ -17,7 +17,7 @@ from .._spec import arguments, options
 from .._spec.sets import parse_sets, resolve_sets
 from .._steps import facts, inspect
 from .._system import accounts, paths
-from . import causes, checkpoints, curves, gpus, ledger, log, pace, reading, runs, tmux, verdict
+from . import causes, checkpoints, curves, gpus, ledger, log, reading, runs, tmux, verdict
 from .data import compare_data
 
 _TAIL = 256 << 10  # bytes of the log that are searched for the cause of a failure
@@ -47,10 +47,7 @@ def look(
     drawn = curves.session_curves(directory, listed, run, told, time.time(), metrics) if history else None
     best = {one["run"]: {**one["best"], "axis": one["axis"]} for one in drawn or () if one["best"]}
     return {
-        "state": judgement.state,
-        "healthy": judgement.healthy,
-        "outcome": judgement.outcome,
-        "sentence": judgement.sentence,
+        **judgement.as_dict(),
         "user": account.name,
         "directory": directory,
         "session": {"name": session, "active": run_state.session.active},
@@ -58,7 +55,7 @@ def look(
         "run": _run(run),
         "runs": ledger.table(listed, run_state, best),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
-        "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **_pace(run, told)},
+        "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **curves.pace_of(run, told, time.time())},
         "history": drawn,
         "checkpoint": checkpoint_of(directory, run),
         "gpus": graphics.found,
@@ -87,14 +84,8 @@ def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
     record, state = run.record, run.state
     return {
         "path": run.path,
-        "started": state.get("started"),
-        "ended": state.get("ended"),
-        "exit_code": state.get("exit_code"),
-        "signal": state.get("signal"),
-        "command_line": record.get("command_line"),
-        "feature_status": record.get("feature_status"),
-        "commit": record.get("commit"),
-        "dirty": record.get("dirty"),
+        **{name: state.get(name) for name in ("started", "ended", "exit_code", "signal")},
+        **{name: record.get(name) for name in ("command_line", "feature_status", "commit", "dirty")},
         "attempts": len(runs.as_list(state.get("attempts"))) + ("ended" not in state),
         "changes": [paths.display(str(text))[:200] for text in runs.as_list(state.get("changes"))][:20],
         "sets": [str(one.get("name")) for one in record.get("sets") or [] if isinstance(one, dict)],
@@ -119,11 +110,6 @@ def _errors(judgement: verdict.Judgement, cause: Optional[str], tail: List[str])
         return []
     found = causes.find_errors(causes.parts(tail))
     return ([cause] if cause else []) + [line for line in found if not cause or not cause.startswith(line[:40])]
-
-
-def _pace(run: Optional[runs.Run], told: curves.Told) -> Dict[str, Optional[float]]:
-    found = pace.pace(reading.elapsed(run, time.time()), told.epochs)
-    return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 
 def _size(path: str) -> Optional[int]:
@@ -212,17 +198,12 @@ def count_features(
     answer["status"], answer["ready"] = found["feature_status"], found["features_ready"]
     sets = found["feature_sets"]
     for name, one in sets.items():
+        target = {key: one["target"][key] for key in ("state", "features", "dangling", "rejected")}
+        known = {key: one[key] for key in ("ready", "digest")}
+        problems = one["problems"][:10]
         answer["sets"][name] = {
-            "target": one["target"]["path"],
-            "state": one["target"]["state"],
-            "features": one["target"]["features"],
-            "dangling": one["target"]["dangling"],
-            "rejected": one["target"]["rejected"],
-            "unreadable": one["access"]["unreadable"],
-            "ready": one["ready"],
-            "digest": one["digest"],
-            "problems": one["problems"][:10],
-        }
+            "target": one["target"]["path"], **target, "unreadable": one["access"]["unreadable"], **known, "problems": problems,
+        }  # fmt: skip
     answer["data"] = compare_data(record.get("data"), sets, found["feature_digest"])
     unreadable = [one["target"]["path"] for one in sets.values() if one["target"]["state"] == "unreadable"]
     if unreadable:

@@ -32,14 +32,15 @@ class Epochs:
         self._begin = 0.0  # of this stretch: epochs that were over when it began
         self._worked = 0.0  # epochs of the stretches before it
         self.restarted = False
+        self._several = False  # trainings one after the other, e.g. folds or trials: how many is not known
         self.sampled = False  # only a part of the log was read
         self._first: Optional[float] = None  # done_here when the first epoch was named
 
     def add(self, place: log.Place) -> None:
         """Take in what one line says."""
-        self.total = place.epochs or self.total
         if place.epoch is not None and place.epoch != self.number:
             self._move_to(place.epoch)
+        self.total = place.epochs or self.total
         if place.share is not None:
             self.share = place.share
         if self._first is None and self.number is not None:
@@ -51,6 +52,7 @@ class Epochs:
         if self.number is None or epoch < self.number:
             self._worked = self.done_here
             self.restarted = self.number is not None
+            self._several = self._several or (self.restarted and self.left == 0)
             # A fraction says how many epochs are over; where such a run was resumed is not known.
             self._begin = epoch - 1 if whole else 0.0
         self.number, self.share = epoch, 0.0 if whole else 1.0
@@ -75,7 +77,7 @@ class Epochs:
     @property
     def left(self) -> Optional[float]:
         """Epochs until the last one ends. Epochs that are counted from 0 are one further than their number."""
-        if self.number is None or self.total is None:
+        if self.number is None or self.total is None or self._several:
             return None
         return max(0.0, self.total - self._over - (1 if self._lowest == 0 else 0))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Dict, Optional
 
 RUNNING, SUCCEEDED, FAILED, KILLED = "running", "succeeded", "failed", "killed"
 VANISHED, STUCK, NEVER, STOPPED = "vanished", "stuck", "never started", "stopped"
@@ -46,6 +46,10 @@ class Judgement:
     outcome: str
     sentence: str
 
+    def as_dict(self) -> Dict[str, Any]:
+        """The verdict's part of a module's result."""
+        return {"state": self.state, "healthy": self.healthy, "outcome": self.outcome, "sentence": self.sentence}
+
     @property
     def healthy(self) -> bool:
         """True if the monitor lets the host pass."""
@@ -80,14 +84,17 @@ def judge(observed: Observation, stale_after: float) -> Judgement:
     )
 
 
+def outcome_of(exit_code: Optional[int], number: Optional[int]) -> str:
+    """Return a recorded end: V(exit code N) or V(signal N)."""
+    return f"exit code {exit_code}" if number is None else f"signal {number}"
+
+
 def _judge_end(observed: Observation) -> Judgement:
+    outcome = outcome_of(observed.exit_code, observed.signal)
     if observed.stopped:
-        outcome = f"exit code {observed.exit_code}" if observed.signal is None else f"signal {observed.signal}"
         return Judgement(STOPPED, outcome, f"stopped by {observed.stopped} ({outcome})")
     if observed.signal is not None:
-        outcome = f"signal {observed.signal}"
         return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(observed.signal)})")
-    outcome = f"exit code {observed.exit_code}"
     if observed.exit_code == 0:
         return Judgement(SUCCEEDED, outcome, f"succeeded ({outcome})")
     return Judgement(FAILED, outcome, f"failed ({outcome}{': ' + observed.error if observed.error else ''})")

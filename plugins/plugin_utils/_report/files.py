@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,29 @@ def link_to_trainings(directory: str) -> None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, TemplateError):
         if (folder / "report.html").is_file():
             _write_whole(folder / "report.html", to_html(json.loads((folder / "report.json").read_text(encoding="utf-8")), True))
+
+
+def add_entry(directory: str, name: str, run: str, entry: Mapping[str, Any], write: Callable[[list[Any]], list[str]]) -> list[str]:
+    """Write a report of the hosts that this run has in that file already, and of this one; return what C(write) returns.
+
+    A report of another run is replaced. OSError if the directory cannot be created or written.
+    """
+    folder = Path(directory).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return write([*(one for one in _hosts_of(folder / name, run) if one["host"] != entry["host"]), entry])
+    finally:
+        os.close(lock)
+
+
+def _hosts_of(path: Path, run: str) -> list[dict[str, Any]]:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["run"] == run:
+            return list(found["hosts"])
+    return []
 
 
 def write_files(directory: str, files: Mapping[str, str]) -> list[str]:

@@ -6,19 +6,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from .. import run_id
 from .callbacks import FEATURES, is_listening
-from .files import write_report
+from .files import add_entry, write_report
 from .fleet import HostRecord, assemble, host_entry
 from .model import mapping, results_of
 
@@ -28,17 +24,16 @@ ROLE = "trainprep.features.prepare_features"
 def add_host(directory: str, host: str, record: HostRecord, check_mode: bool, playbook: str) -> list[str]:
     """Add a host to report.json and report.html, unless the callback writes them; return their paths.
 
-    A report of another run is replaced. OSError if the directory cannot be created or written.
+    OSError if the directory cannot be created or written.
     """
     if not directory or is_listening(FEATURES):
         return []
-    folder = Path(directory).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    run = run_id.run_id()
-    with _locked(folder):
-        others = [one for one in _hosts_of(folder / "report.json", run) if one["host"] != host]
-        generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return write_report(directory, assemble([*others, host_entry(host, record, check_mode)], playbook, generated, check_mode, run))
+    run, generated = run_id.run_id(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def write(hosts: list[Any]) -> list[str]:
+        return write_report(directory, assemble(hosts, playbook, generated, check_mode, run))
+
+    return add_entry(directory, "report.json", run, host_entry(host, record, check_mode), write)
 
 
 def run_noted(action: Any, task_vars: Mapping[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -72,21 +67,3 @@ def record_of(facts: Mapping[str, Any], done: Sequence[object], state: str, mess
     results = list(results_of(done))
     changed = any(result.get("changed") is True for result in results)
     return HostRecord(facts=mapping(facts), done=results, state=state, changed=changed, failure=message)
-
-
-def _hosts_of(path: Path, run: str) -> list[dict[str, Any]]:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["run"] == run:
-            return list(found["hosts"])
-    return []
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

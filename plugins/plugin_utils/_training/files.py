@@ -1,17 +1,24 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the fleet's trainings: ``training.json``, and ``training.html`` that needs nothing but itself."""
+"""Writes the fleet's trainings: ``training.json``, and ``training.html`` that needs nothing but itself.
+
+At the end of a run, or without the callback host by host.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
+from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import TRAININGS, is_listening
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import (
+    add_entry,
     link_to_trainings,
     page_environment,
     to_json,
@@ -19,7 +26,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.files i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import iso
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import Host, assemble, host_entry, iso
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import cells_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import best_text, changes_of, gpu_text
 
@@ -54,6 +61,21 @@ def write_training(directory: str, report: Mapping[str, Any]) -> list[str]:
     written = write_files(directory, {"training.json": to_json(report), "training.html": to_html(report, features_page)})
     link_to_trainings(directory)
     return written
+
+
+def add_host(directory: str, host: str, info: Mapping[str, Any], playbook: str) -> list[str]:
+    """Add a host to training.json and training.html, unless the callback writes them; return their paths.
+
+    OSError if the directory cannot be created or written.
+    """
+    if not directory or is_listening(TRAININGS):
+        return []
+    run, now = run_id.run_id(), datetime.now(UTC)
+
+    def write(hosts: list[Any]) -> list[str]:
+        return write_training(directory, assemble(hosts, playbook, now, run))
+
+    return add_entry(directory, "training.json", run, host_entry(host, Host(info), now), write)
 
 
 def _by_message(hosts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

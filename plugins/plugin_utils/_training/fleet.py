@@ -119,9 +119,7 @@ def host_entry(name: str, record: Host, now: datetime) -> dict[str, Any]:
         "session": mapping(info.get("session")).get("name") or "",
         "process": mapping(info.get("process")).get("pid"),
         "run": _run(mapping(info.get("run"))),
-        "epoch": progress.get("epoch"),
-        "epochs": progress.get("epochs"),
-        "seconds_per_epoch": progress.get("seconds_per_epoch"),
+        **{name: progress.get(name) for name in ("epoch", "epochs", "seconds_per_epoch")},
         "expected_end": _expected_end(state, progress.get("seconds_left"), now),
         "share": _share(progress),
         "metrics": dict(mapping(progress.get("metrics"))),
@@ -132,47 +130,32 @@ def host_entry(name: str, record: Host, now: datetime) -> dict[str, Any]:
         "memory": dict(mapping(info.get("memory"))) or None,
         "disk": dict(mapping(info.get("disk"))) or None,
         "features": _features(mapping(info.get("features"))),
-        "log": {"path": log.get("path"), "bytes": log.get("bytes"), "age": log.get("age"), "lines": list(sequence(log.get("lines")))},
+        "log": {**{name: log.get(name) for name in ("path", "bytes", "age")}, "lines": list(sequence(log.get("lines")))},
         "runs": list(sequence(info.get("history"))),
         "session_runs": list(sequence(info.get("runs"))),
     }
 
 
+_RUN = ("path", "exit_code", "signal", "command_line", "feature_status", "commit", "dirty", "attempts")
+
+
 def _run(run: Mapping[str, Any]) -> dict[str, Any] | None:
     if not run:
         return None
-    return {
-        "path": run.get("path"),
-        "started": iso(run.get("started")),
-        "ended": iso(run.get("ended")),
-        "exit_code": run.get("exit_code"),
-        "signal": run.get("signal"),
-        "command_line": run.get("command_line"),
-        "feature_status": run.get("feature_status"),
-        "commit": run.get("commit"),
-        "dirty": run.get("dirty"),
-        "attempts": run.get("attempts"),
-        "changes": list(sequence(run.get("changes"))),
-    }
+    times = {name: iso(run.get(name)) for name in ("started", "ended")}
+    return {**{name: run.get(name) for name in _RUN}, **times, "changes": list(sequence(run.get("changes")))}
 
 
 def _features(features: Mapping[str, Any]) -> dict[str, Any]:
     data = mapping(features.get("data"))
     return {
-        "count": features.get("count"),
-        "problem": features.get("problem"),
-        "ready": features.get("ready"),
-        "digest": data.get("digest"),
-        "at_start": data.get("at_start"),
-        "changed": data.get("changed"),
+        **{name: features.get(name) for name in ("count", "problem", "ready")},
+        **{name: data.get(name) for name in ("digest", "at_start", "changed", "reason")},
         "changed_sets": list(sequence(data.get("changed_sets"))),
-        "reason": data.get("reason"),
         "sets": [
             {
                 "name": name,
-                "target": one.get("target"),
-                "features": one.get("features"),
-                "digest": one.get("digest"),
+                **{key: one.get(key) for key in ("target", "features", "digest")},
                 "problems": list(sequence(one.get("problems"))),
             }
             for name, one in mapping(features.get("sets")).items()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import visible
+from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import outcome_of
 from ansible_collections.trainprep.features.plugins.plugin_utils.answers import LINES, Maybe, Schema
 
 ANSWER: Mapping[str, Schema] = {
@@ -78,6 +79,4 @@ def conclude(answer: Mapping[str, Any], session: str, wait: str = "") -> dict[st
 
 def end_of(settled: Mapping[str, Any]) -> str:
     """Return how a training has ended, as text."""
-    if settled.get("signal") is not None:
-        return f"signal {settled['signal']}"
-    return f"exit code {settled.get('exit_code')}" + (f" ({settled['error']})" if settled.get("error") else "")
+    return outcome_of(settled.get("exit_code"), settled.get("signal")) + (f" ({settled['error']})" if settled.get("error") else "")

@@ -305,6 +305,9 @@ PACES = [
     (32.0, ["=> loaded checkpoint (epoch 50)", "Epoch 51/100", "Epoch 67/100"], 2.0, 68.0),
     # Restarted by torchrun from a checkpoint: ten epochs, then four again.
     (28.0, ["Epoch 1/20", "Epoch 11/20", "Epoch 8/20", "Epoch 12/20"], 2.0, 18.0),
+    # Folds or trials: how many will follow is not known.
+    (30.0, ["Epoch 1/2", "Epoch 2/2", "2/2 - loss: 1", "Epoch 1/2", "2/2 - loss: 1"], 10.0, None),
+    (50.0, ["Epoch 1/2", "Epoch 2/2", "2/2 - loss: 1", "Epoch 1/8", "Epoch 4/8"], 10.0, None),
     # Counted from 0.
     (20.0, ["Epoch 0/4", "Epoch 1/4", "Epoch 2/4"], 10.0, 20.0),
     (

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.history import History
-from ansible_collections.trainprep.features.plugins.plugin_utils._training import gathered
+from ansible_collections.trainprep.features.plugins.plugin_utils._training import files
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.charts import Scale, charts_of, fleet_chart
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import to_html, write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import (
@@ -110,7 +110,6 @@ ANSWER = {
         "epochs": 4,
         "metrics": {"loss": 0.5, "val_loss": "nan"},
         "errors": [],
-        "last_line": "",
         "seconds_per_epoch": 1.5,
         "seconds_left": 3600.0,
     },
@@ -347,7 +346,7 @@ def test_both_files_are_written(tmp_path):
 def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_path, monkeypatch):
     folder = tmp_path / "reports"
     for host in ("b", "a", "b"):
-        assert gathered.add_host(str(folder), host, ANSWER, "p") == [
+        assert files.add_host(str(folder), host, ANSWER, "p") == [
             str(folder / "training.json"),
             str(folder / "training.html"),
         ]
@@ -355,13 +354,13 @@ def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_
     jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
     assert [host["host"] for host in report["hosts"]] == ["a", "b"]
     # Another run of Ansible starts again; the callback, if it is enabled, writes by itself.
-    monkeypatch.setattr(gathered.run_id, "run_id", lambda: "another")
-    gathered.add_host(str(folder), "c", ANSWER, "p")
+    monkeypatch.setattr(files.run_id, "run_id", lambda: "another")
+    files.add_host(str(folder), "c", ANSWER, "p")
     assert [host["host"] for host in json.loads((folder / "training.json").read_text())["hosts"]] == ["c"]
-    monkeypatch.setattr(gathered, "is_listening", lambda name: True)
-    assert gathered.add_host(str(folder), "d", ANSWER, "p") == []
+    monkeypatch.setattr(files, "is_listening", lambda name: True)
+    assert files.add_host(str(folder), "d", ANSWER, "p") == []
     (folder / "training.json").write_text("damaged")
-    assert gathered.add_host("", "d", ANSWER, "p") == []
+    assert files.add_host("", "d", ANSWER, "p") == []
 
 
 def test_the_table_of_the_session_s_runs():

@@ -45,7 +45,6 @@ RUNNING = {
         "epochs": 30,
         "metrics": {"loss": 1.23456, "val_loss": "nan"},
         "errors": [],
-        "last_line": "",
     },
     "checkpoint": {"path": "/home/ubuntu/w/checkpoints/b.keras", "bytes": 1_500_000, "age": 130.0},
     "gpus": [
