@@ -58,7 +58,7 @@ def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str]
 
 def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, told: Told) -> None:
     for metrics in outputs.read_metrics(run, directory, patterns, limit):
-        found = tables.curves_of(metrics.entries)
+        found = tables.curves_of(metrics.entries, told.epochs.first)
         if not found.series.curves():
             continue
         told.series, told.axis, told.sampled = found.series, found.axis, metrics.sampled

@@ -27,6 +27,7 @@ _MOST_FILES = 400
 _DEPTH = 8
 _TRIES = 6  # files of one kind that are read until one has curves
 _RUN = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?\Z")
+_OBJECT = re.compile(r'^\{.*"(?:epoch|step)"\s*:\s*[\d.].*\}\s*$', re.MULTILINE)
 _NOT_ENTERED = ("node_modules", "site-packages", "__pycache__")
 _NAMES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".log")
 
@@ -93,8 +94,8 @@ def kind_of(name: str, head: str) -> str:
     if name == "trainer_state.json":
         return STATE_FILE
     first = head.split("\n", 1)[0].strip()
-    if first.startswith("{") and first.endswith("}"):
-        return JSON_LINES if re.search(r'"(?:epoch|step)"\s*:\s*[\d.]', first) else ""
+    if first.startswith("{"):
+        return JSON_LINES if _OBJECT.search(head) else ""
     words = [word.strip().strip('"').lower() for word in re.split(r"[,;\t]", first)]
     return CSV if len(words) > 1 and ("epoch" in words or "step" in words) and not name.endswith((".txt", ".log")) else ""
 

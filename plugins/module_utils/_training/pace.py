@@ -21,11 +21,12 @@ class Pace(NamedTuple):
 class Epochs:
     """The epochs that a log names, in order: where a resumed run began, and what a restart did again.
 
-    number: the current epoch as the log names it. total: of how many. share: the part of the current epoch that is over.
+    number, first: the current epoch and the first one, as the log names them. total: of how many. share: of the current one, what is over.
     """
 
     def __init__(self) -> None:
         self.number: Optional[float] = None
+        self.first: Optional[float] = None
         self.total: Optional[int] = None
         self.share = 0.0
         self._lowest = 1.0
@@ -48,6 +49,7 @@ class Epochs:
 
     def _move_to(self, epoch: float) -> None:
         self._lowest = min(self._lowest, epoch)
+        self.first = epoch if self.first is None else self.first
         whole = epoch == int(epoch)
         if self.number is None or epoch < self.number:
             self._worked = self.done_here

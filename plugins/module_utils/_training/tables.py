@@ -124,17 +124,22 @@ class Curves(NamedTuple):
     epoch: Optional[float]
 
 
-def curves_of(entries: Sequence[Entry]) -> Curves:
-    """Build the curves. A name without a stage is the training's if it has a validation twin, or is a loss or the learning rate."""
+def curves_of(entries: Sequence[Entry], named: Optional[float] = None) -> Curves:
+    """Build the curves. A name without a stage is the training's if it has a validation twin, or is a loss or the learning rate.
+
+    named: the first epoch as the log names it. Keras calls that epoch one less in its files: the log's numbers are those of the curves.
+    """
     names = {(entry.base, entry.stage) for entry in entries}
     staged = [(entry, name) for entry in entries for name in [_curve(entry, names)] if name]
     axis = _axis(staged)
+    first = min((entry.epoch for entry, _name in staged if entry.epoch is not None), default=None)
+    shift = 1.0 if first is not None and first + 1 == named else 0.0
     found, epoch = series.Series(), None
     last: Dict[str, float] = {}
     order = sorted({name: None for _entry, name in staged}, key=lambda name: name not in series.FIRST)
     kept = set(order[:series.MAX_SERIES])
-    for entry, name in staged:
-        place = entry.epoch if axis == "epoch" else entry.step
+    for entry, name in _last_of_epochs(staged) if axis == "epoch" else staged:
+        place = entry.step if axis == "step" else None if entry.epoch is None else entry.epoch + shift
         epoch = entry.epoch if entry.epoch is not None else epoch
         if name not in kept or place is None or not math.isfinite(place):
             continue
@@ -149,11 +154,22 @@ def _curve(entry: Entry, names: Set[Tuple[str, Optional[str]]]) -> str:
     if entry.base.endswith("_step") and (entry.base[:-5], entry.stage) in names:
         return ""  # Lightning: the same metric's mean over the epoch is there
     if entry.stage is not None:
-        return entry.stage + entry.base
+        return ("" if entry.base.startswith("learning_rate") else entry.stage) + entry.base
     if (entry.base, values.TRAIN) in names:
         return ""
     plain = entry.base == "loss" or entry.base.endswith("_loss") or entry.base.startswith("learning_rate")
     return entry.base if plain or (entry.base, values.VAL) in names else ""
+
+
+def _last_of_epochs(staged: Sequence[Tuple[Entry, str]]) -> List[Tuple[Entry, str]]:
+    """The last value of each epoch: a file that counts no steps may have several."""
+    kept: List[Tuple[Entry, str]] = []
+    following: Dict[str, Optional[float]] = {}
+    for entry, name in reversed(staged):
+        if name not in following or following[name] != entry.epoch:
+            kept.append((entry, name))
+        following[name] = entry.epoch
+    return kept[::-1]
 
 
 def _axis(staged: Sequence[Tuple[Entry, str]]) -> str:
