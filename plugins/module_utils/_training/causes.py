@@ -43,7 +43,7 @@ _LEVEL = re.compile(
     r"[\[<]?(?:ERROR|CRITICAL|FATAL|Error|error|fatal)\b[\]>]?\s*[-|:]?\s*.*[A-Za-z]{3}.*$|\S+\.py: error: .*"
 )
 _NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound): .*[A-Za-z]{3}.*$")
-_METRIC_NAME = re.compile(r"(?:Error|error)\s*[:=]?\s*[-+]?[\d.]+\s*%?\s*$")
+_METRIC_NAME = re.compile(r"(?:Error|error)(?: rates?| ?\([^)]*\)| on(?: the)? \w+(?: set)?)?\s*[:=]?\s*[-+]?[\d.]+\s*%?\s*$")
 _IGNORED = re.compile(r"wandb: |.*torch\.?distributed\.elastic|E\d{4} .*api\.py|W\d{4} |.*failed \(exitcode: |\s+Caused by: ")
 _ROOT_RANK, _ROOT_CODE = re.compile(r"\s*rank\s*: (\d+)"), re.compile(r"\s*exitcode\s*: (-?\d+)")
 # Graph execution errors: what stands before their message.

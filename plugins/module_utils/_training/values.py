@@ -25,8 +25,8 @@ _WORD = r"[A-Za-z][A-Za-z0-9_./@-]*"
 # A thousands separator is read if decimals follow ("1,234.5"); "0,5" and "1,234" can mean two numbers and are left out.
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+\.\d+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)|[-+]?(?:nan|inf(?:inity)?)\b"
 _PAIR = re.compile(
-    r"(?<![A-Za-z0-9_./@-])((?:" + _WORD + r"[ \t]+){0,3}" + _WORD + r")['\"]?\s*[:=]\s*['\"]?(?:tensor\()?(" + _NUMBER + r")(%?)"
-    r"(?![\w:/]|\.\w|,\d|\s*\(\s*[-+\d.]+\s*\))",
+    r"(?<![A-Za-z0-9_./@-])((?:" + _WORD + r"[ \t]+){0,3}" + _WORD + r")['\"]?\s*[:=]\s*['\"]?(?:tensor\()?(" + _NUMBER + r")( ?%)?"
+    r"(?![\w:/]|\.\w|[,'’]\d|[ \xa0\u202f]\d{3}[.,]\d|\s*\(\s*[-+\d.]+\s*\))",
     re.IGNORECASE,
 )
 _STAGE_WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(_STAGES) + r")(?![A-Za-z./])", re.IGNORECASE)

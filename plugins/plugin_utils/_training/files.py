@@ -8,7 +8,7 @@ At the end of a run, or without the callback host by host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import TRAININGS, is_listening
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import differing_sentence
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import by_message, differing_sentence
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import (
     add_entry,
     link_to_trainings,
@@ -47,7 +47,7 @@ def to_html(report: Mapping[str, Any], features_page: bool = False) -> str:
         moment=_moment,
         moment_of=lambda seconds: _moment(iso(seconds) or "–"),
         cells=cells_of,
-        by_message=_by_message,
+        by_message=lambda hosts: by_message({**host, "outcome": host["state"], "sets": ()} for host in hosts),
         charts=lambda host: charts.charts_of(host["runs"]),
         fleet_chart=charts.fleet_chart,
     )
@@ -76,14 +76,6 @@ def add_host(directory: str, host: str, info: Mapping[str, Any], playbook: str) 
         return write_training(directory, assemble(hosts, playbook, now, run))
 
     return add_entry(directory, "training.json", run, host_entry(host, Host(info), now), write)
-
-
-def _by_message(hosts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Hosts with the same verdict and message, together."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for host in hosts:
-        groups.setdefault((host["state"], host["message"]), []).append(host["host"])
-    return [{"outcome": state, "hosts": names, "messages": [message]} for (state, message), names in groups.items()]
 
 
 def _shown(value: object = None) -> str:

@@ -212,6 +212,13 @@ def test_causes(lines, cause):
         "errors: 0",
         "WARNING: no error yet",
         "level=ERROR",
+        "Error rate: 12.5%",
+        "error (train) = 0.25",
+        "Error on the validation set: 3.5 %",
+        "Word Error Rate: 12.5",
+        "ERROR_RATE=0.1",
+        "Errors: 0",
+        "E0000 00:00:1767225600.1 9 cuda_dnn.cc:8310] Unable to register cuDNN factory",
     ],
 )
 def test_harmless_lines_are_no_errors(line):

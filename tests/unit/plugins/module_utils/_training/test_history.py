@@ -216,6 +216,12 @@ LOGS = {
         9,
         2,
     ),
+    "numbers of other countries": (
+        ["Epoch 1/9 train_loss: 1'234.5 val_loss: 1 234.5", "Epoch 2/9 train_loss: 1.234,5 val_loss: 0.5 val_acc: 62.5 %"],
+        {"val_loss": [(2, 0.5)], "val_accuracy": [(2, 0.625)]},
+        9,
+        2,
+    ),
     "a printed tensor": (["Epoch 1/9 train_loss: tensor(0.5, grad_fn=<NllLossBackward0>)"], {"loss": [(1, 0.5)]}, 9, 1),
     "no curve": (["seed: 42", "Loaded 8690 feature files", "time=3.5 eta: 12"], {}, None, 0),
     "only nan": (["Epoch 1/2 train_loss: nan"], {}, 2, 1),
