@@ -186,7 +186,7 @@ process:
     - C(others) is what else works in the session, C(outlived) what is left of runs whose main process has ended, at most ten each.
   returned: success
   type: dict
-  sample: {running: true, pid: 4711, in_session: true, command: [/opt/pytorch/bin/python, -u, scripts/train.py], others: [], outlived: []}
+  sample: {running: true, pid: 4711, others: [], outlived: []}
 run:
   description: The last run, times in seconds since the epoch; null where none is on record.
   returned: success

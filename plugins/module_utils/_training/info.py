@@ -70,12 +70,7 @@ def _process(run_state: runs.RunState) -> Dict[str, Any]:
     process = run_state.process
     others = [{"pid": one.pid, "name": paths.display(one.name)} for one in run_state.others if one != process][:10]
     outlived = [{"pid": one.pid, "name": paths.display(one.name), "age": tmux.age_of(one)} for one in run_state.outlived][:10]
-    found: Dict[str, Any] = {"running": False, "pid": None, "in_session": False, "command": [], "others": others, "outlived": outlived}
-    if process is None:
-        return found
-    in_session = run_state.in_session or process in run_state.others
-    command_line = [paths.display(word)[:log.MAX_LINE] for word in read_command(process.pid)[:40]]
-    return {**found, "running": True, "pid": process.pid, "in_session": in_session, "command": command_line}
+    return {"running": process is not None, "pid": process.pid if process else None, "others": others, "outlived": outlived}
 
 
 def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
@@ -129,16 +124,6 @@ def _times(run: Optional[runs.Run]) -> Tuple[float, float]:
     """Return the run's start and end, widened by a second: a file system may keep whole seconds only."""
     state = run.state if run else {}
     return float(state.get("started") or 0.0) - 1.0, float(state.get("ended") or math.inf) + 1.0
-
-
-def read_command(pid: int) -> List[str]:
-    """Return the command line of a process; empty if it has ended."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            data = stream.read(65536)
-    except OSError:
-        return []
-    return [part.decode("utf-8", "replace") for part in data.split(b"\0") if part]
 
 
 def _memory() -> Dict[str, Optional[int]]:

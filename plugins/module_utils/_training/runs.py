@@ -61,7 +61,6 @@ class RunState:
     run: Optional[Run]
     trainer: Optional[tmux.Process]
     launcher: Optional[tmux.Process]
-    in_session: bool
     others: Tuple[tmux.Process, ...]
     leaving: Optional[tmux.Process] = None
     outlived: Tuple[tmux.Process, ...] = ()
@@ -167,8 +166,7 @@ def observe(account: accounts.Account, directory: str, session: str, name: str =
         others = tuple(process for process in others if process.pid not in gone)
     outlived = _outlived(account, directory, session, run, processes, known)
     others = tuple(process for process in others if process not in outlived)
-    in_session = bool(trainer and trainer.pid in {process.pid for process in inside})
-    return RunState(found, run, trainer, launcher, in_session, others, leaving, outlived)
+    return RunState(found, run, trainer, launcher, others, leaving, outlived)
 
 
 def _outlived(

@@ -36,7 +36,7 @@ def test_the_newest_runs_come_first_and_a_damaged_one_hides_none(tmp_path):
     for name in (*names, ".new", "latest.1", "20260103T000000Z"):
         (root / name).mkdir(parents=True)
         (root / name / "state.json").write_text(json.dumps({"started": 1.0}) if name in names else "{")
-    state = RunState(Session("s", True), Run(str(root / names[-1])), Process(1, 1, 1, "S", "python"), None, True, ())
+    state = RunState(Session("s", True), Run(str(root / names[-1])), Process(1, 1, 1, "S", "python"), None, ())
     listed = last_runs(str(tmp_path), "s")
     best = {names[1]: {"metric": "loss", "epoch": 3.0, "value": 0.5, "axis": "epoch"}}
     found = table(listed, state, best)

@@ -10,9 +10,6 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
-    read_command,
-)
 from ansible_collections.trainprep.features.plugins.module_utils._training.log import (
     overwritten,
     place_of,
@@ -270,7 +267,6 @@ def test_a_process_is_known_by_its_start_too():
     assert own.alive
     assert is_same(own, own.started)
     assert not is_same(own, own.started + 1)
-    assert read_command(os.getpid())
 
 
 def test_a_zombie_is_not_alive():
@@ -312,7 +308,7 @@ PYTHON = Process(78, 1, 1, "S", "python")
     ],
 )
 def test_what_else_lives_in_the_session(run, trainer, others, state, process):
-    run_state = RunState(Session("s", True, (5,)), run, trainer, None, bool(trainer), others)
+    run_state = RunState(Session("s", True, (5,)), run, trainer, None, others)
     assert run_state.process == process
     assert run_state.alive == bool(trainer or others)  # in any case a second start would disturb it
     assert judge(observation(run_state, 1.0), 900).state == state

@@ -27,7 +27,7 @@ RUNNING = {
     "user": "ubuntu",
     "directory": "/home/ubuntu/w",
     "session": {"name": "attn_crnn_v2", "active": True},
-    "process": {"running": True, "pid": 4711, "in_session": True, "command": ["python"], "others": []},
+    "process": {"running": True, "pid": 4711, "others": []},
     "run": {
         "path": "/home/ubuntu/w/runs/s/1",
         "started": 100.0,
