@@ -24,12 +24,18 @@ class Answer(NamedTuple):
 
 def ask_program(
     command: Sequence[str],
-    seconds: float,
+    seconds: Optional[float],
     environment: Optional[Mapping[str, str]] = None,
     given: Union[bytes, int, None] = None,
+    directory: Optional[int] = None,
 ) -> Optional[Answer]:
-    """Run a program to its end; None if it does not end in time, and is killed. given: its input, or the descriptor of it."""
+    """Run a program to its end; None if it does not end in time, and is killed.
+
+    given: its input, or the descriptor of it. directory: an open one, in which it runs.
+    """
     source: Dict[str, Any] = {"input": given} if isinstance(given, bytes) else {"stdin": subprocess.DEVNULL if given is None else given}
+    if directory is not None:
+        source.update(cwd=f"/proc/self/fd/{directory}", pass_fds=(directory,))
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             list(command),

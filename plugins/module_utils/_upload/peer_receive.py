@@ -13,7 +13,6 @@ import re
 import shlex
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -133,12 +132,10 @@ def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: U
     _write(directory, "known_hosts", peer_key.known_hosts(sender.address, sender.port, list(sender.host_keys)))
     # What is here already is not sent again: the sender has rsync leave it out.
     _write(directory, "exclude", "".join(f"/{_pattern(name)}\0" for name in sorted(set(wanted) - set(plan.send))))
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        _command(directory, sender), cwd=f"/proc/self/fd/{fd}", pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, env={"PATH": requirements.search_path(), "LC_ALL": "C"}, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done, sender.user)}")
+    environment = {"PATH": requirements.search_path(), "LC_ALL": "C"}
+    done = programs.ask_program(_command(directory, sender), None, environment, directory=fd)
+    if done is None or done.code:
+        raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done, sender.user) if done else 'no end'}")
     _verify(one, sender, fd, plan)
 
 
@@ -170,15 +167,15 @@ def _command(directory: str, sender: Sender) -> List[str]:
     ]  # fmt: skip
 
 
-def _reason(done: subprocess.CompletedProcess[bytes], user: str) -> str:
-    lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+def _reason(done: programs.Answer, user: str) -> str:
+    lines = [line.strip() for line in done.errors.decode("utf-8", "replace").splitlines()]
     told = [line for line in lines if line and not line.startswith(("rsync error", "rsync: connection unexpectedly"))]
     if told and "Permission denied (" in told[-1]:
         return (
             f"{told[-1][:200]} Its sshd did not accept the key in ~{user}/.ssh/authorized_keys: look there at AuthorizedKeysFile,"
             " AllowUsers and PubkeyAuthentication in sshd_config; keys that expire need OpenSSH 7.7"
         )
-    return told[-1][:200] if told else f"rsync ended with code {done.returncode}"
+    return told[-1][:200] if told else f"rsync ended with code {done.code}"
 
 
 def _verify(one: FeatureSet, sender: Sender, fd: int, plan: UploadPlan) -> None:
