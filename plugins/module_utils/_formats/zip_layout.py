@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Recognises archives with the layout of an earlier one, without zipfile.
+"""Recognises archives with the layout of an earlier one, without reading them entry by entry.
 
 The features of one extractor differ in the length of one array, in checksums and in small data; everything else is the same. A layout is
-learned from an archive that zipfile read, and whose headers say what its directory says. For another archive, all bytes before and after
+learned from an archive that was read, and whose headers say what its directory says. For another archive, all bytes before and after
 the large array's data are compared with what the layout has for data of that length. Dates, checksums and small data may differ: the
-checksums are compared with each other and with the small data. So a match returns what zipfile's reader would; anything else is left to it.
+checksums are compared with each other and with the small data. So a match returns what reading the archive would; anything else is left
+to that.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class _Layout:
         return Found(outcome.mismatch, identity, self.header_at, self.data_at - self.header_at + outcome.length, crcs[large])
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
-        """The outcome for a large array with this header; None: leave it to zipfile."""
+        """The outcome for a large array with this header; None: the archive has to be read."""
         try:
             header = npy_header.parse_header(raw)
         except damage.NotAFeature:
