@@ -1,7 +1,7 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes files by polars, fastparquet and zarr into a folder, with every option that changes the layout. Run by packages.py."""
+"""Writes files by polars, nanoarrow, fastparquet and zarr into a folder, with every option that changes the layout. Run by packages.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 
 import fastparquet
+import nanoarrow
+import nanoarrow.ipc
 import numpy
 import pandas
 import polars
@@ -41,6 +43,14 @@ def by_polars() -> None:
         source = frame.clear() if empty else frame
         source.write_ipc(FOLDER / f"{name}.arrow", compression=codec, compat_level=level, record_batch_size=batch)
         source.write_ipc_stream(FOLDER / f"{name}-stream.arrow", compression=codec, compat_level=level)
+
+
+def by_nanoarrow() -> None:
+    """Its messages have their table at the end."""
+    for columns in (1, 9000):
+        frame = polars.DataFrame({f"column_{number}": [0.5, 1.0] for number in range(columns)})
+        with nanoarrow.ipc.StreamWriter.from_path(str(FOLDER / f"nanoarrow-{columns}.arrow")) as writer:
+            writer.write_stream(nanoarrow.c_array_stream(frame))
 
 
 def by_fastparquet() -> None:
@@ -79,5 +89,6 @@ def by_zarr() -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     by_polars()
+    by_nanoarrow()
     by_fastparquet()
     by_zarr()

@@ -22,10 +22,7 @@ _FILES = ((b"ARROW1", 18), (b"FEA1", 12))
 _MAGICS = tuple(magic for magic, _around in _FILES)
 _CONTINUED = b"\xff\xff\xff\xff"
 _END_OF_STREAM = _CONTINUED + bytes(4)
-# Bytes of a message that hold its table, whatever the length of what the table refers to.
-_TABLE = 1 << 10
-
-
+_LENGTH, _OFFSET, _PLACE, _KIND, _BODY = map(struct.Struct, ("<L", "<l", "<H", "<B", "<q"))
 class _Message(NamedTuple):
     """kind: of its header; body: bytes of data that follow it."""
 
@@ -45,7 +42,7 @@ def _begins(reader: Reader) -> bool:
 def _begins_stream(reader: Reader) -> bool:
     start = 8 if reader.head.startswith(_CONTINUED) else 4
     length = int.from_bytes(reader.head[start - 4 : start], "little", signed=True)
-    first = _message(reader.head[start:]) if 0 < length < reader.size else None
+    first = _message(reader, start, length) if 0 < length <= reader.size - start else None
     return first is not None and (first.kind in _TENSORS or first == _SCHEMA)
 
 
@@ -87,30 +84,36 @@ def _check_stream(reader: Reader) -> None:
             return
         if length < 0:
             raise damage.NotUnderstood(f"has a message of {length} bytes before byte {position}")
-        message = _message(reader.read(position, min(length, _TABLE)))
-        if message is None:
-            raise damage.NotUnderstood(f"has a message at byte {position} whose length of data is not found")
-        if message.kind in _TENSORS:
-            raise damage.NotUnderstood("holds a tensor, not a table")
-        position += length + message.body
+        position += length
+        if position <= reader.size:
+            message = _message(reader, position - length, length)
+            if message is None:
+                raise damage.NotUnderstood(f"has a message before byte {position} whose length of data is not found")
+            if message.kind in _TENSORS:
+                raise damage.NotUnderstood("holds a tensor, not a table")
+            position += message.body
     if position > reader.size:
         raise damage.Damaged(f"is truncated ({reader.size} bytes where its last message ends at {position})")
 
 
-def _message(raw: bytes) -> Optional[_Message]:
-    """What a Flatbuffers table Message says; None if it is none, or cut."""
+def _message(reader: Reader, start: int, length: int) -> Optional[_Message]:
+    """What a Flatbuffers table Message, which may be anywhere in these bytes, says; None if it is none."""
+
+    def number(form: struct.Struct, at: int) -> int:
+        if not 0 <= at <= length - form.size:
+            raise IndexError
+        return int(form.unpack(reader.read(start + at, form.size))[0])
+
     try:
-        (table,) = struct.unpack_from("<L", raw)
-        fields = table - struct.unpack_from("<l", raw, table)[0]
-        size = struct.unpack_from("<H", raw, fields)[0] if fields >= 0 else 0
+        table = number(_LENGTH, 0)
+        fields = table - number(_OFFSET, table)
+        size = number(_PLACE, fields)
         # Fields in order: version, type of the header, header, length of the body.
-        places = struct.unpack_from("<4H", raw[:fields + size] + bytes(8), fields + 4) if 8 <= size <= 64 else None
-        if places is None or not places[1] or table + places[1] >= len(raw):
-            return None
-        body = struct.unpack_from("<q", raw, table + places[3])[0] if places[3] else 0
-        return _Message(raw[table + places[1]], body) if body >= 0 else None
-    except struct.error:
+        kind, body = (number(_PLACE, fields + at) if at < size else 0 for at in (6, 10))
+        found = _Message(number(_KIND, table + kind), number(_BODY, table + body) if body else 0)
+    except IndexError:
         return None
+    return found if kind and found.body >= 0 else None
 
 
 FORMAT = interface.Format((KIND,), _begins, _read)

@@ -76,17 +76,17 @@ def test_the_checksum_is_that_of_hdf5():
     assert len({checksum(bytes(length)) for length in range(40)}) == 40
 
 
-def message(kind=1, body=0, more=b""):
+def message(kind=1, body=0, before=0):
     """A message of an Arrow stream: a table with version, type, header and length of the body."""
     table = struct.pack("<iHBxLxxxxq", 12, 4, kind, 20, body)
-    raw = struct.pack("<L", 16) + struct.pack("<6H", 12, 24, 4, 6, 8, 16) + table + bytes(8)
-    return raw + bytes(-len(raw) % 8), more
+    raw = struct.pack("<L", 16 + before) + bytes(before) + struct.pack("<6H", 12, 24, 4, 6, 8, 16) + table + bytes(8)
+    return raw + bytes(-len(raw) % 8)
 
 
-def stream(*bodies, mark=b"\xff" * 4, end=b"\xff" * 4 + bytes(4), schema=1, more=b""):
+def stream(*bodies, mark=b"\xff" * 4, end=b"\xff" * 4 + bytes(4), schema=1, more=b"", before=0):
     content = b""
     for number, body in enumerate((0, *bodies)):
-        raw = message(schema if number == 0 else 3, body)[0] + more
+        raw = message(schema if number == 0 else 3, body, before) + more
         content += mark + struct.pack("<l", len(raw)) + raw + bytes(body)
     return content + end
 
@@ -97,6 +97,7 @@ ARROW = {
     "a stream": (stream(64, 8), FEATURE),
     "a stream of no batches": (stream(), FEATURE),
     "a stream with a schema of 2 MiB": (stream(64, more=bytes(2 << 20)), FEATURE),
+    "one with its table at the end": (stream(64, before=2 << 20), FEATURE),
     "one that is cut": (stream(64, more=bytes(2 << 20))[: 3 << 20], DAMAGED),
     "a tensor": (stream(schema=4, end=b""), NOT_UNDERSTOOD),
     "a stream without an end mark": (stream(64, end=b""), FEATURE),
