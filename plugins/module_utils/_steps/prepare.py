@@ -144,10 +144,7 @@ class _Execution:
 
         os.umask(0o022)
         wanted = self._request
-        outcome = publish.publish_sets(wanted.sets, wanted.account, names, part["sets"], wanted.check_mode)
-        part["diff"] = outcome["diff"]
-        if outcome.get("failed"):
-            raise errors.FeatureError(outcome["msg"])
+        publish.publish_sets(wanted.sets, wanted.account, names, wanted.check_mode, part)
 
 
 def _on_disk(sets: Mapping[str, Any]) -> List[Any]:

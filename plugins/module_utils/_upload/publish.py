@@ -157,30 +157,20 @@ def _sync_directory(path: str) -> None:
 
 
 def publish_sets(
-    sets: Sequence[FeatureSet],
-    account: accounts.Account,
-    names: Collection[str],
-    done: Dict[str, Any],
-    check_mode: bool,
-) -> Dict[str, Any]:
-    """The result of a publication: changed, sets, diff; with C(msg) and C(failed) where a set was refused.
-
-    names: of the sets to publish. done: is filled as it goes, so that what was done before a FeatureError is returned too.
-    """
+    sets: Sequence[FeatureSet], account: accounts.Account, names: Collection[str], check_mode: bool, part: Dict[str, Any]
+) -> None:
+    """Publish the sets of these names. part: C(sets) and C(diff) are filled as it goes; FeatureError after all if one was refused."""
     unknown = sorted(set(names) - {one.name for one in sets})
     if unknown:
         raise errors.FeatureError(f"{errors.named('uploaded')} has '{unknown[0]}', which is none of the sets: name one of them")
-    diff: List[Dict[str, str]] = []
-    for one in sets:
-        if one.name not in names:
-            continue
+    refused: List[str] = []
+    for one in (one for one in sets if one.name in names):
         result = publish(one, account, check_mode)
-        if not result.changed and not result.refused:
-            continue
-        done[one.name] = vars(result)
+        if result.changed or result.refused:
+            part["sets"][one.name] = vars(result)
+            refused += result.refused
         if result.changed:
             after = f"{result.published} uploaded features, {result.bytes} bytes\n"
-            diff.append({"before_header": one.target, "after_header": one.target, "before": "", "after": after})
-    result_of_all: Dict[str, Any] = {"changed": any(one["changed"] for one in done.values()), "sets": done, "diff": diff}
-    refused = [sentence for one in done.values() for sentence in one["refused"]]
-    return {**result_of_all, "failed": True, "msg": " ".join(refused)} if refused else result_of_all
+            part["diff"].append({"before_header": one.target, "after_header": one.target, "before": "", "after": after})
+    if refused:
+        raise errors.FeatureError(" ".join(refused))
