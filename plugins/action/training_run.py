@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import (
     UNDERSTOOD,
-    Order,
+    ParsedOrder,
     add_features,
     read_order,
 )
@@ -46,11 +46,11 @@ class ActionModule(ActionBase):
         answer = self._send_project(order, task_vars) if order.project else self._ask(order, task_vars)
         return conclude(answer, str(arguments.get("session") or "attn_crnn_v2"), wait)
 
-    def _ask(self, order: Order, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, order: ParsedOrder, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = {name: value for name, value in self._task.args.items() if name not in UNDERSTOOD}
         return run_module(self, "training_run", {**options, "order": json.dumps(order.given)}, ANSWER, task_vars)
 
-    def _send_project(self, order: Order, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _send_project(self, order: ParsedOrder, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ask whether there is anything to start, and which files the host lacks; send these, and start."""
         if order.project is None:
             raise AssertionError("there is a project to send")
@@ -75,7 +75,7 @@ class ActionModule(ActionBase):
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
 
-    def _ask_in_check_mode(self, order: Order, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _ask_in_check_mode(self, order: ParsedOrder, task_vars: dict[str, Any]) -> dict[str, Any]:
         task = self._task
         self._task = task.copy()
         self._task.check_mode = True

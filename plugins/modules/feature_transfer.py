@@ -83,7 +83,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._upload import session
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
-Answer = Dict[str, Any]
 Sets = List[FeatureSet]
 
 
@@ -106,14 +105,14 @@ def main() -> None:
 
 
 # What a step needs is imported by it: a host compiles all that it imports, in each execution.
-def _stage(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+def _stage(module: AnsibleModule, sets: Sets, account: Account, request: Dict[str, Any]) -> Dict[str, Any]:
     from ansible_collections.trainprep.features.plugins.module_utils._upload.stage_sets import stage_sets
 
     uid = None if module.check_mode else request.get("connecting_uid")
     return dict(stage_sets(sets, account, request["sources"], uid, request.get("streams", 1)))
 
 
-def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Dict[str, Any]) -> Dict[str, Any]:
     from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch import (
         finish_fetch,
         start_fetch,
@@ -130,15 +129,15 @@ def _fetch(module: AnsibleModule, sets: Sets, account: Account, request: Answer)
     return {"changed": started.pop("changed"), "fetch": started}
 
 
-def _peer(module: AnsibleModule, sets: Sets, account: Account, request: Answer) -> Answer:
+def _peer(module: AnsibleModule, sets: Sets, account: Account, request: Dict[str, Any]) -> Dict[str, Any]:
     from ansible_collections.trainprep.features.plugins.module_utils._upload import peer_steps
 
     step = module.params["step"]
-    found: Answer = peer_steps.STEPS[step](sets, account, request, module.check_mode)
+    found: Dict[str, Any] = peer_steps.STEPS[step](sets, account, request, module.check_mode)
     return {"changed": bool(found.pop("changed", False)), step: found}
 
 
-_STEPS: Dict[str, Callable[..., Answer]] = {
+_STEPS: Dict[str, Callable[..., Dict[str, Any]]] = {
     "stage": _stage,
     "fetch": _fetch,
     **dict.fromkeys(("reach", "offer", "forget", "receive"), _peer),

@@ -53,7 +53,7 @@ def _send(
             with open(path, "wb", opener=lambda where, flags: os.open(where, flags, 0o600, dir_fd=fd)) as file:
                 file.write(data)
         if most is None:
-            sender = peer_receive.Sender("other", "", 22, "", (), "")
+            sender = peer_receive.PeerSender("other", "", 22, "", (), "")
             peer_receive._verify(one, sender, fd, plan)
 
     held = Targets(sets, account)

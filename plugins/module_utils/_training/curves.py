@@ -64,7 +64,7 @@ def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, t
         told.series, told.axis, told.sampled = found.series, found.axis, metrics.sampled
         told.source = {"kind": metrics.kind, "path": paths.display(metrics.path)}
         if told.epochs.number is None and found.epoch is not None:
-            told.epochs.add(log.Place(found.epoch))
+            told.epochs.add(log.LogPlace(found.epoch))
         return
 
 

@@ -62,14 +62,14 @@ class History:
         if not line or line.isspace():
             return
         place = log.place_of(line)
-        if place != log.Place():
+        if place != log.LogPlace():
             if _DICTIONARY.match(line):
                 self._read_dictionary(line, place)
             else:
                 self.epochs.add(place)
                 self._read_line(line, place)
 
-    def _read_line(self, line: str, place: log.Place) -> None:
+    def _read_line(self, line: str, place: log.LogPlace) -> None:
         if place.epoch is not None and place.epoch != self._epoch:
             self._end_epoch(place.epoch)
             self._epoch = place.epoch
@@ -90,7 +90,7 @@ class History:
             # Behind a Keras bar other values of its names are those of another epoch: a tuner's best, an evaluation.
             self._values.update((name, value) for name, value in found.items() if self._bar is None or name not in self._values)
 
-    def _read_dictionary(self, line: str, place: log.Place) -> None:
+    def _read_dictionary(self, line: str, place: log.LogPlace) -> None:
         self.epochs.add(place._replace(share=1.0))
         found = values.certain(line, True)
         if not self._dictionaries and any(not name.startswith("learning_rate") for name in found):

@@ -105,7 +105,7 @@ def wanted(line: str, which: str) -> bool:
     return bool(_NOTABLE.search(line) or _ERROR.search(line))
 
 
-class Place(NamedTuple):
+class LogPlace(NamedTuple):
     """What a visible line says of the progress: the current epoch, the number of epochs, the part of the epoch (0 to 1) that is over;
     None for what it does not say. Metrics without a bar are written at the end of their epoch: that is a part of 1. step: one is named."""
 
@@ -115,11 +115,11 @@ class Place(NamedTuple):
     step: bool = False
 
 
-def place_of(line: str) -> Place:
+def place_of(line: str) -> LogPlace:
     """Return what a visible line says of the progress."""
     low = line.lower()
     if not ("epoch" in low or "/" in line or "%|" in line or "train: " in low or _METRIC.search(line)):
-        return Place()
+        return LogPlace()
     match = None
     if not _NOT_NOW.search(line):
         found = (pattern.search(line) for word, pattern in _EPOCHS if word in low)
@@ -131,8 +131,8 @@ def place_of(line: str) -> Place:
     if share is None and (metric or _METRIC.search(line)):
         share = 1.0
     if match is None:
-        return Place(share=share, step=step)
-    return Place(float(match.group(1)), int(match.group(2)) if match.group(2) else None, share, step)
+        return LogPlace(share=share, step=step)
+    return LogPlace(float(match.group(1)), int(match.group(2)) if match.group(2) else None, share, step)
 
 
 def _share(line: str, start: int, end: int) -> Optional[float]:

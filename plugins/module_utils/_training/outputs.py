@@ -32,7 +32,7 @@ _NOT_ENTERED = ("node_modules", "site-packages", "__pycache__")
 _NAMES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".log")
 
 
-class File(NamedTuple):
+class OutputFile(NamedTuple):
     """A file that the run changed."""
 
     changed: float
@@ -44,7 +44,7 @@ class File(NamedTuple):
 class Metrics(NamedTuple):
     """Entries of one kind of file, that kind and path, and whether only a part was read."""
 
-    entries: List[tables.Entry]
+    entries: List[tables.TableEntry]
     kind: str
     path: str
     sampled: bool
@@ -68,7 +68,7 @@ def _window(run: Run) -> Tuple[float, float]:
     return since, float(ended) + 2.0 if isinstance(ended, (int, float)) else math.inf
 
 
-def _file(path: str, run: Run) -> Optional[File]:
+def _file(path: str, run: Run) -> Optional[OutputFile]:
     """The file, if the run changed it and its beginning is that of a known kind. Links are not followed."""
     since, until = _window(run)
     try:
@@ -78,7 +78,7 @@ def _file(path: str, run: Run) -> Optional[File]:
         kind = TENSORBOARD if ".tfevents." in os.path.basename(path) else kind_of(os.path.basename(path), _head(path))
     except OSError:
         return None
-    return File(info.st_mtime, path, kind, info.st_size) if kind else None
+    return OutputFile(info.st_mtime, path, kind, info.st_size) if kind else None
 
 
 def _head(path: str) -> str:
@@ -100,7 +100,7 @@ def kind_of(name: str, head: str) -> str:
     return CSV if len(words) > 1 and ("epoch" in words or "step" in words) and not name.endswith((".txt", ".log")) else ""
 
 
-def _named(run: Run, directory: str, patterns: Sequence[str]) -> List[File]:
+def _named(run: Run, directory: str, patterns: Sequence[str]) -> List[OutputFile]:
     found = []
     for pattern in patterns:
         for root in (os.path.join(run.path, "project"), directory):
@@ -109,7 +109,7 @@ def _named(run: Run, directory: str, patterns: Sequence[str]) -> List[File]:
     return list(dict.fromkeys(found))
 
 
-def _written(run: Run, directory: str) -> List[File]:
+def _written(run: Run, directory: str) -> List[OutputFile]:
     project = os.path.join(run.path, "project")
     found = list(_search(project, run))
     if not found and not _shared(run, directory):
@@ -131,7 +131,7 @@ def _shared(run: Run, directory: str) -> bool:
     return False
 
 
-def _search(root: str, run: Run) -> Iterator[File]:
+def _search(root: str, run: Run) -> Iterator[OutputFile]:
     left, found = _MOST_ENTRIES, 0
     queue = [(root, 0)]
     while queue and left > 0 and found < _MOST_FILES:
@@ -160,10 +160,10 @@ def _is_left_out(entry: os.DirEntry[str]) -> bool:
     return entry.name.startswith(".") or entry.name in _NOT_ENTERED or bool(_RUN.match(entry.name))
 
 
-def _groups(files: List[File]) -> List[List[File]]:
+def _groups(files: List[OutputFile]) -> List[List[OutputFile]]:
     """Files that are read together, the newest group first: event files of one directory and of its folders of a stage, files of one folder
     that are named by stage; else each file alone."""
-    found: Dict[Tuple[str, str], List[File]] = {}
+    found: Dict[Tuple[str, str], List[OutputFile]] = {}
     for file in files:
         found.setdefault(_key(file), []).append(file)
     named = {"metrics.csv": 0, "results.csv": 1}
@@ -171,7 +171,7 @@ def _groups(files: List[File]) -> List[List[File]]:
     return sorted(groups, key=lambda group: (named.get(os.path.basename(group[-1].path), 2), -group[-1].changed))
 
 
-def _key(file: File) -> Tuple[str, str]:
+def _key(file: OutputFile) -> Tuple[str, str]:
     folder, name = os.path.split(file.path)
     if file.kind == TENSORBOARD:
         return (os.path.dirname(folder) if _stage_of(os.path.basename(folder)) is not None else folder), ""
@@ -186,8 +186,8 @@ def _stage_of(name: str) -> Optional[str]:
     return whole if whole is not None else stage if values.is_metric(base) else None
 
 
-def _read(group: List[File], limit: int) -> Metrics:
-    entries: List[tables.Entry] = []
+def _read(group: List[OutputFile], limit: int) -> Metrics:
+    entries: List[tables.TableEntry] = []
     for file in group[-_TRIES:]:
         with contextlib.suppress(OSError):
             entries += itertools.islice(_entries(file, limit // min(len(group), _TRIES)), tables.MAX_ENTRIES - len(entries))
@@ -196,7 +196,7 @@ def _read(group: List[File], limit: int) -> Metrics:
     return Metrics(entries, newest.kind, path, any(file.size > limit // min(len(group), _TRIES) for file in group))
 
 
-def _entries(file: File, limit: int) -> Iterator[tables.Entry]:
+def _entries(file: OutputFile, limit: int) -> Iterator[tables.TableEntry]:
     folder, name = os.path.split(file.path)
     handle = os.open(file.path, paths.OPEN_FILE)
     try:

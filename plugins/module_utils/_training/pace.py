@@ -37,7 +37,7 @@ class Epochs:
         self.sampled = False  # only a part of the log was read
         self._first: Optional[float] = None  # done_here when the first epoch was named
 
-    def add(self, place: log.Place) -> None:
+    def add(self, place: log.LogPlace) -> None:
         """Take in what one line says."""
         if place.epoch is not None and place.epoch != self.number:
             self._move_to(place.epoch)

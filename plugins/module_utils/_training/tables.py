@@ -22,7 +22,7 @@ _SUMMARY = "train_runtime"  # Hugging Face's last entry, over the whole run
 _EPOCHS = re.compile(r"epoch[_/]")  # Keras' TensorBoard callback counts epochs as steps
 
 
-class Entry(NamedTuple):
+class TableEntry(NamedTuple):
     """One value with the epoch and the step that its file gives; stage is None if no name has one."""
 
     epoch: Optional[float]
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     value: float
 
 
-def csv_entries(header: str, lines: Iterable[str], stage: Optional[str]) -> Iterator[Entry]:
+def csv_entries(header: str, lines: Iterable[str], stage: Optional[str]) -> Iterator[TableEntry]:
     """Yield the values of a CSV file whose header has C(epoch) or C(step). stage: of the file's name."""
     delimiter = max(",;\t", key=header.count)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
@@ -52,10 +52,10 @@ def csv_entries(header: str, lines: Iterable[str], stage: Optional[str]) -> Iter
         for at, base, own in columns:
             value = _number(cells[at])
             if value is not None:
-                yield Entry(epoch, step, base, own, value)
+                yield TableEntry(epoch, step, base, own, value)
 
 
-def json_entries(texts: Iterable[str], stage: Optional[str]) -> Iterator[Entry]:
+def json_entries(texts: Iterable[str], stage: Optional[str]) -> Iterator[TableEntry]:
     """Yield the values of JSON objects with C(epoch) or C(step), those of nested objects included."""
     for text in texts:
         try:
@@ -72,7 +72,7 @@ def json_entries(texts: Iterable[str], stage: Optional[str]) -> Iterator[Entry]:
             base, said = _named(name, own)
             number = _number(value)
             if number is not None and values.is_metric(base):
-                yield Entry(epoch, step, base, said, number)
+                yield TableEntry(epoch, step, base, said, number)
 
 
 def flat_objects(text: str) -> List[str]:
@@ -80,13 +80,13 @@ def flat_objects(text: str) -> List[str]:
     return _FLAT.findall(text)
 
 
-def event_entries(scalars: Iterable[tensorboard.Scalar], stage: Optional[str]) -> Iterator[Entry]:
+def event_entries(scalars: Iterable[tensorboard.Scalar], stage: Optional[str]) -> Iterator[TableEntry]:
     """Yield the values of event files. stage: of the file's directory."""
     for tag, step, value in scalars:
         epochs = _EPOCHS.match(tag)
         base, own = _named(tag[epochs.end() :] if epochs else tag, stage)
         if values.is_metric(base):
-            yield Entry(float(step) if epochs else None, None if epochs else float(step), base, own, value)
+            yield TableEntry(float(step) if epochs else None, None if epochs else float(step), base, own, value)
 
 
 def _named(name: str, stage: Optional[str]) -> Tuple[str, Optional[str]]:
@@ -124,7 +124,7 @@ class Curves(NamedTuple):
     epoch: Optional[float]
 
 
-def curves_of(entries: Sequence[Entry], named: Optional[float] = None) -> Curves:
+def curves_of(entries: Sequence[TableEntry], named: Optional[float] = None) -> Curves:
     """Build the curves. A name without a stage is the training's if it has a validation twin, or is a loss or the learning rate.
 
     named: the first epoch as the log names it. Keras calls that epoch one less in its files: the log's numbers are those of the curves.
@@ -150,7 +150,7 @@ def curves_of(entries: Sequence[Entry], named: Optional[float] = None) -> Curves
     return Curves(found, axis, epoch)
 
 
-def _curve(entry: Entry, names: Set[Tuple[str, Optional[str]]]) -> str:
+def _curve(entry: TableEntry, names: Set[Tuple[str, Optional[str]]]) -> str:
     if entry.base.endswith("_step") and (entry.base[:-5], entry.stage) in names:
         return ""  # Lightning: the same metric's mean over the epoch is there
     if entry.stage is not None:
@@ -161,9 +161,9 @@ def _curve(entry: Entry, names: Set[Tuple[str, Optional[str]]]) -> str:
     return entry.base if plain or (entry.base, values.VAL) in names else ""
 
 
-def _last_of_epochs(staged: Sequence[Tuple[Entry, str]]) -> List[Tuple[Entry, str]]:
+def _last_of_epochs(staged: Sequence[Tuple[TableEntry, str]]) -> List[Tuple[TableEntry, str]]:
     """The last value of each epoch: a file that counts no steps may have several."""
-    kept: List[Tuple[Entry, str]] = []
+    kept: List[Tuple[TableEntry, str]] = []
     following: Dict[str, Optional[float]] = {}
     for entry, name in reversed(staged):
         if name not in following or following[name] != entry.epoch:
@@ -172,7 +172,7 @@ def _last_of_epochs(staged: Sequence[Tuple[Entry, str]]) -> List[Tuple[Entry, st
     return kept[::-1]
 
 
-def _axis(staged: Sequence[Tuple[Entry, str]]) -> str:
+def _axis(staged: Sequence[Tuple[TableEntry, str]]) -> str:
     """Epochs, unless a curve has several points in one epoch and the file counts steps."""
     if all(entry.epoch is None for entry, _name in staged):
         return "step"

@@ -37,7 +37,7 @@ _CIPHERS = "Ciphers=aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes
 _WILDCARDS = re.compile(r"([*?\[\\])")
 
 
-class Sender(NamedTuple):
+class PeerSender(NamedTuple):
     """The host that sends. C(token): the transfer's name, under which the receiver's key is kept."""
 
     name: str
@@ -120,7 +120,7 @@ def _directory(token: str) -> str:
     return os.path.join(tempfile.gettempdir(), f"trainprep-peer-{peer_key.check_token(token)}")
 
 
-def transfer(one: FeatureSet, wanted: Manifest, sender: Sender, fd: int, plan: UploadPlan) -> None:
+def transfer(one: FeatureSet, wanted: Manifest, sender: PeerSender, fd: int, plan: UploadPlan) -> None:
     """Have rsync receive what is missing into the locked staging directory, as its owner; verify it. FeatureError if that fails.
 
     wanted: all that the sender holds. What has arrived by then stays for the next sender.
@@ -149,7 +149,7 @@ def _pattern(name: str) -> str:
     return _WILDCARDS.sub(r"\\\1", name) if re.search(r"[*?\[]", name) else name
 
 
-def _command(directory: str, sender: Sender) -> List[str]:
+def _command(directory: str, sender: PeerSender) -> List[str]:
     host = sender.address
     ssh = [
         _client("ssh"), "-F", "/dev/null", "-S", "none", "-p", str(sender.port), "-l", sender.user, "-i", f"{directory}/key",
@@ -178,7 +178,7 @@ def _reason(done: programs.Answer, user: str) -> str:
     return told[-1][:200] if told else f"rsync ended with code {done.code}"
 
 
-def _verify(one: FeatureSet, sender: Sender, fd: int, plan: UploadPlan) -> None:
+def _verify(one: FeatureSet, sender: PeerSender, fd: int, plan: UploadPlan) -> None:
     """Every byte: a sender is believed in nothing. What is not as its manifest says is removed, so that another can send it."""
     thorough = replace(one, verify="full")
     bad = []

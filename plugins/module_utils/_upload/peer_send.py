@@ -30,7 +30,7 @@ _CALL = re.compile(r"rsync --server --sender -[A-Za-z]*e(?P<protocol>[0-9]*\.?[A
 _LIMIT = re.compile(r" (--bwlimit=[0-9.]+[KkMmGg]?)(?= |\Z)")
 
 
-class Receiver(NamedTuple):
+class Recipient(NamedTuple):
     """Who may have the set: its public key, its own address, and the transfer's name."""
 
     key: str
@@ -50,7 +50,7 @@ def sender_arguments(asked: Sequence[str]) -> Tuple[str, List[str]]:
     return "", ["--server", "--sender", f"-LOtre{found.group('protocol')}", "--timeout=300", *limit[:1], ".", "./"]
 
 
-def offer(one: FeatureSet, account: accounts.Account, connecting: accounts.Account, receiver: Receiver) -> Dict[str, Any]:
+def offer(one: FeatureSet, account: accounts.Account, connecting: accounts.Account, receiver: Recipient) -> Dict[str, Any]:
     """Make a set's features available to one receiver. Return what it holds, and how the receiver recognises this host.
 
     one: resolved. account: the training user. FeatureError if the set cannot be handed on.

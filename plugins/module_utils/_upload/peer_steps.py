@@ -33,7 +33,7 @@ def reach(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping
 
 def offer(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], _check_mode: bool) -> Dict[str, Any]:
     """Return what peer_send.offer does. params: C(set), C(token), C(key), C(address) of the receiver, C(user) who connects here."""
-    receiver = peer_send.Receiver(str(params["key"]), str(params["address"]), str(params["token"]))
+    receiver = peer_send.Recipient(str(params["key"]), str(params["address"]), str(params["token"]))
     return peer_send.offer(_named(sets, params["set"]), account, accounts.find_account(str(params["user"])), receiver)
 
 
@@ -43,7 +43,7 @@ def receive(sets: Sequence[FeatureSet], account: accounts.Account, params: Mappi
     params: C(set); C(token), C(name), C(address), C(port), C(user), C(host_keys), C(options), C(manifest) of the sender.
     """
     one = _named(sets, params["set"])
-    sender = peer_receive.Sender(**{name: params[name] for name in peer_receive.Sender._fields})
+    sender = peer_receive.PeerSender(**{name: params[name] for name in peer_receive.PeerSender._fields})
     manifest = unpack_manifest(str(params["manifest"]))
     worker = _worker(one, account)
     busy = False

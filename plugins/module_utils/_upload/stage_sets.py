@@ -77,7 +77,7 @@ def prepare_sets(
         manifest = unpack_manifest(manifests[one.name])
         site = requirements.find_site(one.target, account)
         with staging.refusals_named(site.staging):
-            request = staging.Request(one, held.held(one, manifest), site, manifest, claimed, rooms)
+            request = staging.StagingRequest(one, held.held(one, manifest), site, manifest, claimed, rooms)
             prepared: staging.Prepared = become.run_as(site.keeper, staging.prepare_upload, request, begin is not None, begin)
         found[one.name] = _as_dict(prepared, manifest)
         if prepared.plan is not None and prepared.room is not None:

@@ -31,7 +31,7 @@ _NEW = ".new"
 
 
 @dataclass(frozen=True)
-class Request:
+class StagingRequest:
     """What is asked of a host for one set. C(held): what it holds of the source; C(manifest): all features of the source.
 
     C(claimed), C(rooms): by token, where the sets before this one put what is sent to them, and the room that this takes.
@@ -74,7 +74,7 @@ def refusals_named(staging: str) -> Iterator[None]:
         raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): {words.advice(error)}") from None
 
 
-def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None) -> Prepared:
+def prepare_upload(request: StagingRequest, stage: bool, begin: Optional[Begin] = None) -> Prepared:
     """Plan the upload and, with C(stage), make its staging directory ready and begin the transfer. Runs as the site's keeper.
 
     FeatureError with what stands in the way.
@@ -99,7 +99,7 @@ def prepare_upload(request: Request, stage: bool, begin: Optional[Begin] = None)
         return _stage(site, fd, plan, room, begin)
 
 
-def _inspect_staged(request: Request, fd: Optional[int], missing: Missing, ours: Set[str]) -> StagedContent:
+def _inspect_staged(request: StagingRequest, fd: Optional[int], missing: Missing, ours: Set[str]) -> StagedContent:
     """List what is staged. Runs as the worker."""
     if fd is None:
         return StagedContent(request.site.staging)

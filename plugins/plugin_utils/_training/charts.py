@@ -42,7 +42,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Line:
+class Trace:
     """One curve: C(path) is the d of an SVG path, C(dots) are the points that stand alone, with no line to either side."""
 
     metric: str
@@ -61,7 +61,7 @@ class Chart:
     axis: str
     x: Scale
     y: Scale
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Trace] = field(default_factory=list)
     best: tuple[float, str] | None = None
     summary: str = ""
 
@@ -97,7 +97,7 @@ def _chart(base: str, runs: Sequence[Mapping[str, Any]]) -> Chart | None:
         return None  # one point is no curve
     x = _fit((point[0] for point in known), LEFT, RIGHT)
     y = _fit((point[1] for point in known), BOTTOM, TOP, may_be_logarithmic=True)
-    lines = [Line(metric, stage, run["run"], run is runs[0], *_path(points, x, y)) for run, metric, stage, points in found]
+    lines = [Trace(metric, stage, run["run"], run is runs[0], *_path(points, x, y)) for run, metric, stage, points in found]
     axis = str(runs[0].get("axis") or "epoch")
     return Chart(base.replace("_", " "), axis, x, y, lines, _best(runs[0], x), _summary(base, runs[0], axis))
 
@@ -118,7 +118,7 @@ def fleet_chart(hosts: Sequence[Mapping[str, Any]]) -> Chart | None:
     y = _fit((point[1] for point in known), BOTTOM, TOP, may_be_logarithmic=True)
     # Healthy hosts first, so that the others are drawn over them.
     drawn.sort(key=lambda one: not one[0]["healthy"])
-    lines = [Line(name, "healthy" if host["healthy"] else "attention", host["host"], True, *_path(points, x, y)) for host, points in drawn]
+    lines = [Trace(name, "healthy" if host["healthy"] else "attention", host["host"], True, *_path(points, x, y)) for host, points in drawn]
     return Chart(_title(name), axis, x, y, lines, None, f"{_title(name)} of {len(lines)} hosts")
 
 

@@ -26,7 +26,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.files i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import Host, assemble, host_entry, iso
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import (
+    TrainingHost,
+    assemble,
+    host_entry,
+    iso,
+)
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import cells_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import best_text, changes_of, gpu_text
 
@@ -75,7 +80,7 @@ def add_host(directory: str, host: str, info: Mapping[str, Any], playbook: str) 
     def write(hosts: list[Any]) -> list[str]:
         return write_training(directory, assemble(hosts, playbook, now, run))
 
-    return add_entry(directory, "training.json", run, host_entry(host, Host(info), now), write)
+    return add_entry(directory, "training.json", run, host_entry(host, TrainingHost(info), now), write)
 
 
 def _shown(value: object = None) -> str:

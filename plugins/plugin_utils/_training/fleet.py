@@ -39,7 +39,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass
-class Host:
+class TrainingHost:
     """The last look at one host, or why there was none."""
 
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -51,25 +51,25 @@ class Trainings:
     """Gathers the results of a run."""
 
     def __init__(self) -> None:
-        self.hosts: dict[str, Host] = {}
+        self.hosts: dict[str, TrainingHost] = {}
         self.report_dir = ""
 
     def saw(self, host: str, action: str, result: Mapping[str, Any]) -> None:
         """A result of one of the collection's own actions; the last look at a host counts."""
         if action == INFO and "state" in result:
             # A failed result keeps what is known of the host where Ansible does not print it.
-            self.hosts.setdefault(host, Host()).info = mapping(mapping(result.get("invocation")).get("training")) or result
+            self.hosts.setdefault(host, TrainingHost()).info = mapping(mapping(result.get("invocation")).get("training")) or result
             self.report_dir = str(result.get("report_dir") or "") or self.report_dir
 
     def failed(self, host: str, action: str, result: Mapping[str, Any]) -> None:
         """A task that failed; that a training is not healthy is not a failure of the look at it."""
         self.saw(host, action, result)
-        record = self.hosts.setdefault(host, Host())
+        record = self.hosts.setdefault(host, TrainingHost())
         record.failure = record.failure or str(result.get("msg") or "it failed without a message")
 
     def lost(self, host: str, result: Mapping[str, Any]) -> None:
         """A host that could not be reached."""
-        self.hosts.setdefault(host, Host()).unreachable = str(result.get("msg") or "it could not be reached")
+        self.hosts.setdefault(host, TrainingHost()).unreachable = str(result.get("msg") or "it could not be reached")
 
 
 def document(trainings: Trainings, playbook: str, now: datetime, run: str = "") -> dict[str, Any]:
@@ -99,7 +99,7 @@ def assemble(entries: Iterable[Mapping[str, Any]], playbook: str, now: datetime,
     }
 
 
-def host_entry(name: str, record: Host, now: datetime) -> dict[str, Any]:
+def host_entry(name: str, record: TrainingHost, now: datetime) -> dict[str, Any]:
     """Return one host's part of the report."""
     info = clean(record.info)
     if record.unreachable:

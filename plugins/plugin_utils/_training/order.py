@@ -43,7 +43,7 @@ _SCRIPT = re.compile(r"[^/\0\n]+\Z")
 
 
 @dataclass(frozen=True)
-class Order:
+class ParsedOrder:
     """C(given) is what the module gets; C(project) what is to be sent before."""
 
     given: dict[str, Any]
@@ -58,7 +58,7 @@ def find_on_controller(path: str, base: str) -> str:
     return ""
 
 
-def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Order:
+def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> ParsedOrder:
     """Return the order of a task. variables: of the task; paths are relative to the current directory or to their C(playbook_dir)."""
     check_session(str(arguments.get("session") or "attn_crnn_v2"))
     base = str(variables.get("playbook_dir") or os.getcwd())
@@ -66,7 +66,7 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Or
     given: dict[str, Any] = {"by": f"{_deployer()}@{socket.gethostname()}", "files": programs}
     given.update(dict.fromkeys(("ready_for", "manifest", "archive"), ""))
     if str(arguments.get("state") or "started") != "started":
-        return Order(given, None)
+        return ParsedOrder(given, None)
     words = split_arguments(arguments.get("arguments"))
     command, text = parse_command(arguments.get("command"), named("command"))
     on_end, on_end_text = parse_command(arguments.get("on_end"), named("on_end"))
@@ -94,7 +94,7 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Or
         gpu_memory=parse_memory(arguments.get("require_gpu_memory")),
         record=record,
     )
-    return Order(given, project)
+    return ParsedOrder(given, project)
 
 
 def _globs(raw: Any) -> list[str]:
@@ -160,7 +160,7 @@ def _place(variables: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def add_features(order: Order, variables: Mapping[str, Any], check_mode: bool) -> str:
+def add_features(order: ParsedOrder, variables: Mapping[str, Any], check_mode: bool) -> str:
     """Put the features that the facts of this run describe into the record. Refuse facts of another run, and a host that is not ready.
 
     Returns why a start has to wait in check mode, in which features are only about to be made available.

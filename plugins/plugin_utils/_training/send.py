@@ -21,12 +21,12 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.proje
 # As unpack.py of the role deploy_training, which reads both, names them.
 _MANIFEST, _FILES = "manifest.json", "files/"
 
-Manifest = dict[str, list[Any]]
+ProjectManifest = dict[str, list[Any]]
 
 
-def manifest_of(project: Project) -> Manifest:
+def manifest_of(project: Project) -> ProjectManifest:
     """Return [mode, bytes, nanoseconds, SHA-256] of each file of a project, and [text] of each link."""
-    found: Manifest = {}
+    found: ProjectManifest = {}
     for name in project.files:
         path = os.path.join(project.path, name)
         try:
@@ -44,7 +44,7 @@ def manifest_of(project: Project) -> Manifest:
     return found
 
 
-def pack_project(project: Project, manifest: Manifest, places: Iterable[int], archive: str) -> None:
+def pack_project(project: Project, manifest: ProjectManifest, places: Iterable[int], archive: str) -> None:
     """Write an archive of the manifest and the files at these places of it."""
     names = list(manifest)
     with tarfile.open(archive, "w:gz", compresslevel=4, format=tarfile.PAX_FORMAT) as tar:

@@ -46,7 +46,7 @@ class Other:
 
 
 @dataclass(frozen=True)
-class Fleet:
+class PeerFleet:
     """The hosts that hand sets to each other.
 
     C(hosts): the variables of each, by name. C(sends): how many receivers one serves at once. C(connect): makes a sender of a host's name.
@@ -57,7 +57,7 @@ class Fleet:
     connect: Callable[[str], Other]
 
 
-def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
+def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> PeerFleet:
     """Return the hosts of this play that match the pattern. action: the action plugin whose task is running."""
     lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=action._loader, templar=action._templar)
     matching = set(lookup.run([options.peers], variables=task_vars))
@@ -74,10 +74,10 @@ def fleet_of(action: Any, options: Options, task_vars: dict[str, Any]) -> Fleet:
 
         return Other(connecting_user(other), ask)
 
-    return Fleet({name: hostvars[name] for name in task_vars["ansible_play_hosts"] if name in matching}, options.peer_sends, connect)
+    return PeerFleet({name: hostvars[name] for name in task_vars["ansible_play_hosts"] if name in matching}, options.peer_sends, connect)
 
 
-class _Key:
+class _KeyPair:
     """The receiver's key pair for one transfer. C(addresses): of the receiver, by the name of the peer that sees it."""
 
     def __init__(self, host: Host, set_name: str) -> None:
@@ -106,7 +106,7 @@ class _Key:
 class PeerSets:
     """The sets that one host may receive from the others. directory: the run's own, shared by all workers."""
 
-    def __init__(self, host: Host, fleet: Fleet, directory: Path, limits: Sequence[str], check_mode: bool) -> None:
+    def __init__(self, host: Host, fleet: PeerFleet, directory: Path, limits: Sequence[str], check_mode: bool) -> None:
         """limits: options of rsync that hold for a transfer between hosts too."""
         self._host = host
         self._fleet = fleet
@@ -131,7 +131,7 @@ class PeerSets:
         receiver = Receiver(self._host.name, bool(one.source), self._peers, busy)
         while True:
             with contextlib.ExitStack() as held:
-                key = _Key(self._host, one.name)
+                key = _KeyPair(self._host, one.name)
                 held.callback(key.forget)
                 receiver = replace(receiver, reachable=self._reach(key, before, bool(one.source)))
                 try:
@@ -163,7 +163,7 @@ class PeerSets:
         most = max((self._features(one, name) for name in held), default=0)
         return [name for name in held if one.expected or self._features(one, name) == most]
 
-    def _reach(self, key: _Key, before: Sequence[str], has_source: bool) -> dict[str, Peer]:
+    def _reach(self, key: _KeyPair, before: Sequence[str], has_source: bool) -> dict[str, Peer]:
         """The peers that this host can reach; those that cannot be reached and hold the set are named."""
         try:
             key.make(list(self._peers.values()))
@@ -177,7 +177,7 @@ class PeerSets:
             self._host.show(f"{self._host.name}: cannot reach {', '.join(closed[:5])} by SSH, which would have features for it", False)
         return {name: peer for name, peer in self._peers.items() if name in key.addresses}
 
-    def _receive(self, one: FeatureSet, peer: Peer, key: _Key) -> dict[str, Any]:
+    def _receive(self, one: FeatureSet, peer: Peer, key: _KeyPair) -> dict[str, Any]:
         began = time.monotonic()
         done: dict[str, Any] = {
             "sent": 0, "sent_bytes": 0, "resumed": 0, "present": 0, "left_out": 0, "seconds": 0.0, "samples": [], "warnings": [],

@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 FILES = "files/"
 
 
-class Problem(Exception):
+class UnpackError(Exception):
     """A message for the user."""
 
 
@@ -67,13 +67,13 @@ def unpack(source, before, root):
         for member in archive:
             stream = archive.extractfile(member) if member.isreg() else None
             if stream is None:
-                raise Problem("it holds something that is no file")
+                raise UnpackError("it holds something that is no file")
             if member.name == MANIFEST:
                 manifest = json.load(stream)
                 continue
             name = member.name[len(FILES):]
             if name not in manifest or os.path.isabs(name) or ".." in name.split("/"):
-                raise Problem("it holds a file that is not listed")
+                raise UnpackError("it holds a file that is not listed")
             write(stream, os.path.join(root, name), manifest[name])
     for name, entry in manifest.items():
         path = os.path.join(root, name)
@@ -82,7 +82,7 @@ def unpack(source, before, root):
                 with open(os.path.join(before, name), "rb") as stream:
                     write(stream, path, entry)
             if digest(path) != entry[3]:
-                raise Problem("%s has changed meanwhile" % name)
+                raise UnpackError("%s has changed meanwhile" % name)
     # Links last: no file is written through one.
     for name, entry in manifest.items():
         if len(entry) == 1:
@@ -97,7 +97,7 @@ def main():
         if len(sys.argv) < 3:
             return {"missing": missing(json.load(sys.stdin.buffer), sys.argv[1])}
         return {"files": unpack(sys.stdin.buffer, sys.argv[1], sys.argv[2])}
-    except (OSError, EOFError, ValueError, KeyError, tarfile.TarError, Problem) as error:
+    except (OSError, EOFError, ValueError, KeyError, tarfile.TarError, UnpackError) as error:
         return {"error": str(error)[:300]}
 
 

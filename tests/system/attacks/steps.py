@@ -45,7 +45,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._upload.fetch i
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
-    Request,
+    StagingRequest,
     prepare_upload,
     refusals_named,
 )
@@ -63,7 +63,7 @@ def upload(scenario: Scenario) -> None:
     site = find_site(one.target, USER)
     with refusals_named(site.staging):
         held = Targets([one], USER).held(one, manifest())
-        prepared = become.run_as(site.keeper, prepare_upload, Request(one, held, site, manifest(), {}), True)
+        prepared = become.run_as(site.keeper, prepare_upload, StagingRequest(one, held, site, manifest(), {}), True)
     if prepared.plan is None:
         return
     with contextlib.suppress(OSError):

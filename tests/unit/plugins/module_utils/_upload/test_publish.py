@@ -36,7 +36,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
 from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import (
-    Request,
+    StagingRequest,
     prepare_upload,
     write_manifest,
 )
@@ -79,7 +79,7 @@ def manifest_of(one, directory):
 
 def prepare(one, manifest, stage=True):
     """What the host answers to one upload."""
-    return prepare_upload(Request(one, Targets([one], ME).held(one, manifest), find_site(one.target, ME), manifest, {}), stage)
+    return prepare_upload(StagingRequest(one, Targets([one], ME).held(one, manifest), find_site(one.target, ME), manifest, {}), stage)
 
 
 class Upload:

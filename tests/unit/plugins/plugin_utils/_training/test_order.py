@@ -9,7 +9,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import fetch_command, place_for
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import (
-    Order,
+    ParsedOrder,
     add_features,
     find_on_controller,
     read_order,
@@ -76,7 +76,7 @@ def facts(**changed):
 
 
 def test_features_of_this_run_are_recorded():
-    order = Order({"record": {}}, None)
+    order = ParsedOrder({"record": {}}, None)
     variables = {**VARIABLES, "ansible_facts": facts(feature_digest="all"), "prepare_features_inspected": {"found_status": 2}}
     assert add_features(order, variables, False) == ""
     assert order.given["ready_for"] == "u"
@@ -88,14 +88,14 @@ def test_features_of_this_run_are_recorded():
 def test_facts_of_another_run_are_refused(found):
     for check_mode in (False, True):
         with pytest.raises(FeatureError, match="this run has not looked at the features of b, so nothing is started"):
-            add_features(Order({"record": {}}, None), {**VARIABLES, "ansible_facts": found}, check_mode)
+            add_features(ParsedOrder({"record": {}}, None), {**VARIABLES, "ansible_facts": found}, check_mode)
 
 
 def test_a_host_that_is_not_ready_waits_in_check_mode_only():
     variables = {**VARIABLES, "ansible_facts": facts(features_ready=False)}
-    assert add_features(Order({"record": {}}, None), variables, True).endswith("so nothing is started: few")
+    assert add_features(ParsedOrder({"record": {}}, None), variables, True).endswith("so nothing is started: few")
     with pytest.raises(FeatureError, match="the features of b are not ready, so nothing is started: few"):
-        add_features(Order({"record": {}}, None), variables, False)
+        add_features(ParsedOrder({"record": {}}, None), variables, False)
 
 
 ANSWER = {"message": "started", "run": "/r/s/1", "socket": "", "changed": True}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._upload.requirements import find_site
-from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import Request, prepare_upload
+from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import StagingRequest, prepare_upload
 from ansible_collections.trainprep.features.plugins.module_utils._upload.targets import Targets
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.source import classify_source
@@ -33,7 +33,7 @@ def receive(*raw, check=False):
     sets, claimed, plans = parse_sets(raw), {}, []
     for one in (one for one in sets if one.source):
         manifest = classify_source(one, one.source).manifest
-        request = Request(one, Targets(sets, ME).held(one, manifest), find_site(one.target, ME), manifest, dict(claimed))
+        request = StagingRequest(one, Targets(sets, ME).held(one, manifest), find_site(one.target, ME), manifest, dict(claimed))
         plan = prepare_upload(request, not check).plan
         claimed.update((wanted.token, f"{one.target}/{name}") for name, wanted in plan.wanted.items())
         plans.append(plan)

@@ -13,7 +13,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import Host
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import parse_options
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_sets import Fleet, PeerSets
+from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peer_sets import PeerFleet, PeerSets
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers import (
     Exchange,
     Peer,
@@ -212,5 +212,5 @@ def test_host_outside_the_pattern_has_no_peers(tmp_path):
 
 def peer_sets(host, hosts, directory):
     options = parse_options({"sets": [{"name": "speech", "target": "/data/speech"}], "peers": "all"}, {})
-    fleet = Fleet(hosts, 2, lambda name: pytest.fail(f"{name} is asked"))
+    fleet = PeerFleet(hosts, 2, lambda name: pytest.fail(f"{name} is asked"))
     return PeerSets(Host(host, options, pytest.fail, pytest.fail), fleet, directory, [], False)
