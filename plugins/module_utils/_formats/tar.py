@@ -45,7 +45,7 @@ def is_empty(reader: Reader) -> bool:
 
 def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
     if criteria.full or not _has_checksum(reader.head[:_BLOCK]) or not _leads_to_end(reader):
-        _walk(reader, criteria.full)
+        _walk(reader)
     return interface.frame_only(KIND, reader, criteria)
 
 
@@ -65,7 +65,7 @@ def _leads_to_end(reader: Reader) -> bool:
     return reader.tail.endswith(_ZEROS)
 
 
-def _walk(reader: Reader, full: bool) -> None:
+def _walk(reader: Reader) -> None:
     position, size, described = 0, None, False
     while position < reader.size:
         reader.step()
@@ -74,7 +74,7 @@ def _walk(reader: Reader, full: bool) -> None:
             return
         if not _has_checksum(header):
             raise _no_header(position, described)
-        if full and not all(_is_number(header[place]) for place in _NUMBERS):
+        if not all(_is_number(header[place]) for place in _NUMBERS):
             raise damage.NotUnderstood(f"has a header at byte {position} whose numbers are none")
         position += _BLOCK
         kind, length = header[156:157], _number(header[124:136])
