@@ -129,7 +129,8 @@ class _Walker:
         self.stack = []
 
     def put(self, index: int) -> None:
-        _need(not index >> 32, "a value is remembered by a large number")
+        if index >> 32:
+            raise ValueError("a value is remembered by a large number")
         self.memo[index] = self.stack[-1]
 
     def append(self, values: List[Any]) -> None:
