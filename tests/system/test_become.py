@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
 
 FILES = 12
-SECRET = "becomesecret4711"
+SECRET = f"becomesecret{os.getpid()}"  # another run on this machine has another one
 SUDO = "echo 'ubuntu ALL=(ALL) {}' > /etc/sudoers.d/ubuntu; chmod 440 /etc/sudoers.d/ubuntu"
 DOAS = ("umask 377; echo 'permit ubuntu as root' > /etc/doas.conf", {"ansible_become_method": "community.general.doas"})
 # The image, how the host is prepared, and what the inventory says.
