@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -65,3 +66,10 @@ def ssh_host(start_host: Callable[..., Host]) -> Host:
 def play(hosts: Hosts) -> Callable[..., PlayResult]:
     """``play(hosts, playbook, extra_vars={}, check=False, diff=False, args=[]) -> PlayResult`` (see `Hosts.play`)."""
     return hosts.play
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder with a short name: SSH's control socket lies below it, and its path may not exceed some 100 characters."""
+    with tempfile.TemporaryDirectory(prefix="tp-", dir="/tmp") as name:
+        yield Path(name)

@@ -10,8 +10,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 import yaml
@@ -84,13 +82,6 @@ def test_the_playbooks_run_by_name(project, name):
     command = ["ansible-playbook", "-i", "inventory.yml", f"trainprep.features.{name}"]
     done = project.run(*command, "-e", "deploy_training_script=train_attn_crnn_v2.py")
     assert done.returncode == 0, done.stdout
-
-
-@pytest.fixture
-def short_path():
-    """A folder with a short name: SSH's control socket lies below it, and its path may not exceed some 100 characters."""
-    with tempfile.TemporaryDirectory(prefix="tp-", dir="/tmp") as name:
-        yield Path(name)
 
 
 def test_the_readme_works_literally_in_a_project(project, start_host, short_path):

@@ -60,7 +60,7 @@ _CUT_OFF = re.compile(r"EOFError:?\s*$|ValueError: cannot reshape array")
 _READER = re.compile(r'File ".*(?:numpy/lib/\w+|zipfile|zipfile/__init__|gzip|lzma|tarfile)\.py"')
 _FEATURE = re.compile(r"(?<![\w.])[\w./~@+-]*\.(?:npz|npy|pt|pth|h5|hdf5|safetensors|parquet|arrow|pkl|tar|zarr)(?![\w])")
 _CHECKPOINT = re.compile(r"checkpoint|ckpt|weights|optimi[sz]er|(?:best|last)[^/]*\Z", re.IGNORECASE)
-_FULL = "ansible-playbook prepare_features.yml --check finds every damaged file if the feature set says verify: full"
+_FULL = "ansible-playbook trainprep.features.prepare_features --check finds every damaged file if the feature set says verify: full"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def table(rank, code):
     ]
 
 
-FULL = "ansible-playbook prepare_features.yml --check finds every damaged file if the feature set says verify: full"
+FULL = "ansible-playbook trainprep.features.prepare_features --check finds every damaged file if the feature set says verify: full"
 CAUSES = {
     "plain": (trace("ValueError: no features"), "ValueError: no features"),
     "any name": (trace("mylib.errors.NoSuchThing: here"), "mylib.errors.NoSuchThing: here"),
