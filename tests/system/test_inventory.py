@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 
 import pytest
 
 from tests.support.ec2 import Ec2
+from tests.support.hosts import REPOSITORY
 
 INVENTORY = "inventory/ec2"
 PLAYBOOK = "prepare_features.yml"
@@ -99,6 +101,19 @@ def test_no_host_is_an_error(ec2, instances, play, changes, extra_vars, said):
     assert result.rc not in (0, 2), result.stdout
     assert said in " ".join(result.stdout.split())
     assert result.recap == {}
+
+
+def test_missing_credentials_are_one_message_if_ec2_is_the_only_inventory(ec2, play):
+    """As docs/inventory.md says. By default each enabled plugin prints why it cannot read the file."""
+    setting = "ANSIBLE_INVENTORY_ENABLED=auto"
+    assert f"`{setting}`" in (REPOSITORY / "docs/inventory.md").read_text()
+    nothing = {**ec2, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    before = play(INVENTORY, PLAYBOOK, env=nothing).stdout
+    after = play(INVENTORY, PLAYBOOK, env={**nothing, **dict([setting.split("=")])}).stdout
+    failing = re.compile(r"Failed to parse .*?with '?(\w+)'? plugin: ")
+    assert (failing.findall(" ".join(before.split())), failing.findall(" ".join(after.split()))) == (["auto", "yaml", "ini"], ["auto"])
+    # 30 and 12 lines with ansible-core 2.21.
+    assert len(after.splitlines()) <= len(before.splitlines()) / 2
 
 
 def test_missing_boto3_is_reported(ec2, play, tmp_path):
