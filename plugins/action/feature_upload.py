@@ -97,7 +97,8 @@ class ActionModule(ActionBase):
         if options.from_here:
             self._send_sets(host, options, result, task_vars)
         for one in options.from_stores:
-            done = fetch_set(host, one, os.environ, bool(self._task.check_mode), self._directory / "progress")
+            known = int(((task_vars.get("ansible_facts") or {}).get("feature_sets") or {}).get(one.name, {}).get("features") or 0)
+            done = fetch_set(host, one, os.environ, bool(self._task.check_mode), self._directory / "progress", known)
             self._add(result, one.name, done)
         self._finish(options.sets, result)
 

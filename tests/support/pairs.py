@@ -28,7 +28,7 @@ DIMENSIONS: Dict[str, Sequence[Any]] = {
     "connection": ("local", "ssh", "docker"),
     "streams": (1, "auto", 4),
     "become": ("", "sudo", "su"),
-    "expected": (None, 2, 5),
+    "expected": (None, 2, 3, 5),  # a source completes a and b to 3
     "top_up": (False, True),
 }
 Row = Dict[str, Any]

@@ -133,6 +133,9 @@ class Table:
                 total["there"] += one.get("published", 0) or (one.get("sent", 0) + one.get("resumed", 0) if run == 0 else 0)
         return {**total, "changed": self.changed(name, run)}
 
+    def messages(self, name: str, run: int) -> list[str]:
+        return [event["result"]["msg"] for event in self.results[run].results(name) if event["event"] == "failed"]
+
     def failed(self, name: str, run: int) -> bool:
         return bool(self.results[run].recap[name]["failures"])
 
@@ -150,11 +153,12 @@ def done(ssh_host, play, tmp_path_factory, full):
 def test_check_mode_changes_nothing_and_predicts_the_run(done, name):
     row, checked, ran = ROWS[name], done.facts(name, 0), done.facts(name, 1)
     assert done.trees[1][name] == done.trees[0][name], row
-    if not row["fails"]:
-        # A source that holds too few features ends a dry run as it ends the run.
-        stopped = [event["event"] for event in done.results[0].results(name, UPLOAD)] == ["failed"]
-        assert (checked["features_will_be_ready"] and not stopped) == ran["features_ready"] or row["state"] == "absent", (row, checked)
-        assert done.counts(name, 0) == done.counts(name, 1), row
+    assert done.counts(name, 0) == done.counts(name, 1), row
+    # A source that holds too few features, or a set that fails, ends a dry run as it ends the run.
+    stopped = done.failed(name, 0)
+    assert not stopped or done.messages(name, 0) == done.messages(name, 1), row
+    ready = ran["features_ready"] and not done.failed(name, 1)
+    assert (checked["features_will_be_ready"] and not stopped) == ready or row["state"] == "absent", (row, checked)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -69,6 +69,8 @@ def test_check_mode_reports_what_it_would_fetch(store, play):
     result = play(store, ROLE, role_variables(feature_set("store:bucket/wav")), env=STORE, check=True)
     assert result.rc == 0, result.stdout
     assert re.search(r"wav: would fetch 32 files, [0-9.]+ MB, to /data/wav", result.stdout)
+    short = play(store, ROLE, role_variables(feature_set("store:bucket/wav", expected=40)), env=STORE, check=True)
+    assert short.rc == 2 and "its source holds too few features, 8 fewer than the 40 that are expected" in " ".join(short.stdout.split())
     assert store.run("ls -A /data", check=False).stdout == ""
 
 

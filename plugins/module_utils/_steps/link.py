@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -18,6 +19,8 @@ from .._plan.links import LinkPlan
 from .._plan.state import HostState, SetState
 from .._scan import manifest, places, staging
 from .._system import accounts, capabilities, paths, words
+
+_LONGEST = 4095  # bytes of a link's text
 
 
 def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[str, Any], published: bool = False) -> None:
@@ -35,11 +38,10 @@ def change_links(host: HostState, absent: bool, check_mode: bool, result: Dict[s
     account = host.account
     writers = [_writer(one, plan, account) for one, plan in zip(host.sets, plans)]
     for one, plan, writer in zip(host.sets, plans, writers):
-        if check_mode or writer is None:
-            _record(result, one, plan, _predicted(one, plan))
-            continue
         try:
-            counts = apply_links(one.target, plan, account, one.target_key, writer)
+            _refuse_long_texts(one, plan)
+            predicts = check_mode or writer is None
+            counts = _predicted(one, plan) if predicts else apply_links(one.target, plan, account, one.target_key, writer)
         except (errors.FeatureError, OSError):
             _record(result, one, plan, _found_on_disk(one, plan))
             raise
@@ -95,10 +97,33 @@ def _writer(one: SetState, plan: LinkPlan, account: accounts.Account) -> Optiona
     """Return the account that makes the links; FeatureError, in check mode too, if the file system cannot hold them."""
     if plan.is_empty:
         return None
+    _refuse_read_only(one)
     needs = [capabilities.SYMLINKS] if plan.to_create or plan.to_replace else []
     if one.target_key is None or any("/" in name for name, _text in plan.to_create):
         needs.append(capabilities.OWNERSHIP)  # of the directories that are made
     return capabilities.choose_writer(one.target, account, needs)
+
+
+def _refuse_read_only(one: SetState) -> None:
+    try:
+        fixed = os.statvfs(capabilities.nearest_directory(one.target)).f_flag & os.ST_RDONLY
+    except OSError:
+        return  # whoever makes the links reports it
+    if fixed:
+        error = OSError(errno.EROFS, os.strerror(errno.EROFS))
+        raise errors.FeatureError(f"target {paths.display(one.target)} cannot be changed ({error.strerror}): {words.advice(error)}")
+
+
+def _refuse_long_texts(one: SetState, plan: LinkPlan) -> None:
+    """Raise what the kernel would raise in the middle of the work."""
+    for _name, text, *_old in [*plan.to_create, *plan.to_replace]:
+        size = len(os.fsencode(text))
+        if size > _LONGEST:
+            shown = f"{paths.display(text[:60])}…{paths.display(text[-30:])}"
+            raise errors.FeatureError(
+                f"target {paths.display(one.target)} cannot be changed ({os.strerror(errno.ENAMETOOLONG)}): {shown} has {size:,} bytes,"
+                f" and a link holds {_LONGEST:,}: make a link to its folder, and name that in 'legacy' instead"
+            )
 
 
 def _refuse(host: HostState) -> None:

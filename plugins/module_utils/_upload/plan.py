@@ -113,16 +113,21 @@ def find_missing(feature_set: sets.FeatureSet, held: Held, manifest: Manifest) -
             f"feature set '{feature_set.name}': all features of its source are in another set's target already (e.g. {places[0]}):"
             " give the set a source, or 'patterns', of its own"
         )
-    too_few = (feature_set.expected or 0) - there - len(missing)
-    if too_few > 0:
-        raise errors.FeatureError(
-            f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
-            f" that are expected would be in {display(held.path)}: complete the source, or correct 'expected'"
-        )
+    check_number(feature_set, there + len(missing))
     warnings = kept[:words.SAMPLES]
     if places:
         warnings.append(f"left out of the upload: {len(places)} that are in another set's target already (e.g. {places[0]})")
     return Missing(missing, present, len(places), tuple(warnings))
+
+
+def check_number(feature_set: sets.FeatureSet, number: int) -> None:
+    """FeatureError if a set would have fewer features than expected after its upload."""
+    too_few = (feature_set.expected or 0) - number
+    if too_few > 0:
+        raise errors.FeatureError(
+            f"feature set '{feature_set.name}': its source holds too few features, {too_few} fewer than the {feature_set.expected}"
+            f" that are expected would be in {display(feature_set.target)}: complete the source, or correct 'expected'"
+        )
 
 
 def plan_upload(missing: Missing, staged: StagedContent) -> UploadPlan:

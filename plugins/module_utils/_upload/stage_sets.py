@@ -29,7 +29,7 @@ def stage_sets(
     plans. FeatureError if the upload cannot work.
     """
     requirements.check_tools()
-    held = targets.Targets(sets, account)
+    held = targets.Targets(sets, account, dry_run=connecting_uid is None)
     planned = prepare_sets(sets, account, manifests, held) if connecting_uid is None or len(manifests) > 1 else {}
     if connecting_uid is None or _is_busy(planned):
         return _answer(planned)

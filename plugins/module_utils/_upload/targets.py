@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .. import errors
 from .._formats import interface
@@ -24,10 +24,14 @@ Places = Dict[str, str]
 class Targets:
     """The targets of a host. Each is scanned once for all that are asked for the same, and each file is read once."""
 
-    def __init__(self, sets: Sequence[FeatureSet], account: Optional[accounts.Account] = None) -> None:
-        """sets: all of the host, resolved, in order. account: the training user, who is asked if root is refused."""
+    def __init__(self, sets: Sequence[FeatureSet], account: Optional[accounts.Account] = None, dry_run: bool = False) -> None:
+        """sets: all of the host, resolved, in order. account: the training user, who is asked if root is refused.
+
+        dry_run: the links that a run makes before its upload are not there, and count as if they were.
+        """
         self._sets = sets
         self._account = account
+        self._dry_run = dry_run
         self._contents = identity.Contents(account)
         self._scans: Dict[Tuple[str, interface.Criteria], model.DirectoryScan] = {}
 
@@ -38,8 +42,31 @@ class Targets:
             raise errors.FeatureError(
                 f"{scan.gaps[0]}: nothing can be uploaded there; make {paths.display(one.target)} a readable directory"
             )
-        tokens = self._tokens(one, scan, wanted, names.name_filter(one.reads + one.patterns))
-        return plan.Held(one.target, {entry.path: entry for entry in scan.entries}, tokens, self._elsewhere(one, wanted))
+        entries = {entry.path: entry for entry in scan.entries}
+        tokens = self._in_target(one, scan, wanted, names.name_filter(one.reads + one.patterns))
+        elsewhere = self._elsewhere(one, wanted)
+        for other, name, entry, token in self._links_to_come(wanted) if self._dry_run else ():
+            if token in tokens or token in elsewhere:
+                continue
+            if other.name != one.name:
+                elsewhere[token] = _shown(other.target, name)
+            elif name not in entries or entries[name].kind == model.DANGLING:
+                tokens[token], entries[name] = _shown(one.target, name), entry
+        return plan.Held(one.target, entries, tokens, elsewhere)
+
+    def _links_to_come(self, wanted: manifest.Manifest) -> Iterator[Tuple[FeatureSet, str, model.Entry, str]]:
+        """Yield set, name in its target, entry and token of each feature of the legacy directories, those first that are linked first."""
+        avoid = tuple(key for key in (places.look_up(one.target, self._account).key for one in self._sets) if key)
+        for one in self._sets:
+            tree, reads = one.layout == "tree", names.name_filter(one.reads)
+            accept, options = names.name_filter(one.patterns, one.exclude), directories.ScanOptions(avoid=avoid, folders=one.folders)
+            for place in places.find_places(one.legacy, self._account):
+                scan = directories.scan_directory(place, accept, one.criteria, {}, options, self._account)
+                entries = [entry for entry in _features(scan, reads, tree) if accept(entry.name)]
+                tokens = self._tokens(place.path, entries, wanted)
+                for entry in entries:
+                    if entry.path in tokens:
+                        yield one, entry.path if tree else entry.name, entry, tokens[entry.path]
 
     def _elsewhere(self, one: FeatureSet, wanted: manifest.Manifest) -> Places:
         """The features that a trainer reads in other sets' targets, and those that are on their way into a target listed earlier."""
@@ -49,10 +76,10 @@ class Targets:
             if other.name == one.name:
                 before = False
                 continue
-            found.update(self._tokens(other, self._scan(other, one.criteria), wanted, names.name_filter(other.reads)))
+            found.update(self._in_target(other, self._scan(other, one.criteria), wanted, names.name_filter(other.reads)))
             if before and os.path.lexists(manifest.staging_path(other.target)):
                 incoming = staging.staged_manifest(other.target, self._account)
-                found.update((coming.token, paths.display(os.path.join(other.target, name))) for name, coming in incoming.items())
+                found.update((coming.token, _shown(other.target, name)) for name, coming in incoming.items())
         return found
 
     def _scan(self, one: FeatureSet, criteria: interface.Criteria) -> model.DirectoryScan:
@@ -64,17 +91,31 @@ class Targets:
             self._scans[key] = directories.scan_directory(place, accept, criteria, {}, options, self._account)
         return self._scans[key]
 
-    def _tokens(self, one: FeatureSet, scan: model.DirectoryScan, wanted: manifest.Manifest, reads: names.NameFilter) -> Places:
-        """The features of a target by token. Of files without checksums only those are read that have the size of a wanted one."""
+    def _in_target(self, one: FeatureSet, scan: model.DirectoryScan, wanted: manifest.Manifest, reads: names.NameFilter) -> Places:
+        tokens = self._tokens(one.target, _features(scan, reads), wanted)
+        return {token: _shown(one.target, path) for path, token in tokens.items()}
+
+    def _tokens(self, directory: str, features: Sequence[model.Entry], wanted: manifest.Manifest) -> Dict[str, str]:
+        """Return tokens of features by path. Of files without checksums only those are read that have the size of a wanted one."""
         sizes = manifest.sizes_to_read(wanted)
-        entries = [
-            entry for entry in scan.entries if entry.is_feature and reads(entry.name) and not folders.in_hidden_folder(entry.path)
-        ]
-        checked = {entry.path: manifest.token_of(entry.classification, bytes) for entry in entries if entry.classification.identity}
-        unchecked = [(one.target, entry) for entry in entries if entry.path not in checked and entry.size in sizes]
-        for (_target, entry), digest in zip(unchecked, self._contents.digests(identity.WHOLE, unchecked)):
+        checked = {entry.path: manifest.token_of(entry.classification, bytes) for entry in features if entry.classification.identity}
+        unchecked = [(directory, entry) for entry in features if entry.path not in checked and entry.size in sizes]
+        for (_directory, entry), digest in zip(unchecked, self._contents.digests(identity.WHOLE, unchecked)):
             if not isinstance(digest, bytes):
-                where = paths.display(os.path.join(one.target, entry.path))
+                where = _shown(directory, entry.path)
                 raise errors.FeatureError(f"{where} cannot be compared with the source ({digest[1]}): make it readable, or remove it")
             checked[entry.path] = "c" + digest.hex()
-        return {token: paths.display(os.path.join(one.target, path)) for path, token in checked.items()}
+        return checked
+
+
+def _features(scan: model.DirectoryScan, reads: names.NameFilter, without_hidden: bool = True) -> List[model.Entry]:
+    """Return the features that a trainer finds under such names."""
+    return [
+        entry
+        for entry in scan.entries
+        if entry.is_feature and reads(entry.name) and not (without_hidden and folders.in_hidden_folder(entry.path))
+    ]
+
+
+def _shown(directory: str, name: str) -> str:
+    return paths.display(os.path.join(directory, name))

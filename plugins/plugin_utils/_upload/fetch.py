@@ -13,6 +13,7 @@ from typing import Any
 
 from ...module_utils._spec.sets import FeatureSet
 from ...module_utils._spec.sources import parse_store, settings_of
+from ...module_utils._upload.plan import check_number
 from ...module_utils.errors import FeatureError
 from .._report.words import size
 from .host import Host
@@ -23,9 +24,12 @@ _PATIENCE = (2.0, 30.0)
 
 
 def fetch_set(
-    host: Host, one: FeatureSet, environment: Mapping[str, str], check_mode: bool, board_directory: Path
+    host: Host, one: FeatureSet, environment: Mapping[str, str], check_mode: bool, board_directory: Path, known: int
 ) -> dict[str, Any]:
-    """Have the host fetch a set from an object store; the task's result for it. environment: the controller's."""
+    """Have the host fetch a set from an object store; the task's result for it.
+
+    environment: the controller's. known: how many features of the set the host has.
+    """
     store = parse_store(str(one.source))
     settings = settings_of(store, environment) if store else {}
     started = host.start_fetch(one.name, settings)
@@ -34,6 +38,7 @@ def fetch_set(
         "sent": count, "sent_bytes": volume, "resumed": there, "present": 0, "left_out": 0, "seconds": 0.0, "samples": [], "warnings": [],
     }  # fmt: skip
     if check_mode:
+        check_number(one, known + there + count)  # all that is there may be features
         host.show(f"{host.name}: {one.name}: would fetch {count:,} files, {size(volume)}, to {one.target}", False)
         return done
     began = time.monotonic()

@@ -117,6 +117,7 @@ class PeerSets:
         # A host that does not match the pattern takes no part: it has the source alone.
         self._peers = {name: peer_of(name, one) for name, one in others.items()} if host.name in fleet.hosts else {}
         self._facts = {name: others[name].get("ansible_facts") or {} for name in self._peers}
+        self._own_facts = fleet.hosts.get(host.name, {}).get("ansible_facts") or {}
 
     @contextlib.contextmanager
     def received(self, one: FeatureSet, needed: bool) -> Iterator[dict[str, Any] | None]:
@@ -160,8 +161,8 @@ class PeerSets:
     def _holders(self, one: FeatureSet) -> list[str]:
         """The hosts that hold the set in full. Without C(expected) that is unknown, and the hosts with the most features count."""
         held = [name for name, facts in self._facts.items() if holds_all(facts, one.name, run_id(), self._check_mode)]
-        most = max((self._features(one, name) for name in held), default=0)
-        return [name for name in held if one.expected or self._features(one, name) == most]
+        most = max((_features(one, self._facts[name]) for name in held), default=0)
+        return [name for name in held if one.expected or _features(one, self._facts[name]) == most]
 
     def _reach(self, key: _KeyPair, before: Sequence[str], has_source: bool) -> dict[str, Peer]:
         """The peers that this host can reach; those that cannot be reached and hold the set are named."""
@@ -184,7 +185,8 @@ class PeerSets:
             "fetched_from": peer.name,
         }  # fmt: skip
         if self._check_mode:
-            done["sent"] = self._features(one, peer.name)
+            # A host that is topped up has some of them.
+            done["sent"] = max(0, _features(one, self._facts[peer.name]) - _features(one, self._own_facts))
             count = f"{done['sent']:,} features" if done["sent"] else "its features"
             self._host.show(f"{self._host.name}: {one.name}: would receive {count} from {peer.name}", False)
             return done
@@ -201,10 +203,6 @@ class PeerSets:
         )  # fmt: skip
         return done
 
-    def _features(self, one: FeatureSet, name: str) -> int:
-        known = (self._facts[name].get("feature_sets") or {}).get(one.name) or {}
-        return known.get("features") or 0
-
     def _offer(self, peer: Peer, receiver: Mapping[str, Any]) -> dict[str, Any]:
         """What the receiver has to know of its sender. FeatureError if that does not send, or does not answer Ansible any more."""
         try:
@@ -215,3 +213,8 @@ class PeerSets:
         if answer.get("failed") or "offer" not in answer:
             raise FeatureError(f"{peer.name} cannot send: {str(answer.get('msg') or 'the host gave no answer').strip()}")
         return {**answer["offer"], "user": other.user}
+
+
+def _features(one: FeatureSet, facts: Mapping[str, Any]) -> int:
+    known = (facts.get("feature_sets") or {}).get(one.name) or {}
+    return int(known.get("features") or 0)

@@ -96,7 +96,9 @@ def test_if_the_second_set_fails_the_result_tells_what_the_first_one_changed(hos
     one, two = a_set(host / "data/t", host / "old"), a_set(host / "data/u", host / "deep")
     features(host / "old", "a.npz", "b.npz")
     too_deep(host / "deep")
+    checked, predicted = prepared(one, two, check=True)
     result, message = prepared(one, two)
+    assert predicted == message and [checked["sets"][name]["linked"] for name in "tu"] == [2, 0]
     assert "File name too long" in message and result["changed"] is True and result["steps"] == ["link"]
     assert result["sets"]["t"]["linked"] == 2 and result["sets"]["u"]["linked"] == 0
     facts = result["ansible_facts"]["feature_sets"]

@@ -18,6 +18,7 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
     features,
     link,
     npy,
+    run,
 )
 
 
@@ -33,7 +34,8 @@ def receive(*raw, check=False):
     sets, claimed, plans = parse_sets(raw), {}, []
     for one in (one for one in sets if one.source):
         manifest = classify_source(one, one.source).manifest
-        request = StagingRequest(one, Targets(sets, ME).held(one, manifest), find_site(one.target, ME), manifest, dict(claimed))
+        held = Targets(sets, ME, dry_run=check).held(one, manifest)
+        request = StagingRequest(one, held, find_site(one.target, ME), manifest, dict(claimed))
         plan = prepare_upload(request, not check).plan
         claimed.update((wanted.token, f"{one.target}/{name}") for name, wanted in plan.wanted.items())
         plans.append(plan)
@@ -111,3 +113,31 @@ def test_names_that_the_trainer_does_not_read_are_left_out(host):
     (one,) = parse_sets([a_set(host / "data/t", source=str(host / "source"), reads=["c*.npz"])])
     with pytest.raises(FeatureError, match=r"holds no feature of set 't' .*a.npz, which has a name that the set's 'reads' does not match"):
         classify_source(one, one.source)
+
+
+# What lies in old, and where; the keys of the set t, whose legacy directory it is; those of the set u, which may have none.
+LINKED = {
+    "topped-up": (["a.npz", "c.npz"], {"source": "source", "expected": 3}, None),
+    "topped-up-with-what-is-deeper": (["x/a.npz", "c.npz"], {"source": "source", "expected": 3}, None),
+    "in-another-target": (["a.npz"], {}, {"source": "source"}),
+    "other-names": (["a.npz", "c.npz"], {"patterns": ["c*"]}, {"source": "source"}),
+    "names-that-its-trainer-does-not-read": (["a.npz", "c.npz"], {"reads": ["c*"]}, {"source": "source"}),
+    "without-checksums": (["a.npy", "c.npy"], {}, {"source": "arrays"}),
+    "trees": (["x/a.npz", "y/.z/b.npz"], {"layout": "tree"}, {"source": "source", "layout": "tree"}),
+}
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_dry_run_counts_the_links_that_a_run_makes_before_its_upload(host, name):
+    old, one, other = LINKED[name]
+    for path in old:
+        npy(host / "old" / path, float(ord(path[0]))) if path.endswith(".npy") else features((host / "old" / path).parent, path[-5:])
+    for path in ("a.npy", "b.npy"):
+        npy(host / "arrays" / path, float(ord(path[0])))
+    keys = {"patterns": ["*.np*"], "reads": ["*.np*"]}
+    raw = [a_set(host / "data/t", host / "old", **{**keys, **one})] + ([a_set(host / "data/u", **{**keys, **other})] if other else [])
+    for each in raw:
+        each.update({"source": str(host / each["source"])} if "source" in each else {})
+    predicted = [(plan.send, plan.missing) for plan in receive(*raw, check=True)]
+    run(*raw)
+    assert [(plan.send, plan.missing) for plan in receive(*raw)] == predicted and predicted
