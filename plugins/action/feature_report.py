@@ -44,6 +44,9 @@ class ActionModule(ActionBase):
             facts = (task_vars or {}).get("ansible_facts") or {}
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
+        if not all(done):
+            msg = f"this run has not inspected the features of {host}: let the role run from its first task (without --start-at-task)"
+            return {**result, "failed": True, "msg": msg}
         width = max(shutil.get_terminal_size((display.columns + 1, 24)).columns, 60)
         lines = host_report(host, facts, done, check_mode, options["state"], width, options["detail"], shipped_note(facts))
         # One call, so that the blocks of hosts that run concurrently do not mix.

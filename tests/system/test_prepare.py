@@ -253,6 +253,15 @@ def test_twice_in_one_play_for_two_sets(host, play, small):
     assert result.ssh_executions[host.name] == 3
 
 
+@pytest.mark.parametrize("task", ["Upload what no host has", "Report"])
+def test_a_run_that_starts_later_is_one_message(host, play, small, task):
+    result = play(host, PLAYBOOK, small, args=["--start-at-task", task])
+    messages = [event["result"]["msg"] for event in result.results(host) if event["event"] == "failed"]
+    assert result.rc == 2 and len(messages) == 1, result.stdout
+    assert messages[0].endswith(f"this run has not inspected the features of {host.name}: let the role run from its first task"
+                                " (without --start-at-task)")
+
+
 def test_a_host_that_is_ignored_when_it_cannot_be_reached_ends_nothing(host, play, small):
     """Its first task leaves no result for the later ones to decide by."""
     gone = dataclasses.replace(host, name="gone", port=1)
