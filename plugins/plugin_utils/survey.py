@@ -16,7 +16,14 @@ _WORDS: dict[Any, str] = {list: "a list", dict: "a dictionary"}
 
 
 def structured(value: Any, kind: type | None, name: str) -> Any:
-    """Return the list or dictionary (C(kind)) that a text holds as YAML or JSON; any other value as it is. FeatureError names C(name)."""
+    """Return the list or dictionary (C(kind)) that a text holds as YAML or JSON; any other value as it is.
+
+    FeatureError, which names C(name), for a text that holds neither, and for a list in place of a dictionary or the other way round.
+    """
+    other = dict if kind is list else list
+    if kind is not None and isinstance(value, other):
+        advice = "begin each entry with '-' (e.g. - name: speech)" if kind is list else "write 'key: value' pairs, without '-'"
+        raise FeatureError(f"{name} is {_WORDS[other]} instead of {_WORDS[kind]}: {advice}")
     if kind is None or not isinstance(value, str):
         return value
     try:

@@ -41,6 +41,14 @@ TABLE = {
     "no_target": (bad_sets({"name": "clips", "legacy": ["D/old"]}), ["'clips'", "'target'"]),
     "no_name": (bad_sets({"target": "D/target"}), ["feature set 1 in prepare_features_sets has no 'name'"]),
     "no_sets": (Case("", lambda d: {"prepare_features_sets": []}), ["prepare_features_sets is empty"]),
+    "sets_are_a_dictionary": (
+        Case("", lambda d: {"prepare_features_sets": {"clips": {"target": f"{d}/target"}}}),
+        ["prepare_features_sets is a dictionary instead of a list"],
+    ),
+    "sets_are_broken_yaml": (
+        Case("", lambda d: {"prepare_features_sets": "- name: clips\n  target: [x"}),
+        ["prepare_features_sets is a text that is neither YAML nor JSON (line 2)"],
+    ),
     "set_is_text": (Case("", lambda d: {"prepare_features_sets": ["clips"]}), ["prepare_features_sets"]),
     "one_target_by_link": (
         bad_sets({"name": "a", "target": "D/target"}, {"name": "b", "target": "D/alias"},

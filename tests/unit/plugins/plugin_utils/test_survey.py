@@ -27,6 +27,15 @@ def test_any_other_text_is_a_message_that_names_the_variable(text):
         structured(text, list, "prepare_features_sets")
 
 
+@pytest.mark.parametrize(("value", "kind", "said"), [
+    ({"wav": {"target": "/a"}}, list, "x is a dictionary instead of a list: begin each entry with '-'"),
+    ([{"NCCL_DEBUG": "INFO"}], dict, "x is a list instead of a dictionary: write 'key: value' pairs"),
+])
+def test_a_list_in_place_of_a_dictionary_or_the_other_way_round(value, kind, said):
+    with pytest.raises(FeatureError, match=said):
+        structured(value, kind, "x")
+
+
 class Templar:
     """Returns values as they are."""
 
