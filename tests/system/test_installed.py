@@ -84,6 +84,26 @@ def test_the_playbooks_run_by_name(project, name):
     assert done.returncode == 0, done.stdout
 
 
+def test_twelve_ready_hosts_take_a_line_each(project, start_host, short_path):
+    """With the README's ansible.cfg, in lines of the terminal. It was 384 lines for hosts on which nothing was to be done."""
+    host = start_host("twelve")
+    host.lay_out("--features", "/srv/old", "--crema-d", "4", "--owner", "ubuntu")
+    own = Project(short_path, host)
+    (short_path / "collections").symlink_to(project.folder / "collections")
+    (short_path / "ansible.cfg").write_text(readme_config())
+    names = [f"gpu-{number}" for number in range(1, 13)]
+    (short_path / "inventory.yml").write_text(json.dumps({"training": {"hosts": dict.fromkeys(names, host.variables)}}))
+    one = {"name": "speech", "target": "/srv/{{ inventory_hostname }}", "legacy": ["/srv/old"]}
+    (short_path / "sets.json").write_text(json.dumps({"prepare_features_sets": [one]}))
+    # One connection carries at most ten sessions.
+    command = ["ansible-playbook", "trainprep.features.prepare_features", "-i", "inventory.yml", "-e", "@sets.json", "--forks", "6"]
+    first, second = own.run(*command), own.run(*command)
+    assert (first.returncode, second.returncode) == (0, 0), first.stdout + second.stdout
+    lines = second.stdout.splitlines()
+    assert sum("READY, status 3: target and legacy; 4 features, unchanged" in line for line in lines) == 12
+    assert len(lines) < len(first.stdout.splitlines()) / 2 and len(lines) <= 100, second.stdout
+
+
 def test_the_readme_works_literally_in_a_project(project, start_host, short_path):
     """Its ansible.cfg, its variables, its play and its commands, as they are written there, on a host without features."""
     host = start_host("readme")

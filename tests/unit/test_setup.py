@@ -69,3 +69,14 @@ def test_make_setup_takes_the_newest_installed_python(clone, name):
     assert said in text[0] and done.returncode != 0, text
     # It ends where a Python would have to make the environment.
     assert text[0].startswith("Setting up .venv with Ansible (run, ") == said.startswith("Python 3."), text
+
+
+def test_apt_get_waits_for_whoever_holds_its_lock(clone):
+    """As root on Debian, where the package with Python's venv module is missing."""
+    command(clone / "bin" / "python3", SAYS.format(13))
+    command(clone / "bin" / "id", "#!/bin/bash\necho 0\n")
+    command(clone / "bin" / "apt-get", '#!/bin/bash\necho "$*" >> "$0.calls"\n')
+    subprocess.run([clone / "scripts" / "setup", "run"], check=False, capture_output=True,
+                   env={"PATH": str(clone / "bin"), "PYENV_ROOT": str(clone / "pyenv")})
+    calls = (clone / "bin" / "apt-get.calls").read_text().splitlines()
+    assert len(calls) == 2 and all("-o DPkg::Lock::Timeout=300" in call for call in calls), calls

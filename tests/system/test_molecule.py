@@ -1,0 +1,45 @@
+# Copyright (c) 2026, trainprep.features contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Molecule by hand, in the activated environment, without scripts/molecule. The check `molecule` runs the scenarios."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+from tests.support.hosts import REPOSITORY
+from tests.support.installed import BIN
+
+
+def containers(prefix):
+    done = subprocess.run(["docker", "ps", "-a", "--filter", f"name={prefix}", "--format", "{{.Names}}"], check=True,
+                          capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def wait_until(reached, what):
+    end = time.monotonic() + 300
+    while not reached():
+        assert time.monotonic() < end, what
+        time.sleep(0.3)
+
+
+def test_an_interrupted_molecule_test_leaves_no_host(hosts, short_path):
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "MOLECULE_EPHEMERAL_DIRECTORY": str(short_path)}
+    with (short_path / "log").open("w") as log:
+        run = subprocess.Popen(["molecule", "test"], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                               start_new_session=True)
+    prefix = f"tp-mol-{run.pid}-"
+    try:
+        wait_until(lambda: (short_path / "connections.json").exists() or run.poll() is not None, "the hosts")
+        assert containers(prefix), (short_path / "log").read_text()
+        os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C on a terminal
+        run.wait(timeout=300)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    wait_until(lambda: not containers(prefix), f"{containers(prefix)} are left")
