@@ -66,6 +66,8 @@ UPLOADS = {
     "two_second_in_conflict": several(
         "features('one.old', 'a'); features('two.old/x', 'b', seed='1'); features('two.old/y', 'b', seed='2')",
         {"name": "one"}, {"name": "two"}),
+    "not_root": case(OLD, prepare_features_become=False),
+    "not_root_upload": case("", source="SOURCE", prepare_features_become=False),
     "read_only": case("features('old', 'a')", target="/fixed/target"),
     "read_only_upload": case("", target="/fixed/uploaded", source="SOURCE"),
 }

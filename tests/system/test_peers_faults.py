@@ -287,7 +287,7 @@ def test_host_outside_the_pattern_takes_no_part(fleet, play, tmp_path):
     result = play(path, ROLE, variables(prepare_features_peers=f"all:!{other.name}"))
     assert origins(result, [empty]) == [full.name]
     assert result.recap[other.name]["failures"] == 1 and other.run("ls -A /data", check=False).stdout == ""
-    assert "no host among prepare_features_peers holds it, and it has no source" in " ".join(result.stdout.split())
+    assert "no host of this run among prepare_features_peers holds it, and it has no source" in " ".join(result.stdout.split())
 
 
 def test_sender_that_goes_down_is_no_failure_of_the_receiver(fleet, hosts, tmp_path, features):

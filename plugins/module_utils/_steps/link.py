@@ -18,7 +18,7 @@ from .._plan.host import plan_of_removal
 from .._plan.links import LinkPlan
 from .._plan.state import HostState, SetState
 from .._scan import manifest, places, staging
-from .._system import accounts, capabilities, paths, words
+from .._system import accounts, become, capabilities, paths, words
 
 _LONGEST = 4095  # bytes of a link's text
 
@@ -94,24 +94,19 @@ def _found_on_disk(one: SetState, plan: LinkPlan) -> LinkCounts:
 
 
 def _writer(one: SetState, plan: LinkPlan, account: accounts.Account) -> Optional[accounts.Account]:
-    """Return the account that makes the links; FeatureError, in check mode too, if the file system cannot hold them."""
+    """Return the account that makes the links; FeatureError, in check mode too, if it may not, or the file system cannot hold them."""
     if plan.is_empty:
         return None
-    _refuse_read_only(one)
     needs = [capabilities.SYMLINKS] if plan.to_create or plan.to_replace else []
     if one.target_key is None or any("/" in name for name, _text in plan.to_create):
         needs.append(capabilities.OWNERSHIP)  # of the directories that are made
-    return capabilities.choose_writer(one.target, account, needs)
-
-
-def _refuse_read_only(one: SetState) -> None:
-    try:
-        fixed = os.statvfs(capabilities.nearest_directory(one.target)).f_flag & os.ST_RDONLY
-    except OSError:
-        return  # whoever makes the links reports it
-    if fixed:
-        error = OSError(errno.EROFS, os.strerror(errno.EROFS))
-        raise errors.FeatureError(f"target {paths.display(one.target)} cannot be changed ({error.strerror}): {words.advice(error)}")
+    writer = capabilities.choose_writer(one.target, account, needs)
+    number: int = become.run_as(writer, capabilities.why_not_writable, one.target)
+    if number:
+        refusal = OSError(number, os.strerror(number))
+        what = "opened or created" if one.target_key is None else "changed"
+        raise errors.FeatureError(f"target {paths.display(one.target)} cannot be {what} ({refusal.strerror}): {words.advice(refusal)}")
+    return writer
 
 
 def _refuse_long_texts(one: SetState, plan: LinkPlan) -> None:

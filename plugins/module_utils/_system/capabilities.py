@@ -143,6 +143,17 @@ def nearest_directory(path: str) -> str:
             path = os.path.dirname(path.rstrip("/")) or "/"
 
 
+def why_not_writable(path: str) -> int:
+    """Return the errno that meets this process if it makes names in a directory, or in the nearest one above it; 0 if none is known."""
+    try:
+        existing = nearest_directory(path)
+        if os.statvfs(existing).f_flag & os.ST_RDONLY:
+            return errno.EROFS
+        return 0 if os.access(existing, os.W_OK | os.X_OK) else errno.EACCES
+    except OSError:
+        return 0
+
+
 def _try_in(existing: str, parent: int, account: accounts.Account, needs: Sequence[Capability]) -> Optional[_Lack]:
     _clear_killed(existing, parent)
     name = _TRIAL + secrets.token_hex(8)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from .. import errors
 from .._apply import rename
 from .._scan import manifest
 from .._spec import sets
-from .._system import accounts, at, capabilities, mounts, paths, programs
+from .._system import accounts, at, capabilities, mounts, paths, programs, words
 
 # What the receiving side needs besides Python: (command, Debian's and Red Hat's package).
 TOOLS = (("rsync", "rsync"),)
@@ -126,9 +127,13 @@ def measure_room(staging: str, sizes: Sequence[int]) -> Room:
     existing = os.path.dirname(staging)
     while not os.path.isdir(existing):
         existing = os.path.dirname(existing)
-    room = os.statvfs(existing)
-    if sizes and room.f_flag & os.ST_RDONLY:
+    refused = capabilities.why_not_writable(existing) if sizes else 0
+    if refused == errno.EROFS:
         raise errors.FeatureError(f"{paths.display(existing)} is mounted read-only: mount it writable, or choose another target")
+    if refused:
+        refusal = OSError(refused, os.strerror(refused))
+        raise errors.FeatureError(f"{paths.display(existing)} cannot be changed ({refusal.strerror}): {words.advice(refusal)}")
+    room = os.statvfs(existing)
     block = room.f_frsize or 4096
     return Room(
         device=os.stat(existing).st_dev,

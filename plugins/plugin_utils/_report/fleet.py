@@ -147,7 +147,7 @@ def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any
         "status_words": status_words(status) if record.facts else "",
         "ready": record.facts.get("features_ready") is True,
         "changed": record.changed,
-        "sets": [set_entry(str(one), mapping(raw), record.done, check_mode, record.state) for one, raw in sets.items()],
+        "sets": [set_entry(str(one), mapping(raw), record.done, check_mode, record.state, record.broke) for one, raw in sets.items()],
     }
 
 

@@ -42,8 +42,10 @@ def results_of(done: Iterable[object]) -> Iterator[Mapping[str, Any]]:
         yield from map(mapping, sequence(result["results"])) if "results" in result else [result]
 
 
-def set_entry(name: str, raw: Mapping[str, Any], done: Iterable[object], check_mode: bool, state: str = "present") -> dict[str, Any]:
-    """Return everything a report shows of one set, fit to be printed. raw: its facts."""
+def set_entry(
+    name: str, raw: Mapping[str, Any], done: Iterable[object], check_mode: bool, state: str = "present", broke: bool = False
+) -> dict[str, Any]:
+    """Return everything a report shows of one set, fit to be printed. raw: its facts; broke: a step failed, whose message says why."""
     acts = [mapping(mapping(result.get("sets")).get(name)) for result in results_of(done)]
     counts = {counter: sum(number(act.get(counter)) for act in acts) for counter in COUNTERS}
     access, incoming = mapping(raw.get("access")), mapping(raw.get("incoming"))
@@ -54,9 +56,10 @@ def set_entry(name: str, raw: Mapping[str, Any], done: Iterable[object], check_m
     status = raw["status"] if isinstance(raw.get("status"), int) else None
     features, blocked = number(raw.get("features")), number(access.get("unreadable"))
     outcome = _outcome(raw, check_mode, state)
-    # In check mode, the plan replaces the problems that it clears. With state absent, readiness is not required.
+    # In check mode, the plan replaces the problems that it clears; after a step that failed, its message. With state absent, readiness is
+    # not required.
     problems = () if state == "absent" and status is not None else sequence(raw.get("problems"))
-    planned = sequence(raw.get("planned")) if check_mode else ()
+    planned = sequence(raw.get("planned")) if check_mode or broke else ()
     warnings = [*sequence(raw.get("warnings")), *(text for act in acts for text in sequence(act.get("warnings")))]
     origin = next((str(one["fetched_from"]) for one in [*acts, raw] if one.get("fetched_from")), "")
     return {

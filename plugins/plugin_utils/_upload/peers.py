@@ -168,7 +168,10 @@ class Exchange:
     def _nowhere(self, receiver: Receiver) -> str:
         holders = self.holders()
         if not holders:
-            return f"feature set '{self._set}': no host among {named('peers')} holds it, and it has no source: set 'source'"
+            return (
+                f"feature set '{self._set}': no host of this run among {named('peers')} holds it, and it has no source: set 'source', or"
+                " include a host that holds it in the run (--limit)"
+            )
         held = f"feature set '{self._set}': {', '.join(holders[:5])} {'holds' if len(holders) == 1 else 'hold'} it, but"
         if receiver.failed:
             return f"{held} failed to send it ({list(receiver.failed.values())[-1]}): resolve that, or set 'source'"

@@ -358,6 +358,17 @@ def test_a_failed_step_tells_what_was_done_before():
     assert (host["outcome"], host["changed"], host["sets"][0]["did"]) == ("failed", True, ["linked 8 features"])
 
 
+def test_a_failed_step_replaces_the_problems_that_it_was_to_clear():
+    """"A host may hold them" is not true any more after a transfer that found none."""
+    fleet, found = Fleet(), facts(ready=False, status=0, problems=["a host may hold them", "x.npz is damaged"])
+    found["feature_sets"]["wav2vec"]["planned"] = ["a host may hold them"]
+    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": found, "sets": {}})
+    assert report_of(fleet)["hosts"][0]["sets"][0]["problems"] == ["a host may hold them.", "x.npz is damaged."]
+    fleet.failed("gpu", PREFIX + "feature_upload", "Upload", {"msg": "no host holds them"})
+    (host,) = report_of(fleet)["hosts"]
+    assert (host["message"], host["sets"][0]["problems"]) == ("no host holds them.", ["x.npz is damaged."])
+
+
 def test_a_run_in_check_mode_tells_what_it_would_do():
     fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
     fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}}, check_mode=True)

@@ -108,7 +108,7 @@ def test_source_if_no_holder_can_be_used(tmp_path, one):
 @pytest.mark.parametrize(
     ("holders", "one", "text"),
     [
-        ([], receiver("b", "a"), "no host among peers holds it, and it has no source"),
+        ([], receiver("b", "a"), "no host of this run among peers holds it, and it has no source"),
         (["a"], receiver("b"), "a holds it, but cannot be reached from b"),
         (["a", "c"], receiver("b", "a", "c", failed=["a", "c"]), r"a, c hold it, but failed to send it \(no room\): resolve that"),
     ],
