@@ -23,6 +23,11 @@ def become_user(action: Any) -> str | None:
     return str(become.get_option("become_user", playcontext=action._play_context) or "root")
 
 
+def method_variable(action: Any) -> str:
+    """Return the other variable that names whom a task becomes: the become method's own."""
+    return f"ansible_{str(action._connection.become.name).rpartition('.')[2]}_user"
+
+
 def connecting_user(action: Any) -> str:
     """The user that the connection logs in as, asked of ssh, or of the host without become, if the inventory does not name one."""
     if action._connection.transport == "local":
@@ -53,8 +58,8 @@ def with_user(action: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     becomes = become_user(action)
     if arguments.get("variable_prefix") and becomes not in (None, "root"):
         raise FeatureError(
-            f"ansible_become_user is '{becomes}', and the role needs root: remove ansible_become_user from the inventory or set it to"
-            f" root; or set {named('become')}: false to act as the connecting user alone"
+            f"ansible_become_user is '{becomes}', and the role needs root: remove ansible_become_user (or {method_variable(action)})"
+            f" from the inventory or set it to root; or set {named('become')}: false to act as the connecting user alone"
         )
     if arguments.get("user") or becomes != "root":
         return arguments

@@ -15,7 +15,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.connecting impo
 
 
 def action(becomes=None, remote_user="ubuntu", transport="ssh", says="asked\n", code=0):
-    become = SimpleNamespace(get_option=lambda name, playcontext=None: becomes) if becomes else None
+    become = SimpleNamespace(name="community.general.doas", get_option=lambda name, playcontext=None: becomes) if becomes else None
     connection = SimpleNamespace(become=become, transport=transport, get_option=lambda name: remote_user)
 
     def ask(command, sudoable=True):
@@ -58,7 +58,8 @@ def test_a_role_that_becomes_another_user_than_root_names_the_variable():
     arguments = {"variable_prefix": "prepare_features_"}
     with naming(arguments), pytest.raises(FeatureError) as error:
         with_user(action("trainer"), arguments)
-    assert "ansible_become_user is 'trainer'" in str(error.value) and "prepare_features_become: false" in str(error.value)
+    said = ("ansible_become_user is 'trainer'", "remove ansible_become_user (or ansible_doas_user)", "prepare_features_become: false")
+    assert all(words in str(error.value) for words in said)
 
 
 def test_a_host_that_does_not_tell_is_an_error():
