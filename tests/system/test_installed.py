@@ -45,7 +45,8 @@ class Project:
         """What ansible-doc tells of plugins of the installed collection, by name."""
         done = self.run("ansible-doc", "--json", "--type", kind, *(f"trainprep.features.{name}" for name in names))
         assert done.returncode == 0, done.stdout
-        found = json.loads(done.stdout)
+        # ansible-core 2.21 warns of a collection of its own that has no version.
+        found = json.loads(done.stdout[done.stdout.index("{\n") :])
         return [found[f"trainprep.features.{name}"] for name in names]
 
     def play(self, plays):
