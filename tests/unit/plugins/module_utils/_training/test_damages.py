@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.causes import find_cause
+from ansible_collections.trainprep.features.plugins.module_utils._training.causes import find_cause, find_errors
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils._training.test_causes import FULL, trace
 
 # What the readers of the formats raise for a damaged file.
@@ -61,3 +61,8 @@ def test_the_name_of_a_damaged_feature(lines, name):
     cause = find_cause(lines)
     assert cause.endswith(f"; {FULL}") and len(cause) <= 400
     assert (f"{name}; " in cause) if name else ("named in the log" not in cause)
+
+
+def test_a_feature_that_a_trainer_skips_is_an_error_of_a_live_run():
+    line = "Error loading /data/wav2vec_crema_d/cremad_1001_DFA_ANG_XX.npz: Bad CRC-32 for file 'wav2vec_features.npy'"
+    assert find_errors(["Loading data", line, "Loaded 299 samples with 6 emotion classes"]) == [line]
