@@ -82,7 +82,7 @@ def passworded(start_host):
 
 
 # Everything that processes of the host show: command lines and environments. It knows no secret itself, so it never finds its own process.
-WATCH = "while test ! -e /stop; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '; sleep 0.02; done"
+WATCH = "while test ! -e /stop; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '; sleep 0.05; done"
 # The files of the host that contain the secret.
 SEARCH = """
 import os, sys
@@ -96,13 +96,13 @@ for folder, folders, files in os.walk("/"):
 
 
 class Watched:
-    """All that processes of the host and of this machine show while plays run."""
+    """All that processes of the host show while plays run, and what those of this machine show of the secret."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.here = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Watched:
         self.host.run(f"setsid sh -c \"{WATCH}\" >/seen 2>/dev/null </dev/null &")
@@ -114,14 +114,15 @@ class Watched:
         self._thread.join()
         self.host.run("touch /stop; sleep 0.2")
 
-    def _look(self) -> None:
-        while not self._stop.wait(0.02):
+    def _watch(self) -> None:
+        while not self._stop.wait(0.05):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):
-                    self.here += path.read_bytes().replace(b"\0", b" ").decode(errors="replace") + "\n"
+                    words = path.read_bytes()
+                    self.here += words.decode(errors="replace") if SECRET.encode() in words else ""
 
     def check(self) -> None:
-        assert SECRET not in self.here
+        assert self.here == ""
         for words in ("--server", "--sender", "train.py"):
             self.host.run(["grep", "-aq", "-e", words, "/seen"])  # an upload, a fetch and the training were seen at work
         found = self.host.run(["python3", "-c", SEARCH, SECRET]).stdout
