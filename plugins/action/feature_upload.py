@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
 from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    asking,
+    ask_connection,
     check_controller,
     check_noise,
 )
@@ -128,10 +128,9 @@ class ActionModule(ActionBase):
         transport = str(self._connection.transport)
         login = None if transport == "local" else login_of(self._connection, self._play_context, host.name)
         check_controller(transport, login, host.name)
-        with asking(login) as reply:
-            sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
-            manifests = {name: source.packed for name, source in sources.items()}
-            answer = reply()
+        sources = {one.name: self._classify(one, task_vars) for one in options.from_here}
+        manifests = {name: source.packed for name, source in sources.items()}
+        answer = ask_connection(login)
         user = (login and login.user) or "the connecting user"
         check_noise(answer, user, host.name)
         if answer.uid is None:

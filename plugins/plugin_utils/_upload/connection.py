@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import select
@@ -14,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...module_utils.errors import FeatureError, named
@@ -54,27 +52,19 @@ def check_controller(transport: str, login: ssh.Login | None, host: str) -> None
             raise FeatureError(f"{program} is missing on the controller: install the package {program} there{also}")
 
 
-def ask_connection(login: ssh.Login) -> ShellReply:
-    """Run a command on the host as the connecting user, as rsync will run, for at most half a minute. OSError if ssh cannot be started."""
-    with asking(login) as reply:
-        return reply()
-
-
-@contextlib.contextmanager
-def asking(login: ssh.Login | None) -> Iterator[Callable[[], ShellReply]]:
-    """As ask_connection, but the command only starts here: it connects while the block works. What this yields waits for the answer.
+def ask_connection(login: ssh.Login | None) -> ShellReply:
+    """Run a command on the host as the connecting user, as rsync will run, for at most half a minute. OSError if ssh cannot be started.
 
     login: None if the host is this machine.
     """
     if login is None:
-        yield lambda: ShellReply(os.geteuid())
-        return
+        return ShellReply(os.geteuid())
     remote = shlex.join(["/bin/sh", "-c", 'echo feature_upload: ready "$(id -u)"; exec cat'])
     words = [*ssh.ssh_command(login), *(["-l", login.user] if login.user else []), "--", login.bare_host, remote]
-    pipe = subprocess.PIPE
+    pipe, end = subprocess.PIPE, time.monotonic() + _SECONDS
     with ssh.start(words, login, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
-            yield lambda: _reply(process, time.monotonic() + _SECONDS)
+            return _reply(process, end)
         finally:
             process.kill()
 
