@@ -159,7 +159,7 @@ class _Explainer:
         else:
             text, file = f"{paths.display(path)}: {error.strerror}", wanted == "read"
         reason = Reason(text, denied, file)
-        # Nobody reads more than a few samples: files beyond those share one number.
+        # Only a few samples are reported: files beyond those share one number.
         key: object = (denied, file) if file and len(self.reasons) >= _MAX_REASONS else reason
         if key not in self._numbers:
             self._numbers[key] = len(self.reasons)

@@ -30,7 +30,7 @@ _ORDINARY, _STEP = 128, 8
 
 
 def header_start(prefix: bytes) -> int:
-    """Bytes before the data, told by the first C(PREFIX) bytes; Damaged where no array begins there."""
+    """Number of bytes before the data, from the first C(PREFIX) bytes; Damaged if no array begins there."""
     if prefix[:6] != MAGIC:
         raise damage.Damaged("does not begin as an array")
     version = prefix[6:8]

@@ -18,7 +18,7 @@ PICKLE = "/data.pkl"
 _MAX_PICKLE = 1 << 20
 _MAX_NOTE = 64
 _VERSION = re.compile(rb"0*(?:[1-9]|10)\s*\Z")
-# Written anew each time, or beside the content: no part of what is the same.
+# Written again each time, or next to the content: not part of the identity.
 _NOTES = (b"version", b"byteorder", b".data/serialization_id", b".format_version", b".storage_alignment")
 
 

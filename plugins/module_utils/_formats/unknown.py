@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of kinds that are known by their beginning alone, so that a person is told what it is that lies there."""
+"""Kinds of files recognized by their first bytes alone, so that a report can name them."""
 
 from __future__ import annotations
 

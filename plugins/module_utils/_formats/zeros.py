@@ -52,7 +52,7 @@ def _after_one_zero(state: int) -> int:
 
 
 def _table(images: List[int]) -> List[int]:
-    """What each value of a byte becomes, told by what each of its bits becomes."""
+    """Result for each value of a byte, from the result for each of its bits."""
     found = [0]
     for image in images:
         found += [value ^ image for value in found]

@@ -195,7 +195,7 @@ def _remove(existing: str, parent: int, name: str) -> None:
     except OSError as error:
         raise errors.FeatureError(
             f"{paths.display(existing)}/{name}, in which it was tried what the file system can do, cannot be removed"
-            f" ({error.strerror}): mend that file system, remove the directory and run again"
+            f" ({error.strerror}): repair that file system, remove the directory and run again"
         ) from None
 
 

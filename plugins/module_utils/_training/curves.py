@@ -25,7 +25,7 @@ _OLDER = 256 << 10  # and of each other run's
 
 
 @dataclass
-class Told:
+class RunCurves:
     """What a run says of itself. source: the kind of the file that the curves are from, and its path; epochs: as the log names them."""
 
     series: series.Series = field(default_factory=series.Series)
@@ -44,76 +44,76 @@ class Told:
         }
 
 
-def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str] = (), limit: int = NEWEST) -> Told:
+def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str] = (), limit: int = NEWEST) -> RunCurves:
     """Read what a run says of itself. patterns: globs of the files with metrics, below the working directory or the run's project."""
-    told = Told()
+    read = RunCurves()
     if run is None:
-        return told
+        return read
     with contextlib.suppress(OSError, errors.FeatureError):  # no log, or one that must not be read
-        _read_log(run, limit * 3 // 4, told)
+        _read_log(run, limit * 3 // 4, read)
     if directory:
-        _read_files(run, directory, [str(one) for one in run.record.get("metrics") or patterns], limit, told)
-    return told
+        _read_files(run, directory, [str(one) for one in run.record.get("metrics") or patterns], limit, read)
+    return read
 
 
-def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, told: Told) -> None:
+def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, read: RunCurves) -> None:
     for metrics in outputs.read_metrics(run, directory, patterns, limit):
-        found = tables.curves_of(metrics.entries, told.epochs.first)
+        found = tables.curves_of(metrics.entries, read.epochs.first)
         if not found.series.curves():
             continue
-        told.series, told.axis, told.sampled = found.series, found.axis, metrics.sampled
-        told.source = {"kind": metrics.kind, "path": paths.display(metrics.path)}
-        if told.epochs.number is None and found.epoch is not None:
-            told.epochs.add(log.LogPlace(found.epoch))
+        read.series, read.axis, read.sampled = found.series, found.axis, metrics.sampled
+        read.source = {"kind": metrics.kind, "path": paths.display(metrics.path)}
+        if read.epochs.number is None and found.epoch is not None:
+            read.epochs.add(log.LogPlace(found.epoch))
         return
 
 
-def _read_log(run: Run, limit: int, told: Told) -> None:
+def _read_log(run: Run, limit: int, read: RunCurves) -> None:
     found = history.History()
     handle = reading.open_log(run)
     try:
-        told.sampled = os.fstat(handle).st_size > limit
+        read.sampled = os.fstat(handle).st_size > limit
         found.read(reading.sampled_lines(handle, limit))
     finally:
         os.close(handle)
     found.finish("ended" in run.state)
-    told.series, told.epochs = found.series, found.epochs
-    told.epochs.sampled = told.sampled
-    told.source = {"kind": "log", "path": run.log} if found.series.curves() else None
+    read.series, read.epochs = found.series, found.epochs
+    read.epochs.sampled = read.sampled
+    read.source = {"kind": "log", "path": run.log} if found.series.curves() else None
 
 
 def session_curves(
-    directory: str, listed: Sequence[Run], newest: Optional[Run], told: Told, now: float, patterns: Sequence[str] = ()
+    directory: str, listed: Sequence[Run], newest: Optional[Run], read: RunCurves, now: float, patterns: Sequence[str] = ()
 ) -> List[Dict[str, Any]]:
     """One entry for each of the last runs, the newest first: its curves, its best epoch, its pace. listed: the runs of the session."""
     if newest is None:
         return []
     older = [run for run in listed if run.name != newest.name][: RUNS - 1]
     budget = POINTS // 2 if older else POINTS
-    found = [_entry(newest, told, budget, now)]
+    found = [_entry(newest, read, budget, now)]
     return found + [_entry(run, read_curves(run, directory, patterns, _OLDER), (POINTS - budget) // len(older), now) for run in older]
 
 
-def _entry(run: Run, told: Told, points: int, now: float) -> Dict[str, Any]:
-    curves = told.series.curves()
+def _entry(run: Run, read: RunCurves, points: int, now: float) -> Dict[str, Any]:
+    curves = read.series.curves()
     each = max(2, points // len(curves)) if curves else 0
     state = run.state
     return {
         "run": run.name,
         **{name: state.get(name) for name in ("started", "ended", "exit_code", "signal")},
-        "axis": told.axis,
-        "source": told.source,
-        "epochs": told.epochs.total,
-        **pace_of(run, told, now),
-        "best": told.series.best(),
-        "sampled": told.sampled,
+        "axis": read.axis,
+        "source": read.source,
+        "epochs": read.epochs.total,
+        **pace_of(run, read, now),
+        "best": read.series.best(),
+        "sampled": read.sampled,
         "curves": {name: [_rounded(point) for point in series.thin(one, each)] for name, one in curves.items()},
     }
 
 
-def pace_of(run: Optional[Run], told: Told, now: float) -> Dict[str, Optional[float]]:
+def pace_of(run: Optional[Run], read: RunCurves, now: float) -> Dict[str, Optional[float]]:
     """Return seconds per epoch, and those until the last one ends; None if the log does not say, or nothing is left of an ended run."""
-    found = pace.pace(reading.elapsed(run, now), told.epochs)
+    found = pace.pace(reading.elapsed(run, now), read.epochs)
     return {"seconds_per_epoch": found.epoch, "seconds_left": None if run and "ended" in run.state else found.left}
 
 

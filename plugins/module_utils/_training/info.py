@@ -41,10 +41,10 @@ def look(
     tail = reading.last_lines(run, _TAIL) if run else []
     cause = _cause(run, tail)
     judgement = verdict.judge(reading.observation(run_state, age, cause), stale_after)
-    told = curves.read_curves(run, directory, metrics)
+    read = curves.read_curves(run, directory, metrics)
     graphics = gpus.find_gpus()
     listed = ledger.last_runs(directory, session)
-    drawn = curves.session_curves(directory, listed, run, told, time.time(), metrics) if history else None
+    drawn = curves.session_curves(directory, listed, run, read, time.time(), metrics) if history else None
     best = {one["run"]: {**one["best"], "axis": one["axis"]} for one in drawn or () if one["best"]}
     return {
         **judgement.as_dict(),
@@ -55,7 +55,7 @@ def look(
         "run": _run(run),
         "runs": ledger.table(listed, run_state, best),
         "log": {"path": run.log if run else None, "bytes": _size(run.log) if run else None, "age": age, "lines": _recent(tail, lines)},
-        "progress": {**told.progress(), "errors": _errors(judgement, cause, tail), **curves.pace_of(run, told, time.time())},
+        "progress": {**read.progress(), "errors": _errors(judgement, cause, tail), **curves.pace_of(run, read, time.time())},
         "history": drawn,
         "checkpoint": checkpoint_of(directory, run),
         "gpus": graphics.found,

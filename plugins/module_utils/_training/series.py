@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 MAX_SERIES = 12
 _MOST = 2000  # points of a curve that are kept while reading
-# What a run's summary and best epoch are told from: kept first if there are more curves than MAX_SERIES.
+# What a run's summary and best epoch are taken from: kept first if there are more curves than MAX_SERIES.
 FIRST = ("loss", "val_loss", "accuracy", "val_accuracy")
 
 Point = Tuple[float, Optional[float]]  # epoch or step; the value, None if it is not a finite number

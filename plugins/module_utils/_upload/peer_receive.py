@@ -169,13 +169,13 @@ def _command(directory: str, sender: PeerSender) -> List[str]:
 
 def _reason(done: programs.Answer, user: str) -> str:
     lines = [line.strip() for line in done.errors.decode("utf-8", "replace").splitlines()]
-    told = [line for line in lines if line and not line.startswith(("rsync error", "rsync: connection unexpectedly"))]
-    if told and "Permission denied (" in told[-1]:
+    useful = [line for line in lines if line and not line.startswith(("rsync error", "rsync: connection unexpectedly"))]
+    if useful and "Permission denied (" in useful[-1]:
         return (
-            f"{told[-1][:200]} Its sshd did not accept the key in ~{user}/.ssh/authorized_keys: look there at AuthorizedKeysFile,"
+            f"{useful[-1][:200]} Its sshd did not accept the key in ~{user}/.ssh/authorized_keys: look there at AuthorizedKeysFile,"
             " AllowUsers and PubkeyAuthentication in sshd_config; keys that expire need OpenSSH 7.7"
         )
-    return told[-1][:200] if told else f"rsync ended with code {done.code}"
+    return useful[-1][:200] if useful else f"rsync ended with code {done.code}"
 
 
 def _verify(one: FeatureSet, sender: PeerSender, fd: int, plan: UploadPlan) -> None:

@@ -61,5 +61,5 @@ def pack_project(project: Project, manifest: ProjectManifest, places: Iterable[i
                     tar.addfile(member, stream)
             except OSError as error:
                 raise FeatureError(
-                    f"{named('project')}: {path} cannot be read ({error.strerror or error}): run again when nobody changes the project"
+                    f"{named('project')}: {path} cannot be read ({error.strerror or error}): run again when the project no longer changes"
                 ) from None

@@ -76,5 +76,5 @@ def test_what_cannot_be_removed_is_named_with_its_path(tmp_path, monkeypatch):
         raise OSError(116, "Stale file handle")
 
     monkeypatch.setattr(capabilities.os, "rmdir", rmdir)
-    with pytest.raises(FeatureError, match=rf"{tmp_path}/\.trainprep-probe-\w+, .*Stale file handle.*: mend that file system"):
+    with pytest.raises(FeatureError, match=rf"{tmp_path}/\.trainprep-probe-\w+, .*Stale file handle.*: repair that file system"):
         try_in(tmp_path)
