@@ -23,6 +23,8 @@ _MAGICS = tuple(magic for magic, _around in _FILES)
 _CONTINUED = b"\xff\xff\xff\xff"
 _END_OF_STREAM = _CONTINUED + bytes(4)
 _LENGTH, _OFFSET, _PLACE, _KIND, _BODY = map(struct.Struct, ("<L", "<l", "<H", "<B", "<q"))
+
+
 class _Message(NamedTuple):
     """kind: of its header; body: bytes of data that follow it."""
 

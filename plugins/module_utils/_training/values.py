@@ -26,7 +26,7 @@ _WORD = r"[A-Za-z][A-Za-z0-9_./@-]*"
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+\.\d+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)|[-+]?(?:nan|inf(?:inity)?)\b"
 _PAIR = re.compile(
     r"(?<![A-Za-z0-9_./@-])((?:" + _WORD + r"[ \t]+){0,3}" + _WORD + r")['\"]?\s*[:=]\s*['\"]?(?:tensor\()?(" + _NUMBER + r")( ?%)?"
-    r"(?![\w:/]|\.\w|[,'’]\d|[ \xa0\u202f]\d{3}[.,]\d|\s*\(\s*[-+\d.]+\s*\))",
+    r"(?![\w:/]|\.\w|[,'\u2019]\d|[ \xa0\u202f]\d{3}[.,]\d|\s*\(\s*[-+\d.]+\s*\))",
     re.IGNORECASE,
 )
 _STAGE_WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(_STAGES) + r")(?![A-Za-z./])", re.IGNORECASE)
