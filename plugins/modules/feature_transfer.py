@@ -50,16 +50,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find out what the host would fetch from an object store
+- name: Find out whether the host can receive uploads
   trainprep.features.feature_transfer:
     sets:
       - name: wav2vec
         target: /data/wav2vec_features
-        source: s3://bucket/wav2vec
         arrays:
           wav2vec_features: {dtype: float32, shape: [null, 768]}
-    step: fetch
-    request: {set: wav2vec, state: start}
+    step: stage
+    request: {sources: {}}
   check_mode: true
   become: true
 """

@@ -199,8 +199,9 @@ def test_the_guide_s_environment_from_requirements(start_host, play, tmp_path, t
 
 
 def give_venv(host):
-    """What python3-venv and python3-setuptools bring, from the tests' own Python if its version is the host's."""
-    done = host.run("apt-get install -y --no-install-recommends python3-venv python3-setuptools", check=False)
+    """Install python3-venv and python3-setuptools, or take them from the tests' own Python if its version is the host's."""
+    install = "apt-get install -y --no-install-recommends python3-venv python3-setuptools"
+    done = host.run(f"{install} || {{ apt-get update -q && {install}; }}", check=False)
     if done.returncode:
         wanted = host.run(["python3", "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]).stdout.strip()
         assert wanted == "python%d.%d" % sys.version_info[:2], done.stderr

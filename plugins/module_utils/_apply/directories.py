@@ -67,6 +67,9 @@ def make_directory(parent: int, name: str, account: Optional[accounts.Account] =
     except FileExistsError:
         _remove(parent, draft)
         return False
+    except FileNotFoundError:
+        at.lstat(parent, name)  # another host of a shared volume moved the same draft there; if not, this raises again
+        return False
     except OSError:
         _remove(parent, draft)
         raise
