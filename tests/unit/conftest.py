@@ -5,24 +5,20 @@
 
 The ``ansible`` package installs a package ``ansible_collections`` of its own, which hides every
 other directory of that name; Ansible's collection finder knows how to look in several places.
-Under ``ansible-test units`` the finder is installed already.
+Under ``ansible-test units``, and in a tree of its own (scripts/check_sanity), the collection is found already.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 
-def _collection_finder_is_there() -> bool:
-    return any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path)
-
-
-if not _collection_finder_is_there():
+if importlib.util.find_spec("ansible_collections.trainprep") is None:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
