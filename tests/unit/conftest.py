@@ -10,15 +10,21 @@ Under ``ansible-test units``, and in a tree of its own (scripts/check_sanity), t
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 
-if importlib.util.find_spec("ansible_collections.trainprep") is None:
+def _is_found() -> bool:
+    """True if a finder of collections is installed, or Python's path leads to this one. Importing would hide it from the finder."""
+    finders = (type(finder).__name__ for finder in sys.meta_path)
+    return "_AnsibleCollectionFinder" in finders or any(Path(one, "ansible_collections/trainprep").is_dir() for one in sys.path)
+
+
+if not _is_found():
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
