@@ -333,7 +333,7 @@ def test_a_fetch_is_cut_and_goes_on(host, deploy, play, hosts, tmp_path):
 def test_absent_removes_ended_runs_beyond_those_to_keep(host, deploy):
     for _turn in range(3):
         deploy("print('done')\n", "absent", settle=5)
-    # A launcher that is about to end still holds its run.
+    # A launcher that is about to end still holds its run; a zombie does not.
     host.run("timeout 30 sh -c 'while pgrep -f [r]uns/absent/.*launcher.py; do sleep 0.2; done'")
     predicted = deploy("", "absent", check=True, state="absent", keep_runs=1)
     assert predicted.recap[host.name]["changed"] == 1

@@ -21,10 +21,15 @@ OURS = {
 }  # fmt: skip
 
 
+def fields_of(pid):
+    """Return the fields of /proc/PID/stat from the process's state on."""
+    with open("/proc/%d/stat" % pid, "rb") as stream:
+        return stream.read().rpartition(b")")[2].split()
+
+
 def ticks(pid):
     """Return when a process started, in clock ticks since boot: together with the pid it identifies the process."""
-    with open("/proc/%d/stat" % pid, "rb") as stream:
-        return int(stream.read().rpartition(b")")[2].split()[19])
+    return int(fields_of(pid)[19])
 
 
 def boot_id():
@@ -77,7 +82,9 @@ def lives(run):
         return True
     for entry in entries:
         try:
-            if ticks(entry["pid"]) == entry["started"]:
+            fields = fields_of(entry["pid"])
+            # A zombie has ended: it waits for its parent, which may be a tmux server.
+            if int(fields[19]) == entry["started"] and fields[0] not in (b"Z", b"X", b"x"):
                 return True
         except (OSError, IndexError, ValueError):
             pass
