@@ -48,6 +48,14 @@ def make_directory(parent: int, name: str, account: Optional[accounts.Account] =
     with contextlib.suppress(FileNotFoundError):
         at.lstat(parent, name)
         return False
+    try:
+        return _make_by_draft(parent, name, account)
+    except FileNotFoundError:
+        at.lstat(parent, name)  # another host of a shared volume moved the same draft there; if not, this raises again
+        return False
+
+
+def _make_by_draft(parent: int, name: str, account: Optional[accounts.Account]) -> bool:
     # A fixed name, so that the next run finishes what a killed one began. Another user's is left alone.
     draft = paths.OURS + name
     try:
@@ -68,8 +76,7 @@ def make_directory(parent: int, name: str, account: Optional[accounts.Account] =
         _remove(parent, draft)
         return False
     except FileNotFoundError:
-        at.lstat(parent, name)  # another host of a shared volume moved the same draft there; if not, this raises again
-        return False
+        raise
     except OSError:
         _remove(parent, draft)
         raise

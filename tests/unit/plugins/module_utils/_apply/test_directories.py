@@ -33,3 +33,21 @@ def test_a_draft_that_is_gone_when_it_is_opened(tmp_path, monkeypatch, moved):
     finally:
         os.close(parent)
     assert os.listdir(tmp_path) == (["target"] if moved else [])
+
+
+def test_a_draft_that_another_host_moves_before_it_is_checked(tmp_path, monkeypatch):
+    draft, found = tmp_path / ".trainprep-target", at.lstat
+    draft.mkdir()
+
+    def moved(parent, name):
+        if name == draft.name and draft.exists():
+            draft.rename(tmp_path / "target")
+        return found(parent, name)
+
+    monkeypatch.setattr(at, "lstat", moved)
+    parent = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert directories.make_directory(parent, "target") is False
+    finally:
+        os.close(parent)
+    assert os.listdir(tmp_path) == ["target"]
