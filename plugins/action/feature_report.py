@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -66,12 +66,12 @@ class ActionModule(ActionBase):
         return result
 
 
-def checked(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None, Sequence[Any]]:
+def checked(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None, list[Any]]:
     """Return the options, the facts (None if not given) and what was done. AnsibleActionFail if one is of a wrong type."""
     rest = dict(arguments)
     # Ansible's check would copy the facts of a host twice.
     facts, done = rest.pop("facts", None), rest.pop("done", None) or []
-    if not isinstance(facts or {}, Mapping) or not isinstance(done, Sequence):
+    if not isinstance(facts or {}, Mapping) or not isinstance(done, list):
         raise AnsibleActionFail("facts must be a dictionary and done a list of registered results")
     validated = _VALIDATOR.validate(rest)
     if validated.error_messages:

@@ -110,7 +110,7 @@ from ansible_collections.trainprep.features.plugins.module_utils.module_errors i
 
 
 def main() -> None:
-    """A host that is as it was costs a lookup; any other one the driver."""
+    """Return the cached inspection of an unchanged host; run the driver on any other."""
     module = AnsibleModule(argument_spec={**PLAN_ARGUMENTS, **REMEMBER, **STATE, **UPLOADED}, supports_check_mode=True)
     result: Dict[str, Any] = {"changed": False, "sets": {}, "steps": []}
     with failing(module, result):

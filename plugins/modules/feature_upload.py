@@ -53,7 +53,7 @@ options:
     type: int
     default: 2
   wait:
-    description: How many seconds to wait for another upload or publication of the same set.
+    description: How many seconds to wait for another upload of the same set.
     type: float
     default: 60
 extends_documentation_fragment:

@@ -70,7 +70,7 @@ def ssh_command(login: Login) -> list[str]:
 
 
 def setting(login: Login, name: str) -> str:
-    """Return an option as ssh would use it for this login, empty if it does not tell. It costs no connection."""
+    """Return an option as ssh would use it for this login, empty if unknown. It makes no connection."""
     words = [*ssh_command(login), "-G", "--", login.bare_host]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         said = subprocess.run(words, text=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False)

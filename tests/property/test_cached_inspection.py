@@ -10,7 +10,6 @@ seconds. Needs root, as the looks on real hosts do, and a file system whose ctim
 
 from __future__ import annotations
 
-import functools
 import mmap
 import os
 import shutil
@@ -32,7 +31,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.support.layout import write_facenet, write_wav2vec
+from tests.support.random_host import raw
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 DEFAULTS = {name: option.get("default") for name, option in PLAN_ARGUMENTS.items()}
@@ -40,18 +39,6 @@ GRAIN = 0.012
 LEGACY = st.sampled_from(["old", "old/deep", "other"])
 NAMES = st.sampled_from(["a.npz", "b.npz", "cremad_1.npz", "cremad_2.npz"])
 DIRECTORIES = st.sampled_from(["old", "old/deep", "other", "data/ravdess", "data/cremad", "data", "."])
-
-
-@functools.cache
-def raw(content: str) -> bytes:
-    """The bytes of a feature, or of another kind of file."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch, "x.npz")
-        if content == "other":
-            write_facenet(path)
-        else:
-            write_wav2vec(path, content, frames=1)
-        return path.read_bytes()
 
 
 class Witnessed(RuleBasedStateMachine):

@@ -9,7 +9,7 @@
 Each turn repeats the whole operation, and just before its k-th call the user ubuntu exchanges names: of the directory that is worked
 in, of what is in it, or of a component above. k goes over every call that changes something, and every STRIDE-th open; each is attacked
 in so many of these three ways, by turns. Every turn starts afresh, and everything outside the target, the staging directory and the
-legacy directory must be as it was.
+legacy directory must be unchanged.
 """
 
 from __future__ import annotations

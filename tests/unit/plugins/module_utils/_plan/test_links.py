@@ -62,7 +62,7 @@ ONE_SET = [
      ["replace a -> /old/a (was /gone/a)"]),
     ("the same into a directory that is missing", {"a": "dangling -> /gone/a"}, {"/old": {"a": "A"}},
      {"missing": ["/gone"], "prune": "dangling"}, ["replace a -> /old/a (was /gone/a)"]),
-    ("a dangling link that nobody wants", {"a": "dangling -> /gone/a"}, {"/old": {}}, {}, []),
+    ("a dangling link to no wanted feature", {"a": "dangling -> /gone/a"}, {"/old": {}}, {}, []),
     ("the same, pruned: not ours", {"a": "dangling -> /gone/a"}, {"/old": {}}, {"prune": "stray"}, []),
     ("a dangling link into a legacy directory", {"a": "dangling -> /old/a"}, {"/old": {"b": "B"}}, {},
      ["dangling into legacy a", "link b -> /old/b"]),
