@@ -31,7 +31,7 @@ class Controller:
     def __init__(self, core: Core, python: Path, collections: Path, scratch: Path) -> None:
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([uv, "venv", "--quiet", "--python", python, scratch / "venv"], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", scratch / "venv/bin/python"]
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", scratch / "venv/bin/python"]
         subprocess.run([*install, f"ansible-core=={core.version}"], check=True)
         self.scratch = scratch
         keep = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

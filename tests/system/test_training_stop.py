@@ -133,7 +133,7 @@ def test_a_stop_that_is_cut_goes_on_and_the_next_one_ends_it(host, deploy, play,
 
 
 def test_attempts_follow_a_failure_and_a_kill_with_the_newest_checkpoint(host, deploy, play):
-    result = deploy(RETRIED, "retried", retries=3, settle=2, arguments=["900"])
+    result = deploy(RETRIED, "retried", retries=3, settle=5, arguments=["900"])
     assert "was started again" in said(result) and "with up to 3 retries, but none after a reboot of the host" in said(result)
     wait_for(lambda: state(host, "retried")["attempt"]["number"] == 3, "the third attempt")
     found = state(host, "retried")
