@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,16 @@ def _sentences():
                     yield "".join(_part(part, f"{role.name}_") for part in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
+
+
+def test_the_ansible_cfg_of_the_readme_is_the_shipped_one():
+    """But for what only a clone needs, and the interpreter, which the shipped inventories name."""
+    shown, shipped = ConfigParser(), ConfigParser()
+    shown.read_string(next(text for language, text in blocks(REPOSITORY / "README.md") if language == "ini"))
+    shipped.read(REPOSITORY / "ansible.cfg")
+    differing = {name: dict(shown[name].items() - shipped[name].items()) for name in shown.sections()}
+    assert differing == {"defaults": {"interpreter_python": "/usr/bin/python3"}, "inventory": {}, "connection": {}}
+    assert shown["inventory"] == shipped["inventory"]
 
 
 def test_the_messages_that_are_explained_are_said():
