@@ -7,18 +7,22 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import user_name
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
 
 # Of whoever runs Ansible from a hook of git: they would lead to that other repository.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 # The project's own rules alone: the deployer's global ignore file, or .git/info/exclude, must not change what a training gets.
 _CONFIGURED = ("-c", f"core.excludesFile={os.devnull}", "-c", "core.fsmonitor=false")
+_FOREIGN_CHECKOUT = re.compile(r"dubious ownership in repository at '(.*)'")
 _IGNORE = ("--exclude-per-directory=.gitignore",)
 
 
@@ -76,8 +80,8 @@ def _is_checkout(path: str) -> bool:
 
 def _git(path: str, *arguments: str, check: bool = True) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    # Looking changes nothing, not even the index.
-    environment["GIT_OPTIONAL_LOCKS"] = "0"
+    # Looking changes nothing, not even the index; git's errors are recognised in English.
+    environment.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C")
     try:
         done = subprocess.run(["git", "-C", path, *_CONFIGURED, *arguments], env=environment, capture_output=True, check=False)
     except FileNotFoundError:
@@ -88,10 +92,24 @@ def _git(path: str, *arguments: str, check: bool = True) -> str:
             ) from None
         return ""
     said = os.fsdecode(done.stderr).strip()
-    if done.returncode and (check or "dubious ownership" in said):
+    foreign = _FOREIGN_CHECKOUT.search(said)
+    if done.returncode and foreign:
+        raise FeatureError(_say_foreign(path, foreign[1]))
+    if done.returncode and check:
         why = said.splitlines()[0] if said else "no reason given"
         raise FeatureError(f"{named('project')} {path}: git {arguments[0]} fails ({why})")
     return os.fsdecode(done.stdout) if done.returncode == 0 else ""
+
+
+def _say_foreign(path: str, checkout: str) -> str:
+    """The message for a checkout that git does not read, since other accounts could have put commands into its configuration."""
+    places = (checkout, os.path.join(checkout, ".git"))
+    owners = {os.lstat(place).st_uid for place in places if os.path.lexists(place)} - {os.geteuid()}
+    me, owner = user_name(os.geteuid()), " and ".join(map(user_name, sorted(owners))) or "another account"
+    return (
+        f"{named('project')} {path}: git does not read the checkout {checkout} for {me}, since it belongs to {owner}: run Ansible as"
+        f" {owner}, or chown the checkout to {me}, or trust it: git config --global --add safe.directory {shlex.quote(checkout)}"
+    )
 
 
 def _listed(path: str, prefix: str = "") -> Iterator[str]:

@@ -128,6 +128,28 @@ def test_a_repository_of_a_hook_is_not_taken_for_the_projects(tree, tmp_path, mo
     assert read_project(str(tree)).files == tuple(sorted(KEPT))
 
 
+def test_a_checkout_of_another_account_is_refused_with_the_remedy(tree, monkeypatch):
+    git(tree, "init", "-q")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    owner = "nobody" if os.geteuid() == 0 else "another account"
+    if os.geteuid() == 0:
+        os.chown(tree, 65534, 65534)
+        os.chown(tree / ".git", 65534, 65534)
+    else:  # git's own variable for its tests
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(FeatureError) as raised:
+        read_project(str(tree / "src"))
+    message = str(raised.value)
+    assert f"project {tree}/src: " in message and f"belongs to {owner}" in message and "dubious" not in message
+    command = message.partition("or trust it: ")[2].split()
+    assert command[:5] == ["git", "config", "--global", "--add", "safe.directory"]
+    # What the message says works.
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tree.parent / "gitconfig"))
+    subprocess.run(command, check=True)
+    assert "a.py" in read_project(str(tree / "src")).files
+
+
 @pytest.mark.parametrize(
     ("script", "program", "variable"),
     [
