@@ -95,7 +95,8 @@ def run(check: Check) -> Outcome:
     report = LOGS / f"{check.name}.xml"
     command = check.command + (f" --junit-xml {report}" if check.pytest else "")
     environment = {**os.environ, "PATH": f"{REPOSITORY / '.venv/bin'}:{os.environ['PATH']}", "NO_COLOR": "1",
-                   "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(BUILD / "ansible")}
+                   "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(BUILD / "ansible"),
+                   "PYTHONDONTWRITEBYTECODE": ""}  # else each process of pytest compiles all tests again
     started = time.monotonic()
     with (LOGS / f"{check.name}.log").open("w") as log:
         process = subprocess.Popen(["bash", "-c", command], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log,

@@ -12,11 +12,11 @@ EXAMPLE = "examples/train_softmax.py"
 WORK = "/home/ubuntu/emotion_recognition"
 
 
-def deploy(play, hosts, rc=0, check=False, **options):
-    """Start, stop or remove a training by one task, without the features that the playbook prepares first."""
+def deploy(play, hosts, rc=0, check=False, each=(), **options):
+    """Start, stop or remove a training by one task (``each``: several), without the features that the playbook prepares first."""
     names = {"variable_prefix": "deploy_training_", "variable_names": {"arguments": "deploy_training_args"}}
-    task = {"trainprep.features.training_run": {**options, **names}, "become": True}
-    result = play(hosts, [{"hosts": "all", "gather_facts": False, "tasks": [task]}], check=check)
+    tasks = [{"trainprep.features.training_run": {**options, **one, **names}, "become": True} for one in each or ({},)]
+    result = play(hosts, [{"hosts": "all", "gather_facts": False, "tasks": tasks}], check=check)
     assert result.rc == rc, result.stdout
     return result
 
