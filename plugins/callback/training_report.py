@@ -54,9 +54,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbac
     parts,
     width,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import ACTIONS, Trainings, document
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import training_table
 
 _COLOURS = {
     **dict.fromkeys(("running", "succeeded", "stopped"), C.COLOR_OK),
@@ -96,6 +94,10 @@ class CallbackModule(FleetCallback):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if not self._trainings.hosts:
             return
+        # Here, since Ansible loads the callback in every run, and seldom for a training.
+        from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
+        from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import training_table
+
         report = document(self._trainings, self._playbook, datetime.now(UTC), run_id.run_id())
         self._show("TRAININGS", training_table(report, width()), _COLOURS)
         self._write(self._trainings.report_dir, write_training, report)
