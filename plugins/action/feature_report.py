@@ -44,6 +44,7 @@ class ActionModule(ActionBase):
             facts = (task_vars or {}).get("ansible_facts") or {}
         check_mode = bool(self._task.check_mode)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
+        done = [(task_vars or {}).get(one) if isinstance(one, str) else one for one in done]
         if not all(done):
             msg = f"this run has not inspected the features of {host}: let the role run from its first task (without --start-at-task)"
             return {**result, "failed": True, "msg": msg}

@@ -24,8 +24,9 @@ options:
   done:
     description:
       - What was done, as registered results of the modules that acted, in any order. Loops and skipped tasks may be among them.
+      - The name of a registered variable does as well, and saves Ansible a copy of the result on each host.
     type: list
-    elements: dict
+    elements: raw
     default: []
   state:
     description:
