@@ -4,9 +4,7 @@
 
 """Runs the module of this name."""
 
-from __future__ import annotations
-
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import FeatureAction
+from ..plugin_utils.module_action import FeatureAction
 
 
 class ActionModule(FeatureAction):

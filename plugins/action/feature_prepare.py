@@ -4,20 +4,14 @@
 
 """Runs the module of this name; the role's variables are checked before."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import PREPARED
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import FeatureAction
-from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import (
-    check_role_arguments,
-    prepare_check,
-    warn_of_misspelt,
-)
+from ..plugin_utils._report.files import run_noted
+from ..plugin_utils.answers import Schema
+from ..plugin_utils.feature_answers import PREPARED
+from ..plugin_utils.module_action import FeatureAction
+from ..plugin_utils.role_arguments import check_role_arguments, prepare_check, warn_of_misspelt
 
 ROLE = "prepare_features"
 # Now, in the main process: otherwise the worker of each host would do it.

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prints the report of one host. Runs on the controller: no connection, no remote execution."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +11,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import add_host, record_of
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
-from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import shipped_sets
+
+from ..plugin_utils._report.files import add_host, record_of
+from ..plugin_utils._report.model import mapping
+from ..plugin_utils._report.text import coloured, failures, host_report
+from ..plugin_utils.role_arguments import shipped_sets
 
 display = Display()
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {

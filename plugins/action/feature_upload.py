@@ -4,12 +4,11 @@
 
 """Upload the features that a host lacks; C(plugin_utils/_upload/upload.py) is the order of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import run_noted
+
+from ..plugin_utils._report.files import run_noted
 
 
 class ActionModule(ActionBase):
@@ -24,6 +23,6 @@ class ActionModule(ActionBase):
 
     def _run(self, result: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         # Ansible's main process loads this file in each run of the role, and would compile all formats with it.
-        from ansible_collections.trainprep.features.plugins.plugin_utils._upload.upload import Upload
+        from ..plugin_utils._upload.upload import Upload
 
         return Upload(self, task_vars).run(result)

@@ -4,24 +4,22 @@
 
 """Streams a training's log in bounded chunks, each from the end of the last one."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.module_utils._training import causes
-from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import with_expected_end
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import LINES, Maybe, Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import with_user
-from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import run_module
+
+from ..module_utils._training.causes import find_cause
+from ..module_utils._training.options import FOLLOW
+from ..module_utils.errors import FeatureError, naming
+from ..plugin_utils._training.text import with_expected_end
+from ..plugin_utils.answers import LINES, Maybe, Schema
+from ..plugin_utils.connecting import with_user
+from ..plugin_utils.interrupts import show
+from ..plugin_utils.module_action import run_module
 
 display = Display()
 
@@ -50,7 +48,7 @@ class ActionModule(ActionBase):
         crowd = crowded(task_vars)
         if crowd:
             return {**result, "failed": True, "msg": crowd}
-        _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _validated, arguments = self.validate_argument_spec(argument_spec=FOLLOW)
         try:
             with naming(arguments):
                 arguments = with_user(self, arguments)
@@ -61,14 +59,14 @@ class ActionModule(ActionBase):
 
         shown, remarked = 0, False
         while True:
-            chunk = self._ask(lambda: self._chunk(arguments, task_vars), prefix)
+            chunk = self._ask(arguments, task_vars, prefix)
             if "run" not in chunk:
                 return {**result, **chunk, "failed": True}
             if chunk["text"]:
                 lines = with_expected_end(chunk["text"].split("\n"), chunk.get("expected"), datetime.now())
                 show(display.display, "\n".join(prefix + line for line in lines))
             if chunk["tail"]:
-                cause = causes.find_cause(causes.parts(chunk["tail"]))
+                cause = find_cause(chunk["tail"])
                 chunk["sentence"] = f"{chunk['state']} ({chunk['outcome']}{f': {cause}' if cause else ''})"
             shown += int(chunk.get("lines") or 0)
             # From here on this very run, also when another one starts meanwhile.
@@ -90,15 +88,12 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=f"the training {chunk['sentence']}")
         return result
 
-    def _chunk(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        return run_module(self, "training_follow", arguments, CHUNK, task_vars)
-
-    def _ask(self, ask: Callable[[], dict[str, Any]], prefix: str) -> dict[str, Any]:
+    def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any], prefix: str) -> dict[str, Any]:
         """Return the next chunk. A connection that is lost, or drops in the middle of an answer, is retried for a while."""
         lost_at = 0.0
         while True:
             try:
-                chunk = ask()
+                chunk = run_module(self, "training_follow", arguments, CHUNK, task_vars)
                 # Cut off in the middle, a module leaves no answer of its own, and an answer of Ansible's instead.
                 if "run" in chunk or not ({"module_stdout", "unreachable"} & set(chunk)):
                     return chunk
@@ -121,10 +116,7 @@ class ActionModule(ActionBase):
 def crowded(task_vars: dict[str, Any]) -> str:
     """Return why not all hosts of the play can be shown at once; empty if they can."""
     hosts = len(task_vars.get("ansible_play_hosts") or [])
-    at_once = min(
-        int(task_vars.get("ansible_forks") or 5),
-        len(task_vars.get("ansible_play_batch") or []) or hosts,
-    )
+    at_once = min(int(task_vars.get("ansible_forks") or 5), len(task_vars.get("ansible_play_batch") or []) or hosts)
     if hosts <= at_once:
         return ""
     return (

@@ -4,25 +4,20 @@
 
 """Runs the module of this name, checks its answer, prints the health check, and fetches the results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.utils.display import Display
-from ansible_collections.trainprep.features.plugins.module_utils._training.options import INFO
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import connecting_uid, fetch
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import add_host
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import check_lines
-from ansible_collections.trainprep.features.plugins.plugin_utils.answers import PLAIN, Maybe, Schema
-from ansible_collections.trainprep.features.plugins.plugin_utils.interrupts import show
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import (
-    ModuleAction,
-    declared_sets,
-    failing,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils.role_arguments import all_variables, warn_of_misspelt
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login, login_of
+
+from ..module_utils._training.options import INFO
+from ..plugin_utils._training.fetch import connecting_uid, fetch
+from ..plugin_utils._training.files import add_host
+from ..plugin_utils._training.text import check_lines
+from ..plugin_utils.answers import PLAIN, Maybe, Schema
+from ..plugin_utils.interrupts import show
+from ..plugin_utils.module_action import ModuleAction, declared_sets, failing
+from ..plugin_utils.role_arguments import all_variables, warn_of_misspelt
+from ..plugin_utils.ssh import Login, login_of
 
 display = Display()
 # Now, in the main process: otherwise the worker of each host would read it.

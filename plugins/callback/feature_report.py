@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One report for all hosts of a run, after Ansible's own recap."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: feature_report
 type: aggregate
@@ -48,25 +46,27 @@ EXAMPLES = r"""
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import (
-    FEATURES,
-    FleetCallback,
-    action_of,
-    parts,
-    width,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import OF_OUTCOME
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import write_report
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import ACTIONS, Fleet, document
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
+from ansible import constants as C
+
+from ..plugin_utils import run_id
+from ..plugin_utils._report.callbacks import FEATURES, FleetCallback, action_of, parts, width
+from ..plugin_utils._report.files import write_report
+from ..plugin_utils._report.fleet import ACTIONS, Fleet, document
+from ..plugin_utils._report.table import fleet_table
+
+_COLOURS = {
+    "ready": C.COLOR_OK,
+    "would_be_ready": C.COLOR_CHANGED,
+    "done": C.COLOR_OK,
+    "not_ready": C.COLOR_ERROR,
+    "failed": C.COLOR_ERROR,
+    "unreachable": C.COLOR_UNREACHABLE,
+    "not_looked_at": C.COLOR_SKIP,
+}
 
 
 class CallbackModule(FleetCallback):
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = FEATURES
-    CALLBACK_NEEDS_ENABLED = True
     variable = "prepare_features_report_dir"
     actions = ACTIONS
 
@@ -109,5 +109,5 @@ class CallbackModule(FleetCallback):
             record.changed = record.changed or bool(summary["changed"])
         generated = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         report = document(self._fleet, self._playbook, generated, run_id.run_id())
-        self._show("FEATURES", fleet_table(report, width()), OF_OUTCOME)
+        self._show("FEATURES", fleet_table(report, width()), _COLOURS)
         self._write(self._fleet.report_dir, write_report, report)

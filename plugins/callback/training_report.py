@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One table, and one page, for the trainings of all hosts of a run."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: training_report
 type: aggregate
@@ -46,15 +44,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible import constants as C
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import (
-    TRAININGS,
-    FleetCallback,
-    action_of,
-    parts,
-    width,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import ACTIONS, Trainings, document
+
+from ..plugin_utils import run_id
+from ..plugin_utils._report.callbacks import TRAININGS, FleetCallback, action_of, parts, width
+from ..plugin_utils._training.fleet import ACTIONS, Trainings, document
 
 _COLOURS = {
     **dict.fromkeys(("running", "succeeded", "stopped"), C.COLOR_OK),
@@ -65,10 +58,7 @@ _COLOURS = {
 
 
 class CallbackModule(FleetCallback):
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = TRAININGS
-    CALLBACK_NEEDS_ENABLED = True
     variable = "monitor_training_report_dir"
     actions = ACTIONS
 
@@ -95,8 +85,8 @@ class CallbackModule(FleetCallback):
         if not self._trainings.hosts:
             return
         # Here, since Ansible loads the callback in every run, and seldom for a training.
-        from ansible_collections.trainprep.features.plugins.plugin_utils._training.files import write_training
-        from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import training_table
+        from ..plugin_utils._training.files import write_training
+        from ..plugin_utils._training.text import training_table
 
         report = document(self._trainings, self._playbook, datetime.now(UTC), run_id.run_id())
         self._show("TRAININGS", training_table(report, width()), _COLOURS)

@@ -4,8 +4,6 @@
 
 """The attributes that modules of this collection share."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     ACTIONGROUP_FEATURES = r"""

@@ -4,8 +4,6 @@
 
 """The option of the modules whose messages name options."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""

@@ -4,8 +4,6 @@
 
 """The options of the modules that plan for all sets of a host."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""

@@ -4,8 +4,6 @@
 
 """The options that several modules of this collection share."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""

@@ -4,8 +4,6 @@
 
 """The hosts of a play, or an error where there are none: Ansible by itself would succeed, having done nothing."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: training_hosts
 short_description: The hosts of a play, which must be at least one

@@ -104,21 +104,16 @@ lines:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
-from ansible_collections.trainprep.features.plugins.module_utils._training.follow import ARGUMENTS, CHUNK, read_on
+from ansible_collections.trainprep.features.plugins.module_utils._training.follow import read_on
+from ansible_collections.trainprep.features.plugins.module_utils._training.options import FOLLOW
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
-    offset = -1 if params["begin"] == "now" and not params["run"] else params["offset"]
+    module = AnsibleModule(argument_spec=FOLLOW, supports_check_mode=True)
     with failing(module):
-        account = find_account(params["user"])
-        chunk = run_as(
-            account, read_on, account, params["dir"], params["session"], params["run"], offset, CHUNK, params["filter"],
-            params["stale_after"],
-        )
-        module.exit_json(changed=False, **chunk)
+        account = find_account(module.params["user"])
+        module.exit_json(changed=False, **run_as(account, read_on, account, module.params))
 
 
 if __name__ == "__main__":

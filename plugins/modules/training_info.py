@@ -299,14 +299,11 @@ def main() -> None:
     params = module.params
     with failing(module):
         account = find_account(params["user"])
-        found = run_as(
-            account, look, account, params["dir"], params["session"], params["sets"], params["stale_after"], params["lines"],
-            params["history"], params["metrics"],
-        )
+        found = run_as(account, look, account, params)
         if params["connecting_uid"] is not None and found["run"]:
             source = ((found["history"] or [{}])[0].get("source") or {}).get("path", "")
             try:
-                found["offer"] = run_as(account, offer, account, params["dir"], params["session"], source, params["connecting_uid"])
+                found["offer"] = run_as(account, offer, account, params, source)
             except FeatureError as error:
                 found["no_offer"] = str(error)
         module.exit_json(changed=False, **found)

@@ -22,7 +22,7 @@ description:
 extends_documentation_fragment:
   - trainprep.features.attributes.actiongroup_training
   - trainprep.features.training
-  - trainprep.features.training_run
+  - trainprep.features.training.run
   - trainprep.features.naming
   - trainprep.features.attributes.linux
 attributes:
@@ -109,6 +109,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account, find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.become import run_as
 from ansible_collections.trainprep.features.plugins.module_utils._system.scopes import Lifetime
+from ansible_collections.trainprep.features.plugins.module_utils._training.options import PLACE
 from ansible_collections.trainprep.features.plugins.module_utils._training.start import (
     STARTED,
     Order,
@@ -116,17 +117,13 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.start
     plan_start,
     start,
 )
-from ansible_collections.trainprep.features.plugins.module_utils.errors import NAMING
 from ansible_collections.trainprep.features.plugins.module_utils.module_errors import failing
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "session": {"type": "str", "default": "attn_crnn_v2"},
-            "dir": {"type": "str", "default": "~/emotion_recognition"},
-            "user": {"type": "str"},
-            **NAMING,
+            **PLACE,
             "variable_names": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
             "script": {"type": "str", "default": ""},
@@ -151,7 +148,7 @@ def main() -> None:
     )
     with failing(module):
         account = find_account(module.params["user"])
-        order = Order(module.params, json.loads(module.params["order"]))
+        order = {**module.params, **json.loads(module.params["order"])}
         if module.params["state"] != STARTED:
             answer = run_as(account, end, account, order, module.check_mode)
         else:
@@ -166,11 +163,11 @@ def _start(module: Any, account: Account, order: Order) -> Dict[str, Any]:
     # First whether it can be done, as the user; the user's tmux server is then kept alive by whoever may.
     plan = run_as(account, plan_start, account, order)
     answer, server = plan["answer"], plan["server"]
-    prefix = lifetime.prefix(order.session, server) if answer["changed"] else ()
+    prefix = lifetime.prefix(order["session"], server) if answer["changed"] else ()
     if module.check_mode or not answer["changed"]:
         return dict(answer)
-    warnings = answer["warnings"] + lifetime.protect(order.session, server)
-    archive = order.given["archive"]
+    warnings = answer["warnings"] + lifetime.protect(order["session"], server)
+    archive = order["archive"]
     handle = os.open(archive, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if archive else None
     answer = dict(run_as(account, start, account, order, plan, prefix, handle))
     return {**answer, "warnings": warnings}

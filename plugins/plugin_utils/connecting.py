@@ -4,8 +4,6 @@
 
 """Who connects to a host, and whom the task becomes there."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pwd

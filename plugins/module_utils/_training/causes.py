@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from . import log
+from . import log, verdict
 
 MAX_ERRORS = 5
 _MOST_TRACEBACKS = 200  # that are read, the last ones
@@ -74,14 +73,10 @@ class _Raised:
     direct: bool = False
 
 
-def parts(lines: Sequence[str]) -> List[str]:
-    """Return the lines with each state of a progress bar as one."""
-    return [part for line in lines for part in log.split(line)]
-
-
 def _shown(lines: Sequence[str]) -> List[str]:
-    """The lines without control sequences; of a printed array its beginning."""
-    return [log.harmless(line[: 2 * log.MAX_READ])[: log.MAX_READ].rstrip() for line in lines]
+    """The lines without control sequences, each state of a progress bar as one; of a printed array its beginning."""
+    parts = (part for line in lines for part in log.split(line))
+    return [log.harmless(part[: 2 * log.MAX_READ])[: log.MAX_READ].rstrip() for part in parts]
 
 
 def find_cause(lines: Sequence[str]) -> Optional[str]:
@@ -179,12 +174,7 @@ def _root_failure(lines: Sequence[str]) -> Tuple[Optional[int], Optional[int]]:
 def _of_rank(rank: Optional[int], code: Optional[int]) -> str:
     if rank is None or code is None:
         return ""
-    if code >= 0:
-        return f"rank {rank}, exit code {code}"
-    try:
-        return f"rank {rank}, signal {-code}, {signal.Signals(-code).name}"
-    except ValueError:
-        return f"rank {rank}, signal {-code}"
+    return f"rank {rank}, " + (f"exit code {code}" if code >= 0 else f"signal {-code}{verdict.signal_name(-code)}")
 
 
 def _special(lines: Sequence[str]) -> str:

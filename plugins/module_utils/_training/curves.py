@@ -58,24 +58,21 @@ def read_curves(run: Optional[Run], directory: str = "", patterns: Sequence[str]
 
 def _read_files(run: Run, directory: str, patterns: Sequence[str], limit: int, read: RunCurves) -> None:
     for metrics in outputs.read_metrics(run, directory, patterns, limit):
-        found = tables.curves_of(metrics.entries, read.epochs.first)
-        if not found.series.curves():
+        found, axis, epoch = tables.curves_of(metrics.entries, read.epochs.first)
+        if not found.curves():
             continue
-        read.series, read.axis, read.sampled = found.series, found.axis, metrics.sampled
+        read.series, read.axis, read.sampled = found, axis, metrics.sampled
         read.source = {"kind": metrics.kind, "path": paths.display(metrics.path)}
-        if read.epochs.number is None and found.epoch is not None:
-            read.epochs.add(log.LogPlace(found.epoch))
+        if read.epochs.number is None and epoch is not None:
+            read.epochs.add(log.LogPlace(epoch))
         return
 
 
 def _read_log(run: Run, limit: int, read: RunCurves) -> None:
     found = history.History()
-    handle = reading.open_log(run)
-    try:
+    with reading.opened(run.log) as handle:
         read.sampled = os.fstat(handle).st_size > limit
         found.read(reading.sampled_lines(handle, limit))
-    finally:
-        os.close(handle)
     found.finish("ended" in run.state)
     read.series, read.epochs = found.series, found.epochs
     read.epochs.sampled = read.sampled

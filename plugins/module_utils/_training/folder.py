@@ -52,12 +52,9 @@ def lock_runs(runs: str) -> int:
 def write_file(path: str, content: str, mode: int) -> None:
     """Write a file whole, then put it in place. One that is the same already is left as it is."""
     data = content.encode("utf-8", "surrogateescape")
-    try:
-        with open(path, "rb") as old:
-            if old.read() == data and (os.fstat(old.fileno()).st_mode & 0o777) == mode:
-                return
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open(path, "rb") as old:
+        if old.read() == data and (os.fstat(old.fileno()).st_mode & 0o777) == mode:
+            return
     # Always the same name, so that what a killed deploy left is replaced.
     new = f"{path}.new"
     try:

@@ -8,60 +8,41 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from .._system import accounts
-from ..errors import NAMING
 from . import log, pace, reading, runs, verdict
 
-# Of the module and of the action plugin alike.
-ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    "session": {"type": "str", "default": "attn_crnn_v2"},
-    "dir": {"type": "str", "default": "~/emotion_recognition"},
-    "user": {"type": "str"},
-    **NAMING,
-    "filter": {"type": "str", "choices": list(log.FILTERS), "default": log.TRAINING},
-    "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
-    "stale_after": {"type": "int", "default": 900},
-    "fail": {"type": "bool", "default": True},
-    "run": {"type": "str", "default": ""},
-    "offset": {"type": "int", "default": 0},
-}
-
-CHUNK = 2 << 20  # bytes of the log that are taken at a time
+_CHUNK = 2 << 20  # bytes of the log that are taken at a time
 _TAIL = 128 << 10  # bytes of the log in which the controller looks for the cause of a failure
 _SAMPLE = 1 << 20  # bytes of the log from which the pace is taken
 
 
-def read_on(
-    account: accounts.Account, directory: str, session: str, name: str, offset: int, limit: int, which: str, stale_after: float
-) -> Dict[str, Any]:
+def read_on(account: accounts.Account, params: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the lines from C(offset) on that pass the filter, and the verdict as it was before they were read.
 
     In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
-    directory = runs.working_directory(directory, account)
-    run_state = runs.observe(account, directory, session, name)
+    run_state = runs.observe(account, runs.working_directory(params["dir"], account), params["session"], params["run"])
     run = run_state.run
     age = reading.log_age(run)
-    judgement = verdict.judge(reading.observation(run_state, age), stale_after)
+    judgement = verdict.judge(reading.observation(run_state, age), params["stale_after"])
     if run is None:
         nothing = {"run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None, "tail": []}
         return {**judgement.as_dict(), "over": judgement.over, **nothing}
-    if offset < 0:
+    offset = params["offset"]
+    if params["begin"] == "now" and not params["run"]:
         offset = os.stat(run.log).st_size if os.path.exists(run.log) else 0
-    data, more = reading.read_chunk(run, offset, limit, judgement.over)
+    data, more = reading.read_chunk(run, offset, _CHUNK, judgement.over)
     if more and not data.endswith(b"\n") and log.overwritten(data):
-        # A progress bar longer than the limit: what it shows is still to come, and what it showed is gone.
+        # A progress bar longer than a chunk: what it shows is still to come, and what it showed is gone.
         data, text = data[: log.overwritten(data)], ""
     else:
         text = data.decode("utf-8", "replace")
     lines = text.split("\n")
-    if lines and not lines[-1]:
+    if not lines[-1]:
         lines.pop()
-    shown = [line for line in map(log.visible, lines) if log.wanted(line, which)]
-    if judgement.over and not more:
-        judgement = verdict.judge(reading.observation(run_state, age), stale_after)
+    shown = [line for line in map(log.visible, lines) if log.wanted(line, params["filter"])]
     return {
         **judgement.as_dict(),
         "over": judgement.over,

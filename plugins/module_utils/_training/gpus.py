@@ -62,62 +62,57 @@ def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
     output = answer.output.decode("utf-8", "replace")
     if answer.code == 0:
         return output, None
-    said = (answer.errors.decode("utf-8", "replace").strip() or _remarks(output) or "no message").split("\n")
+    said = (answer.errors.decode("utf-8", "replace").strip() or _table(output)[1] or "no message").split("\n")
     return output, f"{name}: {' '.join(line.strip() for line in said)[:300]} (exit code {answer.code})"
 
 
 def _nvidia(program: str, processes: bool) -> Gpus:
     output, problem = _ask(program, "--query-gpu=" + ",".join(_FIELDS), "--format=csv,noheader,nounits")
-    rows = parse_nvidia(output)
-    said = " ".join(filter(None, (_remarks(output), _cell_errors(output))))
+    rows, remarks = _table(output)
+    said = " ".join(filter(None, (remarks, _cell_errors(rows))))
     problem = problem or (f"nvidia-smi: {said[:300]}" if said else None)
+    entries = []
+    for index, name, use, used, total, _uuid in rows:
+        number = [int(cell) if cell.isdigit() else None for cell in (index, use, used, total)]
+        entries.append(_entry(number[0], name, number[1], number[2], number[3]))
     if processes and rows:
         said, failed = _ask(program, "--query-compute-apps=" + ",".join(_USERS), "--format=csv,noheader,nounits")
         problem = problem or failed
-        for uuid, row in rows:
-            row["processes"] = None if failed else _users_of(uuid, said)
-    entries = [row for _uuid, row in rows]
-    if any(row["use"] is None for row in entries):
+        for entry, row in zip(entries, rows):
+            entry["processes"] = None if failed else _users_of(row[5], said)
+    if any(entry["use"] is None for entry in entries):
         listed = parse_mig(_ask(program, "-L")[0], _ask(program, "-q", "-x")[0])
-        entries = [entry for row in entries for entry in _instances(row, listed, processes)]
+        entries = [one for entry in entries for one in _instances(entry, listed, processes)]
     return Gpus(entries, problem)
 
 
-def _users_of(uuid: str, table: str) -> Users:
-    """The processes on a GPU, from the rows of nvidia-smi's table of them."""
-    rows = [_cells(line) for line in table.splitlines()]
-    return [(int(row[1]), _whole(row[2])) for row in rows if len(row) == len(_USERS) and row[0] == uuid and row[1].isdigit()]
+def _table(output: str) -> Tuple[List[List[str]], str]:
+    """The rows of nvidia-smi's table of GPUs, and the lines that are no rows."""
+    rows, rest = [], []
+    for line in filter(None, map(str.strip, output.splitlines())):
+        cells = _cells(line)
+        if len(cells) == len(_FIELDS) and cells[0].isdigit():
+            rows.append(cells)
+        else:
+            rest.append(line)
+    return rows, " ".join(rest)
 
 
 def _cells(line: str) -> List[str]:
     return [part.strip() for part in line.split(",")]
 
 
-def _remarks(output: str) -> str:
-    """The lines of nvidia-smi's table that are no rows."""
-    lines = [line.strip() for line in output.splitlines()]
-    return " ".join(line for line in lines if line and not (len(_cells(line)) == len(_FIELDS) and _cells(line)[0].isdigit()))
+def _users_of(uuid: str, table: str) -> Users:
+    """The processes on a GPU, from the rows of nvidia-smi's table of them."""
+    rows = map(_cells, table.splitlines())
+    return [(int(row[1]), _whole(row[2])) for row in rows if len(row) == len(_USERS) and row[0] == uuid and row[1].isdigit()]
 
 
-def _cell_errors(output: str) -> str:
+def _cell_errors(rows: List[List[str]]) -> str:
     """The errors that nvidia-smi's table has instead of values."""
-    found: Dict[str, None] = {}
-    for row in map(_cells, output.splitlines()):
-        if len(row) == len(_FIELDS) and row[0].isdigit():
-            texts = [cell.strip("[]") for cell in row[1:] if cell == "ERR!" or (cell.startswith("[") and cell not in _UNKNOWN)]
-            found.update({f"GPU {row[0]}: {text}": None for text in texts})
-    return "; ".join(found)
-
-
-def parse_nvidia(text: str) -> List[Tuple[str, Dict[str, Any]]]:
-    """The UUID and the entry for each row of nvidia-smi's table; None for every text in brackets."""
-    found = []
-    for line in text.splitlines():
-        cells = _cells(line)
-        if len(cells) == len(_FIELDS) and cells[0].isdigit():
-            number = [int(cell) if cell.isdigit() else None for cell in cells]
-            found.append((cells[5], _entry(number[0], cells[1], number[2], number[3], number[4])))
-    return found
+    found = ((row[0], cell) for row in rows for cell in row[1:])
+    wrong = (f"GPU {gpu}: {cell.strip('[]')}" for gpu, cell in found if cell == "ERR!" or (cell[:1] == "[" and cell not in _UNKNOWN))
+    return "; ".join(dict.fromkeys(wrong))
 
 
 def _entry(index: Optional[int], name: str, use: Any, used: Any, total: Any, instance: Optional[str] = None) -> Dict[str, Any]:

@@ -45,17 +45,11 @@ def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
     """Return a run's line of the table; what its record does not tell is None."""
     record, state = run.record, run.state
     started, ended = _number(state.get("started")), _number(state.get("ended"))
-    stopped = state.get("stopped")
-    observed = verdict.Observation(
-        recorded=True,
-        alive=lives,
-        ended=ended is not None,
-        exit_code=_whole(state.get("exit_code")),
-        signal=_whole(state.get("signal")),
-        stopped=_text(stopped.get("by")) if isinstance(stopped, dict) else None,
-    )
+    stopped, data = state.get("stopped"), record.get("data")
+    by = _text(stopped.get("by")) if isinstance(stopped, dict) else None
+    code, signal = (_whole(state.get(key)) for key in ("exit_code", "signal"))
+    observed = verdict.Observation(recorded=True, alive=lives, ended=ended is not None, exit_code=code, signal=signal, stopped=by)
     judgement = verdict.judge(observed, float("inf"))
-    data = record.get("data")
     return {
         "run": run.name,
         "started": started,
@@ -63,7 +57,7 @@ def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
         "seconds": None if started is None or ended is None else max(0.0, ended - started),
         "state": judgement.state,
         "outcome": judgement.outcome,
-        "stopped_by": observed.stopped,
+        "stopped_by": by,
         "attempts": len(runs.as_list(state.get("attempts"))) + (ended is None),
         "commit": _text(record.get("commit")),
         "dirty": record.get("dirty") if isinstance(record.get("dirty"), bool) else None,

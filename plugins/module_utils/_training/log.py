@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Optional
 
-ALL, TRAINING, VALIDATION = "all", "training", "validation"
-FILTERS = (ALL, TRAINING, VALIDATION)
-
 MAX_LINE = 400  # characters of a line in a result
 MAX_READ = 2000  # characters of a line that are parsed: a longer line is a printed array
 
@@ -97,10 +94,10 @@ def overwritten(data: bytes) -> int:
 
 def wanted(line: str, which: str) -> bool:
     """True if a visible line passes the filter V(all), V(training) or V(validation)."""
-    if which == ALL:
+    if which == "all":
         return True
     line = line[:MAX_READ]
-    if which == VALIDATION:
+    if which == "validation":
         return bool(_VALIDATED.search(line))
     return bool(_NOTABLE.search(line) or _ERROR.search(line))
 

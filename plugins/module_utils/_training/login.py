@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -41,11 +42,8 @@ def login_environment() -> Tuple[Dict[str, str], str]:
     user = pwd.getpwuid(os.geteuid())
     base = {"PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
     for path in _FILES:
-        try:
-            with open(path, encoding="utf-8") as stream:
-                base.update(parse_assignments(stream.read()))
-        except (OSError, ValueError):
-            pass
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
+            base.update(parse_assignments(stream.read()))
     shell = user.pw_shell or "/bin/sh"
     base.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=shell)
     # A profile prints before the mark; what is printed at the end has no NUL behind it.
@@ -73,7 +71,7 @@ def _ask_shell(shell: str, command: str, environment: Mapping[str, str]) -> Tupl
 def rights(pid: object) -> Dict[str, str]:
     """Return what else than its user determines what a process may read; empty if the process is gone."""
     found = {}
-    try:
+    with contextlib.suppress(OSError, KeyError):
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
             fields = dict(line.split(":", 1) for line in stream if ":" in line)
         groups = {fields["Gid"].split()[1], *fields["Groups"].split()}
@@ -81,8 +79,6 @@ def rights(pid: object) -> Dict[str, str]:
         for name in ("mnt", "user"):
             found[name + " namespace"] = os.readlink(f"/proc/{pid}/ns/{name}")
         found["root directory"] = os.readlink(f"/proc/{pid}/root")
-    except (OSError, KeyError):
-        pass
     return found
 
 

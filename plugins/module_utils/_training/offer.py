@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from .. import errors
 from .._system import accounts, paths
@@ -28,12 +28,12 @@ _MOST = 2000  # files with metrics
 _RECORDS = (runs.RECORD, runs.STATE, runs.LOG, "on_end.log", "stop.json")
 
 
-def offer(account: accounts.Account, directory: str, session: str, source: str, uid: int) -> Dict[str, Any]:
-    """Offer the last run's files to the user with that uid; returns where, and what they are; nothing if there is no run.
+def offer(account: accounts.Account, params: Mapping[str, Any], source: str) -> Dict[str, Any]:
+    """Offer the last run's files to the connecting user; returns where, and what they are; nothing if there is no run.
 
     source: the file that the curves are from, or the folder of several, beside those of the run's globs.
     """
-    directory = runs.working_directory(directory, account)
+    directory, session, uid = runs.working_directory(params["dir"], account), params["session"], params["connecting_uid"]
     run = runs.find_run(directory, session)
     if run is None:
         return {}

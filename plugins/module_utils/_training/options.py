@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of training_info, of the module and of the action plugin alike."""
+"""The options of the modules for trainings, of modules and of action plugins alike."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any, Dict
 
 from ..errors import NAMING
 
-INFO: Dict[str, Dict[str, Any]] = {
+PLACE: Dict[str, Dict[str, Any]] = {
     "session": {"type": "str", "default": "attn_crnn_v2"},
     "dir": {"type": "str", "default": "~/emotion_recognition"},
     "user": {"type": "str"},
     **NAMING,
+}
+INFO: Dict[str, Dict[str, Any]] = {
+    **PLACE,
     "stale_after": {"type": "int", "default": 900},
     "lines": {"type": "int", "default": 10},
     "history": {"type": "bool", "default": False},
@@ -27,4 +30,13 @@ INFO: Dict[str, Dict[str, Any]] = {
     "report_dir": {"type": "str", "default": ""},
     "fetch_dir": {"type": "str", "default": ""},
     "connecting_uid": {"type": "int"},
+}
+FOLLOW: Dict[str, Dict[str, Any]] = {
+    **PLACE,
+    "filter": {"type": "str", "choices": ["all", "training", "validation"], "default": "training"},
+    "begin": {"type": "str", "choices": ["start", "now"], "default": "start"},
+    "stale_after": {"type": "int", "default": 900},
+    "fail": {"type": "bool", "default": True},
+    "run": {"type": "str", "default": ""},
+    "offset": {"type": "int", "default": 0},
 }

@@ -16,7 +16,6 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import errors
-from .._system import paths
 from . import log, reading, tables, tensorboard, values
 from .runs import STATE, Run, read_json
 
@@ -76,17 +75,14 @@ def _file(path: str, run: Run) -> Optional[OutputFile]:
         if not stat.S_ISREG(info.st_mode) or not since <= info.st_mtime <= until or not info.st_size:
             return None
         kind = TENSORBOARD if ".tfevents." in os.path.basename(path) else kind_of(os.path.basename(path), _head(path))
-    except OSError:
+    except (OSError, errors.FeatureError):
         return None
     return OutputFile(info.st_mtime, path, kind, info.st_size) if kind else None
 
 
 def _head(path: str) -> str:
-    handle = os.open(path, paths.OPEN_FILE)
-    try:
+    with reading.opened(path) as handle:
         return os.pread(handle, 16 << 10, 0).decode("utf-8", "replace")
-    finally:
-        os.close(handle)
 
 
 def kind_of(name: str, head: str) -> str:
@@ -189,7 +185,7 @@ def _stage_of(name: str) -> Optional[str]:
 def _read(group: List[OutputFile], limit: int) -> Metrics:
     entries: List[tables.TableEntry] = []
     for file in group[-_TRIES:]:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, errors.FeatureError):
             entries += itertools.islice(_entries(file, limit // min(len(group), _TRIES)), tables.MAX_ENTRIES - len(entries))
     newest = group[-1]
     path = newest.path if len(group) == 1 else _key(newest)[0]
@@ -198,8 +194,7 @@ def _read(group: List[OutputFile], limit: int) -> Metrics:
 
 def _entries(file: OutputFile, limit: int) -> Iterator[tables.TableEntry]:
     folder, name = os.path.split(file.path)
-    handle = os.open(file.path, paths.OPEN_FILE)
-    try:
+    with reading.opened(file.path) as handle:
         if file.kind == TENSORBOARD:
             stage = _stage_of(os.path.basename(folder))
             for data, at_start, _at_end in reading.blocks(handle, limit):
@@ -212,9 +207,7 @@ def _entries(file: OutputFile, limit: int) -> Iterator[tables.TableEntry]:
             yield from tables.json_entries(_rows(handle, limit, header.count(":")), _stage_of(name))
         else:
             for data, _at_start, _at_end in reading.blocks(handle, limit):
-                yield from tables.json_entries(tables.flat_objects(data.decode("utf-8", "replace")), None)
-    finally:
-        os.close(handle)
+                yield from tables.json_entries(tables.FLAT.findall(data.decode("utf-8", "replace")), None)
 
 
 def _rows(handle: int, limit: int, values_each: int) -> List[str]:

@@ -35,7 +35,7 @@ class Epochs:
         self.restarted = False
         self._several = False  # trainings one after the other, e.g. folds or trials: how many is not known
         self.sampled = False  # only a part of the log was read
-        self._first: Optional[float] = None  # done_here when the first epoch was named
+        self.done_before: Optional[float] = None  # done_here when the first epoch was named
 
     def add(self, place: log.LogPlace) -> None:
         """Take in what one line says."""
@@ -44,8 +44,8 @@ class Epochs:
         self.total = place.epochs or self.total
         if place.share is not None:
             self.share = place.share
-        if self._first is None and self.number is not None:
-            self._first = self.done_here
+        if self.done_before is None and self.number is not None:
+            self.done_before = self.done_here
 
     def _move_to(self, epoch: float) -> None:
         self._lowest = min(self._lowest, epoch)
@@ -70,11 +70,6 @@ class Epochs:
     def _over(self) -> float:
         number = self.number or 0.0
         return number - 1 + self.share if number == int(number) else number
-
-    @property
-    def done_since_named(self) -> float:
-        """The same, without what was over when the first epoch was named."""
-        return self.done_here - (self._first or 0.0)
 
     @property
     def left(self) -> Optional[float]:
@@ -104,7 +99,7 @@ def pace(elapsed: Optional[Elapsed], epochs: Epochs) -> Pace:
     """Return the pace of a run that did these epochs meanwhile."""
     if elapsed is None or elapsed.seconds <= 0 or (epochs.sampled and epochs.restarted):
         return Pace()
-    done = epochs.done_since_named if elapsed.since_named else epochs.done_here
+    done = epochs.done_here - ((epochs.done_before or 0.0) if elapsed.since_named else 0.0)
     if done <= 0:
         return Pace()
     epoch = elapsed.seconds / done

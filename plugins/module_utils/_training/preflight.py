@@ -113,14 +113,13 @@ def check_gpus(wanted: int, memory: int, own: Collection[int]) -> None:
     raise errors.FeatureError(f"{option} is {wanted}, but {what}: free or repair them, or set {option}")
 
 
-def check_host(options: Mapping[str, Any], given: Mapping[str, Any], account: accounts.Account) -> Dict[str, Any]:
+def check_host(order: Mapping[str, Any], account: accounts.Account) -> Dict[str, Any]:
     """Return what a start needs to know: the environment of a login, the virtual environment, the interpreter."""
-    virtualenv, user = find_virtualenv(options["virtualenv"], account), account.name
+    virtualenv, user = find_virtualenv(order["virtualenv"], account), account.name
     environment, warning = login.login_environment()
     path = environment.get("PATH") or login.PATH
-    searched = str(given["environment"].get("PATH") or path)
-    for option, program in given["programs"].items():
+    searched = str(order["environment"].get("PATH") or path)
+    for option, program in order["programs"].items():
         _check_program(program, option, f"{virtualenv}/bin:{searched}" if virtualenv else searched, user)
-    script = not given["command"] and not given["text"]
-    python = find_python(virtualenv, path, user) if script else ""
+    python = "" if order["command"] or order["text"] else find_python(virtualenv, path, user)
     return {"login": environment, "warning": warning, "virtualenv": virtualenv, "python": python}

@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 import time
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from .. import errors
 from .._system import paths
@@ -23,6 +23,7 @@ _SHORT, _FEW = 32, 1000  # bytes of a line; lines in any case
 def observation(run_state: runs.RunState, log_age: Optional[float], error: Optional[str] = None) -> verdict.Observation:
     """Return the run state as input for the verdict."""
     state = run_state.run.state if run_state.run else {}
+    stopped = state.get("stopped")  # as the launcher has recorded it
     return verdict.Observation(
         recorded=run_state.run is not None,
         alive=run_state.process is not None,
@@ -31,15 +32,10 @@ def observation(run_state: runs.RunState, log_age: Optional[float], error: Optio
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
         error=state.get("error") or error,
-        stopped=_stopped_by(state.get("stopped")),
+        stopped=paths.display(str(stopped.get("by"))[:200]) if isinstance(stopped, dict) else None,
         rebooted=bool(state.get("boot_id")) and state.get("boot_id") != tmux.boot_id(),
         log_age=log_age,
     )
-
-
-def _stopped_by(entry: Any) -> Optional[str]:
-    """Return who asked for the end, as the launcher has recorded it."""
-    return paths.display(str(entry.get("by"))[:200]) if isinstance(entry, dict) else None
 
 
 def log_age(run: Optional[runs.Run], now: Optional[float] = None) -> Optional[float]:
@@ -66,13 +62,16 @@ def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
     return None
 
 
-def open_log(run: runs.Run) -> int:
-    """Open the run's log; return the descriptor."""
-    handle = os.open(run.log, paths.OPEN_FILE)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """Open a run's log, or another file of its training; the descriptor is closed at the end."""
+    handle = os.open(path, paths.OPEN_FILE)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise errors.FeatureError(f"{paths.display(path)} is not a regular file: remove that run's folder")
+        yield handle
+    finally:
         os.close(handle)
-        raise errors.FeatureError(f"{paths.display(run.log)} is not a regular file: remove that run's folder")
-    return handle
 
 
 def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[bytes, bool]:
@@ -81,13 +80,10 @@ def read_chunk(run: runs.Run, offset: int, limit: int, over: bool) -> Tuple[byte
     A line without its end is held back until the run is over, or until it alone fills the limit.
     """
     try:
-        handle = open_log(run)
+        with opened(run.log) as handle:
+            data = os.pread(handle, limit, offset)
     except FileNotFoundError:
         return b"", False
-    try:
-        data = os.pread(handle, limit, offset)
-    finally:
-        os.close(handle)
     full = len(data) == limit
     end = data.rfind(b"\n") + 1
     if (over and not full) or (full and not end):
@@ -123,26 +119,20 @@ def blocks(handle: int, limit: int) -> Iterator[Tuple[bytes, bool, bool]]:
 
 def epochs(run: runs.Run, limit: int) -> pace.Epochs:
     """Return the epochs that a bounded part of the log names."""
-    handle = open_log(run)
-    try:
+    with opened(run.log) as handle:
         found = pace.read_epochs(sampled_lines(handle, limit))
         found.sampled = os.fstat(handle).st_size > limit
-        return found
-    finally:
-        os.close(handle)
+    return found
 
 
 def last_lines(run: runs.Run, size: int) -> List[str]:
     """Return the lines in the last C(size) bytes of the log, without a first one that is cut."""
     try:
-        handle = open_log(run)
+        with opened(run.log) as handle:
+            start = max(0, os.fstat(handle).st_size - size)
+            data = os.pread(handle, size, start)
     except FileNotFoundError:
         return []
-    try:
-        start = max(0, os.fstat(handle).st_size - size)
-        data = os.pread(handle, size, start)
-    finally:
-        os.close(handle)
     lines = data.decode("utf-8", "replace").split("\n")
     if start and len(lines) > 1:
         lines = lines[1:]

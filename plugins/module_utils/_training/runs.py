@@ -75,11 +75,6 @@ class RunState:
         """The process of the training. Without a recorded run, another process in the session is taken for it."""
         return self.trainer or self.launcher or (self.others[0] if self.others and not self.run else None)
 
-    @property
-    def first(self) -> Optional[tmux.Process]:
-        """The process to name if anything lives."""
-        return self.process or (self.others[0] if self.others else None)
-
 
 def working_directory(path: str, account: accounts.Account) -> str:
     """Return the working directory, C(~) being the training user's home."""

@@ -23,34 +23,19 @@ _STOP_MARGIN = 15.0  # seconds beyond the grace period in which the launcher has
 STOP = "stop.json"
 
 
-def launch(
-    account: accounts.Account,
-    session: str,
-    run: str,
-    interpreter: str,
-    login: Mapping[str, str],
-    socket: str,
-    prefix: Sequence[str],
-) -> None:
-    """Start the launcher in its session and wait until it has recorded the training's process.
-
-    login: the environment of a login, which says where the user's server is. prefix: goes before the command.
-    """
-    launcher = os.path.join(run, runs.LAUNCHER)
-    code, text = tmux.tmux(
-        account,
-        [
-            *(("-L", socket) if socket else ()),
-            *("new-session", "-d", "-s", session, "-c", login["HOME"]),
-            # A server hands on the environment of whoever started it: of that the launcher sees nothing.
-            *(shutil.which("env") or "/usr/bin/env", "-i", interpreter, "-I", launcher),
-            # No client is attached, which the user's configuration may take for the end.
-            *(";", "set-option", "-t", f"={session}:", "destroy-unattached", "off"),
-            *(";", "set-option", "-s", "exit-unattached", "off"),
-        ],
-        environment=login,
-        prefix=prefix,
-    )
+def launch(account: accounts.Account, session: str, run: str, plan: Mapping[str, Any], prefix: Sequence[str]) -> None:
+    """Start the launcher in its session and wait until it has recorded the training's process. prefix: goes before the command."""
+    login = plan["login"]  # its environment says where the user's server is
+    words = [
+        *(("-L", plan["socket"]) if plan["socket"] else ()),
+        *("new-session", "-d", "-s", session, "-c", login["HOME"]),
+        # A server hands on the environment of whoever started it: of that the launcher sees nothing.
+        *(shutil.which("env") or "/usr/bin/env", "-i", plan["interpreter"], "-I", os.path.join(run, runs.LAUNCHER)),
+        # No client is attached, which the user's configuration may take for the end.
+        *(";", "set-option", "-t", f"={session}:", "destroy-unattached", "off"),
+        *(";", "set-option", "-s", "exit-unattached", "off"),
+    ]
+    code, text = tmux.tmux(account, words, environment=login, prefix=prefix)
     if code:
         raise errors.FeatureError(
             f"tmux could not start session '{session}' ({paths.display(text)}): start one by hand as {account.name} to see why"
@@ -83,12 +68,12 @@ def _state_of(run: str, wanted: Callable[[Dict[str, Any]], bool], seconds: float
     return {}
 
 
-def stop(account: accounts.Account, run_state: runs.RunState, session: str, grace: float, by: str, why: str) -> None:
+def stop(account: accounts.Account, run_state: runs.RunState, order: Mapping[str, Any], why: str) -> None:
     """End what lives in the session, with all that it started: asked first, killed after the grace period; and the session with it.
 
     The launcher does that and records it; it goes on if this process is killed. What it does not end is ended here.
     """
-    run, launcher = run_state.run, run_state.launcher
+    run, launcher, grace, by = run_state.run, run_state.launcher, order["grace"], order["by"]
     tree = tmux.below(tmux.all_processes(), [one.pid for one in (launcher, run_state.trainer) if one])
     mine = [process for process in tree if process != launcher]
     if run and launcher:
@@ -106,8 +91,8 @@ def stop(account: accounts.Account, run_state: runs.RunState, session: str, grac
     # The launcher ends by itself once it has recorded the end, and the command that is run then has ended.
     last = launcher or run_state.leaving
     _wait([last] if last else [], 10.0)
-    for server in tmux.find_session(account, session).servers:
-        tmux.tmux(account, ["kill-session", "-t", f"={session}"], server)
+    for server in tmux.find_session(account, order["session"]).servers:
+        tmux.tmux(account, ["kill-session", "-t", f"={order['session']}"], server)
     _wait([*mine, *foreign], 5.0)
     left = [process for process in (*mine, *foreign) if _lives(process)]
     if left:
@@ -137,9 +122,7 @@ def _signal(process: tmux.Process, number: int) -> None:
             os.kill(process.pid, number)
 
 
-def _wait(
-    processes: Sequence[tmux.Process], seconds: float, others: Sequence[tmux.Process] = (), shorter: float = 0.0
-) -> None:
+def _wait(processes: Sequence[tmux.Process], seconds: float, others: Sequence[tmux.Process] = (), shorter: float = 0.0) -> None:
     """Wait until all have ended, or until their time is over."""
     begin = time.monotonic()
     while time.monotonic() < begin + seconds and any(map(_lives, processes)):

@@ -6,82 +6,76 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shlex
+import shutil
+import sys
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .. import errors
-from .._system import accounts
-from . import environment, folder, login, preflight, runs, session, tmux
+from .._system import accounts, paths, programs
+from . import folder, login, preflight, runs, session, tmux
 
-STARTED, STOPPED, ABSENT = "started", "stopped", "absent"
+STARTED, ABSENT = "started", "absent"
 _PASSING = 3.0  # seconds for what a training that has just ended leaves behind
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_TIMEOUT = 3600.0  # seconds for one of the role's programs; a project may be large
 
-
-class Order(NamedTuple):
-    """What to do. C(options) are the module's; C(given) is what its action plugin makes of them, C(given["files"]) programs by name."""
-
-    options: Mapping[str, Any]
-    given: Mapping[str, Any]
-
-    @property
-    def session(self) -> str:
-        """The name of the session."""
-        return str(self.options["session"])
+# The module's options, and what its action plugin makes of them (files: the role's programs by name).
+Order = Mapping[str, Any]
 
 
 def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
     """Return what will be done, before anything is changed; in check mode C(answer) is the whole result. User errors end here."""
-    options, given = order.options, order.given
     directory = _check(account, order)
     run_state = _observe(account, directory, order)
     answer = _answer(run_state, order, directory, account, planned=True)
     replaced = {process.pid for process in tmux.below(tmux.all_processes(), [one.pid for one in _all_of(run_state)])}
-    found = preflight.check_host(options, given, account)
+    found = preflight.check_host(order, account)
     socket, server, why = "", None, ""
     if answer["changed"]:
-        preflight.check_gpus(options["require_gpus"], given["gpu_memory"], replaced)
+        preflight.check_gpus(order["require_gpus"], order["gpu_memory"], replaced)
         preflight.check_disk(directory)
         socket, server, why = login.choose_server(found["login"], account.name)
-    interpreter = environment.find_interpreter(account)
+    interpreter = _find_interpreter(account)
     plan = {"answer": answer, "interpreter": interpreter, "directory": directory, "socket": socket, "server": server, **found}
-    folders = [directory, runs.runs_of(directory, order.session)]
-    folder.make_directories(account, folders, True)
+    folder.make_directories(account, [directory, runs.runs_of(directory, order["session"])], True)
     answer["socket"] = socket
     answer["warnings"] += [one for one in (found["warning"], why) if one]
-    plan["command"] = given["command"] or ([] if given["text"] else [found["python"], "-u", given["script_path"], *given["arguments"]])
-    answer["command_line"] = given["command_line"] or " ".join(map(shlex.quote, plan["command"]))
-    if given["manifest"]:
-        run = runs.find_run(directory, order.session)
+    plan["command"] = order["command"] or ([] if order["text"] else [found["python"], "-u", order["script_path"], *order["arguments"]])
+    answer["command_line"] = order["command_line"] or shlex.join(plan["command"])
+    if order["manifest"]:
+        run = runs.find_run(directory, order["session"])
         plan["before"] = os.path.join(run.path, folder.PROJECT) if run else ""
-        source = given["files"]["unpack.py"]
-        asked = environment.ask(interpreter, source, [plan["before"]], given["manifest"].encode()) if answer["changed"] else {}
+        given = order["manifest"].encode()
+        asked = _ask(interpreter, order["files"]["unpack.py"], [plan["before"]], given) if answer["changed"] else {}
         answer["missing"] = asked.get("missing", [])
     return plan
 
 
 def _check(account: accounts.Account, order: Order) -> str:
     """Return the working directory; refuse what no host could do."""
-    ready_for, options = str(order.given["ready_for"] or ""), order.options
+    ready_for = str(order["ready_for"] or "")
     if ready_for and ready_for != account.name:
         raise errors.FeatureError(
             f"the features were made ready for user {ready_for}, but {account.name} is to train:"
             f" set {errors.named('ready_for')} and {errors.named('user')} to one account"
         )
     for name, least in (("keep_runs", 1), ("grace", 0), ("settle", 0), ("retries", 0), ("require_gpus", 0)):
-        if options[name] < least:
-            raise errors.FeatureError(f"{errors.named(name)} is {options[name]}: set it to {least} at least")
-    return runs.working_directory(options["dir"], account)
+        if order[name] < least:
+            raise errors.FeatureError(f"{errors.named(name)} is {order[name]}: set it to {least} at least")
+    return runs.working_directory(order["dir"], account)
 
 
 def _observe(account: accounts.Account, directory: str, order: Order) -> runs.RunState:
     """Return the session's state, once what an ended training leaves behind for a moment is gone."""
     deadline = time.monotonic() + _PASSING
     while True:
-        run_state = runs.observe(account, directory, order.session)
+        run_state = runs.observe(account, directory, order["session"])
         if not run_state.outlived or time.monotonic() > deadline:
             return run_state
         time.sleep(0.2)
@@ -91,35 +85,61 @@ def _all_of(run_state: runs.RunState) -> List[tmux.Process]:
     return [one for one in (run_state.launcher, run_state.trainer, *run_state.others, *run_state.outlived) if one]
 
 
+def _find_interpreter(account: accounts.Account) -> str:
+    """Return a Python for the launcher that the user may run."""
+    for candidate in (sys.executable, shutil.which("python3", path=_PATH)):
+        if candidate and os.access(candidate, os.X_OK):
+            with contextlib.suppress(OSError):
+                answer = programs.ask_program([candidate, "-I", "-c", "import json, subprocess, threading"], _TIMEOUT)
+                if answer and answer.code == 0:
+                    return candidate
+    raise errors.FeatureError(
+        f"user {account.name} may run no Python 3 on this host, not even {paths.display(sys.executable)}: install python3 for all users"
+    )
+
+
+def _ask(interpreter: str, source: str, arguments: Sequence[str], given: Union[bytes, int, None] = None) -> Dict[str, Any]:
+    """Return the JSON object that a program prints. given: its standard input, as bytes or as a descriptor."""
+    environment = {"PATH": os.environ.get("PATH") or _PATH, "LANG": "C.UTF-8"}
+    answer = programs.ask_program([interpreter, "-I", "-c", source, *arguments], _TIMEOUT, environment, given)
+    try:
+        found = json.loads(answer.output.decode("utf-8") if answer else "")
+    except ValueError:
+        said = paths.display(answer.errors.decode("utf-8", "replace")[-300:]) if answer else "no answer"
+        raise errors.FeatureError(f"the training user's Python {interpreter} runs none of our programs ({said}): repair it") from None
+    if "error" in found:
+        raise errors.FeatureError(str(found["error"]))
+    return dict(found)
+
+
 def start(
     account: accounts.Account, order: Order, plan: Mapping[str, Any], prefix: Tuple[str, ...], archive: Optional[int]
 ) -> Dict[str, Any]:
     """Start the training, unless one is live. Returns the module's result. archive: a descriptor of the project's files."""
-    directory, given = plan["directory"], order.given
-    root = runs.runs_of(directory, order.session)
+    directory = plan["directory"]
+    root = runs.runs_of(directory, order["session"])
     folder.make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), root], False)
     lock = folder.lock_runs(root)
     try:
-        run_state = runs.observe(account, directory, order.session)
+        run_state = runs.observe(account, directory, order["session"])
         answer = {**_answer(run_state, order, directory, account), **{name: plan["answer"][name] for name in ("command_line", "socket")}}
         if not answer["changed"]:
             return answer
         if run_state.session.active or _all_of(run_state):
-            session.stop(account, run_state, order.session, order.options["grace"], order.given["by"], "restart")
-        if given["script"] is not None:
-            folder.write_file(os.path.join(directory, given["script_path"]), given["script"], 0o755)
+            session.stop(account, run_state, order, "restart")
+        if order["script"] is not None:
+            folder.write_file(os.path.join(directory, order["script_path"]), order["script"], 0o755)
         new = folder.begin_run(root, _files(account, order, plan))
         if archive is not None:
-            words = [plan["before"], os.path.join(new, folder.PROJECT)]
-            environment.ask(plan["interpreter"], given["files"]["unpack.py"], words, archive)
+            _ask(plan["interpreter"], order["files"]["unpack.py"], [plan["before"], os.path.join(new, folder.PROJECT)], archive)
         run = folder.finish_run(new)
-        session.launch(account, order.session, run, plan["interpreter"], plan["login"], plan["socket"], prefix)
+        session.launch(account, order["session"], run, plan, prefix)
     finally:
         os.close(lock)
-    state = session.settle(run, order.options["settle"])
+    state = session.settle(run, order["settle"])
     answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"))
     answer.update((name, state.get(name) or kind()) for name, kind in (("old_runs", dict), ("changes", list)))
-    if state.get("attempts") and order.options["settle"]:
+    if state.get("attempts") and order["settle"]:
         last = state["attempts"][-1]
         answer["settled"] = {name: last.get(name) for name in ("exit_code", "signal", "error")}
         again = int((state.get("attempt") or {}).get("number") or 0) > int(last["number"])
@@ -129,27 +149,21 @@ def start(
 
 def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> Dict[str, Tuple[str, int]]:
     """Return what a run's folder holds before it starts."""
-    given = order.given
     record = {
         "format": 1,
-        "session": order.session,
         "user": account.name,
-        "directory": plan["directory"],
-        "cwd": folder.PROJECT if given["manifest"] else plan["directory"],
-        "virtualenv": plan["virtualenv"],
-        "command": plan["command"],
+        "cwd": folder.PROJECT if order["manifest"] else plan["directory"],
         "login_shell": not plan["warning"],
         "command_line": plan["answer"]["command_line"],
-        "keep_runs": order.options["keep_runs"],
-        "retries": order.options["retries"],
-        "script_sha256": hashlib.sha256((given["script"] or "").encode("utf-8", "surrogateescape")).hexdigest(),
+        "script_sha256": hashlib.sha256((order["script"] or "").encode("utf-8", "surrogateescape")).hexdigest(),
         "deployed": time.time(),
+        **{name: plan[name] for name in ("directory", "virtualenv", "command")},
+        **{name: order[name] for name in ("session", "keep_runs", "retries", "text", "arguments", "variables", "on_end", "on_end_text")},
+        **order["record"],
     }
-    record.update((name, given[name]) for name in ("text", "arguments", "variables", "on_end", "on_end_text"))
-    record.update(given["record"])
     # A profile or an environment may export secrets.
-    secret = {"login": plan["login"], "configured": given["environment"]}
-    files = {name: (source, 0o700) for name, source in given["files"].items() if name != "unpack.py"}
+    secret = {"login": plan["login"], "configured": order["environment"]}
+    files = {name: (source, 0o700) for name, source in order["files"].items() if name != "unpack.py"}
     return {
         **files,
         runs.RECORD: (json.dumps(record, indent=1, sort_keys=True) + "\n", 0o644),
@@ -157,11 +171,9 @@ def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> 
     }
 
 
-def _answer(
-    run_state: runs.RunState, order: Order, directory: str, account: accounts.Account, planned: bool = False
-) -> Dict[str, Any]:
+def _answer(run_state: runs.RunState, order: Order, directory: str, account: accounts.Account, planned: bool = False) -> Dict[str, Any]:
     """Decide before anything is changed. planned: the message says what a run would do, as check mode returns it."""
-    where, restart = f"tmux session '{order.session}'", order.options["restart"]
+    where, restart = f"tmux session '{order['session']}'", order["restart"]
     answer = _state(run_state, directory, account)
     pid = answer["pid"] or "?"
     if run_state.alive and not restart:
@@ -179,21 +191,21 @@ def _answer(
     if run_state.session.active and not restart and _has_shell(run_state):
         raise errors.FeatureError(
             f"{where} is in use by a shell, but no training runs in it: end it"
-            f" (tmux kill-session -t {order.session}) or set {errors.named('restart')}=true"
+            f" (tmux kill-session -t {order['session']}) or set {errors.named('restart')}=true"
         )
     done = "replaced the live training" if run_state.alive else "started"
     would = "the live training would be replaced" if run_state.alive else "would be started"
-    retries = order.options["retries"]
+    retries = order["retries"]
     tries = f", with up to {retries} retries, but none after a reboot of the host" if retries else ""
     answer["message"] = f"{would if planned else done} in {where}{tries}"
-    after = f"in {directory}: {order.given['command_line'] or order.given['script_path']}\n"
+    after = f"in {directory}: {order['command_line'] or order['script_path']}\n"
     answer["diff"] = _diff(order, run_state, after)
     return answer
 
 
 def _state(run_state: runs.RunState, directory: str, account: accounts.Account) -> Dict[str, Any]:
     """Return what a result says of the present state."""
-    live, run = run_state.first, run_state.run
+    live, run = run_state.process or next(iter(run_state.others), None), run_state.run
     return {
         "changed": True,
         "live": run_state.alive,
@@ -207,7 +219,7 @@ def _state(run_state: runs.RunState, directory: str, account: accounts.Account) 
 
 
 def _diff(order: Order, run_state: runs.RunState, after: str) -> List[Dict[str, str]]:
-    header, live = f"training in session {order.session}", _all_of(run_state)
+    header, live = f"training in session {order['session']}", _all_of(run_state)
     before = f"process {live[0].pid} in {run_state.run.path if run_state.run else 'a run without record'}\n" if live else "not running\n"
     return [{"before_header": header, "after_header": header, "before": before, "after": after}]
 
@@ -223,20 +235,20 @@ def _has_shell(run_state: runs.RunState) -> bool:
 
 def end(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
     """Stop the session's run; with C(absent) also remove its oldest ended runs. Returns the module's result."""
-    directory, where = _check(account, order), f"tmux session '{order.session}'"
-    root = runs.runs_of(directory, order.session)
+    directory, where = _check(account, order), f"tmux session '{order['session']}'"
+    root = runs.runs_of(directory, order["session"])
     lock = folder.lock_runs(root) if os.path.isdir(root) and not check else None
     try:
-        run_state = runs.observe(account, directory, order.session)
+        run_state = runs.observe(account, directory, order["session"])
         live = _all_of(run_state)
         done = f"the training in {where} {'would be' if check else 'was'} stopped"
         answer = {**_state(run_state, directory, account), "changed": bool(live), "pid": None}
         answer.update(message=done if live else f"no training is live in {where}", diff=_diff(order, run_state, "not running\n"))
         if live and not check:
-            session.stop(account, run_state, order.session, order.options["grace"], order.given["by"], "stop")
-        if order.options["state"] == ABSENT and os.path.isdir(root):
-            words = [root, str(order.options["keep_runs"]), "check" if check else ""]
-            answer["old_runs"] = environment.ask(environment.find_interpreter(account), order.given["files"]["old_runs.py"], words)
+            session.stop(account, run_state, order, "stop")
+        if order["state"] == ABSENT and os.path.isdir(root):
+            words = [root, str(order["keep_runs"]), "check" if check else ""]
+            answer["old_runs"] = _ask(_find_interpreter(account), order["files"]["old_runs.py"], words)
             answer["changed"] = answer["changed"] or bool(answer["old_runs"]["removed"])
         return answer
     finally:

@@ -16,7 +16,7 @@ from . import series, tensorboard, values
 
 MAX_ENTRIES = 100000
 _NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*\Z", re.IGNORECASE)
-_FLAT = re.compile(r"\{[^{}]*\}")
+FLAT = re.compile(r"\{[^{}]*\}")  # an object without an object in it: of a trainer state, an entry of its history
 _STAGE_KEYS = ("phase", "split", "mode", "stage", "subset")
 _SUMMARY = "train_runtime"  # Hugging Face's last entry, over the whole run
 _EPOCHS = re.compile(r"epoch[_/]")  # Keras' TensorBoard callback counts epochs as steps
@@ -75,11 +75,6 @@ def json_entries(texts: Iterable[str], stage: Optional[str]) -> Iterator[TableEn
                 yield TableEntry(epoch, step, base, said, number)
 
 
-def flat_objects(text: str) -> List[str]:
-    """Return the objects without an object in them: of a trainer state, the entries of its history."""
-    return _FLAT.findall(text)
-
-
 def event_entries(scalars: Iterable[tensorboard.Scalar], stage: Optional[str]) -> Iterator[TableEntry]:
     """Yield the values of event files. stage: of the file's directory."""
     for tag, step, value in scalars:
@@ -116,16 +111,9 @@ def _number(value: Any) -> Optional[float]:
         return None
 
 
-class Curves(NamedTuple):
-    """The curves of one run's files, what their points count, and the last epoch."""
-
-    series: series.Series
-    axis: str
-    epoch: Optional[float]
-
-
-def curves_of(entries: Sequence[TableEntry], named: Optional[float] = None) -> Curves:
-    """Build the curves. A name without a stage is the training's if it has a validation twin, or is a loss or the learning rate.
+def curves_of(entries: Sequence[TableEntry], named: Optional[float] = None) -> Tuple[series.Series, str, Optional[float]]:
+    """Return the curves of one run's files, what their points count, and the last epoch. A name without a stage is the training's if it has
+    a validation twin, or is a loss or the learning rate.
 
     named: the first epoch as the log names it. Keras calls that epoch one less in its files: the log's numbers are those of the curves.
     """
@@ -147,7 +135,7 @@ def curves_of(entries: Sequence[TableEntry], named: Optional[float] = None) -> C
             found.add(name, place, None)  # begun again: no line leads back
         last[name] = place
         found.add(name, place, entry.value)
-    return Curves(found, axis, epoch)
+    return found, axis, epoch
 
 
 def _curve(entry: TableEntry, names: Set[Tuple[str, Optional[str]]]) -> str:

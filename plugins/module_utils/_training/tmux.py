@@ -90,9 +90,7 @@ def tmux(
     command = [*prefix, find_tmux(), *(["-S", server] if server else []), *arguments]
     answer = programs.ask_program(command, _PATIENCE, environment or user_environment(account))
     if answer is None:
-        raise errors.FeatureError(
-            f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again"
-        )
+        raise errors.FeatureError(f"the tmux server of user {account.name} does not answer: end it (tmux kill-server) and deploy again")
     text = answer.errors if answer.code else answer.output
     return answer.code, text.decode("utf-8", "replace").strip()
 
@@ -100,17 +98,14 @@ def tmux(
 def find_servers(account: accounts.Account) -> List[str]:
     """Return the sockets of the account's tmux servers, for any TMUX_TMPDIR; an empty one, the default, if none is found."""
     found = set()
-    try:
-        with open("/proc/net/unix", "rb") as stream:
-            for line in stream:
-                fields = line.rstrip(b"\n").split(None, 7)
-                # The flag is that of a socket that listens.
-                if len(fields) == 8 and fields[3] == b"00010000" and fields[7].startswith(b"/"):
-                    path = os.fsdecode(fields[7])
-                    if os.path.basename(os.path.dirname(path)) == f"tmux-{account.uid}" and _is_own(path, account):
-                        found.add(path)
-    except OSError:
-        return [""]
+    with contextlib.suppress(OSError), open("/proc/net/unix", "rb") as stream:
+        for line in stream:
+            fields = line.rstrip(b"\n").split(None, 7)
+            # The flag is that of a socket that listens.
+            if len(fields) == 8 and fields[3] == b"00010000" and fields[7].startswith(b"/"):
+                path = os.fsdecode(fields[7])
+                if os.path.basename(os.path.dirname(path)) == f"tmux-{account.uid}" and _is_own(path, account):
+                    found.add(path)
     return sorted(found) or [""]
 
 
@@ -215,8 +210,6 @@ def age_of(process: Process) -> float:
 
 def boot_id() -> str:
     """Return the kernel's id of this boot, or an empty text."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            return stream.read().strip()
-    except OSError:
-        return ""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+        return stream.read().strip()
+    return ""

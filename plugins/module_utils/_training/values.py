@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 TRAIN, VAL, TEST = "", "val_", "test_"
 _STAGES = {
@@ -32,14 +32,6 @@ _PAIR = re.compile(
 _STAGE_WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(_STAGES) + r")(?![A-Za-z./])", re.IGNORECASE)
 # Values of another epoch, of all epochs together, or of the configuration.
 _OTHER = re.compile(r"\b(?:best|final|patience|improved|threshold|target|train_runtime)\b", re.IGNORECASE)
-
-
-class Stated(NamedTuple):
-    """One number that a line states: the name as written, its stage if the name or the head of the line has one, the value."""
-
-    name: str
-    stage: Optional[str]
-    value: float
 
 
 @functools.lru_cache(maxsize=4096)
@@ -66,8 +58,9 @@ def is_metric(base: str) -> bool:
     return bool(_METRIC.search(base))
 
 
-def pairs(line: str) -> List[Stated]:
-    """Return the metrics of a visible line; empty if they are of another epoch than the current one."""
+def _pairs(line: str) -> List[Tuple[str, Optional[str], float]]:
+    """Return the metrics of a visible line: base name, stage if the name or the head of the line has one, value; empty if they are of
+    another epoch than the current one."""
     if _OTHER.search(line):
         return []
     named = [(*curve_name(match.group(1)), match) for match in _PAIR.finditer(line)]
@@ -82,7 +75,7 @@ def pairs(line: str) -> List[Stated]:
     stated = []
     for base, stage, match in found:
         value = float(match.group(2).replace(",", ""))
-        stated.append(Stated(base, common if stage is None else stage, value / 100 if match.group(3) else value))
+        stated.append((base, common if stage is None else stage, value / 100 if match.group(3) else value))
     return stated
 
 
@@ -91,15 +84,14 @@ def certain(line: str, plain_is_training: bool) -> Dict[str, float]:
 
     plain_is_training: names without a stage are of the training, as in a Keras or tqdm bar of an epoch and in a trainer's dictionary.
     """
-    stated = pairs(line)
+    stated = _pairs(line)
     if plain_is_training and _STAGE_WORD.search(line) and _STAGE_WORD.search(_PAIR.sub("", line)):
         plain_is_training = False
-    twins = {one.name for one in stated if one.stage == VAL}
+    twins = {name for name, stage, _value in stated if stage == VAL}
     found: Dict[str, float] = {}
-    for one in stated:
-        stage = one.stage
-        if stage is None and (plain_is_training or one.name in twins or one.name.startswith("learning_rate")):
+    for name, stage, value in stated:
+        if stage is None and (plain_is_training or name in twins or name.startswith("learning_rate")):
             stage = TRAIN
         if stage is not None:
-            found.setdefault(stage + one.name, one.value)
+            found.setdefault(stage + name, value)
     return found

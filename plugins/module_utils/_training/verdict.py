@@ -67,9 +67,7 @@ def judge(observed: Observation, stale_after: float) -> Judgement:
         return _judge_end(observed)
     if observed.alive:
         if observed.log_age is not None and observed.log_age > stale_after:
-            return Judgement(
-                STUCK, "", f"stuck: the process lives, but its log has not grown for {duration(observed.log_age)}"
-            )
+            return Judgement(STUCK, "", f"stuck: the process lives, but its log has not grown for {duration(observed.log_age)}")
         if not observed.recorded:
             return Judgement(RUNNING, "", "running, though not started by deploy_training: there is no record of it")
         return Judgement(RUNNING, "", "running" if observed.session else "running, though its tmux session is gone")
@@ -77,11 +75,7 @@ def judge(observed: Observation, stale_after: float) -> Judgement:
         return Judgement(NEVER, "", "never started: this host has no record of a run")
     if observed.rebooted:
         return Judgement(VANISHED, "", "vanished: the host was restarted during the run, and no end is on record")
-    return Judgement(
-        VANISHED,
-        "",
-        "vanished: no process and no end on record (tmux server or launcher killed, or out of memory)",
-    )
+    return Judgement(VANISHED, "", "vanished: no process and no end on record (tmux server or launcher killed, or out of memory)")
 
 
 def outcome_of(exit_code: Optional[int], number: Optional[int]) -> str:
@@ -94,13 +88,14 @@ def _judge_end(observed: Observation) -> Judgement:
     if observed.stopped:
         return Judgement(STOPPED, outcome, f"stopped by {observed.stopped} ({outcome})")
     if observed.signal is not None:
-        return Judgement(KILLED, outcome, f"killed ({outcome}{_signal_name(observed.signal)})")
+        return Judgement(KILLED, outcome, f"killed ({outcome}{signal_name(observed.signal)})")
     if observed.exit_code == 0:
         return Judgement(SUCCEEDED, outcome, f"succeeded ({outcome})")
     return Judgement(FAILED, outcome, f"failed ({outcome}{': ' + observed.error if observed.error else ''})")
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return a signal's name behind a comma, or an empty text."""
     try:
         return f", {signal.Signals(number).name}"
     except ValueError:

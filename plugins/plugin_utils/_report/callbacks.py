@@ -46,6 +46,9 @@ class FleetCallback(CallbackBase):
     C(variable): a role's variable for the directory of the report. C(actions): whose results are gathered.
     """
 
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NEEDS_ENABLED = True
     variable = ""
     actions: frozenset[str] = frozenset()
 

@@ -6,17 +6,14 @@
 The document's form is ``docs/report.schema.json``; ``docs/report.md`` explains it.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .data import Seen, differing_sets
 from .model import mapping, sequence, set_entry
-from .words import plain, sentence, status_words
+from .words import differing_sets, plain, sentence, status_words
 
 SCHEMA = 1
 PREFIX = "trainprep.features."
@@ -119,6 +116,8 @@ def document(fleet: Fleet, playbook: str, generated: str, run: str = "") -> dict
 def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check_mode: bool, run: str) -> dict[str, Any]:
     """Return the report of these hosts as plain data, hosts in natural order."""
     hosts = sorted(entries, key=lambda entry: natural(entry["host"]))
+    # What the ready hosts train on: for others the report names what is wrong already.
+    sets = ((host["host"], one) for host in hosts if host["outcome"] == "ready" for one in host["sets"] if one["digest"])
     summary = {"hosts": len(hosts), "changed": sum(host["changed"] for host in hosts)}
     summary.update({outcome: sum(host["outcome"] == outcome for host in hosts) for outcome in OUTCOMES})
     return {
@@ -129,7 +128,7 @@ def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check
         "check_mode": check_mode,
         "summary": summary,
         "shared": shared_targets(hosts),
-        "differing": differing_sets(_data_of(hosts)),
+        "differing": differing_sets((one["name"], host, one["digest"], one["directories"][0]["features"]) for host, one in sets),
         "hosts": hosts,
     }
 
@@ -149,17 +148,6 @@ def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any
         "changed": record.changed,
         "sets": [set_entry(str(one), mapping(raw), record.done, check_mode, record.state, record.broke) for one, raw in sets.items()],
     }
-
-
-def _data_of(hosts: list[dict[str, Any]]) -> list[Seen]:
-    """Return what the ready hosts train on. For others the report names what is wrong already."""
-    return [
-        Seen(one["name"], host["host"], one["digest"], one["directories"][0]["features"])
-        for host in hosts
-        if host["outcome"] == "ready"
-        for one in host["sets"]
-        if one["digest"]
-    ]
 
 
 def shared_targets(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:

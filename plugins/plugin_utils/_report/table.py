@@ -3,13 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fleet report for a terminal: a table, or a paragraph for each row if the terminal is too narrow. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .data import differing_sentence, named
-from .words import OUTCOME_WORDS, count, fold, shouted
+from .words import OUTCOME_WORDS, count, differing_sentence, fold, named, shouted
 
 HEADINGS = ("HOST", "SET", "RESULT", "STATUS", "FEATURES")
 NOTHING = "-"
@@ -68,10 +65,10 @@ def _rows(report: dict[str, Any]) -> Iterator[Row]:
 
 
 def _set_rows(host: dict[str, Any], shown: list[str], check_mode: bool) -> Iterator[Row]:
-    blocks, name = shown, host["host"]
+    blocks, name = list(shown), host["host"]
     for one in host["sets"]:
         outcome = host["outcome"] if host["outcome"] in ("failed", "unreachable") and name else one["outcome"]
-        blocks = [*blocks, *(text for text in dict.fromkeys(_problems(one)) if text not in shown)]
+        blocks += [text for text in dict.fromkeys(() if one["ready"] else one["problems"]) if text not in shown]
         done = ", ".join(_done(one, check_mode)) or NOTHING
         cells = (name, one["name"], shouted(one["outcome"]), one["status_words"], f"{one['found']:,}", done)
         yield cells, [(text, outcome) for text in blocks], outcome
@@ -81,10 +78,6 @@ def _set_rows(host: dict[str, Any], shown: list[str], check_mode: bool) -> Itera
 def _is_quiet(host: dict[str, Any]) -> bool:
     """True for a host with several sets that is ready and unchanged."""
     return len(host["sets"]) > 1 and host["outcome"] == "ready" and not any(one["did"] or one["problems"] for one in host["sets"])
-
-
-def _problems(one: dict[str, Any]) -> list[str]:
-    return [] if one["ready"] else one["problems"]
 
 
 def _done(one: dict[str, Any], check_mode: bool) -> list[str]:

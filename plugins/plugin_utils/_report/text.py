@@ -1,12 +1,14 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of one host as plain lines: enough to diagnose it, from 60 columns on, without colour. Pure."""
+"""The report of one host as plain lines: enough to diagnose it, from 60 columns on, without colour; and its colours in a terminal."""
 
-from __future__ import annotations
-
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from ansible import constants as C
+from ansible.utils import color
 
 from .fleet import HostRecord, host_entry
 from .model import mapping, results_of, sequence
@@ -15,6 +17,17 @@ from .words import count, fold, shouted
 WIDTH = 80
 LABEL = 9
 FEW = 3
+_BOLD = "bold"
+# The words of a host's report that are coloured: at the head of the host's and a set's line, and labels.
+_WORDS = {
+    "READY": C.COLOR_OK,
+    "NOT READY": C.COLOR_ERROR,
+    "would be ready": C.COLOR_CHANGED,
+    "PROBLEM": C.COLOR_ERROR,
+    "warning": C.COLOR_WARN,
+    "TO DO": _BOLD,
+}
+_MARKED = re.compile(rf"^(?P<before>(?:  )?\S[^:]*: |    )(?P<word>{'|'.join(sorted(_WORDS, reverse=True))})(?P<after>(?:\W.*)?)$")
 
 
 def host_report(
@@ -143,3 +156,17 @@ def _field(label: str, texts: Iterable[str], width: int, every: bool = False) ->
         shown = label if every or index == 0 else ""
         lines += fold(text, width, f"    {shown:<{LABEL}}", " " * (4 + LABEL + 2))
     return lines
+
+
+def coloured(lines: Iterable[str]) -> str:
+    """Return the lines of a host's report as one text, outcomes and labels in colour."""
+    return "\n".join(map(_coloured, lines))
+
+
+def _coloured(line: str) -> str:
+    found = _MARKED.match(line)
+    if not found or not color.ANSIBLE_COLOR:
+        return line
+    wanted = _WORDS[found["word"]]
+    word = f"\033[1m{found['word']}\033[0m" if wanted == _BOLD else color.stringc(found["word"], wanted)
+    return found["before"] + word + found["after"]

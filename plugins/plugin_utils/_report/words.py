@@ -1,12 +1,12 @@
 # Copyright (c) 2026, trainprep.features contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words that every report shares: outcomes, status, counts, sizes, and text made safe to print."""
-
-from __future__ import annotations
+"""What every report shares: outcomes, status, counts, sizes, text made safe to print; hosts compared by the digests of their data, and
+grouped by what blocks them. Pure."""
 
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from ...module_utils._plan.status import STATUS_WORDS
 
@@ -28,6 +28,9 @@ STATE_WORDS = {
     "present": "no feature",
     "unreadable": "CANNOT BE READ",
 }
+MOST_NAMED = 10
+MESSAGES = 3
+SHORT = 12  # characters of a digest that are shown to people
 
 
 def shouted(outcome: str) -> str:
@@ -97,3 +100,47 @@ def sentence(text: object) -> str:
     """Return one printable sentence that ends with a full stop."""
     line = plain(" ".join(str(text).split()))
     return line if not line or line[-1] in ".!?:…" else line + "."
+
+
+def differing_sets(seen: Iterable[tuple[str, str, str, int]]) -> list[dict[str, Any]]:
+    """Return the sets whose data differs between hosts, each with its groups of equal hosts, the largest first.
+
+    seen: a set's name, a host, the digest of the data in its target, and how many features these are.
+    """
+    sets: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, host, digest, features in seen:
+        group = sets.setdefault(name, {}).setdefault(digest, {"digest": digest, "features": features, "hosts": []})
+        group["hosts"].append(host)
+    return [
+        {"set": name, "groups": sorted(groups.values(), key=lambda group: -len(group["hosts"]))}
+        for name, groups in sets.items()
+        if len(groups) > 1
+    ]
+
+
+def differing_sentence(entry: dict[str, Any]) -> str:
+    """Return one entry of C(differing_sets) as text."""
+    groups = [
+        f"{named(group['hosts'])}: {count(group['features'], 'feature')}, digest {group['digest'][:SHORT]}"
+        for group in entry["groups"][:MOST_NAMED]
+    ]
+    more = f"; and {len(entry['groups']) - MOST_NAMED:,} more" if len(entry["groups"]) > MOST_NAMED else ""
+    return f"The hosts do not train on the same data of {entry['set']}. {'; '.join(groups)}{more}."
+
+
+def by_message(hosts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Group hosts that need attention by outcome and messages: at most three messages, ``more`` counts the rest."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for host in hosts:
+        problems = [text for one in host["sets"] for text in one["problems"]] if host["outcome"] == "not_ready" else []
+        groups.setdefault((host["outcome"], *dict.fromkeys(problems or [host["message"]])), []).append(host["host"])
+    return [
+        {"outcome": key[0], "hosts": names, "messages": key[1 : 1 + MESSAGES], "more": max(0, len(key) - 1 - MESSAGES)}
+        for key, names in groups.items()
+    ]
+
+
+def named(hosts: list[str]) -> str:
+    if len(hosts) <= MOST_NAMED:
+        return listed(hosts)
+    return ", ".join(hosts[:MOST_NAMED]) + f" and {len(hosts) - MOST_NAMED:,} more"

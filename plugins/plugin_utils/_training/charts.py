@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The curves of one host's runs as charts: what is drawn where, in an SVG's units. Pure; the page's template writes the markup."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,17 +69,15 @@ def charts_of(runs: Sequence[Mapping[str, Any]]) -> list[Chart]:
     bases: dict[str, None] = {}
     for run in runs:
         for name in run["curves"]:
-            bases.setdefault(_base_of(name))
+            bases.setdefault(_split(name)[1])
     order = [*(name for name in FIRST if name in bases), *(name for name in bases if name not in FIRST + LAST)]
     order = order[: MOST_CHARTS - 1] + [name for name in LAST if name in bases]
     return [chart for chart in (_chart(name, runs) for name in order) if chart]
 
 
-def _base_of(name: str) -> str:
-    for prefix, _stage in STAGES[1:]:
-        if name.startswith(prefix):
-            return name[len(prefix) :]
-    return name
+def _split(name: str) -> tuple[str, str]:
+    """A curve's stage, empty for the training, and its metric."""
+    return next(((stage, name[len(prefix) :]) for prefix, stage in STAGES[1:] if name.startswith(prefix)), ("", name))
 
 
 def _chart(base: str, runs: Sequence[Mapping[str, Any]]) -> Chart | None:
@@ -119,12 +115,8 @@ def fleet_chart(hosts: Sequence[Mapping[str, Any]]) -> Chart | None:
     # Healthy hosts first, so that the others are drawn over them.
     drawn.sort(key=lambda one: not one[0]["healthy"])
     lines = [Trace(name, "healthy" if host["healthy"] else "attention", host["host"], True, *_path(points, x, y)) for host, points in drawn]
-    return Chart(_title(name), axis, x, y, lines, None, f"{_title(name)} of {len(lines)} hosts")
-
-
-def _title(name: str) -> str:
-    prefix, stage = next(((prefix, stage) for prefix, stage in STAGES[1:] if name.startswith(prefix)), ("", ""))
-    return f"{stage} {name[len(prefix) :].replace('_', ' ')}".strip()
+    title = " ".join(_split(name)).strip().replace("_", " ")
+    return Chart(title, axis, x, y, lines, None, f"{title} of {len(lines)} hosts")
 
 
 def _best(run: Mapping[str, Any], x: Scale) -> tuple[float, str] | None:

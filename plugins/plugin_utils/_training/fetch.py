@@ -4,8 +4,6 @@
 
 """A run's results, fetched from what the host offers by an rsync that never has to become another user there."""
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile
@@ -13,16 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._upload.connector import ARRIVED, connector_words
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.connection import (
-    ask_connection,
-    check_controller,
-    check_noise,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.failures import Where, explain
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.rsync import remote_options, run_streams
-from ansible_collections.trainprep.features.plugins.plugin_utils.ssh import Login
+from ...module_utils._upload.connector import ARRIVED, connector_words
+from ...module_utils.errors import FeatureError, named
+from .._upload.connection import ask_connection, check_controller, check_noise
+from .._upload.failures import Where, explain
+from .._upload.rsync import remote_options, run_streams
+from ..ssh import Login
 
 _RUN = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?")
 _SILENCE = 300  # seconds without a byte, after which either side gives up

@@ -6,34 +6,19 @@
 At the end of a run, or without the callback host by host.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import duration
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import TRAININGS, is_listening
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import by_message, differing_sentence
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import (
-    add_entry,
-    link_to_trainings,
-    page_environment,
-    to_json,
-    write_files,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._training import charts
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fleet import (
-    TrainingHost,
-    assemble,
-    host_entry,
-    iso,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import cells_of
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import best_text, changes_of, gpu_text
+from ...module_utils._training.verdict import duration
+from .. import run_id
+from .._report.callbacks import TRAININGS, is_listening
+from .._report.files import add_entry, link_to_trainings, page_environment, to_json, write_files
+from .._report.words import by_message, differing_sentence, size
+from . import charts
+from .fleet import TrainingHost, assemble, host_entry, iso
+from .text import best_text, cells_of, changes_of, gpu_text
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 

@@ -6,28 +6,16 @@
 Its form is ``docs/training.schema.json``. Pure: the callback hands in plain values.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import (
-    FAILED,
-    KILLED,
-    NEVER,
-    RUNNING,
-    STOPPED,
-    STUCK,
-    SUCCEEDED,
-    VANISHED,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.data import Seen, differing_sets
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import natural
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import mapping, sequence
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import plain, sentence
+from ...module_utils._training.verdict import FAILED, KILLED, NEVER, RUNNING, STOPPED, STUCK, SUCCEEDED, VANISHED
+from .._report.fleet import natural
+from .._report.model import mapping, sequence
+from .._report.words import differing_sets, plain, sentence
 
 SCHEMA = 1
 PREFIX = "trainprep.features."
@@ -82,19 +70,14 @@ def assemble(entries: Iterable[Mapping[str, Any]], playbook: str, now: datetime,
     hosts = sorted(entries, key=lambda host: natural(host["host"]))
     summary: dict[str, Any] = {"hosts": len(hosts), "healthy": sum(host["healthy"] for host in hosts)}
     summary["states"] = {state: sum(host["state"] == state for host in hosts) for state in STATES}
-    seen = [
-        Seen(one["name"], host["host"], one["digest"], one["features"])
-        for host in hosts
-        for one in host["features"]["sets"]
-        if one["digest"]
-    ]
+    sets = ((host["host"], one) for host in hosts for one in host["features"]["sets"] if one["digest"])
     return {
         "schema": SCHEMA,
         "run": run,
         "generated": now.astimezone(UTC).strftime(_TIME),
         "playbook": plain(playbook),
         "summary": summary,
-        "differing": differing_sets(seen),
+        "differing": differing_sets((one["name"], host, one["digest"], one["features"]) for host, one in sets),
         "hosts": hosts,
     }
 
@@ -136,6 +119,7 @@ def host_entry(name: str, record: TrainingHost, now: datetime) -> dict[str, Any]
     }
 
 
+_SET = ("target", "features", "digest")
 _RUN = ("path", "exit_code", "signal", "command_line", "feature_status", "commit", "dirty", "attempts")
 
 
@@ -153,11 +137,7 @@ def _features(features: Mapping[str, Any]) -> dict[str, Any]:
         **{name: data.get(name) for name in ("digest", "at_start", "changed", "reason")},
         "changed_sets": list(sequence(data.get("changed_sets"))),
         "sets": [
-            {
-                "name": name,
-                **{key: one.get(key) for key in ("target", "features", "digest")},
-                "problems": list(sequence(one.get("problems"))),
-            }
+            {"name": name, **{key: one.get(key) for key in _SET}, "problems": list(sequence(one.get("problems")))}
             for name, one in mapping(features.get("sets")).items()
         ],
     }

@@ -4,35 +4,22 @@
 
 """What a task of training_run asks for, understood on the controller before any host is asked: paths, commands, features."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import os
 import re
+import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._training.runs import check_session
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
-from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
-    parse_command,
-    parse_environment,
-    parse_memory,
-    show_parsed,
-    split_arguments,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import (
-    Project,
-    check_start,
-    read_commit,
-    read_project,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils.survey import structured
+from ...module_utils._training.runs import check_session
+from ...module_utils.errors import FeatureError, named
+from .. import run_id
+from ..survey import structured
+from .project import Project, check_start, read_commit, read_project
 
 # What the action plugin makes an order of; the module gets all other options as they are.
 UNDERSTOOD = ("arguments", "command", "environment", "features", "metrics", "on_end", "project", "require_gpu_memory", "script")
@@ -40,6 +27,8 @@ _ROOT = Path(__file__).resolve().parents[3]
 # What is run on the host outside of the module.
 PROGRAMS = (*sorted((_ROOT / "roles/deploy_training/files").glob("*.py")), _ROOT / "plugins/module_utils/_training/checkpoints.py")
 _SCRIPT = re.compile(r"[^/\0\n]+\Z")
+_MEMORY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?)?\s*\Z", re.IGNORECASE)
+_MIB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,8 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Pa
     words = split_arguments(arguments.get("arguments"))
     command, text = parse_command(arguments.get("command"), named("command"))
     on_end, on_end_text = parse_command(arguments.get("on_end"), named("on_end"))
-    project = _project(str(arguments.get("project") or ""), base)
+    folder = str(arguments.get("project") or "")
+    project = read_project(find_on_controller(folder, base) or folder) if folder else None
     record: dict[str, Any] = dict.fromkeys(("project", "commit", "dirty"))
     record["metrics"] = _globs(arguments.get("metrics") or [])
     script, script_path = None, ""
@@ -78,7 +68,8 @@ def read_order(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Pa
         script, script_path = _script(str(arguments.get("script") or ""), project, base, record)
     if project:
         check_start(project, script_path, command[0] if command else "")
-        record.update(project=project.record(), commit=project.commit, dirty=project.dirty)
+        known = {"commit": project.commit, "dirty": project.dirty}
+        record.update(project={"path": project.path, "files": len(project.files), **known}, **known)
     given.update(
         script=script,
         script_path=script_path,
@@ -108,18 +99,6 @@ def _deployer() -> str:
     with contextlib.suppress(OSError, KeyError):
         return getpass.getuser()
     return str(os.getuid())
-
-
-def _project(path: str, base: str) -> Project | None:
-    if not path:
-        return None
-    found = find_on_controller(path, base)
-    if not found:
-        raise FeatureError(
-            f"{named('project')} '{path}' is not a folder on the controller: give its path, from the current directory or from the"
-            " playbook's"
-        )
-    return read_project(found)
 
 
 def _script(path: str, project: Project | None, base: str, record: dict[str, Any]) -> tuple[str | None, str]:
@@ -186,3 +165,61 @@ def add_features(order: ParsedOrder, variables: Mapping[str, Any], check_mode: b
         data={"digest": facts.get("feature_digest"), "sets": {name: one.get("digest") for name, one in sets.items()}},
     )
     return ""
+
+
+def split_arguments(raw: Any, variable: str = "") -> list[str]:
+    """Return the arguments of a program: a list is taken item by item, a text is split as a shell would."""
+    if raw is None:
+        return []
+    variable = variable or named("arguments")
+    if isinstance(raw, str):
+        try:
+            return shlex.split(raw)
+        except ValueError as error:
+            raise FeatureError(f"{variable} cannot be split ({error}): close the quote, or give a list") from None
+    if not isinstance(raw, (list, tuple)):
+        raise FeatureError(f"{variable} must be a list of arguments, or one text")
+    arguments = []
+    for item in raw:
+        if isinstance(item, (list, tuple, dict)) or item is None:
+            raise FeatureError(f"{variable}: {item!r} is not a single argument: the list must hold texts and numbers")
+        arguments.append(_check_text(str(item), variable))
+    return arguments
+
+
+def _check_text(text: str, variable: str) -> str:
+    if "\0" in text:
+        raise FeatureError(f"{variable}: {text!r} contains a NUL character: no argument can; remove it")
+    return text
+
+
+def parse_command(raw: Any, variable: str) -> tuple[list[str], str]:
+    """Return a command as a host starts it: the words of a list, or a text for a shell; both empty if none is given."""
+    if isinstance(raw, str):
+        return [], _check_text(raw.strip(), variable)
+    words = split_arguments(raw, variable)
+    if words and not words[0]:
+        raise FeatureError(f"{variable}: its first item is empty: name the program to run")
+    return words, ""
+
+
+def show_parsed(words: Sequence[str], text: str, arguments: Sequence[str]) -> str:
+    """Return a parsed command and its arguments for people: a text as it was given."""
+    return f"{text} {shlex.join(arguments)}".strip() if text else shlex.join([*words, *arguments])
+
+
+def parse_memory(raw: Any) -> int:
+    """Return an amount of memory in MiB, which is also the unit of a bare number."""
+    if not str(raw or "").strip():
+        return 0
+    match = _MEMORY.match(str(raw))
+    if not match:
+        raise FeatureError(f"{named('require_gpu_memory')} '{raw}' is no amount of memory: write MiB, or a unit (e.g. 20 GiB)")
+    return round(float(match.group(1)) * _MIB[(match.group(2) or "M").upper()])
+
+
+def parse_environment(raw: Any) -> dict[str, str]:
+    """Return the configured variables as texts."""
+    if not isinstance(raw, dict):
+        raise FeatureError(f"{named('environment')} is not a dictionary of variables: write each as NAME: value")
+    return {str(name): _check_text(str(value), named("environment")) for name, value in raw.items()}

@@ -4,19 +4,22 @@
 
 """A training's project on the controller: the files to send, and their commit."""
 
-from __future__ import annotations
-
+import hashlib
+import io
+import json
 import os
 import re
 import shlex
+import stat
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import user_name
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+from ...module_utils._system.accounts import user_name
+from ...module_utils.errors import FeatureError, named
 
 # Of whoever runs Ansible from a hook of git: they would lead to that other repository.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
@@ -24,6 +27,10 @@ _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJ
 _CONFIGURED = ("-c", f"core.excludesFile={os.devnull}", "-c", "core.fsmonitor=false")
 _FOREIGN_CHECKOUT = re.compile(r"dubious ownership in repository at '(.*)'")
 _IGNORE = ("--exclude-per-directory=.gitignore",)
+# As unpack.py of the role deploy_training, which reads both, names them.
+_MANIFEST, _FILES = "manifest.json", "files/"
+
+ProjectManifest = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,12 @@ class Project:
     commit: str | None = None
     dirty: bool | None = None
 
-    def record(self) -> dict[str, Any]:
-        """What the run's record says of it."""
-        return {"path": self.path, "files": len(self.files), "commit": self.commit, "dirty": self.dirty}
-
 
 def read_project(path: str) -> Project:
     """Return the project in a folder: all of its files except those that its .gitignore files name, and .git itself."""
     if not os.path.isdir(path):
-        raise FeatureError(f"{named('project')} '{path}' is not a folder on the controller: give the folder of the project")
+        where = "from the current directory or from the playbook's"
+        raise FeatureError(f"{named('project')} '{path}' is not a folder on the controller: give its path, {where}")
     if not _is_checkout(path):
         return Project(path, tuple(sorted(_walked(path))))
     # In a merge one name is listed several times.
@@ -145,3 +149,44 @@ def _walked(path: str) -> Iterator[str]:
                 yield from _listed(os.path.join(path, name), name)
             elif name:
                 yield name
+
+
+def manifest_of(project: Project) -> ProjectManifest:
+    """Return [mode, bytes, nanoseconds, SHA-256] of each file of a project, and [text] of each link."""
+    found: ProjectManifest = {}
+    for name in project.files:
+        path = os.path.join(project.path, name)
+        try:
+            info = os.lstat(path)
+            if stat.S_ISLNK(info.st_mode):
+                found[name] = [os.readlink(path)]
+            elif stat.S_ISREG(info.st_mode):
+                with open(path, "rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                found[name] = [info.st_mode & 0o777 | 0o600, info.st_size, info.st_mtime_ns, digest]
+        except OSError as error:
+            raise FeatureError(
+                f"{named('project')}: {path} cannot be read ({error.strerror}): make all of the project readable on the controller"
+            ) from None
+    return found
+
+
+def pack_project(project: Project, manifest: ProjectManifest, places: Iterable[int], archive: str) -> None:
+    """Write an archive of the manifest and the files at these places of it."""
+    names = list(manifest)
+    with tarfile.open(archive, "w:gz", compresslevel=4, format=tarfile.PAX_FORMAT) as tar:
+        head = tarfile.TarInfo(_MANIFEST)
+        data = json.dumps(manifest).encode()
+        head.size = len(data)
+        tar.addfile(head, io.BytesIO(data))
+        for name in (names[place] for place in places if 0 <= place < len(names)):
+            path = os.path.join(project.path, name)
+            try:
+                with open(path, "rb") as stream:
+                    member = tarfile.TarInfo(_FILES + name)
+                    member.size = os.fstat(stream.fileno()).st_size
+                    tar.addfile(member, stream)
+            except OSError as error:
+                raise FeatureError(
+                    f"{named('project')}: {path} cannot be read ({error.strerror or error}): run again when the project no longer changes"
+                ) from None

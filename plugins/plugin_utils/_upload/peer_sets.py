@@ -4,8 +4,6 @@
 
 """One host receives sets from the other hosts of the run, as its worker on the controller arranges it."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import time
@@ -16,25 +14,19 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import FeatureSet
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import size
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.host import BusyError, Host
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.options import Options
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.peers import (
-    Exchange,
-    NowhereError,
-    Peer,
-    Receiver,
-    holds_all,
-    peer_of,
-)
-from ansible_collections.trainprep.features.plugins.plugin_utils._upload.progress import clock
-from ansible_collections.trainprep.features.plugins.plugin_utils.connecting import connecting_user
-from ansible_collections.trainprep.features.plugins.plugin_utils.feature_answers import TRANSFERS
-from ansible_collections.trainprep.features.plugins.plugin_utils.module_action import declared_sets, run_module
-from ansible_collections.trainprep.features.plugins.plugin_utils.other_host import action_for
-from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import run_id
+
+from ...module_utils._spec.sets import FeatureSet
+from ...module_utils.errors import FeatureError
+from .._report.words import size
+from ..connecting import connecting_user
+from ..feature_answers import TRANSFERS
+from ..module_action import declared_sets, run_module
+from ..other_host import action_for
+from ..run_id import run_id
+from .host import BusyError, Host
+from .options import Options
+from .peers import Exchange, NowhereError, Peer, Receiver, holds_all, peer_of
+from .progress import clock
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@
 Each worker acts for one host. A worker waits only for what another running worker holds, so that any number of forks is enough.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib
@@ -19,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, named
+from ...module_utils.errors import FeatureError, named
 
 _TICK = 0.3
 # Senders that fail before a host takes the source.

@@ -15,7 +15,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._steps.facts im
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils._system.words import advice
 from ansible_collections.trainprep.features.plugins.module_utils._training.runs import check_session
-from ansible_collections.trainprep.features.plugins.module_utils._training.start import Order, plan_start
+from ansible_collections.trainprep.features.plugins.module_utils._training.start import plan_start
 from ansible_collections.trainprep.features.plugins.module_utils.errors import (
     FeatureError,
     named,
@@ -41,7 +41,7 @@ REFUSED = OSError(errno.EACCES, "Permission denied")
 
 
 def other_user():
-    plan_start(find_account(""), Order({"session": "s"}, {"ready_for": "nobody-else"}))
+    plan_start(find_account(""), {"session": "s", "ready_for": "nobody-else"})
 
 
 def said_by(function, *arguments):

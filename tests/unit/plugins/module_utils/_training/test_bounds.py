@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import look
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import ME
 
+ASKED = {"session": "s", "sets": [], "stale_after": 900, "lines": 10, "history": True, "metrics": []}
 SIZE = 8 << 20
 FORMS = {
     "carriage returns": "\r",
@@ -39,7 +40,7 @@ def test_any_log_is_read_in_bounded_memory(tmp_path, text):
         (run / "state.json").write_text(json.dumps(ended))
         (run / "training.log").write_bytes((text * (SIZE // len(text))).encode())
     (tmp_path / "runs" / "s" / "latest").symlink_to(run.name)
-    more, sentence = limited(lambda: look(ME, str(tmp_path), "s", [], 900, 10, history=True)["sentence"])
+    more, sentence = limited(lambda: look(ME, {**ASKED, "dir": str(tmp_path)})["sentence"])
     assert more < 64 << 10 and sentence.startswith("failed (exit code 1")
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._training.data import compare_data
+from ansible_collections.trainprep.features.plugins.module_utils._training.info import compare_data
 
 
 def record(**sets):

@@ -21,6 +21,8 @@ from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.supp
     npy,
 )
 
+ASKED = {"session": "s", "sets": [], "stale_after": 900, "lines": 0, "history": False, "metrics": []}
+
 
 def test_the_table_of_runs_has_the_best_value_of_those_whose_curves_are_read(tmp_path):
     for number in (1, 2):
@@ -30,11 +32,11 @@ def test_the_table_of_runs_has_the_best_value_of_those_whose_curves_are_read(tmp
         (run / "state.json").write_text(json.dumps({"started": 100.0, "ended": 160.0, "exit_code": 0}))
         (run / "training.log").write_text(f"Epoch 1/2\ntrain loss: 0.5 val loss: {number}.5\nEpoch 2/2\nval loss: {number}.75\n")
     (tmp_path / "runs" / "s" / "latest").symlink_to(run.name)
-    found = look(ME, str(tmp_path), "s", [], 900, 0, history=True)["runs"]
+    found = look(ME, {**ASKED, "dir": str(tmp_path), "history": True})["runs"]
     best = {"metric": "val_loss", "epoch": 1.0, "axis": "epoch"}
     assert [one["best"] for one in found] == [{**best, "value": 2.5}, {**best, "value": 1.5}]
     assert (found[0]["commit"], found[0]["digest"], found[0]["seconds"]) == ("c" * 40, "d" * 64, 60.0)
-    assert [one["best"] for one in look(ME, str(tmp_path), "s", [], 900, 0)["runs"]] == [None, None]
+    assert [one["best"] for one in look(ME, {**ASKED, "dir": str(tmp_path)})["runs"]] == [None, None]
 
 
 def test_a_second_health_check_finds_the_inspection_in_the_cache(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._system.account
 from ansible_collections.trainprep.features.plugins.module_utils._training import checkpoints
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import find_servers
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import (
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import (
     parse_command,
     parse_environment,
     parse_memory,

@@ -39,7 +39,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.tmux 
 )
 from ansible_collections.trainprep.features.plugins.module_utils._training.verdict import judge
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.command import show_command, split_arguments
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import split_arguments
 
 # --- the log ---------------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ def test_filters(line, filters):
 )
 def test_arguments_reach_the_program_unchanged(raw, arguments):
     assert split_arguments(raw) == arguments
-    shown = show_command(["printf", "%s\\0", *arguments])
+    shown = shlex.join(["printf", "%s\\0", *arguments])
     assert shlex.split(shown)[2:] == arguments
     if arguments:
         through_a_shell = subprocess.run(["sh", "-c", shown], check=True, capture_output=True, encoding="utf-8").stdout

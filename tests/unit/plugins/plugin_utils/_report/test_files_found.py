@@ -9,6 +9,7 @@ import os
 
 import pytest
 import yaml
+from ansible_collections.trainprep.features.plugins.action.feature_files_info import report_lines, sets_block
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify_file
 from ansible_collections.trainprep.features.plugins.module_utils._scan.walk import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
@@ -16,7 +17,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._spec.sets impo
 from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info, legacy_of
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.files_found import report, sets_block
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     FEATURE_MEMBERS,
@@ -40,7 +40,7 @@ def look(*paths, bounds=None):
     account = find_account(None)
     found = files_info([str(path) for path in paths], account, *([bounds] if bounds else []))
     text = sets_block(found["groups"])
-    return {**found, "text": text, "report": [*report(found), *text.splitlines()]}
+    return {**found, "text": text, "report": [*report_lines(found), *text.splitlines()]}
 
 
 def feature(rows, seed):

@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.callbacks import FEATURES, announce
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.files import add_host, record_of
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import HostRecord
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.gathered import add_host, record_of
 
 
 def add(directory, number):

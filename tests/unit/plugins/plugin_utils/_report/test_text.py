@@ -9,9 +9,8 @@ import copy
 
 import pytest
 from ansible_collections.trainprep.features.plugins.action.feature_report import shipped_note
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.colours import coloured
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.model import set_entry
-from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import failures, host_report
+from ansible_collections.trainprep.features.plugins.plugin_utils._report.text import coloured, failures, host_report
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.words import (
     count,
     listed,

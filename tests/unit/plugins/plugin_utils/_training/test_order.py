@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.trainprep.features.plugins.action.training_run import conclude
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import fetch_command, place_for
@@ -14,7 +15,6 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._training.order
     find_on_controller,
     read_order,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.started import conclude
 
 VARIABLES = {"inventory_hostname": "b", "ansible_play_hosts_all": ["a", "b"], "hostvars": {"a": {"ansible_host": "10.0.0.1"}}}
 

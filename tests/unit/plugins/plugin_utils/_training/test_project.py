@@ -15,9 +15,10 @@ from ansible_collections.trainprep.features.plugins.module_utils.errors import F
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.project import (
     Project,
     check_start,
+    manifest_of,
+    pack_project,
     read_project,
 )
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.send import manifest_of, pack_project
 
 
 def git(folder, *words):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.table import gpu_cell, training_table
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.text import gpu_cell, training_table
 
 
 def a_host(name, **changes):
