@@ -25,7 +25,6 @@ from xml.etree import ElementTree
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / ".build"
 LOGS = BUILD / "test"
-NOTES = BUILD / "matrix" / "notes"
 ON_HOSTS = ("matrix", "molecule", "system", "versions")
 
 
@@ -57,9 +56,10 @@ class Outcome:
 
 def checks() -> List[Check]:
     """All checks in the order in which they start: quick ones, then those with one process, so that the last ones fill all processors."""
-    workers = max(2, os.cpu_count() or 2)
-    # Much of a system test is waiting; longest files first (tests/system/conftest.py).
-    spread = f"-n {workers + 1} --dist loadfile --no-loadscope-reorder --durations 20"
+    # Much of what runs on hosts is waiting.
+    workers = max(2, os.cpu_count() or 2) + 1
+    # Longest files first (tests/system/conftest.py).
+    spread = f"-n {workers} --dist loadfile --no-loadscope-reorder --durations 20"
     listing = [
         Check("ruff", "ruff check ."),
         Check("yamllint", "yamllint --strict ."),
@@ -78,8 +78,8 @@ def checks() -> List[Check]:
         Check("property", "pytest tests/property", pytest=True, needs="tests/property"),
         Check("corpus", "pytest tests/corpus", pytest=True, needs="tests/corpus"),
         Check("faults", "pytest tests/faults -n 2", pytest=True, needs="tests/faults"),
-        # Every ansible-core, and of every Python the set-up, the demo and the literal command; the rest of it is in `make matrix`.
-        Check("versions", "pytest tests/matrix -n 2 --short", pytest=True),
+        # Every released ansible-core, and of every Python the set-up, the demo and the literal command; the rest of it is in `make matrix`.
+        Check("versions", f"pytest tests/matrix -n {workers} --short", pytest=True),
         Check("matrix", "pytest tests/matrix -n 2 --durations 20", pytest=True, named=True),
         Check("molecule", f"scripts/molecule test --all --workers {workers}"),
     ]

@@ -20,7 +20,21 @@ from tests.support.hosts import Hosts
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--short", action="store_true", help="of each Python: set-up, the demo, and the literal command")
+    parser.addoption("--short", action="store_true", help="released versions; of each Python set-up, the demo, and the literal command")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A version that is not out yet is run for information, by `make matrix` alone."""
+    if config.getoption("--short"):
+        left_out = [item for item in items if isinstance(item, pytest.Function) and not is_final(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def is_final(item: pytest.Function) -> bool:
+    """Whether a test's ansible-core is released; tests of something else count as well."""
+    core = item.callspec.params.get("core")
+    return core is None or core.is_final
 
 
 @pytest.fixture
@@ -39,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """What this machine cannot have, for the last line of all; and versions that are not out yet."""
     for one in lacking():
         terminalreporter.write_line(f"not run: {one} is not on this machine")
-    for note in sorted(NOTES.glob("*.told")):
+    for note in [] if terminalreporter.config.getoption("--short") else sorted(NOTES.glob("*.told")):
         terminalreporter.write_line(note.read_text())
 
 

@@ -22,8 +22,9 @@ if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys
 
 
 # Files that take a minute or more, longest first: started last, one of them would keep one process busy while the others idle.
-LONGEST = ("training_stop", "become", "peers_faults", "attacks", "training", "peers", "upload_lines", "upload", "training_project",
-           "training_hosts", "pairs", "prepare_mess", "upload_killed", "upload_rclone", "file_systems", "access", "fleet")  # fmt: skip
+LONGEST = ("peers_faults", "become", "training_stop", "training", "peers", "upload_lines", "upload", "training_project",
+           "training_hosts", "pairs", "attacks", "prepare_mess", "upload_killed", "upload_rclone", "file_systems", "access",
+           "fleet")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
