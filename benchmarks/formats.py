@@ -20,7 +20,7 @@ from measure import Row, find_collection, processor, save
 find_collection()
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import FEATURE, classify
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 from tests.corpus.judge import Judged, Spans
 from tests.corpus.test_formats import FORMATS

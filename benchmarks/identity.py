@@ -20,7 +20,7 @@ find_collection()
 
 from ansible_collections.trainprep.features.plugins.module_utils._formats import interface
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories, identity, places
-from ansible_collections.trainprep.features.plugins.module_utils._spec import arrays, names
+from ansible_collections.trainprep.features.plugins.module_utils._spec import names, sets
 
 SHAPES = (30, 60, 90)  # frames
 
@@ -88,7 +88,7 @@ def _read_so_far() -> int:
 
 def rows(folder: Path, files: int, twins: int, what: str) -> list[Row]:
     lay_out(folder, files, twins)
-    criteria = interface.Criteria(arrays.parse_arrays({}))
+    criteria = interface.Criteria(sets.parse_arrays({}))
     scan = directories.scan_directory(places.look_up(str(folder)), names.name_filter(["*"]), criteria, {})
     paths = [f"{scan.path}/{entry.path}" for entry in scan.entries]
     in_all = bytes_read(read_all, paths)

@@ -28,8 +28,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.directori
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.model import DirectoryScan
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._system.parallel import map_parallel
 
 ASKED = parse_arrays({"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}})

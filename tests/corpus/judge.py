@@ -23,7 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     Classification,
     classify,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 ANY = parse_arrays({})
 Spans = list[tuple[int, int]]

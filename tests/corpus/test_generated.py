@@ -23,8 +23,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import NotAFeature
 from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import parse_dtype
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import ArrayHeader
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import header_start, parse_header
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import header_start, parse_header
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -23,7 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     classify,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import SMALL, Layouts
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 from tests.corpus import archives
 

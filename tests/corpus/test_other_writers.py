@@ -23,7 +23,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     classify_file,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 FILES = Path(__file__).parent / "files"
 ASKED = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}

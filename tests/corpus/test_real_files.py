@@ -32,7 +32,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     classify_file,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 from tests.corpus import written, written_unusual
 from tests.corpus.packages import real_files, written_elsewhere

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .._access import probe
 from .._spec.names import name_filter
 from .._system import accounts, paths
-from . import basis, entry, files, unchanged
+from . import basis, files, unchanged
 
 
 def lookup(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dict[str, Any]]:
@@ -31,16 +31,16 @@ def lookup(params: Mapping[str, Any], account: accounts.Account) -> Optional[Dic
     if raw is None:
         return None
     try:
-        found = entry.unpack(raw, basis.basis_of(params, account))
+        found = files.unpack(raw, basis.basis_of(params, account))
         return found.facts if found is not None and _is_unchanged(found, account) else None
-    except entry.BadEntry:
+    except files.BadEntry:
         files.forget(name)
     except OSError:
         pass  # something vanished a moment ago: the inspection will report it
     return None
 
 
-def _is_unchanged(found: entry.CacheEntry, account: accounts.Account) -> bool:
+def _is_unchanged(found: files.CacheEntry, account: accounts.Account) -> bool:
     return (
         all(map(_is_mounted, found.mounts))
         and not any(map(os.path.lexists, found.absent))
@@ -56,11 +56,10 @@ def _is_mounted(path: str) -> bool:
     return mounts.is_mount_point(path)
 
 
-def _holds_the_same(sets: Sequence[entry.Opened], folders: Sequence[unchanged.Folder], account: accounts.Account) -> bool:
-    found = unchanged.listings(folders)
-    if found is None:
-        return False
-    try:
+def _holds_the_same(sets: Sequence[files.Opened], folders: Sequence[unchanged.Folder], account: accounts.Account) -> bool:
+    with unchanged.listings(folders) as found:
+        if found is None:
+            return False
         names = {folder.path: one.names for folder, one in zip(folders, found)}
         directories: List[probe.ToRead] = []
         for one in sets:
@@ -73,11 +72,9 @@ def _holds_the_same(sets: Sequence[entry.Opened], folders: Sequence[unchanged.Fo
         same = unchanged.unchanged(folders, found)
         # Called in any case: a child process is waited for.
         return not ask()[""].refused and same
-    finally:
-        unchanged.close(found)
 
 
-def _features(one: entry.Opened, names: Mapping[str, Sequence[str]]) -> List[str]:
+def _features(one: files.Opened, names: Mapping[str, Sequence[str]]) -> List[str]:
     """Return the paths below a target that the trainer reads as features."""
     reads, found = name_filter(one.reads), []
     for folder, inside in names.items():

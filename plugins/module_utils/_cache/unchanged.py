@@ -5,17 +5,18 @@
 """Compares directories with their fingerprint: names, inodes, sizes and times of change. No file is opened.
 
 The kernel sets the time of change (ctime) at every change of an inode, and no user can set it back. So while all of that is the same,
-the content is the same, on file systems that keep that promise: C(fingerprint) accepts no others.
+the content is the same, on file systems that keep that promise: C(store) accepts no others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
 import struct
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._system import at, parallel, paths
 
@@ -82,30 +83,29 @@ def digest_of(names: Sequence[str], infos: Sequence[Any]) -> str:
     return total.hexdigest()
 
 
-def listings(folders: Sequence[Folder]) -> Optional[List[_Open]]:
-    """Return the folders, open and listed, or None if one is another directory than it was. C(close) closes them."""
+@contextlib.contextmanager
+def listings(folders: Sequence[Folder]) -> Iterator[Optional[List[_Open]]]:
+    """Yield the folders, open and listed, or None if one is another directory than it was."""
     found: List[_Open] = []
-    for folder in folders:
-        try:
-            fd = os.open(folder.path, paths.FOLLOW_DIRECTORY)
-        except OSError:
-            close(found)
-            return None
-        found.append(_Open(fd, []))
-        info = os.fstat(fd)
-        if ((info.st_dev, info.st_ino), info.st_ctime_ns) != (folder.key, folder.ctime):
-            close(found)
-            return None
-        found[-1].names.extend(os.listdir(fd))
-        if len(found[-1].names) != folder.names:
-            close(found)
-            return None
-    return found
+    try:
+        yield found if all(_is_listed(folder, found) for folder in folders) else None
+    finally:
+        for one in found:
+            os.close(one.fd)
 
 
-def close(found: Sequence[_Open]) -> None:
-    for one in found:
-        os.close(one.fd)
+def _is_listed(folder: Folder, found: List[_Open]) -> bool:
+    """Open and list a folder; False if it is another directory than it was."""
+    try:
+        fd = os.open(folder.path, paths.FOLLOW_DIRECTORY)
+    except OSError:
+        return False
+    found.append(_Open(fd, []))
+    info = os.fstat(fd)
+    if ((info.st_dev, info.st_ino), info.st_ctime_ns) != (folder.key, folder.ctime):
+        return False
+    found[-1].names.extend(os.listdir(fd))
+    return len(found[-1].names) == folder.names
 
 
 def unchanged(folders: Sequence[Folder], found: Sequence[_Open]) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Tuple
 
 from . import dtypes, interface
 
@@ -61,9 +61,6 @@ class ArraySpec:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArraySpec) and self.asked == other.asked
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return (ArraySpec, (self.asked,))
 
     def __repr__(self) -> str:
         return "ArraySpec({})".format(", ".join(f"{one.name}: {one}" for one in self.asked))

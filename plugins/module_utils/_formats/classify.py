@@ -18,7 +18,7 @@ import os
 import struct
 from typing import NamedTuple, Optional, Sequence
 
-from . import damage, dtypes, interface, npz, reader, registry, tar, unknown, zip_archive, zip_layout
+from . import damage, dtypes, interface, npz, reader, registry, tar, zip_archive
 from .arrays import ArraySpec
 from .reader import HEAD_SIZE, TAIL_SIZE
 
@@ -39,12 +39,7 @@ class Classification(NamedTuple):
     identity: Optional[bytes]
 
 
-_OBJECTS = "holds Python objects, which only a pickle can load"
-
-
-def of_exception(error: damage.NotAFeature) -> Classification:
-    """Return the classification that an answer of a format stands for."""
-    return Classification(_KINDS[type(error)], str(error), None)
+OBJECTS = "holds Python objects, which only a pickle can load"
 
 
 def classify_file(fd: int, info: os.stat_result, name: str, criteria: interface.Criteria) -> Classification:
@@ -78,24 +73,17 @@ def classify(
         found = npz.layouts.recognise(head, tail, size, arrays) if not full and name[-4:] == ".npz" else None
         if found is not None and not sparse:
             return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
-        opened = reader.Reader(fd, size, head, tail)
-        try:
+        with reader.Reader(fd, size, head, tail) as opened:
             if full or sparse:
                 opened.allow_full(size if stored is None else stored)
-            if found is not None and not _is_hollow(opened, found):
+            # The large array of an archive with holes has to be what its checksum says.
+            if found is not None and zip_archive.crc_with_holes(opened, found.start, found.size) == found.crc:
                 return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
             content = read_content(opened, name, interface.Criteria(arrays, full or sparse))
-        finally:
-            opened.release()
         mismatch = _mismatch(content, arrays)
         return Classification(OTHER if mismatch else FEATURE, mismatch, content.identity)
     except damage.NotAFeature as error:
-        return of_exception(error)
-
-
-def _is_hollow(opened: reader.Reader, found: zip_layout.Found) -> bool:
-    """True if the large array of an archive with holes is not what its checksum says."""
-    return zip_archive.crc_with_holes(opened, found.start, found.size) != found.crc
+        return Classification(_KINDS[type(error)], str(error), None)
 
 
 def read_content(opened: reader.Reader, name: str, criteria: interface.Criteria) -> interface.Content:
@@ -113,7 +101,7 @@ def read_content(opened: reader.Reader, name: str, criteria: interface.Criteria)
 
 
 def _unknown(opened: reader.Reader, expected: Sequence[interface.Kind]) -> damage.NotAFeature:
-    label = unknown.name_unknown(opened.head)
+    label = registry.name_unknown(opened.head)
     if label is not None:
         return damage.Foreign(label)
     if not expected:
@@ -129,12 +117,12 @@ def _mismatch(content: interface.Content, arrays: ArraySpec) -> str:
     """Return what keeps the content from being what is asked for; empty: nothing."""
     if content.single is not None:
         if content.single.dtype.objects:
-            return _OBJECTS
+            return OBJECTS
         return arrays.single_mismatch(content.single)
     counted = [one.name for one in arrays.asked] or list(content.arrays)
     for name in counted:
         if name in content.arrays and content.arrays[name].dtype.objects:
-            return f"{_OBJECTS} ({dtypes.shorten(name)})"
+            return f"{OBJECTS} ({dtypes.shorten(name)})"
     return arrays.mismatch(content.arrays)
 
 
@@ -147,18 +135,14 @@ def content_digest(fd: int, name: str) -> bytes:
         info = os.fstat(fd)
         with reader.open_reader(fd, info.st_size) as opened:
             opened.allow_full(info.st_size)
-            return _digest(zip_archive.Archive(opened))
+            archive, digest = zip_archive.Archive(opened), hashlib.sha256()
+            for part, member in sorted(npz.told_apart(archive.members)):
+                digest.update(struct.pack("<LQ", len(part), member.size) + part)
+                for piece in archive.pieces(member):
+                    digest.update(piece)
+            return digest.digest()
     except damage.NotAFeature as error:
         raise OSError(errno.EIO, f"the file {error}", name) from None
-
-
-def _digest(archive: zip_archive.Archive) -> bytes:
-    digest = hashlib.sha256()
-    for part, member in sorted(npz.told_apart(archive.members)):
-        digest.update(struct.pack("<LQ", len(part), member.size) + part)
-        for piece in archive.pieces(member):
-            digest.update(piece)
-    return digest.digest()
 
 
 def file_digest(fd: int) -> bytes:

@@ -14,7 +14,7 @@ import struct
 from typing import Dict, List, Optional, Sequence, Tuple
 from zlib import crc32
 
-from . import damage, digest, dtypes, interface, npy_header, torch_zip, zip_layout
+from . import damage, dtypes, interface, npy, torch_zip, zip_layout
 from .reader import Reader
 from .zip_archive import DEFLATED, END_SIGNATURE, STORED, Archive, Member
 
@@ -42,7 +42,8 @@ def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
     if any(member.name.endswith(torch_zip.PICKLE) for member in members):
         arrays, single = torch_zip.read_torch(archive, criteria.full)
         return interface.Content(torch_zip.KIND, arrays, single, identify(members))
-    headers = _Headers(archive, criteria).all()
+    reading = _Headers(archive, criteria)
+    headers = [reading.header(member) for member in members]
     if not any(headers):
         if criteria.arrays.asked:
             raise damage.Foreign("is an archive without arrays")
@@ -67,11 +68,8 @@ class _Headers:
         self.asked = {one.name for one in criteria.arrays.asked}
         self.budget = _QUICK_BYTES
 
-    def all(self) -> List[Optional[interface.ArrayHeader]]:
-        """Return the header of each member, None if it is no array, or one that is not asked for and not intact."""
-        return [self._header(member) for member in self.archive.members]
-
-    def _header(self, member: Member) -> Optional[interface.ArrayHeader]:
+    def header(self, member: Member) -> Optional[interface.ArrayHeader]:
+        """Return the header of a member, None if it is no array, or one that is not asked for and not intact."""
         asked = not self.asked or zip_layout.array_name(member.name) in self.asked
         try:
             if member.method not in (STORED, DEFLATED):
@@ -91,11 +89,11 @@ class _Headers:
         else:
             verified = False
             whole = asked and (self.full or self.archive.data_start(member) is None)
-        if not content.startswith(npy_header.MAGIC):
+        if not content.startswith(npy.MAGIC):
             self._compare(member, member.size, whole)
             return None  # numpy returns it as bytes
         try:
-            header = npy_header.read_header(
+            header = npy.read_header(
                 content, lambda length: self.archive.start(member, length), member.size, self.archive.reader.step
             )
         except damage.NotUnderstood:
@@ -138,7 +136,7 @@ def identify(members: Sequence[Member]) -> bytes:
     parts = sorted((name, member.size, member.crc) for name, member in told_apart(members))
     described = zip_layout.describe([(name, size) for name, size, _crc in parts])
     crcs = [crc for _name, _size, crc in parts]
-    return digest.short_digest(described + struct.pack(f"<{len(crcs)}L", *crcs))
+    return interface.short_digest(described + struct.pack(f"<{len(crcs)}L", *crcs))
 
 
 FORMAT = interface.Format((NPZ, torch_zip.KIND, ZIP), _begins, _read)

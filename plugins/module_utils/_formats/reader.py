@@ -9,7 +9,6 @@ Beyond its budget a file is "not understood", so that one file cannot hold up th
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import threading
@@ -45,7 +44,7 @@ os.register_at_fork(after_in_child=_renew_turn)
 
 
 class Reader:
-    """Reads parts of an open file, serving its head and tail from memory. Released at the end, it gives back a claimed turn."""
+    """Reads parts of an open file, serving its head and tail from memory. At its end, it gives back a claimed turn."""
 
     def __init__(self, fd: int, size: int, head: bytes, tail: bytes) -> None:
         self.fd = fd
@@ -57,8 +56,10 @@ class Reader:
         self.steps_left = STEPS
         self._claimed = False
 
-    def release(self) -> None:
-        """Give back the turn, if it was claimed."""
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         if self._claimed:
             self._claimed = False
             _turn.release()
@@ -104,25 +105,24 @@ class Reader:
 
     def read_everything(self) -> None:
         """Read all of the file but its holes, to see that the storage returns it."""
-        position = 0
-        while position < self.size:
+        for _hole, _piece in self.pieces(0, self.size):
+            pass
+
+    def pieces(self, position: int, end: int) -> Iterator[Tuple[int, bytes]]:
+        """Yield a part of the file in bounded pieces, each after the length of the hole before it, which is not read."""
+        while position < end:
             self.step()
-            position = seek(self.fd, position, os.SEEK_DATA, self.size)
-            hole = seek(self.fd, position, os.SEEK_HOLE, self.size) if position < self.size else position
-            while position < hole:
-                length = min(_CHUNK, hole - position)
-                self.read(position, length)
-                position += length
+            data = _seek(self.fd, position, os.SEEK_DATA, end)
+            yield data - position, b""
+            hole = _seek(self.fd, data, os.SEEK_HOLE, end) if data < end else end
+            for position in range(data, hole, _CHUNK):
+                yield 0, self.read(position, min(_CHUNK, hole - position))
+            position = hole
 
 
-@contextlib.contextmanager
-def open_reader(fd: int, size: int) -> Iterator[Reader]:
+def open_reader(fd: int, size: int) -> Reader:
     """Return a reader of a file of C(size) bytes."""
-    opened = Reader(fd, size, *read_ends(fd, size))
-    try:
-        yield opened
-    finally:
-        opened.release()
+    return Reader(fd, size, *read_ends(fd, size))
 
 
 def read_ends(fd: int, size: int) -> Tuple[bytes, bytes]:
@@ -143,7 +143,7 @@ def read_on(fd: int, found: bytes, length: int, offset: int) -> bytes:
     return found
 
 
-def seek(fd: int, position: int, what: int, end: int) -> int:
+def _seek(fd: int, position: int, what: int, end: int) -> int:
     """Return where data (os.SEEK_DATA) or a hole (os.SEEK_HOLE) begins from a position on, at most C(end).
 
     On file systems that do not report holes everything is data.

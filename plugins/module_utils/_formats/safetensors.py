@@ -10,6 +10,7 @@ checksums, so a full inspection has nothing more to compare.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -38,8 +39,6 @@ _DTYPES: Dict[str, Tuple[str, int]] = {
 _WIDTH = re.compile(r"(?:B?F|[IU]|C(?=64|128))(4|6|8|16|32|64|128)(?:_[A-Z0-9]{1,12})?\Z")
 
 # The headers of one extractor's files are often the same, byte for byte.
-_cache: Dict[bytes, Tuple[int, Dict[str, interface.ArrayHeader]]] = {}
-_CACHE_LIMIT = 256
 _CACHED_LENGTH = 1 << 14
 
 
@@ -56,14 +55,7 @@ def _read(reader: Reader, criteria: interface.Criteria) -> interface.Content:
         raise damage.NotUnderstood(f"has a header of {length} bytes, more than is read here")
     reader.claim(length)
     raw = reader.read(8, length)
-    known = _cache.get(raw)
-    if known is None:
-        known = _parse(raw)
-        if length <= _CACHED_LENGTH:
-            if len(_cache) >= _CACHE_LIMIT:
-                _cache.clear()
-            _cache[raw] = known
-    data, arrays = known
+    data, arrays = (_known if length <= _CACHED_LENGTH else _parse)(raw)
     if data != reader.size - 8 - length:
         raise damage.Damaged(f"has {reader.size - 8 - length} bytes of data where its header announces {data}")
     if not arrays:
@@ -96,6 +88,9 @@ def _parse(raw: bytes) -> Tuple[int, Dict[str, interface.ArrayHeader]]:
             raise damage.Damaged("has a header whose arrays overlap, or leave a gap")
         end = stop
     return end, arrays
+
+
+_known = functools.lru_cache(256)(_parse)
 
 
 def _array(name: str, value: Any, spans: List[Tuple[int, int]]) -> interface.ArrayHeader:

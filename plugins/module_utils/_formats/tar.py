@@ -120,13 +120,9 @@ def _has_checksum(header: bytes) -> bool:
     if not said or len(header) < _BLOCK:
         return False
     # Of all bytes, the checksum itself as eight spaces. The low half of Adler-32 is their sum and one, modulo 65521.
+    # Old writers sum signed bytes.
     rest = header[:148] + b" " * 8 + header[156:]
-    return zlib.adler32(rest) & 0xFFFF == (said + 1) % 65521 or said == _signed_sum(rest)
-
-
-def _signed_sum(raw: bytes) -> int:
-    """As old writers sum."""
-    return sum(raw) - 256 * sum(byte > 127 for byte in raw)
+    return zlib.adler32(rest) & 0xFFFF == (said + 1) % 65521 or said == sum(rest) - 256 * sum(byte > 127 for byte in rest)
 
 
 def _octal(field: bytes) -> Optional[int]:

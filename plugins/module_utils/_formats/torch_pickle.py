@@ -15,7 +15,7 @@ import io
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from . import damage, dtypes
+from . import damage, dtypes, interface
 
 # What counts something in memory is less.
 _MOST = 1 << 62
@@ -48,20 +48,6 @@ class Storage(NamedTuple):
     length: int
 
 
-class Tensor(NamedTuple):
-    """A tensor: its type and shape."""
-
-    dtype: dtypes.DType
-    shape: Tuple[int, ...]
-
-
-class Walked(NamedTuple):
-    """What a pickle holds: the value at its top, and all storages that its tensors lie in."""
-
-    top: Any
-    storages: Dict[str, Storage]
-
-
 class _Global(str):
     """A name that loading would import."""
 
@@ -77,9 +63,10 @@ class _Pickle(io.BytesIO):
         return line
 
 
-def walk(raw: bytes, step: Callable[[int], None]) -> Walked:
-    """Return what the pickle holds; Foreign if it names other objects than tensors and plain values.
+def walk(raw: bytes, step: Callable[[int], None]) -> Tuple[Any, Dict[str, Storage]]:
+    """Return the value at the pickle's top, tensors as headers of arrays, and all storages that its tensors lie in.
 
+    Foreign if it names other objects than tensors and plain values.
     step: counts marks and arguments of calls, and ends the walk beyond the file's budget; of all else the pickle's length is the bound.
     """
     # Loaded here since few hosts have files of torch's.
@@ -94,7 +81,7 @@ def walk(raw: bytes, step: Callable[[int], None]) -> Walked:
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # Values are missing, or of other types than the steps below take.
         raise _strange(str(error)) from None
-    return Walked(top, walker.storages)
+    return top, walker.storages
 
 
 def _strange(what: str) -> damage.NotUnderstood:
@@ -195,11 +182,11 @@ def _size(lengths: Tuple[int, ...]) -> Tuple[int, ...]:
     return lengths
 
 
-def _tensor(storage: Storage, *described: Any) -> Tensor:
+def _tensor(storage: Storage, *described: Any) -> interface.ArrayHeader:
     return _view(storage.dtype, storage, *described)
 
 
-def _untyped_tensor(*described: Any) -> Tensor:
+def _untyped_tensor(*described: Any) -> interface.ArrayHeader:
     # Only a name is looked up: the hash of other values can take forever.
     _need(isinstance(described[6], _Global), "a tensor is not described as one")
     return _view(_UNTYPED[described[6]], *described[:6], *described[7:])
@@ -208,18 +195,21 @@ def _untyped_tensor(*described: Any) -> Tensor:
 def _view(
     dtype: dtypes.DType, storage: Storage, offset: int, shape: Tuple[int, ...], stride: Tuple[int, ...], grad: bool, hooks: Any,
     metadata: Any = None,
-) -> Tensor:  # fmt: skip
+) -> interface.ArrayHeader:  # fmt: skip
     right = isinstance(storage, Storage) and type(shape) is type(stride) is tuple and _are_counts((offset, *shape, *stride))
     right = right and len(shape) == len(stride) <= _MAX_DIMENSIONS and isinstance(grad, bool) and hooks in (None, {})
     _need(right and not metadata, "a tensor is not described as one")
     end = (offset + 1 + sum((length - 1) * step for length, step in zip(shape, stride))) * dtype.itemsize
     if end > storage.length * storage.dtype.itemsize and 0 not in shape:
         raise damage.Damaged("has a tensor that is larger than its data")
-    return Tensor(dtype, shape)
+    length = dtype.itemsize
+    for dimension in shape:
+        length *= dimension
+    return interface.ArrayHeader(dtype, shape, 0, length, True)
 
 
-def _parameter(data: Tensor, grad: bool, _hooks: Any) -> Tensor:
-    _need(isinstance(data, Tensor) and isinstance(grad, bool), "a parameter is not described as one")
+def _parameter(data: interface.ArrayHeader, grad: bool, _hooks: Any) -> interface.ArrayHeader:
+    _need(isinstance(data, interface.ArrayHeader) and isinstance(grad, bool), "a parameter is not described as one")
     return data
 
 

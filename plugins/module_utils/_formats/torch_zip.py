@@ -51,12 +51,12 @@ def read_torch(archive: Archive, full: bool) -> Tuple[Dict[str, interface.ArrayH
     if ".storage_alignment" in parts and not small(".storage_alignment", _MAX_NOTE).isdigit():
         raise damage.NotUnderstood("has an alignment that is not a number")
     archive.reader.claim(parts["data.pkl"].size)
-    walked = torch_pickle.walk(small("data.pkl", _MAX_PICKLE), archive.reader.step)
-    for storage in walked.storages.values():
+    top, storages = torch_pickle.walk(small("data.pkl", _MAX_PICKLE), archive.reader.step)
+    for storage in storages.values():
         _check_storage(parts, storage)
-    if isinstance(walked.top, torch_pickle.Tensor):
-        return {}, _header(walked.top)
-    arrays = {str(key): _header(value) for key, value in _top(walked.top) if isinstance(value, torch_pickle.Tensor)}
+    if isinstance(top, interface.ArrayHeader):
+        return {}, top
+    arrays = {str(key): value for key, value in _items(top) if isinstance(value, interface.ArrayHeader)}
     if not arrays:
         raise damage.Foreign("is a torch archive without tensors at its top")
     return arrays, None
@@ -83,19 +83,12 @@ def _check_storage(parts: Dict[str, Member], storage: torch_pickle.Storage) -> N
         raise answer(f"has {member.size} bytes in {dtypes.shorten(member.name)} where its pickle announces {announced}")
 
 
-def _top(value: Any) -> List[Tuple[Any, Any]]:
+def _items(value: Any) -> List[Tuple[Any, Any]]:
     if isinstance(value, dict):
         return list(value.items())
     if type(value) in (list, tuple):
         return list(enumerate(value))
     return []
-
-
-def _header(tensor: torch_pickle.Tensor) -> interface.ArrayHeader:
-    length = tensor.dtype.itemsize
-    for dimension in tensor.shape:
-        length *= dimension
-    return interface.ArrayHeader(tensor.dtype, tensor.shape, 0, length, True)
 
 
 def torch_parts(members: Sequence[Member]) -> List[Tuple[bytes, Member]]:

@@ -21,8 +21,8 @@ import zipfile
 import zlib
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from . import damage, dtypes, zeros
-from .reader import PIECE, Reader, seek
+from . import damage, dtypes
+from .reader import PIECE, Reader
 
 STORED, DEFLATED = 0, 8
 END = struct.Struct("<4s4H2LH")
@@ -125,9 +125,6 @@ class _File:
         found = self._reader.read(self._position, length)
         self._position += length
         return found
-
-    def close(self) -> None:
-        pass
 
 
 @contextlib.contextmanager
@@ -264,15 +261,35 @@ def _member(info: zipfile.ZipInfo) -> Member:
                   info.file_size, info.header_offset, called_folder)  # fmt: skip
 
 
+def crc_of_zeros(length: int, crc: int) -> int:
+    """As C(zlib.crc32(bytes(length), crc)), without the bytes: zeros multiply the state of a checksum, a polynomial, by powers of x."""
+    state, power = crc ^ _FULL4, 0
+    while length >> power:
+        if length >> power & 1:
+            state = _product(_zeros(power), state)
+        power += 1
+    return state ^ _FULL4
+
+
+@functools.lru_cache(None)
+def _zeros(power: int) -> int:
+    """The factor of C(2 ** power) zeros: of one it is x to the power of 8."""
+    return _product(_zeros(power - 1), _zeros(power - 1)) if power else 1 << 23
+
+
+def _product(one: int, other: int) -> int:
+    """Multiply modulo the polynomial of CRC-32; the highest bit is the lowest power."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if one >> bit & 1:
+            product ^= other
+        other = other >> 1 ^ (0xEDB88320 if other & 1 else 0)
+    return product
+
+
 def crc_with_holes(reader: Reader, start: int, length: int) -> int:
     """Return the CRC-32 of a part of the file, of which holes are not read."""
-    crc, position, end = 0, start, start + length
-    while position < end:
-        reader.step()
-        data = seek(reader.fd, position, os.SEEK_DATA, end)
-        crc, position = zeros.crc_of_zeros(data - position, crc), data
-        hole = seek(reader.fd, position, os.SEEK_HOLE, end) if position < end else end
-        while position < hole:
-            piece = reader.read(position, min(_CHUNK, hole - position))
-            crc, position = zlib.crc32(piece, crc), position + len(piece)
+    crc = 0
+    for hole, piece in reader.pieces(start, start + length):
+        crc = zlib.crc32(piece, crc_of_zeros(hole, crc))
     return crc

@@ -18,9 +18,10 @@ import struct
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
-from . import damage, digest, npy_header
+from . import damage, npy
 from .arrays import ArraySpec
 from .interface import ArrayHeader as Header
+from .interface import short_digest
 from .reader import HEAD_SIZE, TAIL_SIZE, Reader
 from .zip_archive import END, ENTRY, LOCAL, STORED, Archive, Member
 
@@ -125,13 +126,13 @@ class _Layout:
         crcs = checksums[count:]
         if checksums[:count] != crcs or tuple(map(crc32, self.contents(frame))) != crcs[:large] + crcs[large + 1 :]:
             return None
-        identity = digest.short_digest(outcome.described + self.pack(*self.sort(crcs)))
+        identity = short_digest(outcome.described + self.pack(*self.sort(crcs)))
         return Found(outcome.mismatch, identity, self.header_at, self.data_at - self.header_at + outcome.length, crcs[large])
 
     def foresee(self, raw: bytes, arrays: ArraySpec) -> Optional[_Outcome]:
         """The outcome for a large array with this header; None: the archive has to be read."""
         try:
-            header = npy_header.parse_header(raw)
+            header = npy.parse_header(raw)
         except damage.NotAFeature:
             return None
         known = self.headers[self.large]

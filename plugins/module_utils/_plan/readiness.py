@@ -32,10 +32,6 @@ class Assessment(NamedTuple):
     obstacles: Tuple[str, ...]  # what ends the run before anything is changed: unknown, ambiguous, or missing without a source
 
     @property
-    def sentences(self) -> List[str]:
-        return [problem.text for problem in self.problems]
-
-    @property
     def blocks(self) -> bool:
         """True if a problem remains that this run does not clear."""
         return bool(self.obstacles) or not all(problem.planned for problem in self.problems)

@@ -22,9 +22,6 @@ from .._system.files import with_file
 from .._system.paths import FOLLOW_FILE, InodeKey, display
 from . import walk
 
-# The kinds of a file that is of no known kind.
-DAMAGED, OTHER = "damaged", "other"
-
 
 class Array(NamedTuple):
     """An array of a file: name (empty if it has none), dtype, shape."""
@@ -35,7 +32,7 @@ class Array(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A file. kind: its kind's name, or DAMAGED or OTHER with a reason; key: of its inode."""
+    """A file. kind: its kind's name, or classify.DAMAGED or OTHER with a reason; key: of its inode."""
 
     kind: str
     reason: str
@@ -68,8 +65,7 @@ class Survey:
 def describe_directories(paths: Sequence[str], bounds: walk.Bounds = walk.BOUNDS) -> Survey:
     """Describe what is below these absolute paths, each a directory or a link to one."""
     describer = _Describer(paths, bounds)
-    for path in paths:
-        describer.walk.root(path.rstrip("/") or "/", describer.visit, describer.found.cannot_list)
+    describer.walk.walk()
     describer.found.cut_short = describer.walk.cut_short
     return describer.found
 
@@ -84,13 +80,13 @@ def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
                 opened.allow_full(info.st_blocks * 512)
             content = classify.read_content(opened, name, criteria)
     except damage.NotAFeature as error:
-        kind = DAMAGED if isinstance(error, damage.Damaged) else OTHER
+        kind = classify.DAMAGED if isinstance(error, damage.Damaged) else classify.OTHER
         return Described(kind, str(error), (), None, info.st_size, key)
     headers = dict(content.arrays)
     if content.single is not None:
         headers[""] = content.single
     if headers and all(header.dtype.objects for header in headers.values()):
-        return Described(OTHER, "holds Python objects, which only a pickle can load", (), None, info.st_size, key)
+        return Described(classify.OTHER, classify.OBJECTS, (), None, info.st_size, key)
     arrays = tuple(Array(one, _word(header.dtype), header.shape) for one, header in sorted(headers.items()))
     return Described(content.kind.name, "", arrays, content.identity, info.st_size, key)
 
@@ -103,9 +99,9 @@ def _word(dtype: dtypes.DType) -> str:
 class _Describer:
     def __init__(self, paths: Sequence[str], bounds: walk.Bounds) -> None:
         self.found = Survey()
-        self.walk = walk.Walk(paths, bounds, advice="name it as well to look into it")
+        self.walk = walk.Walk(paths, bounds, self._visit, self.found.cannot_list, (), "name it as well to look into it")
 
-    def visit(self, fd: int, path: str) -> List[str]:
+    def _visit(self, fd: int, path: str) -> List[str]:
         """Describe the files right in a directory; return its folders. Hidden names are not features."""
         files: Dict[str, bool] = {}
         folders: List[str] = []

@@ -40,10 +40,6 @@ Pending = Tuple[_OpenDirectory, str, model.Entry]
 Known = Dict[int, classify.Classification]
 
 
-def _held(pending: Pending) -> int:
-    return id(pending[0])
-
-
 # From this number of names on, a directory is processed in the order of names, as plans are: memory that does not fit into the
 # processor's caches is then used in the order in which it was allocated.
 MANY = 1 << 16
@@ -71,13 +67,9 @@ class ScanOptions:
 
 
 def scan_directory(
-    place: places.Place,
-    accept: Callable[[str], Any],
-    criteria: interface.Criteria,
-    known: Known,
-    options: ScanOptions = ScanOptions(),
+    place: places.Place, accept: Callable[[str], Any], criteria: interface.Criteria, known: Known, options: ScanOptions = ScanOptions(),
     account: Optional[accounts.Account] = None,
-) -> model.DirectoryScan:
+) -> model.DirectoryScan:  # fmt: skip
     """List a directory once and classify each file whose base name is accepted.
 
     known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
@@ -108,7 +100,8 @@ def _scan(
         info = os.fstat(top.fd)
         scan.info = model.DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         listing = _Listing(scan, accept, known, options)
-        for pending, result in parallel.map_parallel(listing.pending(top), _Classifier(criteria, scan.path), _held):
+        classify_one = _classifier(criteria, scan.path)
+        for pending, result in parallel.map_parallel(listing.pending(top), classify_one, lambda pending: id(pending[0])):
             _record(scan, known, pending[2], result)
         scan.memory, scan.is_full = options.memory - listing.memory, listing.memory < 0
     except OSError as error:
@@ -125,20 +118,18 @@ def _refuse(scan: model.DirectoryScan, reason: str) -> None:
     scan.gap(reason)
 
 
-class _Classifier:
-    """Opens and classifies one pending file: (size, key, classification), or None if it is not a regular file."""
+def _classifier(criteria: interface.Criteria, path: str) -> Callable[[Pending], Any]:
+    """Open and classify one pending file: (size, key, classification), or None if it is not a regular file."""
 
-    def __init__(self, criteria: interface.Criteria, path: str) -> None:
-        self.criteria = criteria
-        self.path = path
+    def classified(fd: int, info: os.stat_result, name: str) -> Any:
+        return info.st_size, model.inode_key(info.st_dev, info.st_ino), classify.classify_file(fd, info, name, criteria)
 
-    def __call__(self, pending: Pending) -> Any:
+    def opened(pending: Pending) -> Any:
         directory, name, entry = pending
         flags = paths.FOLLOW_FILE if entry.kind == model.LINK else paths.OPEN_FILE
-        return files.with_file(self._classify, name, directory.fd, flags, (self.path, entry.path))
+        return files.with_file(classified, name, directory.fd, flags, (path, entry.path))
 
-    def _classify(self, fd: int, info: os.stat_result, name: str) -> Any:
-        return info.st_size, (info.st_dev << 64) | info.st_ino, classify.classify_file(fd, info, name, self.criteria)
+    return opened
 
 
 def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result: Any) -> None:
@@ -204,13 +195,11 @@ class _Listing:
                 if entry is not None:
                     yield directory, name, entry
             elif item.is_dir(follow_symlinks=False):
-                if self.options.recursive:
-                    if self._enters(name, prefix + name):
-                        folders.append(name)
-                    if keep_names:
-                        self._keep(prefix + name, None, model.FOLDER)
-                elif keep_names:
-                    self._keep(prefix + name, None)
+                recursive = self.options.recursive
+                if recursive and self._enters(name, prefix + name):
+                    folders.append(name)
+                if keep_names:
+                    self._keep(prefix + name, None, model.FOLDER if recursive else model.SPECIAL)
             elif keep_names or accept(name):
                 # A socket, a FIFO or a device: never opened.
                 self._keep(prefix + name, None)
@@ -247,15 +236,9 @@ class _Listing:
         self.scan.entries.append(self._entry(path, kind, key, size, text))
 
     def _entry(
-        self,
-        path: str,
-        kind: str,
-        key: int = 0,
-        size: int = 0,
-        text: Optional[str] = None,
-        classification: classify.Classification = model.UNCLASSIFIED,
-        name: str = "",
-    ) -> model.Entry:
+        self, path: str, kind: str, key: int = 0, size: int = 0, text: Optional[str] = None,
+        classification: classify.Classification = model.UNCLASSIFIED, name: str = "",
+    ) -> model.Entry:  # fmt: skip
         # A link in another directory, behind a link of this one, is not this directory's to change.
         entry = model.Entry(path, kind, key, size, classification, None if self.behind_link and self.options.as_glob else text, name)
         entry.via_link = entry.via_link or self.behind_link

@@ -15,10 +15,10 @@ import errno
 import functools
 import os
 import zlib
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._formats import classify
-from .._formats.digest import short_digest
+from .._formats.interface import short_digest
 from .._system import accounts, as_needed, files, parallel, paths
 from . import model
 
@@ -60,11 +60,7 @@ def _is_refused(result: Result) -> bool:
 
 def _all(how: str, located: Sequence[Located]) -> List[Result]:
     results = parallel.map_parallel(located, functools.partial(_digest, how), share=16)
-    return [_error(result) if isinstance(result, OSError) else result for _item, result in results]
-
-
-def _error(error: OSError) -> Tuple[int, str]:
-    return error.errno or errno.EIO, error.strerror or str(error)
+    return [(one.errno or errno.EIO, one.strerror or str(one)) if isinstance(one, OSError) else one for _item, one in results]
 
 
 def _digest(how: str, located: Located) -> bytes:
@@ -93,23 +89,22 @@ def _digest_blocks(fd: int, size: int) -> bytes:
     return checksum.to_bytes(4, "big")
 
 
-def resolve_identities(features: Iterable[Located], contents: Contents) -> List[Located]:
+def resolve_identities(features: Sequence[Located], contents: Contents) -> List[Located]:
     """Give each feature an identity that can be compared, reading only what checksums and sizes leave open.
 
     features: all features on the host. Returns those that could not be compared: they are no features any more.
     """
-    everything = list(features)
     unreadable: Dict[int, str] = {}
-    doubtful = _doubtful(everything)
-    archives = [one for one in everything if one[1].classification.identity in doubtful]
+    doubtful = _doubtful(features)
+    archives = [one for one in features if one[1].classification.identity in doubtful]
     for (_directory, entry), digest in zip(archives, contents.digests(CONTENT, archives)):
         _identify(entry, short_digest(digest) if isinstance(digest, bytes) else _by_inode(entry))
         _note(entry, digest, unreadable)
-    found = _find_equal(everything, contents, unreadable)
-    for _directory, entry in everything:
+    found = _find_equal(features, contents, unreadable)
+    for _directory, entry in features:
         if entry.classification.identity is None:
             _identify(entry, found.get(entry.key) or _by_inode(entry))
-    lost = [one for one in everything if one[1].key in unreadable]
+    lost = [one for one in features if one[1].key in unreadable]
     for _directory, entry in lost:
         entry.classification = entry.classification._replace(kind=model.UNREAD, reason=f"cannot be read ({unreadable[entry.key]})")
     return lost

@@ -59,14 +59,15 @@ class LegacyScanner:
             if place.key and (place.key not in used or (used[place.key].is_link and not place.is_link)):
                 used[place.key] = place
         belongs, reads = names.name_filter(one.patterns, one.exclude), names.name_filter(one.reads)
-        return [
-            self._scan_of(one, place, used[place.key], belongs, reads) if place.key else model.LegacyScan(place, model.DirectoryScan(place))
-            for place in places
-        ]
-
-    def _scan_of(self, one: FeatureSet, place: Place, used: Place, belongs: names.NameFilter, reads: names.NameFilter) -> model.LegacyScan:
-        scan = self._scan(one, used)
-        return _part_of(one, place, scan, belongs, reads) if used is place else model.LegacyScan(place, scan, same_as=used.path)
+        found: List[model.LegacyScan] = []
+        for place in places:
+            holder = used[place.key] if place.key else place
+            scan = self._scan(one, holder) if place.key else model.DirectoryScan(place)
+            if holder is place:
+                found.append(_part_of(one, place, scan, belongs, reads))
+            else:
+                found.append(model.LegacyScan(place, scan, same_as=holder.path))
+        return found
 
     def _scan(self, one: FeatureSet, place: Place) -> model.DirectoryScan:
         key = (one.criteria, one.folders, place.key or (0, 0))

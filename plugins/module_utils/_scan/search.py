@@ -31,8 +31,7 @@ def sweep(
     known: (st_dev, st_ino) of directories that are not entered: targets and legacy directories.
     """
     search = _Search(sets, known, bounds, roots)
-    for root in roots:
-        search.root(root)
+    search.walk.walk()
     return {
         one.name: model.Discovery(_topmost(search, one.name), search.walk.cut_short, search.unclear.get(one.name, [])) for one in sets
     }
@@ -51,16 +50,13 @@ class _Search:
             _Query(one.name, names.name_filter(one.patterns, one.exclude), one.folders._replace(hidden=True), one.criteria)
             for one in sets
         ]
-        self.top = ""
-        self.walk = walk.Walk(roots, bounds, known, f"add it to {errors.named('search_roots')} to search it too")
+        advice = f"add it to {errors.named('search_roots')} to search it too"
+        # What cannot be opened is not there, or not for this user.
+        self.walk = walk.Walk(roots, bounds, self._visit, lambda _path, _error: None, known, advice)
         # By directory: the number of each set's features right in it; all directories in it, entered or not.
         self.counts: Dict[str, Dict[str, int]] = {}
         self.unclear: Dict[str, List[str]] = {}
         self.children: Dict[str, List[str]] = {}
-
-    def root(self, path: str) -> None:
-        self.top = path = path.rstrip("/") or "/"
-        self.walk.root(path, self._visit, lambda _path, _error: None)  # not there, or not for this user
 
     def _visit(self, fd: int, path: str) -> List[str]:
         files: List[str] = []
@@ -82,7 +78,7 @@ class _Search:
 
     def _classify(self, fd: int, path: str, files: List[str]) -> None:
         counts: Dict[str, int] = {}
-        queries = [query for query in self.queries if query.folders.enters(path[len(self.top) :])]
+        queries = [query for query in self.queries if query.folders.enters(path[len(self.walk.top) :])]
         for name, kinds in parallel.map_parallel(self.walk.in_time(files, path), lambda name: self._kinds(fd, path, name)):
             if isinstance(kinds, OSError):
                 continue  # gone, or not for this user

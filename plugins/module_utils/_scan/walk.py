@@ -38,11 +38,19 @@ Visit = Callable[[int, str], Sequence[str]]
 
 
 class Walk:
-    """A walk, and what is left of its bounds. C(over): nothing is left; C(cut_short): what was left out, a message each, at most ten."""
+    """A walk, and what is left of its bounds.
 
-    def __init__(self, roots: Iterable[str], bounds: Bounds, known: Iterable[paths.InodeKey] = (), advice: str = "") -> None:
-        """roots: absolute paths. known: directories that are not entered. advice: how to have another file system walked too."""
-        self.roots = frozenset(root.rstrip("/") or "/" for root in roots)
+    roots: absolute paths, each a directory or a link to one; top: the one that is walked. C(over): nothing is left; C(cut_short): what
+    was left out, a message each, at most ten.
+    """
+
+    def __init__(
+        self, roots: Iterable[str], bounds: Bounds, visit: Visit, refused: Callable[[str, OSError], None], known: Iterable[paths.InodeKey],
+        advice: str,
+    ) -> None:  # fmt: skip
+        """refused: called with what cannot be opened. known: directories that are not entered. advice: how to walk another file system."""
+        self.roots = [root.rstrip("/") or "/" for root in roots]
+        self.top = ""
         self.cut_short: List[str] = []
         self.over = False
         self._bounds = bounds
@@ -50,21 +58,23 @@ class Walk:
         self._names = 0
         self._visited: Set[paths.InodeKey] = set(known)
         self._advice = advice
+        self._visit, self._refused = visit, refused
 
-    def root(self, path: str, visit: Visit, refused: Callable[[str, OSError], None]) -> None:
-        """Visit a root, which may be a link to a directory, and all below it. refused: called with what cannot be opened."""
-        try:
-            fd = os.open(path, paths.FOLLOW_DIRECTORY)
-        except OSError as error:
-            refused(path, error)
-            return
-        try:
-            device = os.fstat(fd).st_dev
-            self._enter(fd, path, device, 0, visit, refused)
-        finally:
-            os.close(fd)
+    def walk(self) -> None:
+        """Visit each root and all below it."""
+        for root in self.roots:
+            self.top = root
+            try:
+                fd = os.open(root, paths.FOLLOW_DIRECTORY)
+            except OSError as error:
+                self._refused(root, error)
+                continue
+            try:
+                self._enter(fd, root, os.fstat(fd).st_dev, 0)
+            finally:
+                os.close(fd)
 
-    def _enter(self, fd: int, path: str, device: int, depth: int, visit: Visit, refused: Callable[[str, OSError], None]) -> None:
+    def _enter(self, fd: int, path: str, device: int, depth: int) -> None:
         info = os.fstat(fd)
         key = paths.key_of(info)
         if key in self._visited or (depth and path in _SYSTEM_DIRECTORIES):
@@ -77,17 +87,17 @@ class Walk:
             self._cut(f"{paths.display(path)} is more than {self._bounds.depth} levels deep")
             return
         self._visited.add(key)
-        for name in visit(fd, path):
+        for name in self._visit(fd, path):
             if self.over:
                 return
             below = join(path, name)
             try:
                 inner = at.open_name(fd, name, paths.OPEN_DIRECTORY)
             except OSError as error:
-                refused(below, error)
+                self._refused(below, error)
                 continue
             try:
-                self._enter(inner, below, device, depth + 1, visit, refused)
+                self._enter(inner, below, device, depth + 1)
             finally:
                 os.close(inner)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Feature sets: the argument specification and the parsed form."""
+"""Feature sets: the argument specification, its checks, and the parsed form."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import errors
-from .._formats import interface
-from .._formats.arrays import ArraySpec
+from .._formats import dtypes, interface, registry
+from .._formats.arrays import FURTHER_DTYPES, OPEN_NAMES, ArraySpec, Asked, Shape
 from .._system import paths
-from .arrays import check_arrays_are_told, parse_arrays
 from .folders import FolderRule
 
 # The keys of one set with their types and defaults, in the form of an AnsibleModule's options.
@@ -129,7 +128,7 @@ def _parse_keys(name: str, raw: Mapping[str, Any]) -> FeatureSet:
     patterns, exclude, form = _patterns(raw, "patterns"), _patterns(raw, "exclude"), _choice(raw, "format")
     arrays = parse_arrays(raw.get("arrays") or {})
     if arrays.asked:
-        check_arrays_are_told(form, patterns)
+        _check_arrays_are_told(form, patterns)
     return FeatureSet(
         name=name,
         target=_target(raw),
@@ -228,3 +227,88 @@ def _expected(value: Any) -> Optional[int]:
     if not str(value).strip().isdecimal():
         raise errors.FeatureError(f"expected '{value}' is not a number of features: give 0 or more")
     return int(str(value))
+
+
+def parse_arrays(raw: Optional[Mapping[str, Any]]) -> ArraySpec:
+    """The C(arrays) option of a set: array name to C({dtype, shape}); FeatureError names the key that is wrong.
+
+    A dtype or shape that is left out or null matches any. For a C(.npy) file, whose array has no name, give one
+    array under any name.
+    """
+    if raw is None:
+        return ArraySpec()
+    if not isinstance(raw, Mapping):
+        raise errors.FeatureError("arrays: must be a dictionary of array names, each with dtype and shape")
+    asked = [_parse_array(name, raw[name]) for name in sorted(raw, key=str)]
+    return ArraySpec(tuple(asked))
+
+
+def _check_arrays_are_told(form: str, patterns: Sequence[str]) -> None:
+    """Raise FeatureError if arrays are required of a format whose arrays cannot be read here."""
+    if form == "any":
+        raise errors.FeatureError("arrays: files of format 'any' are not looked into; leave 'arrays' out, or set format: auto")
+    further = [pattern for pattern in patterns if not pattern.endswith((".npz", ".npy"))]
+    if not further:
+        return
+    for pattern in further:
+        kinds = registry.promised(pattern)
+        if kinds and not any(kind.tells_arrays for kind in kinds):
+            raise errors.FeatureError(
+                f"arrays: the arrays of {kinds[0].label} (pattern '{pattern}') cannot be checked, only whether it is intact;"
+                " leave 'arrays' out"
+            )
+
+
+def _parse_array(name: Any, wanted: Any) -> Asked:
+    if isinstance(name, bool) or not isinstance(name, (str, int)) or str(name) == "":
+        raise errors.FeatureError(f"arrays: {name!r} is not a name of an array; use the name that numpy.load shows")
+    key = f"arrays: {name}"
+    if wanted is None:
+        wanted = {}
+    if not isinstance(wanted, Mapping):
+        raise errors.FeatureError(f"{key}: must be a dictionary with dtype and shape, not {dtypes.shorten(repr(wanted))}")
+    unknown = sorted(str(item) for item in wanted if item not in ("dtype", "shape"))
+    if unknown:
+        raise errors.FeatureError(f"{key}: the key '{unknown[0]}' is unknown; the keys are dtype and shape")
+    dtype, is_open = _parse_dtype(wanted.get("dtype"), key)
+    return Asked(str(name), dtype, is_open, _parse_shape(wanted.get("shape"), key))
+
+
+def _parse_dtype(value: Any, key: str) -> Tuple[Optional[str], bool]:
+    if value is None:
+        return None, False
+    if isinstance(value, str):
+        text = value.strip()
+        if text in OPEN_NAMES:
+            return OPEN_NAMES[text], True
+        if text in ("object", "O", "|O"):
+            raise errors.FeatureError(f"{key}: dtype '{text}' needs a pickle, which is never loaded; use another array")
+        if text in FURTHER_DTYPES:
+            return text, False
+        dtype = dtypes.parse_dtype(dtypes.DTYPE_NAMES.get(text, text))
+        if dtype is None and text.startswith(("datetime64[", "timedelta64[")):
+            dtype = dtypes.parse_dtype(("<M8[" if text[0] == "d" else "<m8[") + text.partition("[")[2])
+        if dtype is not None:
+            return dtype.text, False
+    raise errors.FeatureError(f"{key}: dtype {dtypes.shorten(repr(value))} is unknown; use a numpy name such as float32")
+
+
+def _parse_shape(value: Any, key: str) -> Optional[Shape]:
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        raise errors.FeatureError(
+            f"{key}: shape {dtypes.shorten(repr(value))} is not a list; write it as [null, 768], null for any length"
+        )
+    if len(value) > dtypes.MAX_DIMENSIONS:
+        raise errors.FeatureError(f"{key}: shape has {len(value)} dimensions; numpy reads at most {dtypes.MAX_DIMENSIONS}")
+    lengths: List[Optional[int]] = []
+    for item in value:
+        if isinstance(item, str) and item.strip().isdigit():
+            item = int(item)  # a templated number
+        if item is not None and (isinstance(item, bool) or not isinstance(item, int) or item < 0):
+            raise errors.FeatureError(
+                f"{key}: shape has the length {dtypes.shorten(repr(item))}; use whole numbers, and null for any length"
+            )
+        lengths.append(item)
+    return tuple(lengths)

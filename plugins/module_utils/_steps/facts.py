@@ -10,7 +10,7 @@ Their size does not grow with the number of files: counts, and at most ten sampl
 from __future__ import annotations
 
 import stat
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .._formats import classify
 from .._plan import features_digest, readiness, steps
@@ -55,7 +55,7 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "status": state.status,
         "ready": readiness.is_ready(state, assessment),
         "will_be_ready": readiness.set_will_be_ready(state, assessment),
-        "problems": assessment.sentences,
+        "problems": [problem.text for problem in assessment.problems],
         "planned": [problem.text for problem in assessment.problems if problem.planned],
         "warnings": list(assessment.warnings),
         "obstacles": list(assessment.obstacles),
@@ -76,22 +76,18 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "legacy": [_legacy(one) for one in state.legacy],
         "access": vars(access),
         "rejected": _rejected(state),
-        "copies": {
-            "count": len(plan.copies),
-            "samples": [_at(state, name, f"is a copy of {display(other)}") for name, other in plan.copies[:SAMPLES]],
-        },
-        "conflicts": {
-            "count": len(plan.conflicts),
-            "samples": [
-                _at(state, name, "claimed by " + " and ".join(map(display, paths[:3]))) for name, paths in plan.conflicts[:SAMPLES]
-            ],
-        },
+        "copies": _counted(plan.copies, lambda one: _at(state, one[0], f"is a copy of {display(one[1])}")),
+        "conflicts": _counted(plan.conflicts, lambda one: _at(state, one[0], "claimed by " + " and ".join(map(display, one[1][:3])))),
         "discovered": {
             "count": state.discovery.count,
             "cut_short": state.discovery.cut_short[:SAMPLES],
             "samples": [{"path": display(path), "features": number} for path, number in state.discovery.directories[:SAMPLES]],
         },
     }
+
+
+def _counted(found: Sequence[Any], sample: Callable[[Any], Any]) -> Dict[str, Any]:
+    return {"count": len(found), "samples": [sample(one) for one in found[:SAMPLES]]}
 
 
 def _at(state: SetState, name: str, reason: str) -> Dict[str, str]:
@@ -127,7 +123,7 @@ def _legacy(one: model.LegacyScan) -> Dict[str, Any]:
         "damaged": sum(entry.classification.kind == classify.DAMAGED for entry in one.rejected),
         "bytes": sum(entry.size for entry in one.features),
         "same_as": display(one.same_as) if one.same_as else None,
-        "closed": {"count": len(one.closed), "samples": [display(path) for path in one.closed[:SAMPLES]]},
+        "closed": _counted(one.closed, display),
     }
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .. import errors
 from .._formats import registry
+from .._formats.classify import DAMAGED, OTHER
 from .._scan import walk
-from .._scan.describe import DAMAGED, OTHER, Array, Described, Survey, describe_directories
+from .._scan.describe import Array, Described, Survey, describe_directories
 from .._system import accounts
 from .._system.paths import display, expand_home
 from .._system.words import SAMPLES
@@ -212,8 +214,5 @@ def _samples(files: Files) -> Dict[str, Any]:
 
 
 def _endings(files: Files) -> Dict[str, int]:
-    counts: Dict[str, int] = {}
-    for _directory, name, _one in files:
-        ending = display(os.path.splitext(name)[1])
-        counts[ending] = counts.get(ending, 0) + 1
+    counts = Counter(display(os.path.splitext(name)[1]) for _directory, name, _one in files)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES])

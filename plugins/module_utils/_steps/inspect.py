@@ -10,7 +10,7 @@ import contextlib
 import gc
 import os
 from dataclasses import replace
-from typing import Dict, Iterable, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from .. import errors
 from .._access import report
@@ -80,7 +80,8 @@ def _scan_and_plan(sets: Sequence[FeatureSet], account: accounts.Account, policy
         for one, place, found in zip(sets, targets, legacy)
     ]
     scanner.forget_classifications()
-    lost = identity.resolve_identities(_features(state.distinct_scans(scans)), contents)
+    features = [(scan.path, entry) for scan in state.distinct_scans(scans) for entry in scan.entries if entry.is_feature]
+    lost = identity.resolve_identities(features, contents)
     if lost:
         scans = _without(scans, lost)
     return host.plan_host(scans, policy)
@@ -145,13 +146,6 @@ def _scan_set(
         digest=features_digest.digest_of_set(one.target, features, not scan.gap_count, data if read_data else None),
         unmounted=one.mount is not None and not mounts.is_mount_point(one.mount),
     )
-
-
-def _features(scans: Iterable[model.DirectoryScan]) -> Iterable[identity.Located]:
-    for scan in scans:
-        for entry in scan.entries:
-            if entry.is_feature:
-                yield scan.path, entry
 
 
 def _look_behind(one: state.PlannedSet, planned: Sequence[state.PlannedSet], account: accounts.Account) -> model.Discovery:

@@ -72,7 +72,7 @@ def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, An
     """Fill the result of feature_facts, and store it in the cache; return the execution and the pending steps."""
     run = _Execution(request, result)
     if request.uploaded:
-        run.publish(request.uploaded)
+        run.do_one(steps.PUBLISH, request.uploaded)  # before the first inspection
     started = time.time()
     pending = run.inspect()
     if not request.check_mode:
@@ -111,7 +111,7 @@ class _Execution:
         before = self._result["ansible_facts"]["feature_sets"]
         try:
             for name in names:
-                self._do(name)
+                self.do_one(name)
         except (errors.FeatureError, OSError):
             if not self._request.check_mode:
                 with contextlib.suppress(errors.FeatureError, OSError):
@@ -120,11 +120,8 @@ class _Execution:
                 self._result["changed"] = self._result["changed"] or _on_disk(after) != _on_disk(before)
             raise
 
-    def publish(self, uploaded: Sequence[str]) -> None:
-        """Publish what an upload has just brought, before the first inspection. FeatureError if that is not complete."""
-        self._do(steps.PUBLISH, uploaded)
-
-    def _do(self, name: str, uploaded: Sequence[str] = ()) -> None:
+    def do_one(self, name: str, uploaded: Sequence[str] = ()) -> None:
+        """Do one step. uploaded: what an upload has just brought; publishing is a FeatureError if that is not complete."""
         part: Dict[str, Any] = {"changed": False, "sets": {}, "diff": []}
         self._result["steps"].append(name)
         try:

@@ -10,7 +10,7 @@ import io
 import struct
 import zipfile
 
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 
 ASKED = parse_arrays({"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}})
 ANY = parse_arrays({})

@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import ScanOptions, scan_directory
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import WAV2VEC
 
 QUESTION = Criteria(parse_arrays(WAV2VEC))

@@ -20,7 +20,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     file_digest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.registry import KINDS, promised
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     ANY,
     ASKED,

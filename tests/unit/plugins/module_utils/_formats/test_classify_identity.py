@@ -22,7 +22,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.reader import open_reader
 from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_layout import Layouts
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     ANY,
     ASKED,

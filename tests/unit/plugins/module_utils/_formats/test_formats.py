@@ -21,8 +21,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     file_digest,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
-from ansible_collections.trainprep.features.plugins.module_utils._formats.zeros import crc_of_zeros
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._formats.zip_archive import crc_of_zeros
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import (
     ANY,

@@ -20,8 +20,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes
     parse_dtype,
     shorten,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import header_start, parse_header
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import header_start, parse_header
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_npy import begin, described, raw
 
 # As it may be written, as numpy writes it, bytes.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.damage import NotAFeature
-from ansible_collections.trainprep.features.plugins.module_utils._formats.npy_header import parse_header
+from ansible_collections.trainprep.features.plugins.module_utils._formats.npy import parse_header
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_npy import described, raw
 
 # Structured types

@@ -60,10 +60,9 @@ def test_no_piece_is_large(opened):
 
 def test_a_turn_is_given_back(opened, tmp_path):
     for _turn in range(2):
-        other = reader.Reader(0, 0, b"", b"")
-        other.claim(reader.PIECE)
-        other.claim(reader.PIECE)
-        other.release()
+        with reader.Reader(0, 0, b"", b"") as other:
+            other.claim(reader.PIECE)
+            other.claim(reader.PIECE)
     opened.claim(1)
     assert not opened._claimed
 

@@ -14,7 +14,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
     NOT_UNDERSTOOD,
     OTHER,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_archives import ANY
 

@@ -9,7 +9,7 @@ import os
 import socket
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats import digest
+from ansible_collections.trainprep.features.plugins.module_utils._formats import interface
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import Criteria
 from ansible_collections.trainprep.features.plugins.module_utils._scan import directories
 from ansible_collections.trainprep.features.plugins.module_utils._scan.directories import scan_directory
@@ -28,9 +28,9 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.places im
     UNREADABLE,
     look_up,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.folders import FolderRule
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     damaged,
@@ -282,7 +282,7 @@ def test_a_fault_of_ours_is_no_verdict_and_names_the_file(tmp_path, monkeypatch,
 
     for number in range(count):
         feature(tmp_path / f"a/{number:04}.npz", str(number))
-    monkeypatch.setattr(digest, "sha256", refuse)
+    monkeypatch.setattr(interface, "sha256", refuse)
     with pytest.raises(FeatureError) as caught:
         scan(tmp_path / "a")
     said = str(caught.value)

@@ -114,7 +114,7 @@ def test_doubts_do_not_grow_with_the_files(tmp_path, monkeypatch):
     def refuse(*_arguments, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(directories._Classifier, "__call__", refuse)
+    monkeypatch.setattr(directories, "_classifier", lambda *_arguments: refuse)
     result = scan(tmp_path)
     assert (result.gap_count, len(result.gaps)) == (30, 10)
 

@@ -18,8 +18,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.identity 
     resolve_identities,
 )
 from ansible_collections.trainprep.features.plugins.module_utils._scan.places import look_up
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     WAV2VEC,
     copy,

@@ -9,7 +9,7 @@ import pickle
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._formats.dtypes import parse_dtype
 from ansible_collections.trainprep.features.plugins.module_utils._formats.interface import ArrayHeader
-from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 
 

@@ -287,7 +287,7 @@ def staged(host, whole):
     """What an upload that was ended left next to the target; whole: all that its manifest names is there."""
     from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify, file_digest
     from ansible_collections.trainprep.features.plugins.module_utils._scan import manifest
-    from ansible_collections.trainprep.features.plugins.module_utils._spec.arrays import parse_arrays
+    from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_arrays
     from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 
     path = feature(host / "data/.t.incoming/a.npz")
