@@ -48,7 +48,6 @@ ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
   returned: always
   type: dict
-  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
   description:
     - By set name, what was granted, or would be in check mode. An object that two sets need counts for the first.

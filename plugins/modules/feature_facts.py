@@ -63,11 +63,9 @@ ansible_facts:
     features_ready:
       description: Whether every required set is ready.
       type: bool
-      sample: false
     features_will_be_ready:
       description: Whether every required set is ready once the role has done what this inspection plans.
       type: bool
-      sample: true
     feature_steps:
       description:
         - The pending steps of this host in their order, out of C(publish), C(link) (which also removes links), C(upload) and C(grant).

@@ -78,7 +78,6 @@ groups_left_out:
   description: Number of groups beyond the first ten.
   returned: success
   type: int
-  sample: 0
 damaged:
   description: Damaged files as count, bytes, and at most ten samples with the reason.
   returned: success
@@ -98,13 +97,11 @@ unreadable:
   description: What could not be read.
   returned: success
   type: dict
-  sample: {count: 0, samples: []}
 cut_short:
   description: Where and why the scan ended early.
   returned: success
   type: list
   elements: str
-  sample: []
 text:
   description: One YAML block with all suggested sets; empty if there are none.
   returned: success

@@ -46,16 +46,6 @@ EXAMPLES = r"""
           - /home/ubuntu/audio_emotion/models/wav2vec
     user: ubuntu
   become: true
-
-- name: Remove these links again
-  trainprep.features.feature_links:
-    sets:
-      - name: wav2vec
-        target: /data/wav2vec_features
-        legacy:
-          - /home/ubuntu/audio_emotion/models/wav2vec
-    state: absent
-  become: true
 """
 
 RETURN = r"""
@@ -63,7 +53,6 @@ ansible_facts:
   description: What is true now, as M(trainprep.features.feature_facts) returns it; in check mode, what is true before.
   returned: always
   type: dict
-  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 sets:
   description:
     - By set name, what was done, or would be done in check mode.

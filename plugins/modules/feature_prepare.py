@@ -73,12 +73,10 @@ ansible_facts:
     - With O(peers), C(feature_training) tells whether a training that the role C(deploy_training) started is running.
   returned: if the host could be inspected
   type: dict
-  sample: {feature_status: 3, features_ready: true, feature_sets: {}}
 found_status:
   description: The status of the host before anything was done.
   returned: if the host could be inspected
   type: int
-  sample: 2
 steps:
   description: The steps that were done, or would be in check mode. After a failure, the last one is the step that failed.
   returned: always

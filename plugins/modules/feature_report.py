@@ -92,10 +92,8 @@ state:
   description: The O(state) that was given.
   returned: success
   type: str
-  sample: present
 report_dir:
   description: The O(report_dir) that was given.
   returned: success
   type: str
-  sample: reports
 """

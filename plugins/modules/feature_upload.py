@@ -103,7 +103,6 @@ ansible_facts:
   description: What is true now, as M(trainprep.features.feature_prepare) returns it.
   returned: if something was to be uploaded, outside check mode
   type: dict
-  sample: {feature_status: 1, features_ready: true, feature_sets: {}}
 steps:
   description: What the host did after the upload.
   returned: if something was to be uploaded, outside check mode

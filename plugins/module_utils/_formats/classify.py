@@ -48,14 +48,12 @@ def classify_file(fd: int, info: os.stat_result, name: str, criteria: interface.
     A file with holes (e.g. a download that was to be filled later) is verified in full. File systems that compress take up less
     than the size as well: there it only takes longer.
     """
-    stored = info.st_blocks * 512
-    return classify(fd, info.st_size, name, *criteria, sparse=stored < info.st_size, stored=stored)
+    return classify(fd, info.st_size, name, *criteria, stored=info.st_blocks * 512)
 
 
 def classify(
-    fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False, opaque: bool = False, sparse: bool = False,
-    stored: Optional[int] = None,
-) -> Classification:  # fmt: skip
+    fd: int, size: int, name: str, arrays: ArraySpec, full: bool = False, opaque: bool = False, stored: Optional[int] = None
+) -> Classification:
     """Return the classification of an open regular file of C(size) bytes. Reading it may raise OSError.
 
     stored: bytes that it takes up on disk. Any other exception is an internal error and says nothing about the file: only what was
@@ -63,6 +61,8 @@ def classify(
     """
     if opaque:
         return Classification(FEATURE, "", None) if size else Classification(DAMAGED, "is empty", None)
+    stored = size if stored is None else stored
+    sparse = stored < size
     try:
         # Both reads are done here, and nothing is built around them, since every file costs this.
         large = size > TAIL_SIZE
@@ -75,7 +75,7 @@ def classify(
             return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
         with reader.Reader(fd, size, head, tail) as opened:
             if full or sparse:
-                opened.allow_full(size if stored is None else stored)
+                opened.allow_full(stored)
             # The large array of an archive with holes has to be what its checksum says.
             if found is not None and zip_archive.crc_with_holes(opened, found.start, found.size) == found.crc:
                 return Classification(OTHER if found.mismatch else FEATURE, found.mismatch, found.identity)
