@@ -182,10 +182,6 @@ def _size(lengths: Tuple[int, ...]) -> Tuple[int, ...]:
     return lengths
 
 
-def _tensor(storage: Storage, *described: Any) -> interface.ArrayHeader:
-    return _view(storage.dtype, storage, *described)
-
-
 def _untyped_tensor(*described: Any) -> interface.ArrayHeader:
     # Only a name is looked up: the hash of other values can take forever.
     _need(isinstance(described[6], _Global), "a tensor is not described as one")
@@ -216,7 +212,7 @@ def _parameter(data: interface.ArrayHeader, grad: bool, _hooks: Any) -> interfac
 _CALLS: Dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered_dict,
     "torch Size": _size,
-    "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_tensor_v2": lambda storage, *described: _view(storage.dtype, storage, *described),
     "torch._utils _rebuild_tensor_v3": _untyped_tensor,
     "torch._utils _rebuild_parameter": _parameter,
 }

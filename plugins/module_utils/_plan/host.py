@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .._scan import model, places
 from .._spec.arguments import Policy
@@ -102,26 +102,17 @@ def _leaks(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> List[
     The trainer would see such a feature in training and in validation.
     """
     found: List[List[str]] = [[] for _scan in scans]
-    for (other, twin), (index, entry) in _twins(scans, removed):
-        sentence = f"{_shown(scans[other], twin)} and {_shown(scans[index], entry)}"
-        for one in sorted({other, index}):
-            found[one].append(sentence)
+    first: Dict[Optional[bytes], Tuple[int, model.Entry]] = {}
+    for index, (one, names) in enumerate(zip(scans, removed)):
+        for entry in one.features:
+            if entry.path not in names:
+                other, twin = first.setdefault(entry.classification.identity, (index, entry))
+                if twin is not entry:
+                    sentence = f"{_shown(scans[other], twin)} and {_shown(one, entry)}"
+                    for number in sorted({other, index}):
+                        found[number].append(sentence)
     return found
 
 
 def _shown(one: state.SetScan, entry: model.Entry) -> str:
     return f"{paths.display(one.target)}/{paths.display(entry.path)}"
-
-
-_Appearance = Tuple[int, model.Entry]  # index of the set, entry of its target
-
-
-def _twins(scans: Sequence[state.SetScan], removed: Sequence[Set[str]]) -> Iterable[Tuple[_Appearance, _Appearance]]:
-    """Pairs of places of one feature: the first one, and each other."""
-    first: Dict[Optional[bytes], _Appearance] = {}
-    for index, (one, names) in enumerate(zip(scans, removed)):
-        for entry in one.features:
-            if entry.path not in names:
-                known = first.setdefault(entry.classification.identity, (index, entry))
-                if known[1] is not entry:
-                    yield known, (index, entry)

@@ -23,20 +23,13 @@ from .._system.paths import FOLLOW_FILE, InodeKey, display
 from . import walk
 
 
-class Array(NamedTuple):
-    """An array of a file: name (empty if it has none), dtype, shape."""
-
-    name: str
-    dtype: str
-    shape: Tuple[int, ...]
-
-
 class Described(NamedTuple):
-    """A file. kind: its kind's name, or classify.DAMAGED or OTHER with a reason; key: of its inode."""
+    """A file. kind: its kind's name, or classify.DAMAGED or OTHER with a reason; arrays: dtype and shape by name (empty if an array has
+    none); key: of its inode."""
 
     kind: str
     reason: str
-    arrays: Tuple[Array, ...]
+    arrays: Dict[str, Tuple[str, Tuple[int, ...]]]
     identity: Optional[bytes]
     size: int
     key: InodeKey
@@ -81,13 +74,13 @@ def describe_file(fd: int, info: os.stat_result, name: str) -> Described:
             content = classify.read_content(opened, name, criteria)
     except damage.NotAFeature as error:
         kind = classify.DAMAGED if isinstance(error, damage.Damaged) else classify.OTHER
-        return Described(kind, str(error), (), None, info.st_size, key)
+        return Described(kind, str(error), {}, None, info.st_size, key)
     headers = dict(content.arrays)
     if content.single is not None:
         headers[""] = content.single
     if headers and all(header.dtype.objects for header in headers.values()):
-        return Described(classify.OTHER, classify.OBJECTS, (), None, info.st_size, key)
-    arrays = tuple(Array(one, _word(header.dtype), header.shape) for one, header in sorted(headers.items()))
+        return Described(classify.OTHER, classify.OBJECTS, {}, None, info.st_size, key)
+    arrays = {one: (_word(header.dtype), header.shape) for one, header in sorted(headers.items())}
     return Described(content.kind.name, "", arrays, content.identity, info.st_size, key)
 
 

@@ -45,7 +45,9 @@ def sizes_to_read(manifest: Manifest) -> Set[int]:
 
 def pack_manifest(manifest: Manifest) -> str:
     """Return a manifest as an argument of a module: JSON, deflated, base64. Names keep bytes that are not UTF-8."""
-    rows = [[_portable(name), wanted.size, wanted.token] for name, wanted in sorted(manifest.items())]
+    # In JSON, names are UTF-8 with surrogate escapes, whatever encoding either side's Python uses.
+    names = {name: os.fsencode(name).decode("utf-8", "surrogateescape") for name in sorted(manifest)}
+    rows = [[portable, manifest[name].size, manifest[name].token] for name, portable in names.items()]
     text = json.dumps({"format": _FORMAT, "features": rows}, separators=(",", ":"))
     return str(base64.b64encode(zlib.compress(text.encode("ascii"), 1)), "ascii")
 
@@ -72,7 +74,7 @@ def _unpack(packed: str) -> Tuple[int, Manifest]:
     for row in rows:
         if not (isinstance(row, list) and len(row) == 3 and is_plain_path(row[0]) and isinstance(row[1], int)):
             raise ValueError(f"{row!r} is not a path below a directory with its size and token")
-        manifest[_native(row[0])] = Wanted(row[1], str(row[2]))
+        manifest[os.fsdecode(row[0].encode("utf-8", "surrogateescape"))] = Wanted(row[1], str(row[2]))
     return number, manifest
 
 
@@ -91,15 +93,6 @@ def unpack_choice(manifest: Manifest, packed: str) -> List[str]:
 def is_plain_path(name: Any) -> bool:
     """True if a path stays below the directory that it is relative to."""
     return isinstance(name, str) and "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
-
-
-# File names are bytes. In JSON they stand as UTF-8 with surrogate escapes, whatever encoding either side's Python uses.
-def _portable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
-
-
-def _native(name: str) -> str:
-    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def staging_path(target: str) -> str:

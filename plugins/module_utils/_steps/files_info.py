@@ -16,7 +16,7 @@ from .. import errors
 from .._formats import registry
 from .._formats.classify import DAMAGED, OTHER
 from .._scan import walk
-from .._scan.describe import Array, Described, Survey, describe_directories
+from .._scan.describe import Described, Survey, describe_directories
 from .._system import accounts
 from .._system.paths import display, expand_home
 from .._system.words import SAMPLES
@@ -24,6 +24,7 @@ from .._system.words import SAMPLES
 # A person waits for the result, so it may take longer than the search before an upload.
 _BOUNDS = walk.Bounds(seconds=60.0)
 
+_OPEN = {"<U": "str", "|S": "bytes"}
 # Types that a set cannot request.
 _NOT_ASKED_FOR = ("structured", "array of", "|O", "|V")
 
@@ -48,9 +49,9 @@ class Group:
     clashes: bool = False
 
     def add(self, directory: str, name: str, one: Described, is_link: bool) -> None:
-        for array in one.arrays:
-            _dtype, shape = self.arrays[array.name]
-            for index, length in enumerate(array.shape):
+        for array, (_dtype, lengths) in one.arrays.items():
+            _dtype, shape = self.arrays[array]
+            for index, length in enumerate(lengths):
                 if shape[index] != length:
                     shape[index] = None
         self.directories[directory] = self.directories.get(directory, 0) + 1
@@ -117,18 +118,14 @@ def _grouped(files: Iterable[Tuple[str, str, Described, bool]]) -> Tuple[List[Gr
         if one.kind in (OTHER, DAMAGED):
             (others if one.kind == OTHER else damaged).append((directory, name, one))
             continue
-        key = (one.kind, tuple((array.name, _open_dtype(array), len(array.shape)) for array in one.arrays))
+        # Without the lengths of texts and shapes, which differ from file to file.
+        arrays = {array: (_OPEN.get(dtype[:2], dtype), shape) for array, (dtype, shape) in one.arrays.items()}
+        key = (one.kind, tuple((array, dtype, len(shape)) for array, (dtype, shape) in arrays.items()))
         group = groups.get(key)
         if group is None:
-            arrays = {array.name: (_open_dtype(array), list(array.shape)) for array in one.arrays}
-            group = groups[key] = Group(one.kind, arrays)  # type: ignore[arg-type]
+            group = groups[key] = Group(one.kind, {array: (dtype, [*shape]) for array, (dtype, shape) in arrays.items()})
         group.add(directory, name, one, is_link)
     return sorted(groups.values(), key=lambda group: (-group.files, sorted(group.directories))), others, damaged
-
-
-def _open_dtype(array: Array) -> str:
-    """Ignore the length of texts: it differs from file to file."""
-    return {"<U": "str", "|S": "bytes"}.get(array.dtype[:2], array.dtype)
 
 
 def _as_data(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, Any]:

@@ -25,10 +25,7 @@ from .._system import accounts, become, mounts, paths
 
 
 def inspect_host(
-    sets: Sequence[FeatureSet],
-    account: accounts.Account,
-    policy: Policy,
-    search_for_all: bool = False,
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, search_for_all: bool = False
 ) -> state.HostState:
     """Scan everything once and plan. FeatureError for input that contradicts the host.
 
@@ -48,11 +45,8 @@ def inspect_host(
             planned = _scan_and_plan([_with_discovered(one, found[one.name]) for one in sets], account, policy)
         reads, sources = {one.name: one.reads_after() for one in planned}, {one.name: one.link_sources() for one in planned}
         reports = report.access_reports(account, reads, sources)
-        return state.HostState(
-            account,
-            policy,
-            [state.SetState(**vars(one), discovery=found[one.name], access=reports[one.name]) for one in planned],
-        )
+        states = [state.SetState(**vars(one), discovery=found[one.name], access=reports[one.name]) for one in planned]
+        return state.HostState(account, policy, states)
 
 
 @contextlib.contextmanager
