@@ -59,10 +59,6 @@ EXAMPLES = r"""
           - /home/ubuntu/audio_emotion/models/wav2vec
     user: ubuntu
   become: true
-
-- name: Show what is still pending
-  ansible.builtin.debug:
-    var: ansible_facts['feature_steps']
 """
 
 RETURN = r"""

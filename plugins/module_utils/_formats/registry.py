@@ -7,7 +7,7 @@ and a line here."""
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple, Union
 
 from . import arrow, hdf5, interface, npy, npz, parquet, safetensors, tar
 from .reader import Reader
@@ -31,16 +31,12 @@ for _kind in KINDS:
         PROMISES[_suffix] = (*PROMISES.get(_suffix, ()), _kind)
 
 # What completes "the file ..." for other kinds, by their first bytes.
-_OTHERS: Tuple[Tuple[bytes, str], ...] = (
+_OTHERS: Tuple[Tuple[Union[bytes, Tuple[bytes, ...]], str], ...] = (
     (b"version https://git-lfs.github.com/spec/", "is a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'"),
     (b"/annex/objects/", "is a git-annex pointer, not the file itself: fetch it with 'git annex get'"),
     (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", "is in torch's old form, which only a pickle can load"),
-    (b"\x80\x02", "is a pickle, which is never loaded"),
-    (b"\x80\x03", "is a pickle, which is never loaded"),
-    (b"\x80\x04\x95", "is a pickle, which is never loaded"),
-    (b"\x80\x05\x95", "is a pickle, which is never loaded"),
-    (b"<!DOCTYPE", "is a web page, as a download leaves it that was answered with an error"),
-    (b"<html", "is a web page, as a download leaves it that was answered with an error"),
+    ((b"\x80\x02", b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95"), "is a pickle, which is never loaded"),
+    ((b"<!DOCTYPE", b"<html"), "is a web page, as a download leaves it that was answered with an error"),
     (b"<?xml", "is an XML text, as a download leaves it that was answered with an error"),
     (b"\x1f\x8b", "is packed by gzip: unpack it"),
     (b"BZh", "is packed by bzip2: unpack it"),

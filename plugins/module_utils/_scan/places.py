@@ -12,7 +12,7 @@ import fnmatch
 import os
 import re
 import stat
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._system import accounts, as_needed, paths
 
@@ -39,14 +39,11 @@ class Place(NamedTuple):
 
 def find_places(declared: Sequence[str], account: Optional[accounts.Account] = None) -> List[Place]:
     """Return the legacy directories behind the declared paths, in their order, globs expanded; account: see C(look_up)."""
-    found = [place for path in declared for place in _expand(path)]
-    if account is not None:
-        found = [
-            again
-            for place in found
-            for again in (as_needed.as_needed(account, _number_unreadable, _expand, place.path) if is_unreadable(place) else [place])
-        ]
-    return list({place.path: place for place in found}.values())
+    found: Dict[str, Place] = {}
+    for place in (place for path in declared for place in _expand(path)):
+        again = as_needed.as_needed(account, _number_unreadable, _expand, place.path) if is_unreadable(place) else [place]
+        found.update((one.path, one) for one in again)
+    return list(found.values())
 
 
 def _expand(path: str) -> List[Place]:
