@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from .._scan import model
 from .._system import paths
@@ -28,9 +28,6 @@ class Digest(NamedTuple):
 
 _by_path = operator.attrgetter("path")
 
-# Features that go into the hash at once: a call for each would cost more than the hashing.
-_AT_ONCE = 1 << 10
-
 
 def digest_of_set(
     target: str, features: Sequence[model.Entry], fully_scanned: bool, data: Optional[Mapping[str, Any]] = None
@@ -43,7 +40,6 @@ def digest_of_set(
     if not fully_scanned:
         return Digest(None, f"{paths.display(target)} could not be scanned in full")
     total = hashlib.sha256()
-    pieces: List[bytes] = []
     for entry in sorted(features, key=_by_path):
         identity = entry.classification.identity
         if identity is None:
@@ -55,19 +51,13 @@ def digest_of_set(
             if not isinstance(identity, bytes):
                 return Digest(None, f"{paths.display(target)}/{paths.display(entry.path)} cannot be read ({identity[1]})")
         # Names hold no NUL, and the length of the identity precedes it: no two lists of features give the same text.
-        pieces.append(b"%b\0%c%b" % (os.fsencode(entry.path), len(identity), identity))
-        if len(pieces) == _AT_ONCE:
-            total.update(b"".join(pieces))
-            pieces.clear()
-    total.update(b"".join(pieces))
+        total.update(b"%b\0%c%b" % (os.fsencode(entry.path), len(identity), identity))
     return Digest(total.hexdigest())
 
 
 def digest_of_run(sets: Mapping[str, Optional[str]]) -> Optional[str]:
     """Return the digest of all sets, given those of the sets by name; None if one of them has none."""
-    lines: List[str] = []
-    for name, value in sorted(sets.items()):
-        if value is None:
-            return None
-        lines.append(f"{name}\0{value}\n")
-    return hashlib.sha256("".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
+    if None in sets.values():
+        return None
+    text = "".join(f"{name}\0{value}\n" for name, value in sorted(sets.items()))
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
