@@ -42,7 +42,8 @@ def inspect_host(
             for name, discovery in _search(planned, account, policy, searching).items():
                 found[name] = found[name].joined(discovery)
         if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
-            planned = _scan_and_plan([_with_discovered(one, found[one.name]) for one in sets], account, policy)
+            more = {name: tuple(path for path, _count in discovery.directories) for name, discovery in found.items()}
+            planned = _scan_and_plan([replace(one, legacy=one.legacy + more[one.name]) for one in sets], account, policy)
         reads, sources = {one.name: one.reads_after() for one in planned}, {one.name: one.link_sources() for one in planned}
         reports = report.access_reports(account, reads, sources)
         states = [state.SetState(**vars(one), discovery=found[one.name], access=reports[one.name]) for one in planned]
@@ -166,7 +167,3 @@ def _search(
     # As the training user: what that account cannot read is not a find.
     found: Dict[str, model.Discovery] = become.run_as(account, search.sweep, policy.search_roots, list(searching), known)
     return found
-
-
-def _with_discovered(one: FeatureSet, discovery: model.Discovery) -> FeatureSet:
-    return replace(one, legacy=one.legacy + tuple(path for path, _count in discovery.directories))
