@@ -106,11 +106,8 @@ def _named(run: Run, directory: str, patterns: Sequence[str]) -> List[OutputFile
 
 
 def _written(run: Run, directory: str) -> List[OutputFile]:
-    project = os.path.join(run.path, "project")
-    found = list(_search(project, run))
-    if not found and not _shared(run, directory):
-        found = list(_search(directory, run))
-    return found
+    found = list(_search(os.path.join(run.path, "project"), run))
+    return found if found or _shared(run, directory) else list(_search(directory, run))
 
 
 def _shared(run: Run, directory: str) -> bool:

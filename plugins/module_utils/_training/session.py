@@ -2,25 +2,110 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A training's session: start its launcher in one, and end all that lives in one. As the training user."""
+"""A run's folder, made whole, and its session: start the launcher in one, and end all that lives in one. As the training user."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import shutil
 import signal
 import time
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 from .. import errors
 from .._system import accounts, paths
-from . import folder, runs, tmux
+from . import runs, tmux
 
 _LAUNCH_TIMEOUT = 60.0  # seconds until the launcher has to have recorded its start
 _STOP_MARGIN = 15.0  # seconds beyond the grace period in which the launcher has to end what it started
 STOP = "stop.json"
+PROJECT = "project"  # in a run's folder
+
+
+def make_directories(account: accounts.Account, folders: Sequence[str], check: bool) -> None:
+    for path in folders:
+        if check or os.path.isdir(path):
+            continue
+        try:
+            os.makedirs(path, 0o755, exist_ok=True)
+        except OSError as error:
+            raise errors.FeatureError(
+                f"{paths.display(path)} cannot be made by user {account.name} ({error.strerror}):"
+                f" create it for that user, or set {errors.named('dir')}"
+            ) from None
+    for path in folders:
+        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
+            raise errors.FeatureError(
+                f"{paths.display(path)} is not writable for user {account.name}: give it to that user, or set {errors.named('dir')}"
+            )
+
+
+def lock_runs(runs: str) -> int:
+    handle = os.open(os.path.join(runs, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise errors.FeatureError(f"another deploy is at work in {paths.display(runs)}: wait for it to end") from None
+    return handle
+
+
+def write_file(path: str, content: str, mode: int) -> None:
+    """Write a file whole, then put it in place. One that is the same already is left as it is."""
+    data = content.encode("utf-8", "surrogateescape")
+    with contextlib.suppress(OSError), open(path, "rb") as old:
+        if old.read() == data and (os.fstat(old.fileno()).st_mode & 0o777) == mode:
+            return
+    # Always the same name, so that what a killed deploy left is replaced.
+    new = f"{path}.new"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(handle, "wb") as stream:
+            os.fchmod(handle, mode)
+            stream.write(data)
+        os.replace(new, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise errors.FeatureError(f"{paths.display(path)} cannot be written ({error.strerror}): free or repair that place") from None
+
+
+def begin_run(runs: str, files: Dict[str, Tuple[str, int]]) -> str:
+    """Make the folder of a new run with these files (content and mode); what a killed deploy leaves is not a run."""
+    new = os.path.join(runs, ".new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        os.mkdir(new, 0o755)
+    except OSError as error:
+        raise _no_run(runs, error) from None
+    for name, (content, mode) in files.items():
+        write_file(os.path.join(new, name), content, mode)
+    return new
+
+
+def finish_run(new: str) -> str:
+    """Give a new run's folder its name, now that it is whole."""
+    runs = os.path.dirname(new)
+    base = os.path.join(runs, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    for number in range(1, 100):
+        path = base if number == 1 else f"{base}-{number}"
+        try:
+            os.rename(new, path)
+            return path
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise _no_run(runs, error) from None
+    raise errors.FeatureError(f"{paths.display(runs)} has a hundred runs of this second: wait a moment and deploy again")
+
+
+def _no_run(runs: str, error: OSError) -> errors.FeatureError:
+    return errors.FeatureError(f"{paths.display(runs)} takes no new run ({error.strerror}): free or repair that place")
 
 
 def launch(account: accounts.Account, session: str, run: str, plan: Mapping[str, Any], prefix: Sequence[str]) -> None:
@@ -46,9 +131,8 @@ def launch(account: accounts.Account, session: str, run: str, plan: Mapping[str,
         )
 
 
-def settle(run: str, seconds: float) -> Dict[str, Any]:
+def settle(run: str, seconds: float, retries: int) -> Dict[str, Any]:
     """Return a run's state once it has ended, or its present attempt has lived that long."""
-    retries = int(runs.read_json(os.path.join(run, runs.RECORD)).get("retries") or 0)
 
     def settled(state: Dict[str, Any]) -> bool:
         attempt, last = state.get("attempt") or {}, (state.get("attempts") or [{}])[-1]
@@ -78,7 +162,7 @@ def stop(account: accounts.Account, run_state: runs.RunState, order: Mapping[str
     mine = [process for process in tree if process != launcher]
     if run and launcher:
         request = {"by": by, "why": why, "grace": grace, "at": time.time()}
-        folder.write_file(os.path.join(run.path, STOP), json.dumps(request) + "\n", 0o644)
+        write_file(os.path.join(run.path, STOP), json.dumps(request) + "\n", 0o644)
         _signal(launcher, signal.SIGTERM)
     elif run_state.trainer:
         _signal(run_state.trainer, signal.SIGTERM)
@@ -109,7 +193,7 @@ def _record_end(run: runs.Run, by: str, why: str) -> None:
     state = runs.read_json(path)
     if "ended" not in state:
         state.update(ended=time.time(), signal=int(signal.SIGKILL), stopped={"by": by, "why": why})
-        folder.write_file(path, json.dumps(state, sort_keys=True) + "\n", 0o644)
+        write_file(path, json.dumps(state, sort_keys=True) + "\n", 0o644)
 
 
 def _lives(process: tmux.Process) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .. import errors
 from .._system import accounts, paths, programs
-from . import folder, login, preflight, runs, session, tmux
+from . import login, preflight, runs, session, tmux
 
 STARTED, ABSENT = "started", "absent"
 _PASSING = 3.0  # seconds for what a training that has just ended leaves behind
@@ -43,14 +43,14 @@ def plan_start(account: accounts.Account, order: Order) -> Dict[str, Any]:
         socket, server, why = login.choose_server(found["login"], account.name)
     interpreter = _find_interpreter(account)
     plan = {"answer": answer, "interpreter": interpreter, "directory": directory, "socket": socket, "server": server, **found}
-    folder.make_directories(account, [directory, runs.runs_of(directory, order["session"])], True)
+    session.make_directories(account, [directory, runs.runs_of(directory, order["session"])], True)
     answer["socket"] = socket
     answer["warnings"] += [one for one in (found["warning"], why) if one]
     plan["command"] = order["command"] or ([] if order["text"] else [found["python"], "-u", order["script_path"], *order["arguments"]])
     answer["command_line"] = order["command_line"] or shlex.join(plan["command"])
     if order["manifest"]:
         run = runs.find_run(directory, order["session"])
-        plan["before"] = os.path.join(run.path, folder.PROJECT) if run else ""
+        plan["before"] = os.path.join(run.path, session.PROJECT) if run else ""
         given = order["manifest"].encode()
         asked = _ask(interpreter, order["files"]["unpack.py"], [plan["before"]], given) if answer["changed"] else {}
         answer["missing"] = asked.get("missing", [])
@@ -118,8 +118,8 @@ def start(
     """Start the training, unless one is live. Returns the module's result. archive: a descriptor of the project's files."""
     directory = plan["directory"]
     root = runs.runs_of(directory, order["session"])
-    folder.make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), root], False)
-    lock = folder.lock_runs(root)
+    session.make_directories(account, [directory, *(os.path.join(directory, name) for name in ("scripts", "checkpoints")), root], False)
+    lock = session.lock_runs(root)
     try:
         run_state = runs.observe(account, directory, order["session"])
         answer = {**_answer(run_state, order, directory, account), **{name: plan["answer"][name] for name in ("command_line", "socket")}}
@@ -128,15 +128,15 @@ def start(
         if run_state.session.active or _all_of(run_state):
             session.stop(account, run_state, order, "restart")
         if order["script"] is not None:
-            folder.write_file(os.path.join(directory, order["script_path"]), order["script"], 0o755)
-        new = folder.begin_run(root, _files(account, order, plan))
+            session.write_file(os.path.join(directory, order["script_path"]), order["script"], 0o755)
+        new = session.begin_run(root, _files(account, order, plan))
         if archive is not None:
-            _ask(plan["interpreter"], order["files"]["unpack.py"], [plan["before"], os.path.join(new, folder.PROJECT)], archive)
-        run = folder.finish_run(new)
+            _ask(plan["interpreter"], order["files"]["unpack.py"], [plan["before"], os.path.join(new, session.PROJECT)], archive)
+        run = session.finish_run(new)
         session.launch(account, order["session"], run, plan, prefix)
     finally:
         os.close(lock)
-    state = session.settle(run, order["settle"])
+    state = session.settle(run, order["settle"], order["retries"])
     answer.update(run=run, pid=(state.get("trainer") or {}).get("pid"))
     answer.update((name, state.get(name) or kind()) for name, kind in (("old_runs", dict), ("changes", list)))
     if state.get("attempts") and order["settle"]:
@@ -152,7 +152,7 @@ def _files(account: accounts.Account, order: Order, plan: Mapping[str, Any]) -> 
     record = {
         "format": 1,
         "user": account.name,
-        "cwd": folder.PROJECT if order["manifest"] else plan["directory"],
+        "cwd": session.PROJECT if order["manifest"] else plan["directory"],
         "login_shell": not plan["warning"],
         "command_line": plan["answer"]["command_line"],
         "script_sha256": hashlib.sha256((order["script"] or "").encode("utf-8", "surrogateescape")).hexdigest(),
@@ -184,8 +184,9 @@ def _answer(run_state: runs.RunState, order: Order, directory: str, account: acc
         )
         return answer
     if run_state.outlived and not restart:
+        named = ", ".join(f"{one.pid} {one.name}, {tmux.age_of(one):.0f} s old" for one in run_state.outlived[:5])
         raise errors.FeatureError(
-            f"processes of an earlier run in {where} still live, though its main process has ended ({_named(run_state.outlived)}): set"
+            f"processes of an earlier run in {where} still live, though its main process has ended ({named}): set"
             f" {errors.named('restart')}=true to end them, or {errors.named('state')}=stopped"
         )
     if run_state.session.active and not restart and _has_shell(run_state):
@@ -224,10 +225,6 @@ def _diff(order: Order, run_state: runs.RunState, after: str) -> List[Dict[str, 
     return [{"before_header": header, "after_header": header, "before": before, "after": after}]
 
 
-def _named(processes: Tuple[tmux.Process, ...]) -> str:
-    return ", ".join(f"{one.pid} {one.name}, {tmux.age_of(one):.0f} s old" for one in processes[:5])
-
-
 def _has_shell(run_state: runs.RunState) -> bool:
     panes = (tmux.read_process(pid) for pid in run_state.session.panes)
     return any(process is not None and process.alive and process.is_shell for process in panes)
@@ -237,7 +234,7 @@ def end(account: accounts.Account, order: Order, check: bool) -> Dict[str, Any]:
     """Stop the session's run; with C(absent) also remove its oldest ended runs. Returns the module's result."""
     directory, where = _check(account, order), f"tmux session '{order['session']}'"
     root = runs.runs_of(directory, order["session"])
-    lock = folder.lock_runs(root) if os.path.isdir(root) and not check else None
+    lock = session.lock_runs(root) if os.path.isdir(root) and not check else None
     try:
         run_state = runs.observe(account, directory, order["session"])
         live = _all_of(run_state)

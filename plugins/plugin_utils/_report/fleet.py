@@ -152,18 +152,14 @@ def host_entry(name: str, record: HostRecord, check_mode: bool) -> dict[str, Any
 
 def shared_targets(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return targets that several hosts mount from one network file system: one directory, reported once."""
-    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    places: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
     for host in hosts:
-        for one in host["sets"]:
-            for directory in one["directories"]:
-                system = directory["filesystem"]
-                if directory["role"] != "target" or not system or not system.get("source"):
-                    continue
-                key = (directory["path"], system.get("type", ""), system["source"])
-                if host["host"] not in places[key]:
-                    places[key].append(host["host"])
+        for directory in (directory for one in host["sets"] for directory in one["directories"]):
+            system = directory["filesystem"]
+            if directory["role"] == "target" and system and system.get("source"):
+                places[directory["path"], system.get("type", ""), system["source"]][host["host"]] = None
     return [
-        {"path": path, "type": kind, "source": source, "hosts": names}
+        {"path": path, "type": kind, "source": source, "hosts": list(names)}
         for (path, kind, source), names in places.items()
         if len(names) > 1
     ]

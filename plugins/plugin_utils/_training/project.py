@@ -65,10 +65,9 @@ def read_commit(path: str) -> tuple[str | None, bool | None]:
 
 def check_start(project: Project, script: str, program: str) -> None:
     """What is to be started has to be among the files that are sent."""
-    for name, option in ((script, "script"), (program if "/" in program else "", "command")):
-        if not name or (os.path.isabs(name) and option == "command"):
-            continue
-        if os.path.normpath(name) not in project.files:
+    is_sent = "/" in program and not os.path.isabs(program)
+    for name, option in ((script, "script"), (program if is_sent else "", "command")):
+        if name and os.path.normpath(name) not in project.files:
             raise FeatureError(
                 f"{named(option)}: '{name}' is not among the files of {named('project')} {project.path} that are sent: give its path"
                 " below the project, and see that no .gitignore names it"

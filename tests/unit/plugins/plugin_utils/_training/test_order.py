@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.trainprep.features.plugins.action.training_info import fetch_command, place_for
 from ansible_collections.trainprep.features.plugins.action.training_run import conclude
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.plugins.plugin_utils import run_id
-from ansible_collections.trainprep.features.plugins.plugin_utils._training.fetch import fetch_command, place_for
 from ansible_collections.trainprep.features.plugins.plugin_utils._training.order import (
     ParsedOrder,
     add_features,
