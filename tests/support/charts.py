@@ -49,8 +49,10 @@ class Page(html.parser.HTMLParser):
             self.open.pop()
 
     def handle_endtag(self, tag):
-        if tag not in VOID and self.open and self.open[-1] == tag:
+        if self.open and self.open[-1] == tag:
             self.open.pop()
+        elif tag not in VOID:
+            self.open.append(f"/{tag}")
 
     def _value(self, x: float, y: float) -> tuple[float, float]:
         """What a place in the drawing stands for, by the axes that the drawing says it has."""

@@ -20,10 +20,8 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.value
 LOGS = {
     "keras": (
         [
-            "Epoch 1/30",
-            "9/9 - 12s - loss: 1.5 - accuracy: 0.5 - val_loss: 1.25 - val_accuracy: 0.25 - learning_rate: 1e-3",
-            "Epoch 2/30",
-            "9/9 - 12s - loss: 1.0 - accuracy: 0.75 - val_loss: 1.5 - val_accuracy: 0.5 - learning_rate: 5e-4",
+            "Epoch 1/30", "9/9 - 12s - loss: 1.5 - accuracy: 0.5 - val_loss: 1.25 - val_accuracy: 0.25 - learning_rate: 1e-3",
+            "Epoch 2/30", "9/9 - 12s - loss: 1.0 - accuracy: 0.75 - val_loss: 1.5 - val_accuracy: 0.5 - learning_rate: 5e-4",
         ],
         {
             "loss": [(1, 1.5), (2, 1.0)],
@@ -32,195 +30,106 @@ LOGS = {
             "val_accuracy": [(1, 0.25), (2, 0.5)],
             "learning_rate": [(1, 0.001), (2, 0.0005)],
         },
-        30,
-        2,
+        30, 2,
     ),
     "keras bar": (
-        [
-            "Epoch 1/2",
-            " 1/9 [>....] - ETA: 9s - loss: 9.0\b\b\b\b\b\b9/9 [====] - 3s 2ms/step - loss: 1.5",
-            "Epoch 2/2",
-        ],
-        {"loss": [(1, 1.5)]},
-        2,
-        1,
+        ["Epoch 1/2", " 1/9 [>....] - ETA: 9s - loss: 9.0\b\b\b\b\b\b9/9 [====] - 3s 2ms/step - loss: 1.5", "Epoch 2/2"],
+        {"loss": [(1, 1.5)]}, 2, 1,
     ),
     "keras without a terminal": (
         [
-            "Epoch 1/2",
-            " 1/4 [>....] - loss: 4.0",
-            " 4/4 [====] - loss: 2.1",
-            " 4/4 [====] - 3s - loss: 2.0 - val_loss: 2.5",
-            "Epoch 2/2",
-            " 1/4 [>....] - loss: 1.0",
+            "Epoch 1/2", " 1/4 [>....] - loss: 4.0", " 4/4 [====] - loss: 2.1", " 4/4 [====] - 3s - loss: 2.0 - val_loss: 2.5",
+            "Epoch 2/2", " 1/4 [>....] - loss: 1.0",
         ],
-        {"loss": [(1, 2.0)], "val_loss": [(1, 2.5)]},
-        2,
-        1.25,
+        {"loss": [(1, 2.0)], "val_loss": [(1, 2.5)]}, 2, 1.25,
     ),
     "keras evaluates the test data after the last epoch": (
         ["Epoch 1/1", "9/9 - 12s - loss: 1.5 - val_loss: 1.75", "4/4 - 0s - loss: 7.0", "9/9 - 0s - loss: 8.0"],
-        {"loss": [(1, 1.5)], "val_loss": [(1, 1.75)]},
-        1,
-        1,
+        {"loss": [(1, 1.5)], "val_loss": [(1, 1.75)]}, 1, 1,
     ),
     "keras evaluates as many batches as it trained on": (
-        [
-            "Epoch 1/1",
-            "1/9 [>..] - loss: 2",
-            "9/9 [===] - 1s - loss: 1.5",
-            "1/9 [>..] - loss: 5",
-            "9/9 [===] - 0s - loss: 7.0",
-        ],
-        {"loss": [(1, 1.5)]},
-        1,
-        1,
+        ["Epoch 1/1", "1/9 [>..] - loss: 2", "9/9 [===] - 1s - loss: 1.5", "1/9 [>..] - loss: 5", "9/9 [===] - 0s - loss: 7.0"],
+        {"loss": [(1, 1.5)]}, 1, 1,
     ),
     "keras says where it saves": (
         [
-            "Epoch 1/2",
-            "9/9 - loss: 1.5 - val_loss: 2.0",
-            "Epoch 1: val_loss improved from inf to 2.0, saving model to best.keras",
-            "Epoch 2/2",
-            "9/9 - loss: 1.0 - val_loss: 2.5",
-            "Epoch 2: val_loss did not improve from 2.0",
+            "Epoch 1/2", "9/9 - loss: 1.5 - val_loss: 2.0", "Epoch 1: val_loss improved from inf to 2.0, saving model to best.keras",
+            "Epoch 2/2", "9/9 - loss: 1.0 - val_loss: 2.5", "Epoch 2: val_loss did not improve from 2.0",
         ],
-        {"loss": [(1, 1.5), (2, 1.0)], "val_loss": [(1, 2.0), (2, 2.5)]},
-        2,
-        2,
+        {"loss": [(1, 1.5), (2, 1.0)], "val_loss": [(1, 2.0), (2, 2.5)]}, 2, 2,
     ),
     "one line an epoch": (
-        [
-            "Epoch 1/10 - Train Loss: 0.5, Train Acc: 50.0%, Val Loss: 0.75, Val Acc: 25%",
-            "Epoch 2/10 - Train Loss: 0.25, Val Loss: nan",
-        ],
-        {
-            "loss": [(1, 0.5), (2, 0.25)],
-            "accuracy": [(1, 0.5)],
-            "val_loss": [(1, 0.75), (2, None)],
-            "val_accuracy": [(1, 0.25)],
-        },
-        10,
-        2,
+        ["Epoch 1/10 - Train Loss: 0.5, Train Acc: 50.0%, Val Loss: 0.75, Val Acc: 25%", "Epoch 2/10 - Train Loss: 0.25, Val Loss: nan"],
+        {"loss": [(1, 0.5), (2, 0.25)], "accuracy": [(1, 0.5)], "val_loss": [(1, 0.75), (2, None)], "val_accuracy": [(1, 0.25)]}, 10, 2,
     ),
     "several in an epoch: the last one": (
         ["Epoch 1/2", "train loss: 4", "train loss: 3", "val_loss: 3", "Epoch 2/2", "train_loss: 2"],
-        {"loss": [(1, 3), (2, 2)], "val_loss": [(1, 3)]},
-        2,
-        2,
+        {"loss": [(1, 3), (2, 2)], "val_loss": [(1, 3)]}, 2, 2,
     ),
     "a stage at the head of the line": (
         ["Epoch 0/24", "train Loss: 0.5 Acc: 0.75", "val Loss: 0.25 Acc: 0.5", "Epoch 1/24", "[Test] loss = 0.125"],
-        {
-            "loss": [(0, 0.5)],
-            "accuracy": [(0, 0.75)],
-            "val_loss": [(0, 0.25)],
-            "val_accuracy": [(0, 0.5)],
-            "test_loss": [(1, 0.125)],
-        },
-        24,
+        {"loss": [(0, 0.5)], "accuracy": [(0, 0.75)], "val_loss": [(0, 0.25)], "val_accuracy": [(0, 0.5)], "test_loss": [(1, 0.125)]}, 24,
         2,
     ),
     "two stages in one line, names without one": (
         ["Epoch 1/2", "Train: loss: 0.5 acc: 0.9 | Val: loss: 0.75 acc: 0.8", "train_loss: 1.5, acc: 0.5, val_loss: 2"],
-        {"loss": [(1, 1.5)], "val_loss": [(1, 2)]},
-        2,
-        1,
+        {"loss": [(1, 1.5)], "val_loss": [(1, 2)]}, 2, 1,
     ),
-    "no stage": (
-        ["Epoch 1/2", "loss: 4", "Epoch 2/2 loss: 2, accuracy: 0.5", "Accuracy: 70.8%, Avg loss: 0.785"],
-        {},
-        2,
-        2,
-    ),
+    "no stage": (["Epoch 1/2", "loss: 4", "Epoch 2/2 loss: 2, accuracy: 0.5", "Accuracy: 70.8%, Avg loss: 0.785"], {}, 2, 2),
     "two networks": (
         ["Epoch 1/5", "Train Generator Loss: 1.5, Train Discriminator Loss: 0.5", "Loss_D: 1 Loss_G: 2"],
-        {"generator_loss": [(1, 1.5)], "discriminator_loss": [(1, 0.5)]},
-        5,
-        1,
+        {"generator_loss": [(1, 1.5)], "discriminator_loss": [(1, 0.5)]}, 5, 1,
     ),
     "lightning bar": (
         [
             "\rEpoch 0:  50%|███     | 5/10, v_num=1, train_loss=3.0\rEpoch 0: 100%|██| 10/10 [00:12, train_loss=2.0, val_loss=1.5]",
             "\rEpoch 1: 100%|██| 10/10 [00:12, v_num=1, train_loss=1.0, val_loss=1.25]",
         ],
-        {"loss": [(0, 2), (1, 1)], "val_loss": [(0, 1.5), (1, 1.25)]},
-        None,
-        2,
+        {"loss": [(0, 2), (1, 1)], "val_loss": [(0, 1.5), (1, 1.25)]}, None, 2,
     ),
     "a bar repeats the last validation": (
         [
-            "Epoch 0: 100%|██| 4/4 [x, loss=3, val_loss=2]",
-            "Epoch 1: 100%|██| 4/4 [x, loss=2, val_loss=2]",
+            "Epoch 0: 100%|██| 4/4 [x, loss=3, val_loss=2]", "Epoch 1: 100%|██| 4/4 [x, loss=2, val_loss=2]",
             "Epoch 2: 100%|██| 4/4 [x, loss=1, val_loss=1]",
         ],
-        {"loss": [(0, 3), (1, 2), (2, 1)], "val_loss": [(0, 2), (2, 1)]},
-        None,
-        3,
+        {"loss": [(0, 3), (1, 2), (2, 1)], "val_loss": [(0, 2), (2, 1)]}, None, 3,
     ),
     "a bar without an epoch": (
-        ["Epoch 3", "100%|██| 4/4 [00:01<00:00, loss=0.3]", "Validation: 100%|██| 4/4 [00:01, loss=0.4]"],
-        {"val_loss": [(3, 0.4)]},
-        None,
+        ["Epoch 3", "100%|██| 4/4 [00:01<00:00, loss=0.3]", "Validation: 100%|██| 4/4 [00:01, loss=0.4]"], {"val_loss": [(3, 0.4)]}, None,
         1,
     ),
     "dictionaries": (
         [
             "{'loss': 2.5, 'grad_norm': 1.5, 'learning_rate': 5e-05, 'epoch': 0.5}",
-            "{'eval_loss': 2.0, 'eval_runtime': 9.0, 'epoch': 1.0}",
-            "{'loss': '1.5', 'learning_rate': '2.5e-05', 'epoch': '1.5'}",
+            "{'eval_loss': 2.0, 'eval_runtime': 9.0, 'epoch': 1.0}", "{'loss': '1.5', 'learning_rate': '2.5e-05', 'epoch': '1.5'}",
             "{'train_runtime': 9.0, 'train_loss': 1.75, 'epoch': 2.0}",
         ],
-        {"loss": [(0.5, 2.5), (1.5, 1.5)], "learning_rate": [(0.5, 5e-5), (1.5, 2.5e-5)], "val_loss": [(1.0, 2.0)]},
-        None,
-        2,
+        {"loss": [(0.5, 2.5), (1.5, 1.5)], "learning_rate": [(0.5, 5e-5), (1.5, 2.5e-5)], "val_loss": [(1.0, 2.0)]}, None, 2,
     ),
     "JSON lines": (
         ['{"epoch": 1, "train_loss": 0.5, "val_loss": 0.75}', '{"epoch": 2, "phase": "val", "loss": 0.25}'],
-        {"loss": [(1, 0.5)], "val_loss": [(1, 0.75), (2, 0.25)]},
-        None,
-        2,
+        {"loss": [(1, 0.5)], "val_loss": [(1, 0.75), (2, 0.25)]}, None, 2,
     ),
     "ranks": (
-        ["[rank0]: Epoch 1/2", "[rank0]: train_loss: 0.5", "0: Epoch 2/2", "0: train_loss: 0.25"],
-        {"loss": [(1, 0.5), (2, 0.25)]},
-        2,
-        2,
+        ["[rank0]: Epoch 1/2", "[rank0]: train_loss: 0.5", "0: Epoch 2/2", "0: train_loss: 0.25"], {"loss": [(1, 0.5), (2, 0.25)]}, 2, 2,
     ),
     "no epoch": (["step 10 train_loss=3.0", "step 20 train_loss=2.0"], {}, None, 0),
     "a summary is no point": (
-        [
-            "Epoch 1/1 loss: 1.0 val_loss: 2.0",
-            "Training complete: best val_loss: 2.0 in epoch 1",
-            "Final train loss: 1.0",
-        ],
-        {"loss": [(1, 1.0)], "val_loss": [(1, 2.0)]},
-        1,
-        1,
+        ["Epoch 1/1 loss: 1.0 val_loss: 2.0", "Training complete: best val_loss: 2.0 in epoch 1", "Final train loss: 1.0"],
+        {"loss": [(1, 1.0)], "val_loss": [(1, 2.0)]}, 1, 1,
     ),
     "begun again for another fold": (
         ["Epoch 1/2 train_loss: 3", "Epoch 2/2 train_loss: 2", "Epoch 1/2 train_loss: 3.5"],
-        {"loss": [(1, 3), (2, 2), (2, None), (1, 3.5)]},
-        2,
-        3,
+        {"loss": [(1, 3), (2, 2), (2, None), (1, 3.5)]}, 2, 3,
     ),
-    "resumed": (
-        ["Resuming from epoch 50", "Epoch 51/100", "train_loss: 1", "Epoch 52/100"],
-        {"loss": [(51, 1)]},
-        100,
-        1,
-    ),
+    "resumed": (["Resuming from epoch 50", "Epoch 51/100", "train_loss: 1", "Epoch 52/100"], {"loss": [(51, 1)]}, 100, 1),
     "numbers": (
         ["Epoch 1/9 train_loss: 1,234.5 val_loss: 0,5", "Epoch 2/9 train_loss: 1,234 val_mae: 1.5."],
-        {"loss": [(1, 1234.5)], "val_mae": [(2, 1.5)]},
-        9,
-        2,
+        {"loss": [(1, 1234.5)], "val_mae": [(2, 1.5)]}, 9, 2,
     ),
     "numbers of other countries": (
         ["Epoch 1/9 train_loss: 1'234.5 val_loss: 1 234.5", "Epoch 2/9 train_loss: 1.234,5 val_loss: 0.5 val_acc: 62.5 %"],
-        {"val_loss": [(2, 0.5)], "val_accuracy": [(2, 0.625)]},
-        9,
-        2,
+        {"val_loss": [(2, 0.5)], "val_accuracy": [(2, 0.625)]}, 9, 2,
     ),
     "a printed tensor": (["Epoch 1/9 train_loss: tensor(0.5, grad_fn=<NllLossBackward0>)"], {"loss": [(1, 0.5)]}, 9, 1),
     "no curve": (["seed: 42", "Loaded 8690 feature files", "time=3.5 eta: 12"], {}, None, 0),
@@ -271,10 +180,7 @@ def test_names(name, expected):
 @pytest.mark.parametrize(
     ("lines", "best"),
     [
-        (
-            ["val_loss: 2 val_accuracy: 1", "val_loss: 1 train_loss: 0", "val_loss: nan", "val_loss: 1"],
-            ("val_loss", 2, 1.0),
-        ),
+        (["val_loss: 2 val_accuracy: 1", "val_loss: 1 train_loss: 0", "val_loss: nan", "val_loss: 1"], ("val_loss", 2, 1.0)),
         (["val_accuracy: 0.5 train_loss: 1", "val_accuracy: 0.75 train_loss: 2"], ("val_accuracy", 2, 0.75)),
         (["train_loss: 1", "train_loss: 0.5"], ("loss", 2, 0.5)),
         (["val_f1: 1", "val_f1: 2"], None),
@@ -316,12 +222,7 @@ PACES = [
     (50.0, ["Epoch 1/2", "Epoch 2/2", "2/2 - loss: 1", "Epoch 1/8", "Epoch 4/8"], 10.0, None),
     # Counted from 0.
     (20.0, ["Epoch 0/4", "Epoch 1/4", "Epoch 2/4"], 10.0, 20.0),
-    (
-        50.0,
-        ["Epoch 3/30:  50%|#####     | 5/10 [00:01, loss=1.0]", "Epoch 5/30:  50%|#####     | 5/10 [00:01, loss=1.0]"],
-        20.0,
-        510.0,
-    ),
+    (50.0, ["Epoch 3/30:  50%|#####     | 5/10 [00:01, loss=1.0]", "Epoch 5/30:  50%|#####     | 5/10 [00:01, loss=1.0]"], 20.0, 510.0),
     (60.0, ["{'loss': 1, 'epoch': 0.5}", "{'loss': 1, 'epoch': 1.5}"], 40.0, None),
 ]
 
@@ -388,13 +289,10 @@ def test_a_log_of_any_size_is_read_in_part_from_end_to_end(tmp_path):
 
 
 HOSTILE = {
-    "one line": "loss: 1 " * (1 << 18),
-    "bars": "\rloss: 1" * (1 << 18),
+    "one line": "loss: 1 " * (1 << 18), "bars": "\rloss: 1" * (1 << 18),
     "names": "".join(f"a{number}_loss: 1 " + "\n" * (number % 50 == 0) for number in range(1 << 15)),
     "epochs": "".join(f"Epoch {number}\nloss: 1\n" for number in range(1 << 15)),
-    "no epoch": "loss: 1\n" * (1 << 16),
-    "nothing": "",
-    "bytes": "\0\x1b[2J\u202e" * 1000,
+    "no epoch": "loss: 1\n" * (1 << 16), "nothing": "", "bytes": "\0\x1b[2J\u202e" * 1000,
 }
 
 
@@ -420,10 +318,8 @@ def test_a_run_without_a_log_has_no_curves(tmp_path):
         (10 << 30, b"Epoch 1/9\n", b"\nEpoch 5/9\ntrain_loss: 1.5\n", 5),
         # One line, a progress bar that never ends one.
         (
-            1 << 30,
-            b"Epoch 1/9: ",
-            b"\rEpoch 7/9:  50%|#####     | 5/10 [00:01<00:01, loss=0.5]\rEpoch 7/9:  60%|######    | 6/10 [00:01<00:01, loss=0.5]",
-            7,
+            1 << 30, b"Epoch 1/9: ",
+            b"\rEpoch 7/9:  50%|#####     | 5/10 [00:01<00:01, loss=0.5]\rEpoch 7/9:  60%|######    | 6/10 [00:01<00:01, loss=0.5]", 7,
         ),
     ],
 )

@@ -133,11 +133,7 @@ TRAINERS = {
         "{'loss': 0.6931, 'grad_norm': 1.5, 'learning_rate': 5e-07, 'rewards/chosen': 0.0125, 'rewards/accuracies': 0.5,"
         " 'logps/chosen': -250.5, 'epoch': 0.1}\n"
         "{'eval_loss': 0.625, 'eval_rewards/accuracies': 0.75, 'eval_runtime': 9.5, 'epoch': 0.1}",
-        {
-            "loss": [(0.1, 0.6931)],
-            "learning_rate": [(0.1, 5e-07)],
-            "val_loss": [(0.1, 0.625)],
-        }, 0.1, None,
+        {"loss": [(0.1, 0.6931)], "learning_rate": [(0.1, 5e-07)], "val_loss": [(0.1, 0.625)]}, 0.1, None,
     ),
     "axolotl-ai-cloud/axolotl": (
         "[2026-01-01 12:00:00,001] [INFO] [axolotl.train.train:100] [PID:9] [RANK:0] Starting trainer...\n"
@@ -158,12 +154,7 @@ TRAINERS = {
         "{'loss': 0.25, 'grad_norm': 4.5, 'learning_rate': 9.5e-06, 'epoch': 0.98}\n"
         "{'eval_loss': 0.3125, 'eval_wer': 35.25, 'eval_runtime': 95.5, 'epoch': 0.98}\n"
         " 20%|██        | 1000/5000 [1:00:00<4:00:00,  3.6s/it]",
-        {
-            "loss": [(0.98, 0.25)],
-            "learning_rate": [(0.98, 9.5e-06)],
-            "val_loss": [(0.98, 0.3125)],
-            "val_wer": [(0.98, 35.25)],
-        }, 0.98, None,
+        {"loss": [(0.98, 0.25)], "learning_rate": [(0.98, 9.5e-06)], "val_loss": [(0.98, 0.3125)], "val_wer": [(0.98, 35.25)]}, 0.98, None,
     ),
     "huggingface/diffusers, train_dreambooth_lora.py": (
         "01/01/2026 12:00:00 - INFO - __main__ - ***** Running training *****\n01/01/2026 12:00:00 - INFO - __main__ -   Num Epochs = 100\n"
@@ -181,7 +172,8 @@ TRAINERS = {
             "loss": [(1, 1.5), (2, 1.0)],
             "val_accuracy": [(1, 0.75), (2, 0.625)],
             "val_loss": [(1, 1.25), (2, 1.125)],
-        }, 2, 2,
+        },
+        2, 2,
     ),
     "ray-project/ray, rllib": (
         "Training started with configuration:\n\nTraining finished iteration 3 at 2026-01-01 12:00:00. Total running time: 1min 10s\n"
@@ -208,8 +200,7 @@ TRAINERS = {
         {"cls_loss": [(1, 1.5)], "reg_loss": [(1, 0.5)]}, 1, 500,
     ),
     "jaywalnut310/vits": (
-        "INFO:ljs:Train Epoch: 1 [50%]\nINFO:ljs:[2.5, 3.5, 9.5, 22.5, 1.5, 5.5, 100, 0.0002]\nINFO:ljs:====> Epoch: 1",
-        {}, 1, None,
+        "INFO:ljs:Train Epoch: 1 [50%]\nINFO:ljs:[2.5, 3.5, 9.5, 22.5, 1.5, 5.5, 100, 0.0002]\nINFO:ljs:====> Epoch: 1", {}, 1, None,
     ),
     "RVC-Project/Retrieval-based-Voice-Conversion-WebUI": (
         "INFO:mi-test:Train Epoch: 2 [50%]\nINFO:mi-test:[100, 0.0001]\n"
@@ -224,8 +215,8 @@ TRAINERS = {
         {}, 2, None,
     ),
     "NVlabs/stylegan3": (
-        "tick 1     kimg 4.0      time 1m 00s       sec/tick 60.5    sec/kimg 15.12   maintenance 5.0    cpumem 5.50   gpumem 30.50",
-        {}, None, None,
+        "tick 1     kimg 4.0      time 1m 00s       sec/tick 60.5    sec/kimg 15.12   maintenance 5.0    cpumem 5.50   gpumem 30.50", {},
+        None, None,
     ),
     "thu-ml/tianshou": (
         "Epoch #1:  50%|#####     | 5000/10000 [00:05<00:05, 950.5it/s, env_step=5000, len=200, loss=0.125, rew=25.50]\r"
@@ -297,8 +288,7 @@ TRAINERS = {
         {}, 5, 500,
     ),
     "Unity-Technologies/ml-agents": (
-        "[INFO] 3DBall. Step: 12000. Time Elapsed: 30.500 s. Mean Reward: 1.250. Std of Reward: 0.750. Training.",
-        {}, None, None,
+        "[INFO] 3DBall. Step: 12000. Time Elapsed: 30.500 s. Mean Reward: 1.250. Std of Reward: 0.750. Training.", {}, None, None,
     ),
     "optuna/optuna": (
         "[I 2026-01-01 12:00:00,001] Trial 0 finished with value: 0.75 and parameters: {'lr': 0.001}. Best is trial 0 with value: 0.75.",

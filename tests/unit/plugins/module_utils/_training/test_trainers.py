@@ -43,7 +43,8 @@ TRAINERS = {
             "learning_rate": [(0.5, 2e-5), (1.5, 1e-5)],
             "val_loss": [(1, 0.375)],
             "val_accuracy": [(1, 0.75)],
-        }, 2, None,
+        },
+        2, None,
     ),
     "ultralytics/ultralytics": (
         "      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size\n"
@@ -80,12 +81,7 @@ TRAINERS = {
     "pytorch/tutorials, transfer learning": (
         "Epoch 0/24\n----------\ntrain Loss: 0.625 Acc: 0.75\nval Loss: 0.25 Acc: 0.875\n\nEpoch 1/24\n----------\ntrain Loss: 0.5 Acc:"
         " 0.8",
-        {
-            "loss": [(0, 0.625), (1, 0.5)],
-            "accuracy": [(0, 0.75), (1, 0.8)],
-            "val_loss": [(0, 0.25)],
-            "val_accuracy": [(0, 0.875)],
-        }, 1, 24,
+        {"loss": [(0, 0.625), (1, 0.5)], "accuracy": [(0, 0.75), (1, 0.8)], "val_loss": [(0, 0.25)], "val_accuracy": [(0, 0.875)]}, 1, 24,
     ),
     "pytorch/vision, references/classification": (
         "Epoch: [0]  [   0/1251]  eta: 0:50:00  lr: 0.1  img/s: 99.5  loss: 7.0 (7.0)  acc1: 0.0 (0.0)  time: 2.4  data: 1.9  max mem:"
@@ -156,13 +152,9 @@ TRAINERS = {
         {}, 2, None,
     ),
     "pytorch/examples, dcgan": (
-        "[0/25][0/782] Loss_D: 1.5 Loss_G: 5.5 D(x): 0.5 D(G(z)): 0.25 / 0.125\n[0/25][1/782] Loss_D: 1.25 Loss_G: 6.5",
-        {}, None, None,
+        "[0/25][0/782] Loss_D: 1.5 Loss_G: 5.5 D(x): 0.5 D(G(z)): 0.25 / 0.125\n[0/25][1/782] Loss_D: 1.25 Loss_G: 6.5", {}, None, None,
     ),
-    "karpathy/nanoGPT": (
-        "step 250: train loss 1.9375, val loss 2.0625\niter 250: loss 1.9, time 300.50ms, mfu 12.50%",
-        {}, None, None,
-    ),
+    "karpathy/nanoGPT": ("step 250: train loss 1.9375, val loss 2.0625\niter 250: loss 1.9, time 300.50ms, mfu 12.50%", {}, None, None),
     "pytorch/examples, word_language_model": (
         "| epoch   1 |   200/ 2983 batches | lr 20.00 | ms/batch  9.50 | loss  7.50 | ppl  1800.00\n"
         "-----\n| end of epoch   1 | time: 30.00s | valid loss  5.50 | valid ppl   250.00\n-----",
@@ -182,22 +174,15 @@ TRAINERS = {
         "|    loss            | 0.125     |\n----------------------------------",
         {}, None, None,
     ),
-    "dmlc/xgboost": (
-        "[0]\tvalidation_0-logloss:0.68750\tvalidation_1-logloss:0.68125\n[1]\tvalidation_0-logloss:0.65",
-        {}, None, None,
-    ),
+    "dmlc/xgboost": ("[0]\tvalidation_0-logloss:0.68750\tvalidation_1-logloss:0.68125\n[1]\tvalidation_0-logloss:0.65", {}, None, None),
     "microsoft/LightGBM": (
         "[LightGBM] [Info] Start training from score 0.5\n[10]\tvalid_0's binary_logloss: 0.625\tvalid_1's"
         " binary_logloss: 0.65",
         {}, None, None,
     ),
-    "catboost/catboost": (
-        "0:\tlearn: 0.6875\ttest: 0.6750\tbest: 0.6750 (0)\ttotal: 50ms\tremaining: 5s",
-        {}, None, None,
-    ),
+    "catboost/catboost": ("0:\tlearn: 0.6875\ttest: 0.6750\tbest: 0.6750 (0)\ttotal: 50ms\tremaining: 5s", {}, None, None),
     "huggingface/accelerate, nlp_example.py": (
-        "epoch 0: {'accuracy': 0.75, 'f1': 0.8125}\nepoch 1: {'accuracy': 0.8, 'f1': 0.85}",
-        {}, 1, None,
+        "epoch 0: {'accuracy': 0.75, 'f1': 0.8125}\nepoch 1: {'accuracy': 0.8, 'f1': 0.85}", {}, 1, None,
     ),
     "kohya-ss/sd-scripts": (
         "\nepoch 1/10\nsteps:  10%|█         | 10/100 [00:10<01:30,  1.00it/s, avr_loss=0.125]\rsteps:  20%|██        | 20/100"
@@ -213,7 +198,8 @@ TRAINERS = {
             "val_loss": [(1, 2.5), (2, 2.25)],
             "val_cer": [(1, 40.5), (2, 30.5)],
             "val_wer": [(1, 60.5), (2, 50.5)],
-        }, 2, None,
+        },
+        2, None,
     ),
     "mlfoundations/open_clip": (
         "2026-01-01,12:00:00 | INFO | Start epoch 0\n2026-01-01,12:00:10 | INFO | Train Epoch: 0 [  512/10000 (5%)] Data (t): 0.1 Batch"
@@ -229,8 +215,7 @@ TRAINERS = {
         {}, None, None,
     ),
     "scikit-learn/scikit-learn, MLPClassifier": (
-        "Iteration 1, loss = 1.25\nIteration 2, loss = 1.125\nValidation score: 0.750000",
-        {}, None, None,
+        "Iteration 1, loss = 1.25\nIteration 2, loss = 1.125\nValidation score: 0.750000", {}, None, None,
     ),
     "NVIDIA/NeMo": (
         "Epoch 0:  10%|█         | 10/100 [00:10<01:30,  1.0it/s, v_num=1-02, reduced_train_loss=9.5, "
@@ -239,10 +224,7 @@ TRAINERS = {
         "consumed_samples=800.0, val_loss=6.5]\n"
         "Epoch 0, global step 100: 'val_loss' reached 6.50000 (best 6.50000), saving model to "
         "'/w/nemo/checkpoints/x.nemo' as top 3\n",
-        {
-            "reduced_train_loss": [(0, 7.25)],
-            "val_loss": [(0, 6.5)],
-        }, 0, None,
+        {"reduced_train_loss": [(0, 7.25)], "val_loss": [(0, 6.5)]}, 0, None,
     ),
     "deepspeedai/DeepSpeed": (
         "[2026-01-01 12:00:00,001] [INFO] [logging.py:96:log_dist] [Rank 0] step=10, skipped=0, lr=[1e-05, "
@@ -268,7 +250,8 @@ TRAINERS = {
             "learning_rate": [(1, 1e-05)],
             "val_loss": [(1, 8.5)],
             "val_perplexity": [(1, 250.0)],
-        }, 1, None,
+        },
+        1, None,
     ),
     "Project-MONAI/tutorials": (
         "----------\n"
@@ -302,19 +285,15 @@ TRAINERS = {
             "accuracy": [(1, 92.5), (2, 98.12)],
             "test_loss": [(1, 0.0625), (2, 0.05)],
             "test_accuracy": [(1, 98.0), (2, 98.5)],
-        }, 2, None,
+        },
+        2, None,
     ),
     "pytorch/ignite": (
         "2026-01-01 12:00:00,001 ignite.distributed INFO: x\n"
         "Epoch[1] Iteration[100/938] Loss: 0.75\n"
         "Training Results - Epoch: 1  Avg accuracy: 0.50 Avg loss: 0.40\n"
         "Validation Results - Epoch: 1  Avg accuracy: 0.60 Avg loss: 0.30\n",
-        {
-            "accuracy": [(1, 0.5)],
-            "loss": [(1, 0.4)],
-            "val_accuracy": [(1, 0.6)],
-            "val_loss": [(1, 0.3)],
-        }, 1, None,
+        {"accuracy": [(1, 0.5)], "loss": [(1, 0.4)], "val_accuracy": [(1, 0.6)], "val_loss": [(1, 0.3)]}, 1, None,
     ),
     "huggingface/sentence-transformers, version 2": (
         "Epoch:   0%|          | 0/1 [00:00<?, ?it/s]\n"

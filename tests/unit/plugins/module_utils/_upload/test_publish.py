@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import itertools
 import json
 import os
 import signal
@@ -27,10 +28,7 @@ from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest 
     staging_path,
     token_of,
 )
-from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import (
-    PARTIAL_DIR,
-    inspect_staging,
-)
+from ansible_collections.trainprep.features.plugins.module_utils._scan.staging import PARTIAL_DIR, inspect_staging
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import Account
 from ansible_collections.trainprep.features.plugins.module_utils._upload.publish import publish
@@ -63,18 +61,24 @@ def make_set(target, **options):
 
 def manifest_of(one, directory):
     manifest = {}
-    for path in sorted(directory.rglob("*.npz")):
-        if path.is_symlink():
-            continue
-        fd = os.open(str(path), os.O_RDONLY)
-        try:
-            size = os.fstat(fd).st_size
-            manifest[str(path.relative_to(directory))] = Wanted(
-                size, token_of(classify(fd, size, path.name, *one.criteria), partial(file_digest, fd))
-            )
-        finally:
-            os.close(fd)
+    for path in sorted(path for path in directory.rglob("*.npz") if not path.is_symlink()):
+        with path.open("rb") as file:
+            fd, size = file.fileno(), path.stat().st_size
+            token = token_of(classify(fd, size, path.name, *one.criteria), partial(file_digest, fd))
+            manifest[str(path.relative_to(directory))] = Wanted(size, token)
     return manifest
+
+
+def set_and_source(base, *names, target="features", **options):
+    """A set, and the manifest of a source with features of those names."""
+    one = make_set(base / target, **options)
+    for number, name in enumerate(names):
+        npz(base / "source" / name, number)
+    return one, manifest_of(one, base / "source")
+
+
+def tree(base):
+    return sorted((str(path), path.lstat().st_mode) for path in base.rglob("*"))
 
 
 def prepare(one, manifest, stage=True):
@@ -85,15 +89,11 @@ def prepare(one, manifest, stage=True):
 class Upload:
     """A set whose upload has arrived whole, or (without) but for some files."""
 
-    def __init__(self, base, names=("a.npz", "b.npz", "c.npz"), without=(), **options):
-        self.target = base / "features"
-        self.one = make_set(self.target, **options)
-        source = base / "source"
-        for number, name in enumerate(names):
-            npz(source / name, number)
-        self.manifest = manifest_of(self.one, source)
+    def __init__(self, base, names=("a.npz", "b.npz", "c.npz"), without=(), staging=".features.incoming", **options):
+        self.target, source = base / "features", base / "source"
+        self.one, self.manifest = set_and_source(base, *names, **options)
         self.received = prepare(self.one, self.manifest)
-        self.staging = base / ".features.incoming"
+        self.staging = base / staging
         for name in self.received.plan.send:
             if name not in without:
                 (self.staging / name).write_bytes((source / name).read_bytes())
@@ -124,37 +124,25 @@ def test_a_whole_directory_is_renamed(tmp_path):
     assert not upload.publish().changed
 
 
-def test_an_empty_target_keeps_its_mode(tmp_path):
+@pytest.mark.parametrize("others", [[], ["notes.txt"]])
+def test_a_target_that_is_there_is_filled_keeps_its_mode_and_nothing_is_overwritten(tmp_path, others):
     upload = Upload(tmp_path)
     upload.target.mkdir(mode=0o750)
+    for name in others:
+        (upload.target / name).write_text("mine")
     before = upload.target.stat()
-    assert not upload.publish().whole_directory
-    upload.assert_done()
-    assert (upload.target.stat().st_ino, stat.S_IMODE(upload.target.stat().st_mode)) == (before.st_ino, 0o750)
-
-
-def test_a_target_with_other_files_is_filled_and_nothing_overwritten(tmp_path):
-    upload = Upload(tmp_path)
-    upload.target.mkdir()
-    (upload.target / "notes.txt").write_text("mine")
     result = upload.publish()
     assert (result.published, result.whole_directory) == (3, False)
     upload.assert_done()
-    assert (upload.target / "notes.txt").read_text() == "mine"
+    assert (upload.target.stat().st_ino, stat.S_IMODE(upload.target.stat().st_mode)) == (before.st_ino, 0o750)
+    assert [(upload.target / name).read_text() for name in others] == ["mine"] * len(others)
 
 
 def test_a_target_that_is_a_link_stays_one(tmp_path):
     (tmp_path / "disk" / "real").mkdir(parents=True)
     (tmp_path / "features").symlink_to(tmp_path / "disk" / "real")
-    upload = Upload.__new__(Upload)
     assert staging_path(str(tmp_path / "features")) == str(tmp_path / "disk" / ".real.incoming")
-    npz(tmp_path / "source" / "a.npz", 1)
-    upload.target = tmp_path / "features"
-    upload.one = make_set(upload.target)
-    upload.manifest = manifest_of(upload.one, tmp_path / "source")
-    prepare(upload.one, upload.manifest)
-    upload.staging = tmp_path / "disk" / ".real.incoming"
-    (tmp_path / "source" / "a.npz").rename(upload.staging / "a.npz")
+    upload = Upload(tmp_path, ("a.npz",), staging="disk/.real.incoming")
     assert upload.publish().published == 1
     assert upload.target.is_symlink() and (tmp_path / "disk" / "real" / "a.npz").is_file()
     upload.assert_done()
@@ -170,28 +158,26 @@ def test_a_target_that_is_a_link_stays_one(tmp_path):
         (lambda upload: (upload.staging / "foreign.npz").write_bytes(b"x"), "holds 1 file that is not from an upload, in "),
         (lambda upload: os.unlink(manifest_path(str(upload.target))), "no list of what it should hold"),
         (lambda upload: npz(upload.target / "a.npz", 99), "a.npz takes the name of an uploaded feature"),
-        (
-            lambda upload: ((upload.staging / "a.npz").unlink(), (upload.staging / "a.npz").symlink_to("/etc/passwd")),
-            "a.npz cannot be read",
-        ),
+        (lambda upload: ((upload.staging / "a.npz").unlink(), (upload.staging / "a.npz").symlink_to("/etc/passwd")),
+         "a.npz cannot be read"),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_exactly_the_source_is_refused_before_anything_moves(tmp_path, harm, words):
     upload = Upload(tmp_path)
     harm(upload)
-    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    before = tree(tmp_path)
     result = upload.publish()
     assert len(result.refused) == 1 and words in result.refused[0], result.refused
     assert (result.changed, result.published) == (False, 0)
-    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    assert tree(tmp_path) == before
 
 
 def test_check_mode_tells_and_changes_nothing(tmp_path):
     upload = Upload(tmp_path)
-    before = sorted((str(path), path.lstat().st_mode) for path in tmp_path.rglob("*"))
+    before = tree(tmp_path)
     result = upload.publish(check=True)
     assert (result.published, result.changed) == (3, True)
-    assert sorted((str(path), path.lstat().st_mode) for path in tmp_path.rglob("*")) == before
+    assert tree(tmp_path) == before
 
 
 def test_a_held_lock_is_respected_by_both_sides(tmp_path):
@@ -206,19 +192,16 @@ def test_a_held_lock_is_respected_by_both_sides(tmp_path):
 
 def test_rsync_leftovers_are_cleared_and_never_published(tmp_path):
     upload = Upload(tmp_path)
-    (upload.staging / PARTIAL_DIR).mkdir()
-    (upload.staging / PARTIAL_DIR / "b.npz").write_bytes(b"begin")
-    (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"begin")
-    (upload.staging / ".fetch").mkdir()
-    (upload.staging / ".fetch" / "log").write_bytes(b"{}")
+    for name in (f"{PARTIAL_DIR}/b.npz", ".b.npz.Xa3kQ9", ".fetch/log"):
+        (upload.staging / name).parent.mkdir(exist_ok=True)
+        (upload.staging / name).write_bytes(b"begin")
     upload.publish()
     upload.assert_done()
     assert sorted(path.name for path in upload.target.iterdir()) == ["a.npz", "b.npz", "c.npz"]
 
 
 SCENARIOS = {
-    "absent": lambda target: None,
-    "empty": lambda target: target.mkdir(),
+    "absent": lambda target: None, "empty": lambda target: target.mkdir(),
     "others": lambda target: (target.mkdir(), (target / "notes.txt").write_text("mine")),
     "dangling": lambda target: (target.mkdir(), (target / "b.npz").symlink_to("/nowhere/b.npz")),
     "tree": lambda target: (target.mkdir(), (target / "notes.txt").write_text("mine")),
@@ -230,12 +213,11 @@ def _publish_and_die(upload, step):
     """Publishes in a child that is killed in front of its step-th change; returns whether it got to the end."""
     child = os.fork()
     if child == 0:
-        left = [step]
+        steps = itertools.count(1)
 
         def deadly(real):
             def call(*args, **options):
-                left[0] -= 1
-                if left[0] == 0:
+                if next(steps) == step:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return real(*args, **options)
 
@@ -270,8 +252,7 @@ def test_killed_at_every_step_the_next_run_finishes(tmp_path, scenario, without_
                 assert upload.manifest[name] == wanted, "nothing but whole features is ever seen in the target"
         if not ended:
             look = upload.look()
-            manifest_is_gone = not os.path.exists(manifest_path(str(upload.target)))
-            assert look.complete or manifest_is_gone, f"step {step}: {look}"
+            assert look.complete or not os.path.exists(manifest_path(str(upload.target))), f"step {step}: {look}"
             assert upload.publish().refused == []
         upload.assert_done()
         if ended:
@@ -282,22 +263,18 @@ def test_killed_at_every_step_the_next_run_finishes(tmp_path, scenario, without_
 
 def test_receiving_asks_only_for_what_is_missing(tmp_path):
     upload = Upload(tmp_path, without=("b.npz",))
-    (upload.staging / "c.npz").write_bytes(b"torn")
-    (upload.staging / ".b.npz.Xa3kQ9").write_bytes(b"torn")
+    for name in ("c.npz", ".b.npz.Xa3kQ9"):
+        (upload.staging / name).write_bytes(b"torn")
     kept = (upload.staging / "a.npz").stat().st_ino
     found = prepare(upload.one, upload.manifest)
     assert (found.plan.send, found.plan.staged, found.plan.missing.present) == (("b.npz", "c.npz"), ["a.npz"], 0)
-    assert sorted(path.name for path in upload.staging.iterdir()) == ["a.npz"]
-    assert (upload.staging / "a.npz").stat().st_ino == kept
+    assert [(path.name, path.stat().st_ino) for path in upload.staging.iterdir()] == [("a.npz", kept)]
 
 
 def test_a_top_up_asks_for_identities_that_the_target_lacks(tmp_path):
-    one = make_set(tmp_path / "features")
-    for number, name in enumerate(("a.npz", "b.npz", "c.npz")):
-        npz(tmp_path / "source" / name, number)
+    one, manifest = set_and_source(tmp_path, "a.npz", "b.npz", "c.npz")
     npz(tmp_path / "features" / "another-name.npz", 0)  # the same feature as a.npz
     npz(tmp_path / "features" / "b.npz", 77)  # another feature under a wanted name: stays
-    manifest = manifest_of(one, tmp_path / "source")
     found = prepare(one, manifest)
     assert (found.plan.send, found.plan.missing.present) == (("c.npz",), 2)
     assert len(found.plan.missing.warnings) == 1 and "b.npz is kept" in found.plan.missing.warnings[0]
@@ -307,10 +284,8 @@ def test_a_top_up_asks_for_identities_that_the_target_lacks(tmp_path):
 def test_an_upload_from_another_source_replaces_what_the_first_left(tmp_path):
     upload = Upload(tmp_path, without=("c.npz",))
     npz(tmp_path / "second" / "z.npz", 5)
-    manifest = manifest_of(upload.one, tmp_path / "second")
-    found = prepare(upload.one, manifest)
-    assert found.plan.send == ("z.npz",)
-    assert list(upload.staging.iterdir()) == []
+    found = prepare(upload.one, manifest_of(upload.one, tmp_path / "second"))
+    assert (found.plan.send, list(upload.staging.iterdir())) == (("z.npz",), [])
 
 
 def as_older_version_wrote(target):
@@ -354,26 +329,21 @@ def _foreign_file(base):
 )  # fmt: skip
 @pytest.mark.parametrize("check", [True, False])
 def test_obstacles_are_named_before_anything_is_sent(tmp_path, harm, words, check):
-    one = make_set(tmp_path / "features")
-    npz(tmp_path / "source" / "a.npz", 1)
-    manifest = manifest_of(one, tmp_path / "source")
+    one, manifest = set_and_source(tmp_path, "a.npz")
     harm(tmp_path)
-    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    before = tree(tmp_path)
     with pytest.raises(FeatureError) as error:
         prepare(one, manifest, stage=not check)
     assert words in str(error.value)
-    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    assert tree(tmp_path) == before
 
 
 def test_a_mount_that_is_missing_is_an_obstacle(tmp_path):
-    one = make_set(tmp_path / "features", mount=str(tmp_path))
     with pytest.raises(FeatureError, match="is not mounted"):
-        prepare(one, {})
+        prepare(make_set(tmp_path / "features", mount=str(tmp_path)), {})
 
 
 def test_check_mode_makes_nothing(tmp_path):
-    one = make_set(tmp_path / "deep" / "features")
-    npz(tmp_path / "source" / "a.npz", 1)
-    manifest = manifest_of(one, tmp_path / "source")
+    one, manifest = set_and_source(tmp_path, "a.npz", target="deep/features")
     assert prepare(one, manifest, stage=False).plan.send == ("a.npz",)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import json
 
 import pytest
@@ -17,6 +16,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils._report.files i
 )
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.fleet import Fleet, document, natural
 from ansible_collections.trainprep.features.plugins.plugin_utils._report.table import fleet_table
+from ansible_collections.trainprep.features.tests.support.charts import page_of
 
 PREFIX = "trainprep.features."
 MARKUP = "<script>alert('x')</script>\"&\x1b[31m"
@@ -86,10 +86,8 @@ def test_outcomes_and_their_sentences():
         ([("saw", "feature_facts", {"ansible_facts": facts()}), ("failed", "feature_links", {"msg": "disk full"})], "failed"),
         ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
           ("failed", "feature_report", {"msg": "the callback is not enabled"})], "failed"),
-        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
-          ("saw", "feature_report", {"state": "absent"})], "done"),
-        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}),
-          ("saw", "feature_facts", {"ansible_facts": facts()})], "ready"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}), ("saw", "feature_report", {"state": "absent"})], "done"),
+        ([("saw", "feature_facts", {"ansible_facts": facts(ready=False)}), ("saw", "feature_facts", {"ansible_facts": facts()})], "ready"),
     ],
 )  # fmt: skip
 def test_outcome(events, outcome):
@@ -236,30 +234,9 @@ def hostile() -> Fleet:
     return fleet
 
 
-class Page(html.parser.HTMLParser):
-    """Tags, attributes and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "link", "br", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
 def test_markup_in_names_stays_text_on_the_page():
     text = to_html(report_of(hostile()))
-    page = Page(text)
+    page = page_of(text)
     assert "script" not in page.tags
     assert "\x1b" not in text
     assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;\\x1b[31m") >= 6
@@ -268,7 +245,7 @@ def test_markup_in_names_stays_text_on_the_page():
 
 @pytest.mark.parametrize("fleet", [mixed(), hostile()], ids=["mixed", "hostile"])
 def test_page_is_well_formed_and_needs_nothing_else(fleet):
-    page = Page(to_html(report_of(fleet)))
+    page = page_of(to_html(report_of(fleet)))
     assert page.open == []
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     targets = [value for name, value in page.attributes if name in ("src", "href", "action", "data", "srcset")]
@@ -286,10 +263,10 @@ def test_page_has_a_bar_for_each_directory():
 
 
 def of_data(**hosts) -> Fleet:
-    """Ready hosts, each with the digest of its data and how many features it has."""
+    """Hosts, each with the digest of its data, how many features it has, and whether it is ready."""
     fleet = Fleet()
-    for host, (digest, features) in hosts.items():
-        found = facts(features=features)
+    for host, (digest, features, *ready) in hosts.items():
+        found = facts(features=features, ready=ready != [False])
         found["feature_sets"]["wav2vec"].update(digest=digest)
         fleet.saw(host, PREFIX + "feature_facts", {"ansible_facts": found})
     return fleet
@@ -299,6 +276,8 @@ DIFFERING = [
     (of_data(a=("1" * 64, 9), b=("1" * 64, 9)), []),
     # Of one host nothing is known.
     (of_data(a=("1" * 64, 9), b=(None, 9)), []),
+    # One is not ready.
+    (of_data(a=("1" * 64, 9), b=("2" * 64, 8, False)), []),
     (of_data(a=("2" * 64, 8), b=("1" * 64, 9), c=("1" * 64, 9)), [(["b", "c"], 9), (["a"], 8)]),
 ]
 
@@ -317,14 +296,6 @@ def test_the_sentence_on_differing_data_names_hosts_counts_and_digests():
         "! The hosts do not train on the same data of wav2vec. gpu-0, gpu-1, gpu-2, gpu-3, gpu-4, gpu-5, gpu-6, gpu-7, gpu-8, gpu-9"
         " and 2 more: 8,690 features, digest 111111111111; other: 8,689 features, digest 222222222222."
     )
-
-
-def test_a_host_that_is_not_ready_is_not_compared():
-    fleet = of_data(a=("1" * 64, 9))
-    found = facts(ready=False, features=8)
-    found["feature_sets"]["wav2vec"].update(digest="2" * 64)
-    fleet.saw("b", PREFIX + "feature_facts", {"ansible_facts": found})
-    assert report_of(fleet)["differing"] == []
 
 
 def test_files_are_written_whole_and_replace_earlier_ones(tmp_path):

@@ -40,18 +40,9 @@ def a_run(name, lines):
     history.finish(True)
     curves = history.series.curves()
     return {
-        "run": name,
-        "started": 1.0,
-        "ended": None,
-        "exit_code": None,
-        "signal": None,
-        "axis": "epoch",
+        "run": name, "started": 1.0, "ended": None, "exit_code": None, "signal": None, "axis": "epoch",
         "source": {"kind": "log", "path": "/w/log"},
-        "epochs": history.epochs.total,
-        "seconds_per_epoch": 1.5,
-        "seconds_left": 3.0,
-        "best": history.series.best(),
-        "sampled": False,
+        "epochs": history.epochs.total, "seconds_per_epoch": 1.5, "seconds_left": 3.0, "best": history.series.best(), "sampled": False,
         "curves": {metric: [list(point) for point in points] for metric, points in curves.items()},
     }
 
@@ -59,45 +50,23 @@ def a_run(name, lines):
 def a_row(run, attempts, seconds, state, changes, best):
     """A line of the table of a session's runs."""
     return {
-        "run": run,
-        "started": 1.0,
-        "ended": seconds,
-        "seconds": seconds,
-        "state": state,
-        "outcome": "exit code 3" if state == "failed" else "",
-        "stopped_by": None,
-        "attempts": attempts,
-        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f",
-        "dirty": False,
-        "command_line": "python -u x.py --lr 0.01",
-        "changes": changes,
-        "best": best,
-        "digest": "2" * 64,
+        "run": run, "started": 1.0, "ended": seconds, "seconds": seconds, "state": state,
+        "outcome": "exit code 3" if state == "failed" else "", "stopped_by": None, "attempts": attempts,
+        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f", "dirty": False, "command_line": "python -u x.py --lr 0.01",
+        "changes": changes, "best": best, "digest": "2" * 64,
     }
 
 
 BEST = {"metric": "val_loss", "epoch": 3.0, "value": 0.25, "axis": "epoch"}
 ANSWER = {
-    "state": "running",
-    "healthy": True,
-    "outcome": "",
-    "sentence": "running",
-    "user": "ubuntu",
-    "directory": "/w",
+    "state": "running", "healthy": True, "outcome": "", "sentence": "running", "user": "ubuntu", "directory": "/w",
     "session": {"name": "attn", "active": True},
     "process": {"running": True, "pid": 4711, "others": []},
     "run": {
-        "path": "/w/runs/attn/20260101T000000Z",
-        "started": 0.0,
-        "ended": None,
-        "exit_code": None,
-        "signal": None,
-        "command_line": "python -u x.py",
-        "feature_status": 1,
+        "path": "/w/runs/attn/20260101T000000Z", "started": 0.0, "ended": None, "exit_code": None, "signal": None,
+        "command_line": "python -u x.py", "feature_status": 1,
         "sets": ["a"],
-        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f",
-        "dirty": True,
-        "attempts": 2,
+        "commit": "3f2a9c1d0b6a4e5f8a7b6c5d4e3f2a1b0c9d8e7f", "dirty": True, "attempts": 2,
         "changes": ["--lr 0.05 → 0.01"],
     },
     "runs": [
@@ -106,26 +75,17 @@ ANSWER = {
     ],
     "log": {"path": "/w/log", "bytes": 9, "age": 3.0, "lines": ["one", "two"]},
     "progress": {
-        "epoch": 4,
-        "epochs": 4,
+        "epoch": 4, "epochs": 4,
         "metrics": {"loss": 0.5, "val_loss": "nan"},
-        "errors": [],
-        "seconds_per_epoch": 1.5,
-        "seconds_left": 3600.0,
+        "errors": [], "seconds_per_epoch": 1.5, "seconds_left": 3600.0,
     },
     "checkpoint": {"path": "/w/best.keras", "bytes": 1_500_000, "age": 130.0},
-    "gpus": [
-        {"index": 0, "name": "Tesla T4", "instance": None, "use": 97, "memory_used": 11019, "memory_total": 15360}
-    ],
+    "gpus": [{"index": 0, "name": "Tesla T4", "instance": None, "use": 97, "memory_used": 11019, "memory_total": 15360}],
     "gpu_problem": None,
     "memory": {"total": 16_000_000_000, "available": 9_000_000_000},
     "disk": {"total": None, "free": None},
     "features": {
-        "count": 9,
-        "from": "record",
-        "problem": None,
-        "ready": True,
-        "status": 1,
+        "count": 9, "from": "record", "problem": None, "ready": True, "status": 1,
         "sets": {"a": {"features": 9, "target": "/data/a", "digest": "1" * 64, "problems": [], "state": "present"}},
         "data": {"digest": "2" * 64, "at_start": "2" * 64, "changed": False, "changed_sets": [], "reason": None},
     },
@@ -147,9 +107,7 @@ def hostile():
     info["log"]["lines"] = info["progress"]["errors"] = [MARKUP]
     info["progress"]["metrics"] = {MARKUP: MARKUP}
     info["gpus"][0]["name"] = MARKUP
-    info["features"]["sets"] = {
-        MARKUP: {**info["features"]["sets"]["a"], "target": MARKUP, "problems": [MARKUP], "digest": MARKUP}
-    }
+    info["features"]["sets"] = {MARKUP: {**info["features"]["sets"]["a"], "target": MARKUP, "problems": [MARKUP], "digest": MARKUP}}
     info["features"]["data"].update(digest=MARKUP, at_start=MARKUP, changed=True, changed_sets=[MARKUP])
     info["history"][0].update(run=MARKUP, curves={"loss": [[1.0, 1.0]], f"loss_{MARKUP}": [[1.0, 1.0], [2.0, 2.0]]})
     trainings = a_fleet(good={})
@@ -163,16 +121,11 @@ FLEETS = {
     "one": a_fleet(a={}),
     "never started": a_fleet(
         a={
-            "state": "never started",
-            "healthy": False,
-            "run": None,
-            "history": [],
-            "checkpoint": None,
+            "state": "never started", "healthy": False, "run": None, "history": [], "checkpoint": None,
             "log": {"path": None, "bytes": None, "age": None, "lines": []},
-        }
+        },
     ),
-    "without curves": a_fleet(a={"history": None}, b={"history": [a_run("x", [])]}),
-    "hostile": hostile(),
+    "without curves": a_fleet(a={"history": None}, b={"history": [a_run("x", [])]}), "hostile": hostile(),
 }
 
 
@@ -230,11 +183,7 @@ def test_one_point_is_no_curve():
 
 def test_one_chart_has_the_newest_run_of_each_host_and_those_that_need_attention_on_top():
     report = document(
-        a_fleet(
-            a={"state": "failed", "healthy": False}, b={}, c={"history": [a_run("x", LOG[:1])]}, d={"history": None}
-        ),
-        "p",
-        NOW,
+        a_fleet(a={"state": "failed", "healthy": False}, b={}, c={"history": [a_run("x", LOG[:1])]}, d={"history": None}), "p", NOW,
     )
     chart = fleet_chart(report["hosts"])
     assert (chart.title, chart.axis) == ("validation loss", "epoch")
@@ -245,13 +194,7 @@ def test_one_chart_has_the_newest_run_of_each_host_and_those_that_need_attention
 
 
 def test_a_failed_host_comes_first_with_its_last_lines_before_its_curves():
-    text = to_html(
-        document(
-            a_fleet(a={}, b={"state": "failed", "healthy": False, "sentence": "failed (exit code 1: KeyError)"}),
-            "p",
-            NOW,
-        )
-    )
+    text = to_html(document(a_fleet(a={}, b={"state": "failed", "healthy": False, "sentence": "failed (exit code 1: KeyError)"}), "p", NOW))
     page = text.partition('id="host-b"')[2]
     assert page and 'id="host-a"' in page
     assert page.index("failed (exit code 1: KeyError)") < page.index("last lines of") < page.index("<svg")
@@ -302,9 +245,7 @@ def test_any_numbers_can_be_drawn(values):
 
 
 def test_hosts_that_could_not_be_looked_at_are_told_with_their_sentence():
-    trainings = a_fleet(
-        **{"gpu-10": {}, "gpu-2": {"state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}}
-    )
+    trainings = a_fleet(**{"gpu-10": {}, "gpu-2": {"state": "failed", "healthy": False, "sentence": "failed (exit code 3)"}})
     trainings.lost("gpu-1", {"msg": "timed out"})
     trainings.failed("gpu-3", INFO, {"msg": "this host has no account 'trainer'"})
     # A failed check keeps what is known of the host where Ansible does not print it.
@@ -327,29 +268,21 @@ def test_hosts_that_do_not_train_on_the_same_data_are_told():
     other = copy.deepcopy(ANSWER["features"])
     other["sets"]["a"].update(features=8, digest="3" * 64)
     report = document(a_fleet(a={}, b={}, c={"features": other}), "p", NOW)
-    assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [
-        ("a", [["a", "b"], ["c"]])
-    ]
+    assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [("a", [["a", "b"], ["c"]])]
     assert "The hosts do not train on the same data of a." in to_html(report)
     assert document(a_fleet(a={}, b={}), "p", NOW)["differing"] == []
 
 
 def test_both_files_are_written(tmp_path):
     report = document(a_fleet(a={}), "p", NOW)
-    assert write_training(str(tmp_path / "new"), report) == [
-        str(tmp_path / "new/training.json"),
-        str(tmp_path / "new/training.html"),
-    ]
+    assert write_training(str(tmp_path / "new"), report) == [str(tmp_path / "new/training.json"), str(tmp_path / "new/training.html")]
     assert json.loads((tmp_path / "new/training.json").read_text()) == report
 
 
 def test_without_the_callback_each_host_adds_itself_to_the_page_of_this_run(tmp_path, monkeypatch):
     folder = tmp_path / "reports"
     for host in ("b", "a", "b"):
-        assert files.add_host(str(folder), host, ANSWER, "p") == [
-            str(folder / "training.json"),
-            str(folder / "training.html"),
-        ]
+        assert files.add_host(str(folder), host, ANSWER, "p") == [str(folder / "training.json"), str(folder / "training.html")]
     report = json.loads((folder / "training.json").read_text())
     jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
     assert [host["host"] for host in report["hosts"]] == ["a", "b"]
