@@ -66,8 +66,8 @@ class _Pickle(io.BytesIO):
 def walk(raw: bytes, step: Callable[[int], None]) -> Tuple[Any, Dict[str, Storage]]:
     """Return the value at the pickle's top, tensors as headers of arrays, and all storages that its tensors lie in.
 
-    Foreign if it names other objects than tensors and plain values.
-    step: counts marks and arguments of calls, and ends the walk beyond the file's budget; of all else the pickle's length is the bound.
+    Foreign if it names other objects than tensors and plain values. step: counts marks and arguments of calls, and ends the walk
+    beyond the file's budget; of all else the pickle's length is the bound.
     """
     # Loaded here since few hosts have files of torch's.
     import pickletools

@@ -122,10 +122,6 @@ class Discovery:
     cut_short: List[str] = field(default_factory=list)
     unclear: List[str] = field(default_factory=list)
 
-    @property
-    def count(self) -> int:
-        return sum(number for _path, number in self.directories)
-
     def joined(self, other: Discovery) -> Discovery:
         return Discovery(self.directories + other.directories, self.cut_short + other.cut_short, self.unclear + other.unclear)
 

@@ -79,7 +79,7 @@ def _set_facts(state: SetState, mounts: str, assessment: readiness.Assessment) -
         "copies": _counted(plan.copies, lambda one: _at(state, one[0], f"is a copy of {display(one[1])}")),
         "conflicts": _counted(plan.conflicts, lambda one: _at(state, one[0], "claimed by " + " and ".join(map(display, one[1][:3])))),
         "discovered": {
-            "count": state.discovery.count,
+            "count": sum(number for _path, number in state.discovery.directories),
             "cut_short": state.discovery.cut_short[:SAMPLES],
             "samples": [{"path": display(path), "features": number} for path, number in state.discovery.directories[:SAMPLES]],
         },
