@@ -28,6 +28,8 @@ PREPARE = "prepare_features.yml"
 # What the links of a small host take is some 400 KB of modules; an upload of 40 features some 16 MB.
 LINKING, UPLOADING = 400_000, 12_000_000
 UPLOADED = 40
+# Seconds after which a host gives up a connection that nothing closed: rsync's limit, the receiver's, and as much as a slow machine adds.
+FORGOTTEN = 300 + 30 + 60
 LIVES = "import time\nfor number in range(900):\n    print('Epoch %d/900' % number, flush=True)\n    time.sleep(1)\n"
 
 
@@ -79,10 +81,12 @@ def then_all_is_well(tried: Tally, hosts: Hosts, host: Host, book: Any, variable
 
     Where the host does not know yet that its controller has gone, the run says so and what to do: wait, and run again.
     """
-    for _turn in range(5):
+    until = time.monotonic() + FORGOTTEN
+    while True:
         again = hosts.play(host, book, variables)
         tried.runs += 1
-        if not (again.rc and "it may be one whose controller has gone; wait until it ends, then run again" in again.stdout):
+        waits = again.rc and "it may be one whose controller has gone; wait until it ends, then run again" in again.stdout
+        if not waits or time.monotonic() > until:
             break
     tried.check(again.rc == 0 and again.facts(host).get("features_ready") is True, f"the run after it: {again.stdout[-1500:]}")
     third = hosts.play(host, book, variables)
