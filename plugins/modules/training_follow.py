@@ -78,7 +78,6 @@ healthy:
   description: Whether the run has ended well.
   returned: success
   type: bool
-  sample: true
 outcome:
   description: The recorded end.
   returned: success
@@ -98,7 +97,6 @@ lines:
   description: How many lines were shown.
   returned: success
   type: int
-  sample: 1200
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -154,7 +154,6 @@ healthy:
   description: Whether it runs, or has ended well.
   returned: success
   type: bool
-  sample: false
 outcome:
   description: The recorded end as V(exit code N) or V(signal N); empty without one.
   returned: success
@@ -169,12 +168,10 @@ user:
   description: The training user.
   returned: success
   type: str
-  sample: ubuntu
 directory:
   description: The working directory, expanded.
   returned: success
   type: str
-  sample: /home/ubuntu/emotion_recognition
 session:
   description: The tmux session.
   returned: success
