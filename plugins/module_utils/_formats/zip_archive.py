@@ -263,18 +263,18 @@ def _member(info: zipfile.ZipInfo) -> Member:
 
 def crc_of_zeros(length: int, crc: int) -> int:
     """As C(zlib.crc32(bytes(length), crc)), without the bytes: zeros multiply the state of a checksum, a polynomial, by powers of x."""
-    state, power = crc ^ _FULL4, 0
-    while length >> power:
-        if length >> power & 1:
-            state = _product(_zeros(power), state)
-        power += 1
-    return state ^ _FULL4
+    return _product(_zeros(length), crc ^ _FULL4) ^ _FULL4
 
 
-@functools.lru_cache(None)
-def _zeros(power: int) -> int:
-    """The factor of C(2 ** power) zeros: of one it is x to the power of 8."""
-    return _product(_zeros(power - 1), _zeros(power - 1)) if power else 1 << 23
+@functools.lru_cache(4096)
+def _zeros(length: int) -> int:
+    """The factor of so many zeros: of one it is x to the power of 8."""
+    if length < 2:
+        return 1 << (23 if length else 31)
+    power = 1 << length.bit_length() - 1
+    if length == power:
+        return _product(_zeros(power // 2), _zeros(power // 2))
+    return _product(_zeros(power), _zeros(length - power))
 
 
 def _product(one: int, other: int) -> int:
