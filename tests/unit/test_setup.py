@@ -80,3 +80,15 @@ def test_apt_get_waits_for_whoever_holds_its_lock(clone):
                    env={"PATH": str(clone / "bin"), "PYENV_ROOT": str(clone / "pyenv")})
     calls = (clone / "bin" / "apt-get.calls").read_text().splitlines()
     assert len(calls) == 2 and all("-o DPkg::Lock::Timeout=300" in call for call in calls), calls
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_environment_without_bytecode_is_not_complete(clone, compiled):
+    command(clone / ".venv" / "bin" / "python", SAYS.format(13))
+    command(clone / ".venv" / "bin" / "ansible-playbook", "#!/bin/bash\n")
+    shutil.copy(clone / "requirements" / "run-py3.13.txt", clone / ".venv" / ".stamp-run")
+    if compiled:
+        (clone / ".venv/lib/python3.13/site-packages/ansible/__pycache__").mkdir(parents=True)
+    done = subprocess.run([clone / "scripts" / "setup", "run"], check=False, capture_output=True, text=True,
+                          env={"PATH": str(clone / "bin")})
+    assert (done.returncode == 0) == compiled and done.stdout.startswith("Setting up") != compiled, done.stdout + done.stderr
