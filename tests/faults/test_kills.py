@@ -19,7 +19,7 @@ from tests.support.fault_trainings import Retry, Stop, Training
 from tests.support.faults import ERRORS, KILL, Modules, Point, Tally, plain
 from tests.support.parts import spread
 
-MOST = 12
+MOST = 8
 LINKS = [fault_cases.Links, fault_cases.Removal, fault_cases.Access]
 UPLOADS = [fault_uploads.Staging, fault_uploads.FirstStaging, fault_uploads.Publish, fault_uploads.PublishBeside, fault_uploads.Fetch]
 
