@@ -30,7 +30,6 @@ EXAMPLES = r"""
 plugin: amazon.aws.aws_ec2    # in a file named training.aws_ec2.yml
 """
 
-import sys
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -59,4 +58,4 @@ class InventoryModule(Auto):
             Display().error(f"inventory {path} ({content['plugin']}): {reason}{advice}.")
             Display().vvv(traceback.format_exc())
             # Ansible catches every Exception, and goes on to the next plugin.
-            sys.exit(1)
+            raise SystemExit(1) from None
