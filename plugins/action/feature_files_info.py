@@ -26,7 +26,7 @@ class ActionModule(ModuleAction):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if not self._task.args.get("paths"):
-            msg = "no directory to scan was named: -e describe_paths=/home/ubuntu,/mnt (option paths of the module feature_files_info)"
+            msg = "no directory to scan was named: add -e describe_paths=/home/ubuntu,/mnt (option paths of the module feature_files_info)"
             return {"failed": True, "msg": msg}
         result = super().run(tmp, task_vars)
         if "groups" in result:

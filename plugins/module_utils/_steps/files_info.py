@@ -155,10 +155,13 @@ def entry_of(group: Group, names: Set[str], roots: Sequence[str]) -> Dict[str, A
     names.add(name)
     patterns = [f"*{ending}" for ending in sorted(group.endings)] if len(group.endings) <= SAMPLES else ["*"]
     kind = next(one for one in registry.KINDS if one.name == group.kind)
+    target = f"/data/{name}"
+    # An earlier run may have filled that target: a set does not name it twice.
+    elsewhere = [path for path in group.directories if not f"{path}/".startswith(f"{target}/")]
     entry: Dict[str, Any] = {
         "name": name,
-        "target": f"/data/{name}",
-        "legacy": [display(path) for path in legacy_of(group.directories, roots)],
+        "target": target,
+        "legacy": [display(path) for path in legacy_of(elsewhere, roots)],
         "patterns": patterns,
     }
     # An array without a name matches any requested name.

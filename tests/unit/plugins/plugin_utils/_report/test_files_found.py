@@ -14,7 +14,12 @@ from ansible_collections.trainprep.features.plugins.module_utils._formats.classi
 from ansible_collections.trainprep.features.plugins.module_utils._scan.walk import Bounds
 from ansible_collections.trainprep.features.plugins.module_utils._spec.names import name_filter
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import files_info, legacy_of
+from ansible_collections.trainprep.features.plugins.module_utils._steps.files_info import (
+    Group,
+    entry_of,
+    files_info,
+    legacy_of,
+)
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import find_account
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError, naming
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils import support_formats as made
@@ -141,6 +146,21 @@ def test_many_directories_are_few_in_the_entry(tmp_path):
 )
 def test_directories_of_an_entry(directories, roots, legacy):
     assert legacy_of(directories, roots) == legacy
+
+
+@pytest.mark.parametrize(
+    ("directories", "legacy"),
+    [
+        (["/data/speech", "/old"], ["/old"]),
+        (["/data/speech/deep", "/data/speech2"], ["/data/speech2"]),
+        (["/data/speech"], []),
+    ],
+)
+def test_a_target_that_has_features_is_no_legacy_directory_of_its_own(directories, legacy):
+    group = Group("npz", {"speech": ("<f4", [2])}, endings={".npz"}, directories=dict.fromkeys(directories, 1))
+    entry = entry_of(group, set(), ["/"])
+    assert (entry["target"], entry["legacy"]) == ("/data/speech", legacy)
+    assert parse_sets([entry])
 
 
 def test_arrays_of_objects_and_of_no_name(tmp_path):
