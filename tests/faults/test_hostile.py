@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import sys
 import threading
 import zlib
@@ -28,6 +27,7 @@ from tests.support.fault_cases import NOBODY, ROOT, feature, one_set
 from tests.support.faults import Modules, content, plain
 from tests.support.hosts import REPOSITORY
 from tests.support.layout import crema_d_names
+from tests.support.waiting import run
 
 # 2 GiB of addresses, 60 seconds of processor time.
 LIMITS = ["prlimit", f"--as={2 << 30}", "--cpu=60"]
@@ -114,7 +114,7 @@ def test_very_many_names_and_links_in_circles(place, tally, full):
         deep = deep / "down"
         deep.mkdir()
         (deep / "top").symlink_to(old)
-    ran = Modules(place, prefix=LIMITS).run("feature_facts", {"sets": [one_set(place, legacy=[str(old)])]}, timeout=600)
+    ran = Modules(place, prefix=LIMITS).run("feature_facts", {"sets": [one_set(place, legacy=[str(old)])]})
     tried.runs += 1
     facts = ran.result.get("ansible_facts", {}).get("feature_sets", {}).get("w", {})
     tried.check(ran.code == 0 and plain(ran), f"no plain answer: {str(ran)[-600:]}")
@@ -148,7 +148,7 @@ def test_very_many_names_and_large_headers_take_a_bounded_memory(place, tally, f
     modules = Modules(place, prefix=[sys.executable, "-c", LITTLE])
     process = modules.start("feature_facts", {"sets": sets})
     peak = Peak(process.pid)
-    ran = modules.finish(process, timeout=900)
+    ran = modules.finish(process)
     tried.runs += 1
     facts = ran.result.get("ansible_facts", {}).get("feature_sets", {}).get("w", {})
     tried.check(ran.code == 0 and plain(ran), f"no plain answer: {str(ran)[-600:]}")
@@ -292,8 +292,7 @@ def monitor(place: Path) -> str:
                  "ansible_python_interpreter": sys.executable}  # fmt: skip
     command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), "-i", "localhost,", "-c", "local", "monitor_training.yml", "-e",
                json.dumps(variables)]  # fmt: skip
-    done = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
-    return (done.stdout + done.stderr).decode(errors="replace")
+    return run(command, cwd=REPOSITORY, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, errors="replace").stdout
 
 
 def test_a_directory_that_its_user_writes_while_it_is_prepared(place, tally, full):

@@ -24,6 +24,7 @@ from tests.support.fault_trainings import command_lines
 from tests.support.faults import Tally
 from tests.support.hosts import REPOSITORY
 from tests.support.layout import crema_d_names
+from tests.support.waiting import background, limit, wait_for
 
 KEY, SECRET, PASSWORD, TOKEN = "AKIAFAULTKEY0001", "faultsecretvalue0123456789", "faultbecomepassword77", "faulttrackingtoken4711"
 BIN = REPOSITORY / ".venv" / "bin"
@@ -41,11 +42,7 @@ def store(place: Path) -> Iterator[dict[str, str]]:
                                 str(place / "store")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
+        wait_for(lambda: answers(port), "an answer of rclone", pause=0.05)
         yield {
             "RCLONE_CONFIG_STORE_TYPE": "s3",
             "RCLONE_CONFIG_STORE_PROVIDER": "Rclone",
@@ -55,7 +52,12 @@ def store(place: Path) -> Iterator[dict[str, str]]:
         }
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=limit(30))
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def play(place: Path, book: str, variables: Mapping[str, Any], environment: Mapping[str, str], secrets: list[str], tried: Tally) -> str:
@@ -64,15 +66,16 @@ def play(place: Path, book: str, variables: Mapping[str, Any], environment: Mapp
     file.write_text(json.dumps({**variables, "ansible_python_interpreter": sys.executable}))
     output = place / "output"
     command = [str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", "-vvvvvv", "--diff", book, "-e", f"@{file}"]
-    with output.open("w") as stream:
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-                                   env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": str(place / "ansible.log"),
-                                        "PATH": f"{BIN}:{os.environ['PATH']}", **environment})  # fmt: skip
+    settings = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": str(place / "ansible.log"),
+                "PATH": f"{BIN}:{os.environ['PATH']}", **environment}  # fmt: skip
     seen = ""
-    while process.poll() is None:
-        # The store's own command line aside.
-        seen += "\n".join(" ".join(words) for _pid, words in command_lines()).replace(f"{KEY},{SECRET}", "")
-        time.sleep(0.05)
+    with output.open("w") as stream, background(
+        command, cwd=REPOSITORY, stdout=stream, stderr=subprocess.STDOUT, env=settings
+    ) as process:
+        while process.poll() is None:
+            # The store's own command line aside.
+            seen += "\n".join(" ".join(words) for _pid, words in command_lines()).replace(f"{KEY},{SECRET}", "")
+            time.sleep(0.05)
     tried.runs += 1
     said = output.read_text(errors="replace") + (place / "ansible.log").read_text(errors="replace")
     file.unlink()

@@ -19,6 +19,7 @@ import pytest
 from tests.matrix.combinations import CORES, NOTES, Core, controller_python, host_pythons
 from tests.support.hosts import Host, Hosts
 from tests.support.peers import address
+from tests.support.waiting import wait_for
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 # Trains nothing: what counts here is that it is sent, started, and followed to its end.
@@ -119,7 +120,8 @@ def main_job(controller: Controller, hosts: Mapping[Path, Host], source: Path) -
     training = {**uploaded, "deploy_training_script": "train.py", "deploy_training_virtualenv": "", "deploy_training_args": []}
     assert "started in tmux session" in controller.play("deploy_training", **training)
     for host in hosts.values():
-        host.run("timeout 60 sh -c 'until grep -q exit_code /home/ubuntu/emotion_recognition/runs/*/latest/state.json; do sleep 0.2; done'")
+        ended = "grep -q exit_code /home/ubuntu/emotion_recognition/runs/*/latest/state.json"
+        wait_for(lambda host=host, ended=ended: host.run(ended, check=False).returncode == 0, "the training's end")
     said = controller.play("monitor_training")
     assert said.count("feature files found: 4") == len(hosts) and said.count("succeeded") >= len(hosts)
 

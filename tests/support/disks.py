@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.hosts import REPOSITORY
 from tests.support.image import Missing, install
+from tests.support.waiting import limit, wait_for
 
 PASS_THROUGH = Path(__file__).with_name("pass_through.py")
 # What makes each kind of file system: (command, its package).
@@ -84,17 +84,15 @@ def pass_through(place: Path, **policy: Any) -> Iterator[Path]:
         process = subprocess.Popen([sys.executable, str(PASS_THROUGH), str(below), str(top), str(settings)], cwd=REPOSITORY,
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # fmt: skip
     try:
-        end = time.monotonic() + 30
-        while not os.path.ismount(top):
-            if process.poll() is not None or time.monotonic() > end:
-                raise OSError(f"no FUSE: {(place / 'pass_through.log').read_text()[-300:].strip()}")
-            time.sleep(0.02)
+        wait_for(lambda: os.path.ismount(top) or process.poll() is not None, "FUSE", pause=0.02)
+        if not os.path.ismount(top):
+            raise OSError(f"no FUSE: {(place / 'pass_through.log').read_text()[-300:].strip()}")
         yield top
     finally:
         _unmount(top)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=limit(30))
 
 
 def set_policy(place: Path, **policy: Any) -> None:

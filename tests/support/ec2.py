@@ -12,13 +12,15 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from tests.support.waiting import wait_for
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
 # Credentials, profiles and an instance role of this machine have no say.
 NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
@@ -32,13 +34,15 @@ class Ec2:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         with log.open("w") as output:
-            self.server = subprocess.Popen([sys.executable, __file__, str(port)], stdout=output, stderr=output)
-        for _attempt in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            command = [sys.executable, "-m", "tests.support.ec2", str(port)]
+            self.server = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output)
+
+        def answers() -> bool:
             assert self.server.poll() is None, log.read_text()
-            time.sleep(0.1)
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for(answers, "an answer of moto", pause=0.1)
         self.environment = {
             **NOWHERE,
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",

@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.support.fault_cases import Case, Files, kept, names_in
 from tests.support.faults import CHANGING, COLLECTIONS, Point, Tally, changing_points, files
+from tests.support.waiting import send, wait_for
 
 MODULE = "ansible_collections.trainprep.features.plugins.modules.training_run"
 
@@ -67,9 +67,8 @@ class Training(Case):
 
     def reached(self, root: Path) -> bool:
         # The module has seen the training start; the launcher is about to say so.
-        end = time.monotonic() + 10
-        while not self._reached(root) and time.monotonic() < end:
-            time.sleep(0.02)
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: self._reached(root), "the training", seconds=10, pause=0.02)
         return self._reached(root)
 
     def _reached(self, root: Path) -> bool:
@@ -78,17 +77,16 @@ class Training(Case):
         return len(self.trainings(root)) == 1 and not left and latest.exists()
 
     def clear(self, root: Path) -> None:
-        end = time.monotonic() + 30
         runs = os.path.join(root, "work", "runs", "")  # where the launcher is, which works elsewhere
-        while found := [
-            pid for pid, words in command_lines()
-            if (works(pid, root / "work") or any(runs in word for word in words)) and not serves_sessions(pid)
-        ]:  # fmt: skip
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            assert time.monotonic() < end, f"processes {found} do not end"
-            time.sleep(0.02)
+
+        def all_ended() -> bool:
+            found = [
+                pid for pid, words in command_lines()
+                if (works(pid, root / "work") or any(runs in word for word in words)) and not serves_sessions(pid)
+            ]  # fmt: skip
+            return not [send(pid, signal.SIGKILL) for pid in found]
+
+        wait_for(all_ended, "the end of all processes", pause=0.02)
 
 
 class Stop(Training):

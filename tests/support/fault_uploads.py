@@ -9,13 +9,13 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.support.fault_cases import USER, Case, Files, feature, kept, names_in, one_set
 from tests.support.faults import Modules, Ran, Tally, content, everything, files, works_in
 from tests.support.layout import write_facenet
+from tests.support.waiting import wait_for
 
 # What lies next to a target while an upload of it gathers.
 UPLOADING = (".w.incoming/", ".w.incoming.manifest")
@@ -168,18 +168,15 @@ class Fetch(Upload):
         return modules.forked("feature_prepare", plain)
 
     def _until_it_ends(self, modules: Modules, arguments: dict[str, Any]) -> Ran:
-        end = time.monotonic() + 60
-        while True:
+        def ended() -> Ran | None:
             ran = modules.forked(self.module, arguments)
-            if not ran.result.get("fetch", {}).get("running") or time.monotonic() > end:
-                return ran
-            time.sleep(0.1)
+            return None if ran.result.get("fetch", {}).get("running") else ran
+
+        ran: Ran = wait_for(ended, "the end of the fetch", pause=0.1)
+        return ran
 
     def reached(self, root: Path) -> bool:
         return (root / "data" / "w").is_dir() and Publish.reached(self, root)  # type: ignore[arg-type]
 
     def clear(self, root: Path) -> None:
-        end = time.monotonic() + 30
-        while works_in(root / "data" / ".w.incoming"):
-            assert time.monotonic() < end, "rclone does not end"
-            time.sleep(0.1)
+        wait_for(lambda: not works_in(root / "data" / ".w.incoming"), "the end of rclone", pause=0.1)

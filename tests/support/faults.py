@@ -26,6 +26,7 @@ import ansible.module_utils.basic  # noqa: F401 pylint: disable=unused-import  #
 
 from tests.support.hosts import REPOSITORY
 from tests.support.image import install
+from tests.support.waiting import kill_tree, limit
 
 BUILD = REPOSITORY / ".build" / "faults"
 COLLECTIONS = REPOSITORY / "collections"
@@ -33,6 +34,7 @@ MODULES = "ansible_collections.trainprep.features.plugins.modules"
 
 ERRORS = ("ENOSPC", "EACCES", "EROFS", "EIO", "ENAMETOOLONG", "ESTALE", "EDQUOT")
 KILL = "SIGKILL"
+HANGS = 600  # seconds for `limit`
 # Every system call by which a process changes what lies on a disk; openat and write count where they do.
 CHANGING = (
     "mkdir,mkdirat,symlink,symlinkat,link,linkat,unlink,unlinkat,rmdir,rename,renameat,renameat2,mknod,mknodat,"
@@ -109,16 +111,13 @@ class Modules:
             **(environment or {}),
         }
 
-    def run(self, module: str, arguments: Mapping[str, Any], strace: Sequence[str] = (), timeout: float = 120) -> Ran:
+    def run(self, module: str, arguments: Mapping[str, Any], strace: Sequence[str] = ()) -> Ran:
         """Runs a module to its end."""
         process = self.start(module, arguments, strace)
         try:
-            out, err = process.communicate(timeout=timeout)
+            return self.finish(process)
         except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            return Ran(124, {}, f"{err}\nno end within {timeout} s")
-        return _ran(process.returncode, out, err)
+            return Ran(124, {}, f"{process.communicate()[1]}\nno end within {limit(HANGS)} s")
 
     def forked(self, module: str, arguments: Mapping[str, Any]) -> Ran:
         """The same in a fork of this process, which has Ansible's part in memory: without the half second of its start."""
@@ -159,9 +158,12 @@ class Modules:
         file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}))
         return file
 
-    def finish(self, process: subprocess.Popen[str], timeout: float = 120) -> Ran:
+    def finish(self, process: subprocess.Popen[str]) -> Ran:
         """Waits for what `start` began."""
-        out, err = process.communicate(timeout=timeout)
+        try:
+            out, err = process.communicate(timeout=limit(HANGS))
+        finally:
+            kill_tree(process)
         return _ran(process.returncode, out, err)
 
     def points(self, module: str, arguments: Mapping[str, Any], below: Path) -> tuple[Ran, list[Point]]:

@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 from tests.support.image import SYSTEMD_OPTIONS, ensure_image, ensure_systemd_image
+from tests.support.waiting import limit, run, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUPPORT = REPOSITORY / "tests" / "support"
@@ -100,11 +100,12 @@ class Host:
                                    for name, value in self.variables.items())
 
     def run(self, command: Union[str, Sequence[str]], user: str = "root", check: bool = True,
-            input: Optional[str] = None, timeout: Optional[float] = None) -> subprocess.CompletedProcess[str]:
+            input: Optional[str] = None) -> subprocess.CompletedProcess[str]:
         """Runs a shell command (or an argument list) inside, not over SSH; fails the test with its output unless ``check`` is off."""
         words = [self.shell, "-c", command] if isinstance(command, str) else list(command)
         done = subprocess.run(["docker", "exec", "-i", "--user", user, self.name, *words], check=False, text=True,
-                              capture_output=True, input="" if input is None else input, timeout=timeout)
+                              capture_output=True, input="" if input is None else input,
+                              timeout=limit(600))
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {command!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -210,28 +211,27 @@ class Hosts:
         self._wait_for(host)
         if systemd:
             # Until then logins are refused. "degraded" will do: a container lacks what some units want.
-            host.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=120)
+            host.run(["systemctl", "is-system-running", "--wait"], check=False)
         if layout:
             host.lay_out(*layout)
         return host
 
     @staticmethod
     def _wait_for(host: Host) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection((host.address, host.port), timeout=5) as connection:
-                    connection.settimeout(5)
-                    if connection.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"{host.name}: sshd does not answer: {_docker('logs', host.name).stderr}")
+        def answers() -> bool:
+            with contextlib.suppress(OSError), socket.create_connection((host.address, host.port), timeout=5) as connection:
+                connection.settimeout(5)
+                return connection.recv(4) == b"SSH-"
+            return False
+
+        try:
+            wait_for(answers, "an answer of sshd", pause=0.05)
+        except AssertionError:
+            raise AssertionError(f"{host.name}: sshd does not answer: {_docker('logs', host.name).stderr}") from None
 
     def play(self, hosts: Union[Host, Sequence[Host], str, Path], playbook: Union[str, Path, Sequence[Mapping[str, Any]]],
              extra_vars: Optional[Mapping[str, Any]] = None, check: bool = False, diff: bool = False,
-             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None, timeout: float = 3600) -> PlayResult:
+             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None) -> PlayResult:
         """Runs ansible-playbook, as a user would, with this repository's ansible.cfg.
 
         ``hosts``: hosts, or the path of an inventory. ``playbook``: a path (relative to the repository, or an FQCN), or a list of
@@ -258,15 +258,8 @@ class Hosts:
         command += ["--check"] * check + ["--diff"] * diff
         environment = self.environment(scratch)
         environment.update(env or {})
-        with subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, start_new_session=True) as process:
-            try:
-                output, _none = process.communicate(timeout=timeout)
-            except BaseException:
-                # Ansible's workers too: they would run on for hours.
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-        return self._read(process.returncode, output, scratch, members)
+        done = run(command, seconds=600, cwd=REPOSITORY, env=environment)
+        return self._read(done.returncode, done.stdout, scratch, members)
 
     def environment(self, scratch: Path) -> Dict[str, str]:
         """The environment of a play whose events and remote executions are noted in ``scratch``."""

@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import List, Optional
+
+from tests.support.waiting import limit, wait_for
 
 INPUTS = Path(__file__).resolve().parent / "image"
 # Another of Debian's releases has other versions of every program: bullseye those of Rocky 9 (Python 3.9, rsync 3.2.3, OpenSSH 8.4).
@@ -70,12 +71,10 @@ def ensure_engine() -> None:
     _say("Starting dockerd ...")
     with tempfile.NamedTemporaryFile(prefix="dockerd-", suffix=".log", delete=False) as log:
         subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if _quiet("docker", "info"):
-            return
-        time.sleep(0.1)
-    raise Missing(f"dockerd was started and does not answer: see {log.name}.")
+    try:
+        wait_for(lambda: _quiet("docker", "info"), "Docker", seconds=30, pause=0.1)
+    except AssertionError:
+        raise Missing(f"dockerd was started and does not answer: see {log.name}.") from None
 
 
 def _packages() -> List[str]:
@@ -88,7 +87,7 @@ def _base(tag: str) -> str:
     own = f"trainprep-base:{tag}"
     if _quiet("docker", "image", "inspect", own):
         return own
-    if _quiet("docker", "image", "inspect", PUBLIC_BASE) or _quiet("docker", "pull", "--quiet", PUBLIC_BASE, timeout=120):
+    if _quiet("docker", "image", "inspect", PUBLIC_BASE) or _quiet("docker", "pull", "--quiet", PUBLIC_BASE, timeout=limit(60)):
         return PUBLIC_BASE
     install({"mmdebstrap": "mmdebstrap"})
     _say(f"No image can be pulled: making {own} from Debian's packages ...")

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,10 +101,3 @@ def done_of(result: PlayResult, host: Host) -> list[dict[str, Any]]:
 def origins(result: PlayResult, hosts: Sequence[Host], name: str = "wav") -> list[str | None]:
     """The host that each host's set came from, None for the source."""
     return [done_of(result, host)[-1][name].get("fetched_from") for host in hosts]
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
-        time.sleep(0.1)

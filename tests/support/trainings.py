@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 EXAMPLE = "examples/train_softmax.py"
 WORK = "/home/ubuntu/emotion_recognition"
@@ -37,13 +36,3 @@ def monitor(play, host, session="attn_crnn_v2", **variables):
 def state(host, session, user="ubuntu", directory=WORK):
     path = f"{directory}/runs/{session}/latest/state.json"
     return json.loads(host.run(["cat", path], user=user).stdout)
-
-
-def wait_for(probe, what, seconds=120):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = probe()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited in vain: {what}")

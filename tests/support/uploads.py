@@ -11,12 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.support.hosts import REPOSITORY, Host, Hosts
+from tests.support.waiting import descendants, kill_tree, limit, send, wait_for
 
 ARRAYS = {"wav2vec_features": {"dtype": "float32", "shape": [None, 768]}}
 ROLE = [{"hosts": "all", "gather_facts": False, "roles": ["trainprep.features.prepare_features"]}]
@@ -87,37 +87,27 @@ class Background:
         logs = self.local_tmp.glob("**/rsync-*/log*")
         return sum(log.read_bytes().count(b"] sent <f") for log in logs)
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> bool:
+    def wait_for(self, condition: Callable[[], bool], what: str) -> bool:
         """Whether it came true before the run ended."""
-        end = time.monotonic() + seconds
-        while (asked := time.monotonic()) < end:
-            if condition():
-                return True
-            if self.process.poll() is not None:
-                return False
-            # To ask a container takes as much as a part of the run.
-            time.sleep(max(0.01, min(0.1, time.monotonic() - asked)))
-        raise AssertionError(f"{what} did not happen within {seconds} s:\n{self.output.read_text()}")
+        came = [False]
+
+        def over() -> bool:
+            came.append(condition())
+            return came[-1] or self.process.poll() is not None
+
+        try:
+            wait_for(over, what, seconds=300, pause=0.01)
+        except AssertionError as error:
+            kill_tree(self.process)
+            raise AssertionError(f"{error}:\n{self.output.read_text()}") from None
+        return came[-1]
 
     def descendants(self) -> dict[int, str]:
         """Process ids below this run, with their command lines."""
-        parents: dict[int, int] = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError):
-                continue
         found: dict[int, str] = {}
-        pending = [self.process.pid]
-        while pending:
-            above = pending.pop()
-            for pid, parent in parents.items():
-                if parent == above and pid not in found:
-                    pending.append(pid)
-                    try:
-                        found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    except OSError:
-                        found[pid] = ""
+        for pid in descendants(self.process.pid):
+            with contextlib.suppress(OSError):
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         return found
 
     def kill(self, *programs: str) -> int:
@@ -130,22 +120,19 @@ class Background:
         for pid, command in self.descendants().items():
             name = os.path.basename(command.split(" ", 1)[0])
             if name in programs and ("--files-from=" in command or "feature_upload" in command):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-                    reached += 1
+                reached += send(pid, number)
         return reached
 
     def kill_everything(self) -> None:
         """SIGKILL for every process of the run on the controller."""
-        for pid in [self.process.pid, *self.descendants()]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
+        kill_tree(self.process)
 
     def end(self) -> tuple[int, str]:
         """(return code, output)."""
-        code = self.process.wait(timeout=300)
-        return code, self.output.read_text()
+        try:
+            return self.process.wait(timeout=limit(300)), self.output.read_text()
+        finally:
+            kill_tree(self.process)
 
 
 def inodes(host: Host, directory: str) -> dict[str, int]:

@@ -20,8 +20,8 @@ from tests.support.layout import crema_d_names, write_features
 from tests.support.parts import part
 from tests.support.peers import OLD, digests, inventory, left_behind, origins
 from tests.support.peers import variables as peer_variables
-from tests.support.trainings import wait_for
 from tests.support.uploads import ARRAYS, ROLE, feature_set, role_variables
+from tests.support.waiting import wait_for
 
 FILES = 12
 SECRET = f"becomesecret{os.getpid()}"  # another run on this machine has another one

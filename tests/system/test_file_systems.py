@@ -12,6 +12,7 @@ import pytest
 from tests.support.hosts import SUPPORT, Host
 from tests.support.layout import crema_d_names, write_features
 from tests.support.uploads import ROLE, feature_set, role_variables, unpublish, upload_task
+from tests.support.waiting import limit
 
 FUSE = ["--device", "/dev/fuse", "--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined",
         "--security-opt", "seccomp=unconfined"]  # fmt: skip
@@ -37,7 +38,7 @@ def mount(host: Host, name: str, *refused: str) -> str:
     """A mount point whose file system refuses some calls."""
     host.run(f"mkdir -p /mnt/{name} /srv/{name} && chown ubuntu /srv/{name}")
     host.run(f"setsid python3 /usr/local/bin/refusing_fs.py /srv/{name} /mnt/{name} {' '.join(refused)} </dev/null >/tmp/{name}.log 2>&1 &"
-             f" for i in $(seq 100); do mountpoint -q /mnt/{name} && break; sleep 0.1; done; mountpoint -q /mnt/{name}")
+             f" for i in $(seq {limit(100)}); do mountpoint -q /mnt/{name} && break; sleep 0.1; done; mountpoint -q /mnt/{name}")
     return f"/mnt/{name}"
 
 

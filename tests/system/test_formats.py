@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.support.layout import SCALES, WAV2VEC_DIR
-from tests.support.trainings import monitor, state, wait_for
+from tests.support.trainings import monitor, state
+from tests.support.waiting import wait_for
 
 # Writes safetensors files and Kaldi-like archives with the standard library alone.
 MAKER = """

@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 
 import pytest
 import yaml
@@ -17,6 +16,7 @@ import yaml
 from tests.support.hosts import REPOSITORY
 from tests.support.installed import BIN, install_collection, readme_blocks, readme_config, user_environment
 from tests.support.layout import crema_d_names, write_features
+from tests.support.waiting import run
 
 # In this order: what is linked is then granted, reported, trained on. A training has to be there to be looked at.
 MODULES = ["feature_facts", "feature_links", "feature_access", "feature_report", "feature_upload"]
@@ -38,8 +38,7 @@ class Project:
         write_features(folder / "srv" / "wav2vec", crema_d_names(6), dense=True)
 
     def run(self, *command):
-        return subprocess.run([BIN / command[0], *command[1:]], cwd=self.folder, env=self.environment, check=False, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+        return run([BIN / command[0], *command[1:]], cwd=self.folder, env=self.environment, seconds=600)
 
     def documented(self, kind, names):
         """What ansible-doc tells of plugins of the installed collection, by name."""

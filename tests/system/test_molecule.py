@@ -8,23 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 from tests.support.hosts import REPOSITORY
 from tests.support.installed import BIN
+from tests.support.waiting import limit, wait_for
 
 
 def containers(prefix):
     done = subprocess.run(["docker", "ps", "-a", "--filter", f"name={prefix}", "--format", "{{.Names}}"], check=True,
                           capture_output=True, text=True)
     return done.stdout.split()
-
-
-def wait_until(reached, what):
-    end = time.monotonic() + 300
-    while not reached():
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
 
 
 def test_an_interrupted_molecule_test_leaves_no_host(hosts, short_path):
@@ -34,12 +27,12 @@ def test_an_interrupted_molecule_test_leaves_no_host(hosts, short_path):
                                start_new_session=True)
     prefix = f"tp-mol-{run.pid}-"
     try:
-        wait_until(lambda: (short_path / "connections.json").exists() or run.poll() is not None, "the hosts")
+        wait_for(lambda: (short_path / "connections.json").exists() or run.poll() is not None, "the hosts", seconds=300)
         assert containers(prefix), (short_path / "log").read_text()
         os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C on a terminal
-        run.wait(timeout=300)
+        run.wait(timeout=limit(300))
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
-    wait_until(lambda: not containers(prefix), f"{containers(prefix)} are left")
+    wait_for(lambda: not containers(prefix), f"{containers(prefix)} are left")

@@ -33,6 +33,7 @@ from tests.support.peers import (
 )
 from tests.support.relay import Gate
 from tests.support.uploads import ROLE
+from tests.support.waiting import limit, wait_for
 
 TRANSFER = "trainprep.features.feature_transfer"
 ODD_NAMES = ["with space.npz", "a[1]*?.npz", "back\\slash.npz", "#hash.npz", "-n.npz", "$HOME.npz"]
@@ -199,24 +200,26 @@ def test_the_key_opens_nothing_but_the_set(play, pair):
         f"rsync -r -e '{login}' {target}:../ /root/stolen/",
         f"rsync -e '{login}' /etc/hostname {target}:./written",
     ):
+        # With -N it ends by this alone.
         done = empty.run(f"timeout 20 {attempt}", check=False)
         assert "root:" not in done.stdout and "uid=" not in done.stdout, attempt
         assert empty.run("test -e /root/stolen/etc || test -f /root/stolen", check=False).returncode != 0, attempt
     # From another address: the sender's own.
     full.put(Path("/dev/null"), "/root/copy")
     full.run("cat > /root/copy && chmod 600 /root/copy", input=empty.run("cat /root/copy").stdout)
-    done = full.run(f"timeout 20 ssh -F /dev/null -i /root/copy -o BatchMode=yes -o StrictHostKeyChecking=no {target} id", check=False)
+    login_there = f"ssh -F /dev/null -i /root/copy -o BatchMode=yes -o StrictHostKeyChecking=no {target} id"
+    done = full.run(f"timeout {limit(20)} {login_there}", check=False)
     assert done.returncode == 255 and "Permission denied" in done.stderr
     # After its expiry: sshd itself refuses it.
     keys, call = "/home/ubuntu/.ssh/authorized_keys", f"rsync -rtO -e '{login}' {target}:./ /root/received/"
     full.run(f"cp -p {keys} /root/keys && sed -i 's/expiry-time=\"[0-9]*\"/expiry-time=\"20200101000000\"/' {keys}")
-    done = empty.run(f"timeout 20 {call}", check=False)
+    done = empty.run(f"timeout {limit(20)} {call}", check=False)
     assert done.returncode != 0 and "Permission denied" in done.stderr
     full.run(f"cat /root/keys > {keys}")
     # The right call still works, once; then the key is gone.
-    assert empty.run(f"timeout 60 {call}", check=False).returncode == 0
+    assert empty.run(f"timeout {limit(60)} {call}", check=False).returncode == 0
     assert len(empty.run("ls /root/received").stdout.splitlines()) == 46
-    assert empty.run(f"timeout 20 {call}", check=False).returncode != 0
+    assert empty.run(f"timeout {limit(20)} {call}", check=False).returncode != 0
     assert full.run("grep -c trainprep /home/ubuntu/.ssh/authorized_keys", check=False).stdout.strip() == "0"
     empty.run(f"rm -rf /root/received /root/stolen /root/copy /tmp/trainprep-peer-{token}")
 
@@ -257,5 +260,5 @@ def test_key_is_removed_when_the_sender_ends(play, pair):
     assert full.run(held).stdout.strip() == "1"
     # The process that serves was started just before its guard.
     full.run("kill -9 $(pgrep -u ubuntu -x python3 | tail -2 | head -1)")
-    full.run(f"for _ in $(seq 50); do {held} >/dev/null || exit 0; sleep 0.2; done; exit 1")
+    wait_for(lambda: full.run(held, check=False).returncode, "the key's removal")
     assert full.run(held, check=False).stdout.strip() == "0"

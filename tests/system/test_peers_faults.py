@@ -27,10 +27,10 @@ from tests.support.peers import (
     moved,
     origins,
     size_of,
-    until,
     variables,
 )
 from tests.support.uploads import ROLE, Background
+from tests.support.waiting import limit, wait_for
 
 SLOWLY = {"prepare_features_rsync_opts": ["--bwlimit=3m"]}  # some eight seconds
 STAGED = "ls -A /data/.wav.incoming 2>/dev/null | grep -c npz"
@@ -101,10 +101,10 @@ def test_controller_killed_at_each_step(fleet, hosts, play, tmp_path, step):
     # Whatever key is left: it opens no shell, no other file, and nothing from elsewhere.
     for key in empty.run("ls /tmp/trainprep-peer-*/key", check=False).stdout.split():
         login = f"ssh -F /dev/null -i {key} -o BatchMode=yes -o StrictHostKeyChecking=no ubuntu@{address(full)}"
-        done = empty.run(f"timeout 20 {login} 'id; cat /etc/passwd'", user="root", check=False)
+        done = empty.run(f"timeout {limit(20)} {login} 'id; cat /etc/passwd'", user="root", check=False)
         assert done.returncode != 0 and "uid=" not in done.stdout and "root:" not in done.stdout
         full.run("umask 077; cat > /root/stolen", input=empty.run(f"cat {key}").stdout)
-        done = full.run(f"timeout 20 {login.replace(key, '/root/stolen')} id", check=False)
+        done = full.run(f"timeout {limit(20)} {login.replace(key, '/root/stolen')} id", check=False)
         assert "Permission denied" in done.stderr
     # The host goes on by itself with what it has begun; the next run waits for it, and finishes.
     result = play(path, ROLE, variables())
@@ -156,7 +156,7 @@ def test_another_sender_resumes_after_one_was_killed(fleet, hosts, tmp_path):
     assert received < 1.3
     assert digests(empty) == digests(other)
     assert left_behind(empty) == ""
-    until(lambda: left_behind(sender) == "", "the killed sender's key is removed")
+    wait_for(lambda: left_behind(sender) == "", "the killed sender's key is removed")
 
 
 def test_features_of_a_sender_change_meanwhile(fleet, hosts, tmp_path, features):

@@ -12,6 +12,7 @@ import ansible_runner
 import pytest
 
 from tests.support.hosts import REPOSITORY
+from tests.support.waiting import limit
 
 PLAYS = {
     "import": [{"name": "Prepare", "ansible.builtin.import_role": {"name": "trainprep.features.prepare_features"}}],
@@ -36,7 +37,7 @@ def runs(start_host, hosts, tmp_path_factory):
                 private_data_dir=str(folder), playbook=str(folder / "play.json"), inventory=host.inventory_line + "\n",
                 project_dir=str(REPOSITORY), envvars=hosts.environment(folder), quiet=True, event_handler=events.append)
             assert isinstance(thread, threading.Thread)
-            thread.join(timeout=300)
+            thread.join(timeout=limit(300))
             found[way, turn] = (runner, events)
     return found
 

@@ -16,14 +16,15 @@ import pytest
 import yaml
 
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import EXAMPLE, WORK, monitor, state, wait_for
+from tests.support.trainings import EXAMPLE, WORK, monitor, state
+from tests.support.waiting import background, limit, wait_for
 
 # What trainings do to be told apart. Each says first that it lives.
 TRAININGS = {
     "fails": "import sys\n# {{ undefined }}\nprint('ValueError: no good', file=sys.stderr)\nsys.exit(3)\n",
-    "killed": "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n",
-    "hangs": "import time\nprint('Epoch 1/9\\nloss: 2.0 - val_loss: nan')\ntime.sleep(900)\n",
-    "lives": "import time\nfor i in range(900):\n    print('Epoch %d/900' % i)\n    time.sleep(1)\n",
+    "killed": "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(9000)\n",
+    "hangs": "import time\nprint('Epoch 1/9\\nloss: 2.0 - val_loss: nan')\ntime.sleep(9000)\n",
+    "lives": "import time\nfor i in range(9000):\n    print('Epoch %d/9000' % i)\n    time.sleep(1)\n",
 }
 
 
@@ -210,22 +211,23 @@ def test_ctrl_c_ends_following_and_leaves_the_training_alone(host, hosts, sessio
     scratch.mkdir()
     inventory = scratch / "inventory.ini"
     inventory.write_text(host.inventory_line + "\n")
-    process = subprocess.Popen(
-        [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml",
-         "-e", "monitor_training_session=lives monitor_training_follow=true"],
-        cwd=REPOSITORY, env={**hosts.environment(scratch), "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        # Whoever runs the tests in the background has it ignored, and so would we have it then.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml",
+               "-e", "monitor_training_session=lives monitor_training_follow=true"]
     seen = []
-    for line in process.stdout:
-        seen.append(line)
-        # Lines of the log, not of the check's excerpt of it.
-        if sum(text.startswith("Epoch ") for text in seen) >= 3:
-            break
-    # As a terminal does it: to all of the foreground.
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=120)[0]
+    with background(
+        command, cwd=REPOSITORY, env={**hosts.environment(scratch), "PYTHONUNBUFFERED": "1"}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # Whoever runs the tests in the background has it ignored, and so would we have it then.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            seen.append(line)
+            # Lines of the log, not of the check's excerpt of it.
+            if sum(text.startswith("Epoch ") for text in seen) >= 3:
+                break
+        # As a terminal does it: to all of the foreground.
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate(timeout=limit(120))[0]
     assert process.returncode not in (0, -signal.SIGINT), "".join(seen) + rest
     assert "Traceback" not in rest
     assert host.run(["test", "-d", f"/proc/{sessions['pids']['lives']}"]).returncode == 0

@@ -11,7 +11,8 @@ import subprocess
 import pytest
 
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import EXAMPLE, monitor, wait_for
+from tests.support.trainings import EXAMPLE, monitor
+from tests.support.waiting import background, limit, wait_for
 
 LINES = 40_000
 LONG = f"""
@@ -41,25 +42,25 @@ def test_following_shows_each_line_once_in_order_across_dropped_connections(host
     inventory = scratch / "inventory.ini"
     inventory.write_text(host.inventory_line + "\n")
     output = scratch / "output"
-    with output.open("w") as stream:
-        process = subprocess.Popen(
-            [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml", "-e",
-             "monitor_training_session=long monitor_training_follow=true monitor_training_filter=all"],
-            cwd=REPOSITORY, env=hosts.environment(scratch), stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml", "-e",
+               "monitor_training_session=long monitor_training_follow=true monitor_training_filter=all"]
 
     def lost():
         return output.read_text().count("connection lost")
 
-    def cut(before):
+    def cut(process, before):
         # Between two pieces a new connection is made without a word: cut until one was in use.
         host.run("pkill -9 -u ubuntu -x sshd", check=False)
         return lost() > before or process.poll() is not None
 
-    for _drop in range(2):
-        size, before = output.stat().st_size, lost()
-        wait_for(lambda size=size: output.stat().st_size > size + 100_000 or process.poll() is not None, "more lines")
-        wait_for(lambda before=before: cut(before), "the loss to be seen")
-    assert process.wait(timeout=600) == 0, output.read_text()[-3000:]
+    with output.open("w") as stream, background(
+        command, cwd=REPOSITORY, env=hosts.environment(scratch), stdout=stream, stderr=subprocess.STDOUT
+    ) as process:
+        for _drop in range(2):
+            size, before = output.stat().st_size, lost()
+            wait_for(lambda size=size: output.stat().st_size > size + 100_000 or process.poll() is not None, "more lines")
+            wait_for(lambda before=before: cut(process, before), "the loss to be seen")
+        assert process.wait(timeout=limit(600)) == 0, output.read_text()[-3000:]
     assert lost()
     text = output.read_text()
     lines = re.findall(r"^line (\d{6}):", text, re.MULTILINE)
@@ -141,15 +142,15 @@ def test_progress_bars_are_one_line_each_with_the_expected_end(host, play, hosts
     inventory = tmp_path / "inventory.ini"
     inventory.write_text(host.inventory_line + "\n")
     output = tmp_path / "output"
-    with output.open("w") as stream:
-        process = subprocess.Popen(
-            [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml", "-e", "monitor_training_session=bars"
-             f" monitor_training_follow=true monitor_training_filter={which} monitor_training_lines=0"],
-            cwd=REPOSITORY, env=hosts.environment(tmp_path), stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
-    # It goes on once the third epoch was seen to begin, with the end that is expected then.
-    wait_for(lambda: re.search(r"^Epoch 3/4", output.read_text(), re.MULTILINE) or process.poll() is not None, "the third epoch")
-    host.run("touch ~/emotion_recognition/seen", user="ubuntu")
-    assert process.wait(timeout=600) == 0, output.read_text()
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "monitor_training.yml", "-e", "monitor_training_session=bars"
+               f" monitor_training_follow=true monitor_training_filter={which} monitor_training_lines=0"]
+    with output.open("w") as stream, background(
+        command, cwd=REPOSITORY, env=hosts.environment(tmp_path), stdout=stream, stderr=subprocess.STDOUT
+    ) as process:
+        # It goes on once the third epoch was seen to begin, with the end that is expected then.
+        wait_for(lambda: re.search(r"^Epoch 3/4", output.read_text(), re.MULTILINE) or process.poll() is not None, "the third epoch")
+        host.run("touch ~/emotion_recognition/seen", user="ubuntu")
+        assert process.wait(timeout=limit(600)) == 0, output.read_text()
     text = output.read_text()
     assert "\r" not in text and "\b" not in text
     bars = re.findall(r"^ *(\d+)%\|#{40}\| \d+/9 \[00:01<00:00, loss=\d\.\d{3}\]$", text, re.MULTILINE)

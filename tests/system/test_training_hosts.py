@@ -10,7 +10,8 @@ import json
 import pytest
 
 from tests.support import trainings
-from tests.support.trainings import WORK, monitor, said, state, wait_for
+from tests.support.trainings import WORK, monitor, said, state
+from tests.support.waiting import wait_for
 
 SHOW = "import os, sys\nprint('PYTHON', sys.executable)\nfor name, value in sorted(os.environ.items()):\n    print(name + '=' + value)\n"
 LIVES = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"

@@ -11,7 +11,8 @@ import re
 import pytest
 
 from tests.support.charts import agree, drawn_curves, page_of
-from tests.support.trainings import WORK, monitor, state, wait_for
+from tests.support.trainings import WORK, monitor, state
+from tests.support.waiting import wait_for
 
 CALLBACKS = {
     "ANSIBLE_CALLBACKS_ENABLED": "events,trainprep.features.feature_report,trainprep.features.training_report", "COLUMNS": "200"}

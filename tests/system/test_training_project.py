@@ -17,7 +17,8 @@ import yaml
 
 from tests.support import trainings
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import WORK, monitor, said, state, wait_for
+from tests.support.trainings import WORK, monitor, said, state
+from tests.support.waiting import wait_for
 
 TRAIN = """
 import os, pathlib, sys, time

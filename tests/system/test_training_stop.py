@@ -14,7 +14,8 @@ import pytest
 
 from tests.support import trainings
 from tests.support.hosts import REPOSITORY
-from tests.support.trainings import WORK, monitor, said, state, wait_for
+from tests.support.trainings import WORK, monitor, said, state
+from tests.support.waiting import background, limit, wait_for
 
 LIVES = "import time\nprint('Epoch 1/9', flush=True)\ntime.sleep(900)\n"
 # Ends by itself when asked, after a moment; a worker in a session of its own does not.
@@ -124,8 +125,8 @@ def test_a_stop_that_is_cut_goes_on_and_the_next_one_ends_it(host, deploy, play,
     inventory.write_text(host.inventory_line + "\n")
     command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", inventory, "deploy_training.yml", "-e",
                "deploy_training_session=cut deploy_training_state=stopped deploy_training_grace=30"]  # fmt: skip
-    null = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), start_new_session=True, **null) as process:
+    null = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with background(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), **null) as process:
         wait_for(lambda: host.run(["test", "-e", f"{WORK}/runs/cut/latest/stop.json"], check=False).returncode == 0, "the request")
         host.run("pkill -9 -f AnsiballZ_training_run; pkill -9 -f order", check=False)
         process.kill()
@@ -316,14 +317,14 @@ def test_a_fetch_is_cut_and_goes_on(host, deploy, play, hosts, tmp_path):
     command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", tmp_path / "inventory.ini", "monitor_training.yml"]
     command += [word for name, value in where.items() for word in ("-e", f"{name}={value}")]
     (tmp_path / "inventory.ini").write_text(host.inventory_line + "\n")
-    null = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     part = tmp_path / "results" / host.name / "cutfetch"
-    with subprocess.Popen(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), start_new_session=True, **null) as process:
+    null = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with background(command, cwd=REPOSITORY, env=hosts.environment(tmp_path), **null) as process:
         wait_for(lambda: list(part.rglob("*best_model.pt*")), "the first bytes")
         time.sleep(1)
         # As a connection that breaks: the far side ends.
         host.run("pkill -9 -x rsync; rm /usr/local/bin/rsync")
-        assert process.wait() == 2
+        assert process.wait(timeout=limit(300)) == 2
     [run] = part.iterdir()
     assert 0 < (run / "checkpoints" / ".rsync-partial" / "best_model.pt").stat().st_size < 40 << 20
     again = play(host, "monitor_training.yml", where)
@@ -336,7 +337,7 @@ def test_a_fetch_is_cut_and_goes_on(host, deploy, play, hosts, tmp_path):
 def test_absent_removes_ended_runs_beyond_those_to_keep(host, deploy):
     deploy("print('done')\n", "absent", settle=5, each=({}, {}, {}))
     # A launcher that is about to end still holds its run; a zombie does not.
-    host.run("timeout 30 sh -c 'while pgrep -f [r]uns/absent/.*launcher.py; do sleep 0.2; done'")
+    host.run(f"timeout {limit(30)} sh -c 'while pgrep -f [r]uns/absent/.*launcher.py; do sleep 0.2; done'")
     predicted = deploy("", "absent", check=True, state="absent", keep_runs=1)
     assert predicted.recap[host.name]["changed"] == 1
     assert len(host.run(f"ls -d {WORK}/runs/absent/2*").stdout.split()) == 3

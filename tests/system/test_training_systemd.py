@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from tests.support.trainings import WORK, monitor, state, wait_for
+from tests.support.trainings import WORK, monitor, state
+from tests.support.waiting import wait_for
 
 # Shared memory that is found again by its name, as workers of a training do.
 LIVES = """

@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.hosts import REPOSITORY
 from tests.support.installed import BIN, install_collection, readme_config, user_environment
+from tests.support.waiting import run
 
 PAGE = REPOSITORY / "docs" / "docsite" / "rst" / "tutorial.rst"
 FOLDER = ".build/tutorial"
@@ -89,9 +90,7 @@ class Reader:
         (self.top / path.replace(FOLDER, self.folder)).write_text(text.replace(FOLDER, self.folder))
 
     def run(self, command):
-        words = ["bash", "-c", command.replace(FOLDER, self.folder)]
-        done = subprocess.run(words, cwd=self.top, env=self.environment, check=False, text=True, timeout=300,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = run(["bash", "-c", command.replace(FOLDER, self.folder)], cwd=self.top, env=self.environment, seconds=300)
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         return shown(command, done.stdout).replace(self.folder, FOLDER)
 

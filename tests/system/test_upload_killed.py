@@ -108,7 +108,7 @@ def test_an_orphaned_receiver_keeps_everybody_out_until_it_ends(hosts, start_hos
     assert "waiting for it" in result.stdout
     assert host.run("test -e /data/wav", check=False).returncode == 1
     # What has ended is nobody's child in a container and stays as a zombie.
-    host.run("kill -CONT $(pgrep -x rsync); while ps -C rsync -o stat= | grep -qv Z; do sleep 0.1; done", timeout=60)
+    host.run("kill -CONT $(pgrep -x rsync); while ps -C rsync -o stat= | grep -qv Z; do sleep 0.1; done")
     kept = inodes(host, "/data/.wav.incoming")
     assert len(kept) >= 2
     code, output = Background(hosts, host, role_variables(one)).end()

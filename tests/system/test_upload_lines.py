@@ -114,7 +114,7 @@ def test_a_banner_is_no_cause(chatty, play, source):
     """The lock is held by another user, behind a banner and a host key that is new."""
     chatty.run("mkdir -m 700 -p /data/.wav.incoming")
     one = feature_set(source)
-    chatty.run("setsid flock -s /data/.wav.incoming sleep 40 </dev/null >/dev/null 2>&1 &")
+    chatty.run("setsid flock -s /data/.wav.incoming sleep 4000 </dev/null >/dev/null 2>&1 &")
     tasks = [upload_task(one, wait=1)]
     result = play(chatty, [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
                   {"ansible_ssh_common_args": "-F /dev/null -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no"})

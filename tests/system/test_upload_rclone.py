@@ -12,6 +12,7 @@ import pytest
 from tests.support.hosts import REPOSITORY
 from tests.support.layout import crema_d_names, write_facenet, write_features
 from tests.support.uploads import ROLE, Background, feature_set, inodes, role_variables
+from tests.support.waiting import limit
 
 KEY, SECRET = "AKIATESTKEY0001", "verysecretvalue0123456789"
 STORE = {
@@ -42,7 +43,7 @@ def serve(host, arguments=""):
     """Starts the store again; it answers when this returns."""
     host.run("pkill -f 'rclone [s]erve' || true; sleep 0.2")
     command = f"rclone serve s3 --addr 127.0.0.1:9000 --auth-key {KEY},{SECRET} {arguments} /store"
-    host.run(f"setsid {command} </dev/null >/tmp/serve.log 2>&1 & for i in $(seq 100); do"
+    host.run(f"setsid {command} </dev/null >/tmp/serve.log 2>&1 & for i in $(seq {limit(100)}); do"
              " python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9000))' 2>/dev/null && break;"
              " sleep 0.1; done")
 

@@ -11,8 +11,8 @@ import subprocess
 import pytest
 
 from tests.support.layout import crema_d_names, write_features
-from tests.support.trainings import wait_for
 from tests.support.uploads import Background, feature_set, role_variables
+from tests.support.waiting import wait_for
 
 FILES = 12
 # The user becomes root by machinectl without a password.
