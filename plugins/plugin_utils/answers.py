@@ -13,6 +13,8 @@ C(str) is one line. C(LINES) keeps line breaks and tabs. Keys that a schema does
 missing. Control characters are removed everywhere, from keys too. A number that is not finite becomes None.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import re

@@ -4,6 +4,8 @@
 
 """Who connects to a host, and whom the task becomes there."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pwd

@@ -4,6 +4,8 @@
 
 """The schemas of what the feature modules return, for C(answers.check_answer)."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .answers import PLAIN, Each, Maybe, OneOf, Schema

@@ -9,6 +9,8 @@ has for the signal. Killed with the lock held, it leaves a main process that wai
 stops a long transfer or the following of a log does so just when text appears.
 """
 
+from __future__ import annotations
+
 import contextlib
 import signal
 import threading

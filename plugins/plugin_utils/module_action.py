@@ -4,6 +4,8 @@
 
 """How our actions run the modules of this collection: the answer is checked, errors become results, options are filled in."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar

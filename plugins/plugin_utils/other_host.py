@@ -4,6 +4,8 @@
 
 """A module run on another host of the play, over a connection made as Ansible makes that host's own."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

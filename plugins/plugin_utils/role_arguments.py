@@ -4,6 +4,8 @@
 
 """A role's argument spec, checked by the role's first task: Ansible's own check is a task of its own on every host."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Collection, Mapping
 from functools import cache

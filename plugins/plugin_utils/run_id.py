@@ -4,6 +4,8 @@
 
 """The identifier of one run of Ansible, by which a later task tells whether facts are of this run."""
 
+from __future__ import annotations
+
 import hashlib
 
 from ansible import constants as C

@@ -4,6 +4,8 @@
 
 """How processes of ours reach a host: the SSH command line, configured like the host's own connection."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shlex

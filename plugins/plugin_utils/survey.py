@@ -4,6 +4,8 @@
 
 """Lists and dictionaries that arrive as text, as AWX surveys and C(-e name=value) hand them over."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import yaml

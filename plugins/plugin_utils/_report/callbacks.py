@@ -7,6 +7,8 @@ A callback leaves its process id in the environment; workers inherit it. The id 
 within a run (a task that calls ansible-playbook) from taking its grandparent's callback for its own.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping

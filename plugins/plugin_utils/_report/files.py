@@ -4,6 +4,8 @@
 """Writes the fleet report: ``report.json`` and the self-contained page ``report.html``; at the end of a run, or without the callback
 host by host."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json

@@ -6,6 +6,8 @@
 The document's form is ``docs/report.schema.json``; ``docs/report.md`` explains it.
 """
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
 from collections.abc import Mapping

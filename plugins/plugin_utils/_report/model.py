@@ -7,6 +7,8 @@
 the modules that acted: dictionaries, or results of loops over them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

@@ -4,6 +4,8 @@
 """What every report shares: outcomes, status, counts, sizes, text made safe to print; hosts compared by the digests of their data, and
 grouped by what blocks them. Pure."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Iterable
 from typing import Any

@@ -6,6 +6,8 @@
 At the end of a run, or without the callback host by host.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path

@@ -6,6 +6,8 @@
 Its form is ``docs/training.schema.json``. Pure: the callback hands in plain values.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@
 
 """What a task of training_run asks for, understood on the controller before any host is asked: paths, commands, features."""
 
+from __future__ import annotations
+
 import contextlib
 import getpass
 import os

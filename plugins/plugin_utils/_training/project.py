@@ -4,6 +4,8 @@
 
 """A training's project on the controller: the files to send, and their commit."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json

@@ -4,6 +4,8 @@
 
 """The health check of one host as lines of text, from the result of training_info; and the table of a fleet's trainings. Pure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any

@@ -4,6 +4,8 @@
 
 """True if an upload can use the connection to a host, asked before anything is changed there."""
 
+from __future__ import annotations
+
 import os
 import re
 import select

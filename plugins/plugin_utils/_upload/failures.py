@@ -4,6 +4,8 @@
 
 """A transfer that failed, in one message: the real cause, and whether running again helps. Pure."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@
 
 """The controller's side of a fetch: the host's rclone is started and watched, and what it brought is classified."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping
 from pathlib import Path

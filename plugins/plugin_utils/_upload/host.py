@@ -4,6 +4,8 @@
 
 """The host's side of an upload as the controller sees it: the steps of the module feature_transfer."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

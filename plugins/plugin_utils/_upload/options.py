@@ -4,6 +4,8 @@
 
 """The options of feature_upload, and which sets it uploads. Pure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

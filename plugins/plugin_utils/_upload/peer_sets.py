@@ -4,6 +4,8 @@
 
 """One host receives sets from the other hosts of the run, as its worker on the controller arranges it."""
 
+from __future__ import annotations
+
 import contextlib
 import secrets
 import time

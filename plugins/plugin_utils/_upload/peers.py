@@ -7,6 +7,8 @@
 Each worker acts for one host. A worker waits only for what another running worker holds, so that any number of forks is enough.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import hashlib

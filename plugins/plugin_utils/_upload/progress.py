@@ -4,6 +4,8 @@
 
 """How far an upload is: read from rsync's log while it runs, and shown for all hosts of a run together."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json

@@ -4,6 +4,8 @@
 
 """The command lines of rsync, how many run at once, and their processes."""
 
+from __future__ import annotations
+
 import math
 import os
 import re

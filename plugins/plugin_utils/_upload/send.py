@@ -4,6 +4,8 @@
 
 """One set sent from the controller into the host's staging directory."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 import time

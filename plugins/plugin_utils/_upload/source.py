@@ -4,6 +4,8 @@
 
 """The controller's side of an upload before anything is sent: which files of a source are features?"""
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import json

@@ -4,6 +4,8 @@
 
 """The order of an upload on the controller: check the sources and the connection, stage, send, publish."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from dataclasses import replace
