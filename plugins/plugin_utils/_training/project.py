@@ -32,8 +32,6 @@ _IGNORE = ("--exclude-per-directory=.gitignore",)
 # As unpack.py of the role deploy_training, which reads both, names them.
 _MANIFEST, _FILES = "manifest.json", "files/"
 
-ProjectManifest = dict[str, list[Any]]
-
 
 @dataclass(frozen=True)
 class Project:
@@ -152,9 +150,9 @@ def _walked(path: str) -> Iterator[str]:
                 yield name
 
 
-def manifest_of(project: Project) -> ProjectManifest:
+def manifest_of(project: Project) -> dict[str, list[Any]]:
     """Return [mode, bytes, nanoseconds, SHA-256] of each file of a project, and [text] of each link."""
-    found: ProjectManifest = {}
+    found: dict[str, list[Any]] = {}
     for name in project.files:
         path = os.path.join(project.path, name)
         try:
@@ -172,7 +170,7 @@ def manifest_of(project: Project) -> ProjectManifest:
     return found
 
 
-def pack_project(project: Project, manifest: ProjectManifest, places: Iterable[int], archive: str) -> None:
+def pack_project(project: Project, manifest: dict[str, list[Any]], places: Iterable[int], archive: str) -> None:
     """Write an archive of the manifest and the files at these places of it."""
     names = list(manifest)
     with tarfile.open(archive, "w:gz", compresslevel=4, format=tarfile.PAX_FORMAT) as tar:
