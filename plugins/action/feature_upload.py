@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Upload the features that a host lacks; C(plugin_utils/_upload/upload.py) is the order of it."""
+"""Upload the features that a host lacks. The order of the work is in C(plugin_utils/_upload/upload.py)."""
 
 from typing import Any
 

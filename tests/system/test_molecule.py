@@ -11,7 +11,7 @@ import subprocess
 
 from tests.support.hosts import REPOSITORY
 from tests.support.installed import BIN
-from tests.support.waiting import limit, wait_for
+from tests.support.waiting import background, limit, wait_for
 
 
 def containers(prefix):
@@ -22,17 +22,11 @@ def containers(prefix):
 
 def test_an_interrupted_molecule_test_leaves_no_host(hosts, short_path):
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "MOLECULE_EPHEMERAL_DIRECTORY": str(short_path)}
-    with (short_path / "log").open("w") as log:
-        run = subprocess.Popen(["molecule", "test"], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                               start_new_session=True)
-    prefix = f"tp-mol-{run.pid}-"
-    try:
+    where = {"cwd": REPOSITORY, "env": environment}
+    with (short_path / "log").open("w") as log, background(["molecule", "test"], **where, stdout=log, stderr=log) as run:
+        prefix = f"tp-mol-{run.pid}-"
         wait_for(lambda: (short_path / "connections.json").exists() or run.poll() is not None, "the hosts", seconds=300)
         assert containers(prefix), (short_path / "log").read_text()
         os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C on a terminal
         run.wait(timeout=limit(300))
-    finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
     wait_for(lambda: not containers(prefix), f"{containers(prefix)} are left")

@@ -45,7 +45,7 @@ class Opened(NamedTuple):
 class CacheEntry(NamedTuple):
     """Facts and what they depend on.
 
-    C(basis): see C(basis.basis_of); C(mounts): paths that are mount points; C(absent): paths where nothing is; C(targets), C(legacy):
+    C(basis): see C(basis.basis_of); C(mounts): paths that are mount points; C(absent): paths that do not exist; C(targets), C(legacy):
     paths and digests of where they lead; C(folders): every directory that was scanned.
     """
 

@@ -262,13 +262,13 @@ def _member(info: zipfile.ZipInfo) -> Member:
 
 
 def crc_of_zeros(length: int, crc: int) -> int:
-    """As C(zlib.crc32(bytes(length), crc)), without the bytes: zeros multiply the state of a checksum, a polynomial, by powers of x."""
+    """Return C(zlib.crc32(bytes(length), crc)) without the bytes: each zero multiplies the state, a polynomial, by a power of x."""
     return _product(_zeros(length), crc ^ _FULL4) ^ _FULL4
 
 
 @functools.lru_cache(4096)
 def _zeros(length: int) -> int:
-    """The factor of so many zeros: of one it is x to the power of 8."""
+    """Return the factor of that many zero bytes; of one it is x to the power of 8."""
     if length < 2:
         return 1 << (23 if length else 31)
     power = 1 << length.bit_length() - 1

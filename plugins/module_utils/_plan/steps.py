@@ -14,6 +14,8 @@ upload    Send a set of status 0 from its source; with top_up also one that has 
 grant     Grant the training user the access that it lacks.
 unlink    The only step with state absent: remove the links. Nothing is ever added then, published included.
 
+The host does all its own steps before the controller sends. It publishes, links and grants what was uploaded in one more execution.
+
 So a host of status 2 with a finished staging directory publishes it, is inspected again (its status is 3 now), and links what its
 targets still lack. If any set has an obstacle (status null, a conflict of names, or no features and no source), the host does nothing
 but publish. A dry run (check mode) reports all steps that the host would do, without inspecting it again.
@@ -73,7 +75,7 @@ def next_on_host(pending: Sequence[str], done: Iterable[str], check_mode: bool) 
 
 
 def pending_after(done: Sequence[str], before: Sequence[str], after: Sequence[str]) -> List[str]:
-    """Return what is pending after some steps. A run that removed links never uploads in their place: the next run does."""
+    """Return what is pending after some steps. A run that changed links uploads nothing that was not pending before: the next run does."""
     if UNLINK in done:
         return []
     return [step for step in after if step != UPLOAD or LINK not in done or step in before]

@@ -206,7 +206,7 @@ def parse_command(raw: Any, variable: str) -> tuple[list[str], str]:
 
 
 def show_parsed(words: Sequence[str], text: str, arguments: Sequence[str]) -> str:
-    """Return a parsed command and its arguments for people: a text as it was given."""
+    """Return a parsed command and its arguments for people; a text stays unchanged."""
     return f"{text} {shlex.join(arguments)}".strip() if text else shlex.join([*words, *arguments])
 
 

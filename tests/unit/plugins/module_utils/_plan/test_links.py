@@ -129,7 +129,7 @@ ONE_SET = [
      ["conflict a: /one/a /two/a"]),
     ("the same, the first that has none wins", {"z": "A copy"}, {"/one": {"a": "A"}, "/two": {"a": "B"}},
      {"on_conflict": "first"}, ["differing a", "link a -> /two/a"]),
-    ("no conflict over a name that nobody needs", {"y": "B copy", "z": "A copy"}, {"/one": {"a": "A"}, "/two": {"a": "B"}}, {}, []),
+    ("no conflict over a name that no link needs", {"y": "B copy", "z": "A copy"}, {"/one": {"a": "A"}, "/two": {"a": "B"}}, {}, []),
     # --- each feature once
     ("one feature under two names", {}, {"/old": {"a": "A", "z": "A copy"}}, {}, ["link a -> /old/a"]),
     ("a hard link", {}, {"/old": {"a": "A", "z": "A"}}, {}, ["link a -> /old/a"]),
