@@ -123,7 +123,7 @@ class PeerSets:
         before = self._holders(one)
         exchange = Exchange(self._directory, one.name, before, self._fleet.sends)
         busy = frozenset(name for name, facts in self._facts.items() if facts.get("feature_training"))
-        receiver = Receiver(self._host.name, bool(one.source), self._peers, busy)
+        receiver = Receiver(self._host.name, bool(one.source), list(self._peers), busy=busy)
         while True:
             with contextlib.ExitStack() as held:
                 key = _KeyPair(self._host, one.name)

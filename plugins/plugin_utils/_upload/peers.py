@@ -81,12 +81,13 @@ class NowhereError(FeatureError):
 class Receiver:
     """One host that lacks a set.
 
-    C(reachable): by name, the peers that it can reach. C(busy): hosts with a training. C(failed): those that it tried in vain, with
-    the last reason of each.
+    C(peers): the names of the hosts that it may receive from. C(reachable): by name, those of them that it can reach. C(busy): hosts
+    with a training. C(failed): those that it tried in vain, with the last reason of each.
     """
 
     host: str
     has_source: bool
+    peers: Collection[str] = ()
     reachable: Mapping[str, Peer] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
     failed: dict[str, str] = field(default_factory=dict)
@@ -109,10 +110,10 @@ class Exchange:
         new.write_text(host, "utf-8")
         new.rename(self._directory / f"holds-{_key(host)}")
 
-    def holders(self) -> list[str]:
-        """Return all hosts that hold the set by now."""
+    def holders(self, receiver: Receiver) -> list[str]:
+        """Return all peers of a host that hold the set by now."""
         since = [path.read_text("utf-8") for path in self._directory.glob("holds-*")]
-        return list(dict.fromkeys([*self._before, *sorted(since)]))
+        return [name for name in dict.fromkeys([*self._before, *sorted(since)]) if name in receiver.peers]
 
     @contextlib.contextmanager
     def turn(self, receiver: Receiver) -> Iterator[Peer | None]:
@@ -122,18 +123,18 @@ class Exchange:
         """
         with contextlib.ExitStack() as held:
             while True:
-                names = [name for name in self.holders() if name in receiver.reachable and name not in receiver.failed]
+                names = [name for name in self.holders(receiver) if name in receiver.reachable and name not in receiver.failed]
                 if len(receiver.failed) >= MOST_FAILURES:
                     names = []
                 served = {name: self._served(name) for name in names}
                 found = next(filter(None, (self._seat(name) for name in order(served, receiver.busy, receiver.host))), None)
                 if found is None and not names and receiver.has_source:
-                    # One host at a time: the others can have it from that one.
-                    source = _try_lock(self._directory / "source")
+                    # One host at a time: the others can have it from that one. A host without peers waits for nobody.
+                    source = _try_lock(self._directory / ("source" if receiver.peers else f"source-{_key(receiver.host)}"))
                     found = ("", source) if source is not None else None
                 if found is not None:
                     break
-                if not names and not receiver.has_source and not self._others_receive(receiver.host):
+                if not names and not receiver.has_source and not self._others_receive(receiver):
                     raise NowhereError(self._nowhere(receiver))
                 time.sleep(_TICK)
             name, lock = found
@@ -154,8 +155,8 @@ class Exchange:
     def _served(self, name: str) -> int:
         return sum(path.stat().st_size for path in self._directory.glob(f"seat-{_key(name)}-*"))
 
-    def _others_receive(self, host: str) -> bool:
-        for path in set(self._directory.glob("receives-*")) - {self._receives(host)}:
+    def _others_receive(self, receiver: Receiver) -> bool:
+        for path in map(self._receives, receiver.peers):
             lock = _try_lock(path)
             if lock is None:
                 return True
@@ -166,7 +167,7 @@ class Exchange:
         return self._directory / f"receives-{_key(host)}"
 
     def _nowhere(self, receiver: Receiver) -> str:
-        holders = self.holders()
+        holders = self.holders(receiver)
         if not holders:
             return (
                 f"feature set '{self._set}': no host of this run among {named('peers')} holds it, and it has no source: set 'source', or"

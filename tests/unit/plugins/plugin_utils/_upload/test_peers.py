@@ -90,8 +90,10 @@ def test_those_that_served_least_are_asked_first():
     assert order({"a": 2, "b": 0, "c": 1}, (), "d") == ["b", "c", "a"]
 
 
-def receiver(host, *names, has_source=False, failed=()):
-    return Receiver(host, has_source, {name: Peer(name, name, 22) for name in names}, failed=dict.fromkeys(failed, "no room"))
+def receiver(host, *names, has_source=False, failed=(), closed=()):
+    """A host with peers that it can reach, and others that it cannot (closed)."""
+    reachable = {name: Peer(name, name, 22) for name in names}
+    return Receiver(host, has_source, [*names, *closed], reachable, failed=dict.fromkeys(failed, "no room"))
 
 
 def test_holder_sends(tmp_path):
@@ -109,7 +111,7 @@ def test_source_if_no_holder_can_be_used(tmp_path, one):
     ("holders", "one", "text"),
     [
         ([], receiver("b", "a"), "no host of this run among peers holds it, and it has no source"),
-        (["a"], receiver("b"), "a holds it, but cannot be reached from b"),
+        (["a"], receiver("b", closed=["a"]), "a holds it, but cannot be reached from b"),
         (["a", "c"], receiver("b", "a", "c", failed=["a", "c"]), r"a, c hold it, but failed to send it \(no room\): resolve that"),
     ],
 )
@@ -120,8 +122,26 @@ def test_neither_holder_nor_source(tmp_path, holders, one, text):
 
 def test_sets_are_independent(tmp_path):
     Exchange(tmp_path, "speech", [], 1).now_holds("a")
-    assert Exchange(tmp_path, "speech", [], 1).holders() == ["a"]
-    assert Exchange(tmp_path, "music", [], 1).holders() == []
+    assert Exchange(tmp_path, "speech", [], 1).holders(receiver("b", "a")) == ["a"]
+    assert Exchange(tmp_path, "music", [], 1).holders(receiver("b", "a")) == []
+
+
+def test_hosts_that_are_no_peers_are_neither_named_nor_waited_for(tmp_path):
+    """A host of the same run that the pattern does not match has received the set, and another is receiving it."""
+    exchange = Exchange(tmp_path, "speech", [], 1)
+    exchange.now_holds("outside")
+    with (
+        exchange.turn(receiver("other", has_source=True)),
+        pytest.raises(FeatureError, match="no host of this run among peers holds it"),
+        exchange.turn(receiver("b", "a")),
+    ):
+        raise AssertionError("there is nothing to receive from")
+
+
+def test_hosts_without_peers_take_the_source_at_once(tmp_path):
+    exchange = Exchange(tmp_path, "speech", [], 1)
+    with exchange.turn(receiver("a", has_source=True)) as first, exchange.turn(receiver("b", has_source=True)) as second:
+        assert (first, second) == (None, None)
 
 
 def served(directory, host):
@@ -156,7 +176,7 @@ def test_source_is_used_once_and_no_host_sends_to_more_than_its_share(tmp_path, 
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(Exchange(tmp_path, "speech", before, sends).holders()) == sorted([*before, *hosts])
+    assert sorted(Exchange(tmp_path, "speech", before, sends).holders(receiver("other", *every))) == sorted([*before, *hosts])
     assert len(from_source) == int(has_source)
     assert max(most.values()) <= sends
     assert len(most) > 3
