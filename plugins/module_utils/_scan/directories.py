@@ -37,7 +37,8 @@ class _OpenDirectory:
 
 # A file that waits for its classification: its directory, its base name there, the entry to complete.
 Pending = Tuple[_OpenDirectory, str, model.Entry]
-Known = Dict[int, classify.Classification]
+# Files that were classified before, by inode key.
+Known = Dict[int, model.Entry]
 
 
 # From this number of names on, a directory is processed in the order of names, as plans are: memory that does not fit into the
@@ -72,7 +73,7 @@ def scan_directory(
 ) -> model.DirectoryScan:  # fmt: skip
     """List a directory once and classify each file whose base name is accepted.
 
-    known: classifications by inode key, read and extended, so that no file is classified twice for the same criteria.
+    known: read and extended, so that no file is classified twice for the same criteria while it stays as it is.
     account: the training user, who scans if root is refused, and not if memory was what lacked.
     """
     return as_needed.as_needed(account, _lacks, _scan, place, accept, criteria, known, options)
@@ -100,7 +101,7 @@ def _scan(
         info = os.fstat(top.fd)
         scan.info = model.DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         listing = _Listing(scan, accept, known, options)
-        classify_one = _classifier(criteria, scan.path)
+        classify_one = _classifier(criteria, scan.path, known)
         for pending, result in parallel.map_parallel(listing.pending(top), classify_one, lambda pending: id(pending[0])):
             _record(scan, known, pending[2], result)
         scan.memory, scan.is_full = options.memory - listing.memory, listing.memory < 0
@@ -118,11 +119,12 @@ def _refuse(scan: model.DirectoryScan, reason: str) -> None:
     scan.gap(reason)
 
 
-def _classifier(criteria: interface.Criteria, path: str) -> Callable[[Pending], Any]:
-    """Open and classify one pending file: (size, key, classification), or None if it is not a regular file."""
+def _classifier(criteria: interface.Criteria, path: str, known: Known) -> Callable[[Pending], Any]:
+    """Open and classify one pending file: (key, classification, size, mtime), or None if it is not a regular file."""
 
     def classified(fd: int, info: os.stat_result, name: str) -> Any:
-        return info.st_size, model.inode_key(info.st_dev, info.st_ino), classify.classify_file(fd, info, name, criteria)
+        key = model.inode_key(info.st_dev, info.st_ino)
+        return key, _known(known, key, info, name) or classify.classify_file(fd, info, name, criteria), info.st_size, info.st_mtime_ns
 
     def opened(pending: Pending) -> Any:
         directory, name, entry = pending
@@ -130,6 +132,11 @@ def _classifier(criteria: interface.Criteria, path: str) -> Callable[[Pending], 
         return files.with_file(classified, name, directory.fd, flags, (path, entry.path))
 
     return opened
+
+
+def _known(known: Known, key: int, info: os.stat_result, name: str) -> Optional[classify.Classification]:
+    before = known.get(key)
+    return before.still_as_read(info.st_size, info.st_mtime_ns, name) if before is not None else None
 
 
 def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result: Any) -> None:
@@ -141,8 +148,9 @@ def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result:
     elif result is None:
         entry.kind = model.SPECIAL
     else:
-        entry.size, entry.key, classification = result
-        known[entry.key] = entry.classification = classification
+        entry.key, *classified = result
+        entry.is_classified(*classified)
+        known[entry.key] = entry
     scan.entries.append(entry)
 
 
@@ -280,9 +288,11 @@ class _Listing:
         if not stat.S_ISREG(info.st_mode):
             self._keep(path, text)
             return None
-        entry = self._entry(path, model.LINK, key, info.st_size, text, self.known.get(key, model.UNCLASSIFIED))
-        if entry.classification is model.UNCLASSIFIED:
+        entry = self._entry(path, model.LINK, key, info.st_size, text)
+        classification = _known(self.known, key, info, name)
+        if classification is None:
             return entry
+        entry.is_classified(classification, info.st_size, info.st_mtime_ns)
         self.scan.entries.append(entry)
         return None
 
