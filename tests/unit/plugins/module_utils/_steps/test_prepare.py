@@ -158,6 +158,18 @@ def test_a_file_is_read_once_in_an_execution(tmp_path, read):
     assert sorted(read) == ["a.npz", "b.npz", "c.npy"]
 
 
+def test_data_are_read_once_in_an_execution(tmp_path, monkeypatch):
+    """With verify: full, of files without checksums."""
+    digested, file_digest = [], module_classify.file_digest
+    monkeypatch.setattr(module_classify, "file_digest", lambda fd: digested.append(os.fstat(fd).st_ino) or file_digest(fd))
+    for number in (1, 2):
+        npy(tmp_path / f"old/{number}.npy", number)
+    one = a_set(tmp_path / "speech", tmp_path / "old", patterns=["*.npy"], reads=["*.npy"], arrays={}, verify="full")
+    result, _message = prepared(one)
+    assert result["ansible_facts"]["feature_sets"]["speech"]["ready"]
+    assert len(digested) == len(set(digested)) == 2
+
+
 @pytest.mark.parametrize("same_size", [True, False])
 def test_a_file_that_changes_meanwhile_is_read_again(tmp_path, read, monkeypatch, same_size):
     made = feature(tmp_path / "old/a.npz")
