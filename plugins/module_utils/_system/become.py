@@ -11,6 +11,7 @@ systems together let that user do.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import pickle
@@ -24,6 +25,8 @@ from . import accounts
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
 _PLAIN = {"bytearray", "complex", "frozenset", "set"}
 _CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8")
+# What the kernel does with a process that changed its uid: other processes of that user can enter it if this is 1 (proc_sys_fs(5)).
+_DUMPABLE = "/proc/sys/fs/suid_dumpable"
 
 
 def run_as(account: accounts.Account, function: Callable[..., Any], *args: Any) -> Any:
@@ -48,6 +51,7 @@ def begin_as(account: accounts.Account, function: Callable[..., Any], *args: Any
             f"cannot become user {account.name} to see what that user may read: user {me} has no right to: "
             f"set {errors.named('become')} to true or {errors.named('user')} to {me}"
         )
+    _check_kernel(account)
     for codec in _CODECS:
         codecs.lookup(codec)  # a codec is a module, imported at its first use
     reader, writer = os.pipe()
@@ -66,6 +70,16 @@ def begin_as(account: accounts.Account, function: Callable[..., Any], *args: Any
         return _unpack(account, said, status)
 
     return answer
+
+
+def _check_kernel(account: accounts.Account) -> None:
+    """Raise FeatureError if other processes of the account could enter the child: it has root's descriptors and memory."""
+    with contextlib.suppress(OSError), open(_DUMPABLE, "rb") as setting:
+        if setting.read().strip() == b"1":
+            raise errors.FeatureError(
+                f"nothing is done as user {account.name}, because fs.suid_dumpable is 1 on this host: any process of that user could take"
+                " over one that root started; set it to 0 or 2 (sysctl -w fs.suid_dumpable=2)"
+            )
 
 
 def _unpack(account: accounts.Account, answer: bytes, status: int) -> Any:
@@ -135,10 +149,9 @@ def _effective_capabilities() -> int:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads what a less privileged process wrote: data, and classes of this package, nothing that runs.
+    """Reads what a less privileged process wrote: data, and classes of this package, nothing that runs or changes them.
 
-    The kernel keeps other processes of that user out of the child (it is not dumpable after it changed its
-    uid); this does not rely on it.
+    The kernel keeps other processes of that user out of the child, see C(_check_kernel); this does not rely on it.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -147,5 +160,17 @@ class _Unpickler(pickle.Unpickler):
         if module.startswith(_PACKAGE) and "." not in name:
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:
+                # A class without this method takes the state of an instance for its own attributes, and all instances change.
+                found.__setstate__ = _set_state  # type: ignore[attr-defined]
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is not expected here")
+
+
+def _set_state(self: Any, state: Any) -> None:
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        self.__dict__.update(attributes)
+    for name in slots or ():
+        if name not in type(self).__slots__:
+            raise pickle.UnpicklingError(f"{name} is no attribute of {type(self).__name__}")
+        setattr(self, name, slots[name])

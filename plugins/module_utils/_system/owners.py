@@ -43,11 +43,14 @@ class Groups:
 
     def _look_up(self, gid: int) -> Optional[int]:
         try:
-            name = grp.getgrgid(gid).gr_name
+            group = grp.getgrgid(gid)
+            name = group.gr_name
             account = pwd.getpwnam(name)
         except KeyError:
             return None
-        listed = {member for entry in grp.getgrall() if entry.gr_gid == gid for member in entry.gr_mem} - {name}
+        # A directory service knows the members of the one group that it is asked for, and may not list it among all.
+        entries = [group, *(entry for entry in grp.getgrall() if entry.gr_gid == gid)]
+        listed = {member for entry in entries for member in entry.gr_mem} - {name}
         primary = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == gid} - {account.pw_uid}
         return None if account.pw_gid != gid or listed or primary else account.pw_uid
 

@@ -10,6 +10,8 @@ import pickle
 import pwd
 
 import pytest
+from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import Classification
+from ansible_collections.trainprep.features.plugins.module_utils._scan.model import Entry
 from ansible_collections.trainprep.features.plugins.module_utils._system import become
 from ansible_collections.trainprep.features.plugins.module_utils._system.accounts import (
     Account,
@@ -193,3 +195,68 @@ def test_an_attribute_of_a_class_or_module_of_ours_cannot_be_reached():
         data += b"\x8c" + bytes([len(name)]) + name.encode() + b"\x93."
         with pytest.raises(pickle.UnpicklingError, match="is not expected here"):
             become._Unpickler(io.BytesIO(data)).load()
+
+
+def forged(state):
+    """A pickle whose state is meant for a class of ours itself, not for an instance."""
+    module, name = b"\x8c" + bytes([len(Account.__module__)]) + Account.__module__.encode(), b"\x8c\x07Account"
+    return b"\x80\x04" + module + name + b"\x93" + pickle.dumps(state, protocol=4)[2:-1] + b"b."
+
+
+@pytest.mark.parametrize("state", [(None, {"uid": 0}), {"uid": 0}])
+def test_what_a_less_privileged_process_wrote_cannot_change_a_class(state):
+    data = forged(state)
+    before = Account.__dict__["uid"]
+    try:
+        with pytest.raises(TypeError):
+            become._Unpickler(io.BytesIO(data)).load()
+        assert NOBODY.uid == 65534
+    finally:
+        Account.uid = before
+
+
+def test_an_entry_of_a_scan_comes_back_as_it_was():
+    entry = Entry("a/b.npy", "file", 1 << 70, 5, Classification("feature", "", b"x"), "text")
+    found = become._Unpickler(io.BytesIO(pickle.dumps(entry, protocol=4))).load()
+    assert [getattr(found, name) for name in Entry.__slots__] == [getattr(entry, name) for name in Entry.__slots__]
+
+
+@pytest.mark.parametrize(("setting", "refused"), [("0\n", False), ("1\n", True), ("2\n", False), (None, False)])
+def test_nothing_becomes_a_user_whose_processes_could_enter_it(monkeypatch, tmp_path, setting, refused):
+    """With fs.suid_dumpable=1 the child would be open to ptrace(2) and pidfd_getfd(2) of that user, with root's descriptors in it."""
+    if setting is not None:
+        (tmp_path / "suid_dumpable").write_text(setting)
+    monkeypatch.setattr(become, "_DUMPABLE", str(tmp_path / "suid_dumpable"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked") if refused else 2**22 + 7)
+    if refused:
+        with pytest.raises(FeatureError, match=r"fs.suid_dumpable is 1 .*sysctl -w fs.suid_dumpable=2"):
+            become.begin_as(NOBODY, identity)
+    else:
+        become.begin_as(NOBODY, identity)
+
+
+def entered(pid):
+    """What of a process this one can open."""
+    return [name for name in ("mem", "environ", "fd", "maps") if can_open(f"/proc/{pid}/{name}")]
+
+
+def can_open(path):
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes other accounts")
+def test_no_process_of_the_user_can_enter_the_one_that_root_started():
+    said, say = os.pipe()
+    go, hold = os.pipe()
+    answer = become.begin_as(NOBODY, lambda: (os.write(say, b"%d" % os.getpid()), os.close(hold), os.read(go, 1))[0])
+    try:
+        assert become.run_as(NOBODY, entered, int(os.read(said, 20))) == []
+    finally:
+        for descriptor in (said, say, go, hold):
+            os.close(descriptor)
+    assert answer()

@@ -124,6 +124,11 @@ def test_private_group(which, monkeypatch):
     monkeypatch.setattr(owners.pwd, "getpwnam", lambda name: first(passwd, 0, name))
     monkeypatch.setattr(owners.pwd, "getpwall", lambda: passwd)
     assert Groups().private_owner(groups[0][1] if groups else 61) == owner
+    # As of a directory service that answers for one name, and lists nothing.
+    monkeypatch.setattr(owners.grp, "getgrall", list)
+    monkeypatch.setattr(owners.pwd, "getpwall", list)
+    if which not in ("another account's primary group", "the same number under another name"):
+        assert Groups().private_owner(groups[0][1] if groups else 61) == owner
 
 
 def test_steps_name_every_directory_and_link(tmp_path):
