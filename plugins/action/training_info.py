@@ -17,12 +17,13 @@ from ansible.utils.display import Display
 from ..module_utils._training.options import INFO
 from ..module_utils._upload.connector import ARRIVED, connector_words
 from ..module_utils.errors import FeatureError, named
+from ..plugin_utils._training.answer import INFO_ANSWER
 from ..plugin_utils._training.files import add_host
 from ..plugin_utils._training.text import check_lines
 from ..plugin_utils._upload.connection import ask_connection, check_controller, check_noise
 from ..plugin_utils._upload.failures import Where, explain
 from ..plugin_utils._upload.rsync import remote_options, run_streams
-from ..plugin_utils.answers import PLAIN, Maybe, Schema
+from ..plugin_utils.answers import Schema
 from ..plugin_utils.interrupts import show
 from ..plugin_utils.module_action import ModuleAction, declared_sets, failing
 from ..plugin_utils.role_arguments import all_variables, warn_of_misspelt
@@ -32,9 +33,6 @@ display = Display()
 # Now, in the main process: otherwise the worker of each host would read it.
 all_variables()
 
-_PARTS = (
-    *("session", "process", "run", "runs", "log", "progress", "history", "checkpoint", "gpus", "gpu_problem", "memory", "disk", "features"),
-)
 _RUN = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?")
 _SILENCE = 300  # seconds without a byte, after which either side gives up
 
@@ -42,9 +40,7 @@ _SILENCE = 300  # seconds without a byte, after which either side gives up
 class ActionModule(ModuleAction):
     module = "training_info"
     answer: ClassVar[Mapping[str, Schema]] = {
-        **dict.fromkeys(("state", "outcome", "sentence", "user", "directory"), Maybe(str)),
-        **dict.fromkeys(_PARTS, Maybe(PLAIN)),
-        "healthy": bool,
+        **INFO_ANSWER,
         "no_offer": str,
         "offer": {"run": str, "name": str, "uid": int, "python": str, "files": [str]},
     }

@@ -7,10 +7,10 @@
 A schema is written in Python's own types::
 
     {"changed": bool, "pid": Maybe(int), "state": OneOf("running", "ended"), "lines": [str],
-     "sets": Each({"linked": int}), "text": LINES}
+     "point": (float, float), "sets": Each({"linked": int}), "text": LINES}
 
 C(str) is one line. C(LINES) keeps line breaks and tabs. Keys that a schema does not name are dropped, and those that are missing stay
-missing. Control characters are removed everywhere, from keys too. A number that is not finite becomes None.
+missing, but in C(Whole). Control characters are removed everywhere, from keys too. A number that is not finite is none.
 """
 
 from __future__ import annotations
@@ -46,6 +46,19 @@ class Each(NamedTuple):
 
     schema: Schema
     only: frozenset[str] | None = None
+
+
+class Either(NamedTuple):
+    """A value of the first of two schemas, else of the second."""
+
+    first: Schema
+    second: Schema
+
+
+class Whole(NamedTuple):
+    """A mapping that has all of these keys."""
+
+    schema: Mapping[str, Schema]
 
 
 class OneOf:
@@ -123,7 +136,14 @@ def _is_interpreter(key: Any, value: Any) -> bool:
 
 def _value(value: Any, schema: Schema, place: str) -> Any:
     if isinstance(schema, Maybe):
-        return None if value is None else _value(value, schema.schema, place)
+        return None if value is None or _is_endless(value) else _value(value, schema.schema, place)
+    if isinstance(schema, Either):
+        try:
+            return _value(value, schema.first, place)
+        except _OddError:
+            return _value(value, schema.second, place)
+    if isinstance(schema, Whole):
+        return _whole(value, schema.schema, place)
     if isinstance(schema, OneOf):
         for one in schema.values:
             # Before ansible-core 2.19 the texts of an answer are of a subclass of str.
@@ -141,7 +161,28 @@ def _value(value: Any, schema: Schema, place: str) -> Any:
         return [_value(item, schema[0], f"{place}[{index}]") for index, item in enumerate(value)]
     if schema is PLAIN:
         return _plain(value, place, _DEEPEST)
+    if isinstance(schema, tuple):
+        return _items(value, schema, place)
     return _scalar(value, schema, place)
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _items(value: Any, schema: tuple[Schema, ...], place: str) -> list[Any]:
+    """A list of exactly these."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != len(schema):
+        raise _OddError(place, f"a list of {len(schema)}", value)
+    return [_value(item, one, f"{place}[{index}]") for index, (item, one) in enumerate(zip(value, schema, strict=True))]
+
+
+def _whole(value: Any, schema: Mapping[str, Schema], place: str) -> dict[str, Any]:
+    found = _record(value, schema, place)
+    missing = next((key for key in schema if key not in found), None)
+    if missing is not None:
+        raise _OddError(place, f"one with '{missing}'", value)
+    return found
 
 
 def _scalar(value: Any, schema: Schema, place: str) -> Any:
@@ -155,9 +196,11 @@ def _scalar(value: Any, schema: Schema, place: str) -> Any:
         return bool(value)
     if isinstance(value, bool) or not isinstance(value, int if schema is int else (int, float)):
         raise _OddError(place, "a whole number" if schema is int else "a number", value)
+    if _is_endless(value):
+        raise _OddError(place, "a number", value)
     if isinstance(value, int) and abs(value) >= _LARGEST:
         raise _OddError(place, "a number of at most 64 bits", value)
-    return value if math.isfinite(value) else None
+    return value
 
 
 def _record(value: Any, schema: Mapping[str, Schema], place: str) -> dict[str, Any]:
@@ -181,7 +224,7 @@ def _plain(value: Any, place: str, levels: int) -> Any:
     if isinstance(value, str):
         return clean(value, lines=True)
     if isinstance(value, (int, float)):
-        return _scalar(value, float, place)
+        return None if _is_endless(value) else _scalar(value, float, place)
     if isinstance(value, Mapping):
         return {clean(str(key)): _plain(item, f"{place}.{clean(str(key))}", levels - 1) for key, item in value.items()}
     if isinstance(value, Sequence):

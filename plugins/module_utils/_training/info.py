@@ -146,7 +146,7 @@ def count_features(account: accounts.Account, record: Mapping[str, Any], declare
 
     As the training user: what that account cannot read, the training does not load either.
     """
-    recorded, at_start = record.get("sets") or None, record.get("data")
+    recorded, at_start = [one for one in record.get("sets") or [] if isinstance(one, dict)], record.get("data")
     unknown = {**dict.fromkeys(("count", "status", "ready", "problem")), "sets": {}, "data": compare_data(at_start, {}, None)}
     unknown["from"] = "record" if recorded else "variables"
     if not recorded and not declared:

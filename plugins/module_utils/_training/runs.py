@@ -26,6 +26,16 @@ RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.
 MARK = "TRAINPREP_RUN"  # the variable that the launcher gives all processes of a run
 LATEST = "latest"
 _MAX_JSON = 4 << 20
+# What a record and a state hold; the training user may have written anything there, and what is of another type counts as absent.
+_TYPES: Dict[str, Any] = {
+    **dict.fromkeys(("started", "ended", "epoch_named"), (int, float)),
+    **dict.fromkeys(("exit_code", "signal", "feature_status"), int),
+    **dict.fromkeys(("boot_id", "command_line", "commit", "error", "tail"), str),
+    **dict.fromkeys(("attempt", "data", "launcher", "old_runs", "stopped", "trainer"), dict),
+    **dict.fromkeys(("attempts", "changes", "metrics", "outlived", "sets"), list),
+    "dirty": bool,
+}
+_LARGEST = 2**63
 _SESSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
@@ -112,11 +122,17 @@ def read_json(path: str) -> Dict[str, Any]:
         data = stream.read(_MAX_JSON)
     try:
         found = json.loads(data.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise errors.FeatureError(f"{paths.display(path)} is damaged: remove that run's folder, or deploy again")
-    return found
+    return {name: value for name, value in found.items() if _fits(value, _TYPES.get(name, object))}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return isinstance(value, kind) and (kind in (bool, object) or not isinstance(value, bool))
+    return isinstance(value, kind) and -_LARGEST < value < _LARGEST
 
 
 def read_run(path: str) -> Run:
@@ -187,5 +203,8 @@ def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Pr
     """Return the live process that an entry of a state names."""
     if not isinstance(entry, dict):
         return None
-    process = processes.get(int(entry.get("pid") or 0))
-    return process if tmux.is_same(process, int(entry.get("started") or 0)) else None
+    pid, started = entry.get("pid"), entry.get("started")
+    if not (isinstance(pid, int) and isinstance(started, int)):
+        return None
+    process = processes.get(pid)
+    return process if tmux.is_same(process, started) else None

@@ -156,7 +156,7 @@ def _share(progress: Mapping[str, Any]) -> float | None:
 def _expected_end(state: str, left: Any, now: datetime) -> str | None:
     if state != RUNNING or not isinstance(left, (int, float)):
         return None
-    return (now.astimezone(UTC) + timedelta(seconds=min(left, 1e9))).strftime(_TIME)
+    return (now.astimezone(UTC) + timedelta(seconds=max(0.0, min(left, 1e9)))).strftime(_TIME)
 
 
 def iso(seconds: Any) -> str | None:

@@ -16,6 +16,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.answers import 
     Each,
     Maybe,
     OneOf,
+    Whole,
     check_answer,
     clean,
 )
@@ -26,6 +27,7 @@ from ansible_collections.trainprep.features.plugins.plugin_utils.run_id import r
 SCHEMA = {
     "name": str, "text": LINES, "number": int, "share": float, "flag": bool, "status": OneOf(0, 1, None), "pid": Maybe(int), "words": [str],
     "sets": Each({"linked": int}, frozenset(["a"])), "any": PLAIN, "facts": {"ready": bool},
+    "left": Maybe(float), "point": (float, Maybe(float)), "whole": Whole({"a": int, "b": Maybe(str)}),
 }
 
 
@@ -38,8 +40,10 @@ ALLOWED = [
     ({"name": "é 日本 \U0001f600"}, {"name": "é 日本 \U0001f600"}),
     ({"number": 2**62}, {"number": 2**62}),
     ({"share": 1}, {"share": 1}),
-    ({"share": float("nan")}, {"share": None}),
-    ({"share": float("inf")}, {"share": None}),
+    ({"left": float("nan")}, {"left": None}),
+    ({"point": [1.0, float("-inf")]}, {"point": [1.0, None]}),
+    ({"whole": {"a": 1, "b": None, "c": 2}}, {"whole": {"a": 1, "b": None}}),
+    ({"any": [float("nan")]}, {"any": [None]}),
     ({"status": None}, {"status": None}),
     ({"pid": None}, {"pid": None}),
     ({"words": ("a", "b")}, {"words": ["a", "b"]}),
@@ -57,6 +61,8 @@ def test_what_the_schema_names_is_kept_and_all_else_dropped(answer, kept):
 
 
 ODD = [
+    ("share", float("nan")), ("share", float("inf")), ("point", [1.0]), ("point", [1.0, 2.0, 3.0]), ("point", "ab"), ("point", None),
+    ("point", [float("nan"), 1.0]), ("whole", {"a": 1}), ("whole", {}), ("whole", None), ("whole", [1]),
     ("name", 1), ("name", None), ("name", ["a"]), ("text", {}), ("number", "1"), ("number", True), ("number", 1.5), ("number", None),
     ("number", 2**63), ("share", "1"), ("share", False), ("flag", 1), ("flag", "true"), ("status", {"a": 1}), ("status", True),
     ("status", []), ("status", "0"), ("pid", "1"), ("words", "abc"), ("words", [1]), ("words", {"a": 1}), ("sets", []),

@@ -7,13 +7,18 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._cache import files, store
 from ansible_collections.trainprep.features.plugins.module_utils._steps import inspect
 from ansible_collections.trainprep.features.plugins.module_utils._system import mounts
+from ansible_collections.trainprep.features.plugins.module_utils._training import gpus, runs, tmux
 from ansible_collections.trainprep.features.plugins.module_utils._training.info import (
     count_features,
     look,
 )
+from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
+from ansible_collections.trainprep.features.plugins.plugin_utils._training.answer import INFO_ANSWER
+from ansible_collections.trainprep.features.plugins.plugin_utils.answers import check_answer
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     ME,
     a_set,
@@ -62,3 +67,48 @@ def test_a_health_check_does_not_read_all_data_whatever_the_set_says(tmp_path):
     found = count_features(ME, {}, [a_set(tmp_path / "t", verify="full", patterns=["*.npy"], reads=["*.npy"])])
     assert found["count"] == 1 and found["ready"]
     assert found["data"]["changed"] is None and found["data"]["digest"] is None
+
+
+ODD = [True, 10**30, -1e300, float("nan"), "x", [1], [[]], {"pid": {}}, {"pid": "x", "started": []}, {"by": [1]}]
+RECORD = ("commit", "command_line", "data", "dirty", "feature_status", "metrics", "sets")
+STATE = ("attempt", "attempts", "boot_id", "changes", "ended", "epoch_named", "error", "exit_code", "launcher", "outlived", "signal",
+         "started", "stopped", "trainer")  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_whatever_the_user_writes_into_a_record_the_answer_has_its_types(tmp_path, odd, monkeypatch):
+    monkeypatch.setattr(gpus, "find_gpus", lambda: gpus.Gpus([]))
+    monkeypatch.setattr(tmux, "find_session", lambda _account, name: tmux.Session(name, False))
+    run = tmp_path / "runs" / "s" / "20260101T000000Z"
+    run.mkdir(parents=True)
+    (tmp_path / "runs" / "s" / "latest").symlink_to(run.name)
+    (run / "training.log").write_text("Epoch 1/2\ntrain loss: 0.5 val loss: 1.5\n")
+    state = {"started": 100.0, "ended": 160.0, "exit_code": 1, "boot_id": tmux.boot_id()}
+    for name in (*RECORD, *STATE):
+        (run / "run.json").write_text(json.dumps({name: odd} if name in RECORD else {}))
+        (run / "state.json").write_text(json.dumps({**state, **({name: odd} if name in STATE else {})}))
+        found = look(ME, {**ASKED, "dir": str(tmp_path), "history": True})
+        assert not check_answer(json.loads(json.dumps(found)), INFO_ANSWER, "host", "training_info").get("failed"), name
+
+
+def test_a_record_that_is_too_deep_is_damaged(tmp_path):
+    (tmp_path / "state.json").write_text("[" * 200_000)
+    with pytest.raises(FeatureError, match=r"state.json is damaged: remove"):
+        runs.read_json(str(tmp_path / "state.json"))
+
+
+def test_the_schema_names_all_that_is_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "find_gpus", lambda: gpus.Gpus([gpus._entry(0, "T4", 1, 2, 3)]))
+    monkeypatch.setattr(tmux, "find_session", lambda _account, name: tmux.Session(name, False))
+    run = tmp_path / "runs" / "s" / "20260101T000000Z"
+    run.mkdir(parents=True)
+    (run.parent / "latest").symlink_to(run.name)
+    npy(tmp_path / "t/a.npy", 1)
+    declared = [a_set(tmp_path / "t", patterns=["*.npy"], reads=["*.npy"])]
+    (run / "run.json").write_text(json.dumps({"sets": declared, "data": {"digest": "1" * 64}}))
+    (run / "state.json").write_text(json.dumps({"started": 100.0, "ended": time.time() + 60, "exit_code": 1}))
+    (run / "training.log").write_text("Epoch 1/2\ntrain loss: 0.5 val loss: 1.5\nEpoch 2/2\ntrain loss: nan val loss: 1.75\n")
+    (tmp_path / "m.keras").write_bytes(b"x")
+    found = json.loads(json.dumps(look(ME, {**ASKED, "dir": str(tmp_path), "history": True})))
+    assert found["features"]["sets"] and found["checkpoint"] and found["history"][0]["best"] and found["gpus"]
+    assert check_answer(found, INFO_ANSWER, "host", "training_info") == found
