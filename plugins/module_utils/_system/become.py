@@ -25,7 +25,7 @@ from . import accounts
 _PACKAGE = __name__.rpartition("._system.")[0] + "."
 _PLAIN = {"bytearray", "complex", "frozenset", "set"}
 _CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8")
-# What the kernel does with a process that changed its uid: other processes of that user can enter it if this is 1 (proc_sys_fs(5)).
+# If this is 1, other processes of a user can enter one that became that user (proc_sys_fs(5)).
 _DUMPABLE = "/proc/sys/fs/suid_dumpable"
 
 
@@ -73,12 +73,11 @@ def begin_as(account: accounts.Account, function: Callable[..., Any], *args: Any
 
 
 def _check_kernel(account: accounts.Account) -> None:
-    """Raise FeatureError if other processes of the account could enter the child: it has root's descriptors and memory."""
     with contextlib.suppress(OSError), open(_DUMPABLE, "rb") as setting:
         if setting.read().strip() == b"1":
             raise errors.FeatureError(
-                f"nothing is done as user {account.name}, because fs.suid_dumpable is 1 on this host: any process of that user could take"
-                " over one that root started; set it to 0 or 2 (sysctl -w fs.suid_dumpable=2)"
+                f"fs.suid_dumpable is 1 on this host, so any process of user {account.name} could enter one that root started for that"
+                " user: set it to 0 or 2 (sysctl -w fs.suid_dumpable=2)"
             )
 
 
@@ -149,7 +148,7 @@ def _effective_capabilities() -> int:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads what a less privileged process wrote: data, and classes of this package, nothing that runs or changes them.
+    """Reads what a less privileged process wrote: data, and instances of this package's classes, nothing that runs.
 
     The kernel keeps other processes of that user out of the child, see C(_check_kernel); this does not rely on it.
     """
@@ -160,17 +159,13 @@ class _Unpickler(pickle.Unpickler):
         if module.startswith(_PACKAGE) and "." not in name:
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:
-                # A class without this method takes the state of an instance for its own attributes, and all instances change.
+                # Without this, a class takes the state of an instance for its own.
                 found.__setstate__ = _set_state  # type: ignore[attr-defined]
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is not expected here")
 
 
 def _set_state(self: Any, state: Any) -> None:
-    attributes, slots = state if isinstance(state, tuple) else (state, None)
-    if attributes:
-        self.__dict__.update(attributes)
-    for name in slots or ():
-        if name not in type(self).__slots__:
-            raise pickle.UnpicklingError(f"{name} is no attribute of {type(self).__name__}")
-        setattr(self, name, slots[name])
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            object.__setattr__(self, name, value)

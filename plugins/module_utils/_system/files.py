@@ -11,7 +11,7 @@ import stat
 from typing import Callable, Optional, Tuple, TypeVar
 
 from .. import errors
-from . import at, paths
+from . import acl, at, paths
 
 T = TypeVar("T")
 # A file for messages: the path of a directory, and the file's path below it.
@@ -26,7 +26,9 @@ def with_file(
     OSError if the file cannot be opened or read. Any other exception is an internal error, and is reported as one, with the
     file's path: FeatureError.
     """
-    fd = os.open(name, flags) if directory is None else at.opened(directory, name, flags)
+    fd = _open(name, directory, flags)
+    if fd is None:
+        return None
     try:
         info = os.fstat(fd)
         return use(fd, info, name) if stat.S_ISREG(info.st_mode) else None
@@ -36,3 +38,21 @@ def with_file(
         raise errors.internal_error(f"{paths.display(shown[0])}/{paths.display(shown[1])} could not be classified", error) from error
     finally:
         os.close(fd)
+
+
+def _open(name: str, directory: Optional[int], flags: int) -> Optional[int]:
+    """Open a file; None for what else is behind a link, which root does not open: some devices act as soon as they are opened.
+
+    A link is anybody's, and can be changed since it was looked at.
+    """
+
+    def opened(how: int) -> int:
+        return os.open(name, how) if directory is None else at.opened(directory, name, how)
+
+    if flags & os.O_NOFOLLOW or os.geteuid() != 0 or not hasattr(os, "O_PATH"):
+        return opened(flags)
+    place = opened(os.O_PATH | os.O_CLOEXEC)
+    try:
+        return os.open(acl.magic(place), flags) if stat.S_ISREG(os.fstat(place).st_mode) else None
+    finally:
+        os.close(place)

@@ -58,11 +58,11 @@ def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
         "state": judgement.state,
         "outcome": judgement.outcome,
         "stopped_by": by,
-        "attempts": len(runs.as_list(state.get("attempts"))) + (ended is None),
+        "attempts": len(_list(state.get("attempts"))) + (ended is None),
         "commit": _text(record.get("commit")),
         "dirty": record.get("dirty") if isinstance(record.get("dirty"), bool) else None,
         "command_line": _text(record.get("command_line")),
-        "changes": [str(_text(one)) for one in runs.as_list(state.get("changes"))][:MOST],
+        "changes": [str(_text(one)) for one in _list(state.get("changes"))][:MOST],
         "best": best,
         "digest": _text(data.get("digest")) if isinstance(data, dict) else None,
     }
@@ -79,3 +79,7 @@ def _number(value: Any) -> Optional[float]:
 
 def _whole(value: Any) -> Optional[int]:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _list(value: Any) -> List[Any]:
+    return value if isinstance(value, list) else []

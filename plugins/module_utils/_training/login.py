@@ -14,7 +14,7 @@ import secrets
 import zlib
 from typing import Dict, Mapping, Optional, Tuple
 
-from .._system import programs
+from .._system import programs, sessions
 from .tmux import find_tmux
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -60,7 +60,7 @@ def login_environment() -> Tuple[Dict[str, str], str]:
 def _ask_shell(shell: str, command: str, environment: Mapping[str, str]) -> Tuple[bytes, str]:
     """What the login shell prints, and why that may be nothing."""
     try:
-        answer = programs.ask_login_shell(shell, command, _TIMEOUT, environment)
+        answer = sessions.ask_login_shell(shell, command, _TIMEOUT, environment)
     except OSError as error:
         return b"", str(error.strerror)
     if answer is None:

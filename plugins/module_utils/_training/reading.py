@@ -32,7 +32,7 @@ def observation(run_state: runs.RunState, log_age: Optional[float], error: Optio
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
         error=state.get("error") or error,
-        stopped=paths.display(str(stopped.get("by"))[:200]) if isinstance(stopped, dict) else None,
+        stopped=paths.display(str(stopped.get("by"))[:200]) if stopped is not None else None,
         rebooted=bool(state.get("boot_id")) and state.get("boot_id") != tmux.boot_id(),
         log_age=log_age,
     )
@@ -57,7 +57,7 @@ def elapsed(run: Optional[runs.Run], now: float) -> Optional[pace.Elapsed]:
         return None
     # The launcher may notice the first epoch only after the log has stopped growing: then the start counts.
     for begun in (state.get("epoch_named"), state.get("started")):
-        if isinstance(begun, (int, float)) and now - age - begun > 0:
+        if begun is not None and now - age - begun > 0:
             return pace.Elapsed(now - age - begun, begun is state.get("epoch_named"))
     return None
 

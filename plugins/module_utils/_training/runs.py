@@ -16,7 +16,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
 from .. import errors
 from .._system import accounts, paths
@@ -26,7 +26,7 @@ RECORD, STATE, LOG, LAUNCHER, ENVIRONMENT = "run.json", "state.json", "training.
 MARK = "TRAINPREP_RUN"  # the variable that the launcher gives all processes of a run
 LATEST = "latest"
 _MAX_JSON = 4 << 20
-# What a record and a state hold; the training user may have written anything there, and what is of another type counts as absent.
+# The training user may have written anything into a record or a state: what is of another type counts as absent.
 _TYPES: Dict[str, Any] = {
     **dict.fromkeys(("started", "ended", "epoch_named"), (int, float)),
     **dict.fromkeys(("exit_code", "signal", "feature_status"), int),
@@ -35,7 +35,6 @@ _TYPES: Dict[str, Any] = {
     **dict.fromkeys(("attempts", "changes", "metrics", "outlived", "sets"), list),
     "dirty": bool,
 }
-_LARGEST = 2**63
 _SESSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
@@ -130,9 +129,9 @@ def read_json(path: str) -> Dict[str, Any]:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return isinstance(value, kind) and (kind in (bool, object) or not isinstance(value, bool))
-    return isinstance(value, kind) and -_LARGEST < value < _LARGEST
+    if isinstance(value, bool):
+        return kind in (bool, object)
+    return isinstance(value, kind) and (not isinstance(value, (int, float)) or abs(value) < 2**63)
 
 
 def read_run(path: str) -> Run:
@@ -189,22 +188,15 @@ def _outlived(
         if os.path.realpath(os.path.dirname(path)) == root and not (known and run and os.path.basename(path) == run.name):
             left.add(pid)
     if run and run.state.get("boot_id", "") == tmux.boot_id():
-        found = (recorded(processes, entry) for entry in as_list(run.state.get("outlived")))
+        found = (recorded(processes, entry) for entry in run.state.get("outlived") or [])
         left |= {one.pid for one in tmux.below(processes, [process.pid for process in found if process])}
     return tuple(processes[pid] for pid in sorted(left - known))
-
-
-def as_list(value: Any) -> List[Any]:
-    """Return a list of a state; an empty one for anything else, since its user may have written anything there."""
-    return value if isinstance(value, list) else []
 
 
 def recorded(processes: Dict[int, tmux.Process], entry: Any) -> Optional[tmux.Process]:
     """Return the live process that an entry of a state names."""
     if not isinstance(entry, dict):
         return None
-    pid, started = entry.get("pid"), entry.get("started")
-    if not (isinstance(pid, int) and isinstance(started, int)):
-        return None
-    process = processes.get(pid)
-    return process if tmux.is_same(process, started) else None
+    pid = entry.get("pid")
+    process = processes.get(pid) if isinstance(pid, int) else None
+    return process if tmux.is_same(process, entry.get("started", 0)) else None

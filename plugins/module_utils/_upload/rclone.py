@@ -17,7 +17,7 @@ from .._scan import manifest
 from .._scan.staging import FETCH_DIR
 from .._spec import sets, sources
 from .._spec.names import name_filter
-from .._system import at, paths, programs
+from .._system import at, paths, programs, sessions
 from . import requirements
 from .staging import remove_fetch_work
 
@@ -105,7 +105,7 @@ def start_copy(rclone: Rclone, fd: int, names: List[str]) -> None:
         f" echo $? >{FETCH_DIR}/exit.new; mv {FETCH_DIR}/exit.new {FETCH_DIR}/exit"
     )
     command = ["/bin/sh", "-c", script, "feature_upload", rclone.program, rclone.source]
-    programs.start_program(command, rclone.environment, f"/proc/self/fd/{fd}", keep=(fd,))
+    sessions.start_program(command, rclone.environment, f"/proc/self/fd/{fd}", keep=(fd,))
 
 
 _NO_CREDENTIALS = (

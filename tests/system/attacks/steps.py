@@ -219,7 +219,7 @@ def main() -> None:
     wrap_all(STRIKE, rename)
     if scenario.trial:
         capabilities._CAPABLE = ()
-    rclone.programs.start_program = lambda *_arguments, **_options: None
+    rclone.sessions.start_program = lambda *_arguments, **_options: None
     totals: collections.Counter[str] = collections.Counter()
     messages: collections.Counter[str] = collections.Counter()
 
