@@ -23,7 +23,7 @@ class Answer(NamedTuple):
 def ask_program(
     command: Sequence[str],
     seconds: Optional[float],
-    environment: Optional[Mapping[str, str]] = None,
+    environment: Mapping[str, str],
     given: Union[bytes, int, None] = None,
     directory: Optional[int] = None,
 ) -> Optional[Answer]:
@@ -37,7 +37,7 @@ def ask_program(
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             list(command),
-            env=None if environment is None else dict(environment),
+            env=dict(environment),
             **source,
             capture_output=True,
             timeout=seconds,

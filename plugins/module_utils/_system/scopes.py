@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from .. import errors
 from . import accounts, programs
@@ -140,7 +140,7 @@ class Lifetime:
         changed = []
         if self._logind.removes_ipc and not self._lingers() and self._account.uid >= 1000:
             # Otherwise the user has no session when the connection ends, and logind removes the training's shared memory.
-            answer = programs.ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE)
+            answer = programs.ask_program(["loginctl", "enable-linger", self._account.name], _PATIENCE, _environment())
             if answer and answer.code == 0:
                 changed.append(f"lingering was enabled for user {self._account.name}, so that logind leaves its shared memory alone")
         if not make_scope(f"trainprep-{session}-{os.getpid()}", pids):
@@ -157,5 +157,9 @@ class Lifetime:
 
 
 def _busctl(arguments: Sequence[str]) -> str:
-    answer = programs.ask_program(["busctl", *arguments], _PATIENCE)
+    answer = programs.ask_program(["busctl", *arguments], _PATIENCE, _environment())
     return answer.output.decode("utf-8", "replace") if answer and answer.code == 0 else ""
+
+
+def _environment() -> Dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

@@ -18,6 +18,7 @@ from .._system import programs
 TIME_LIMIT = 30.0  # seconds for each call
 PROGRAMS = ("nvidia-smi", "amd-smi", "rocm-smi")
 _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/rocm/bin"  # beside PATH
+_KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH")
 _FIELDS = ("index", "name", "utilization.gpu", "memory.used", "memory.total", "uuid")
 _USERS = ("gpu_uuid", "pid", "used_memory")
 _MIG = re.compile(r"\s+MIG\s+(\S+)\s+Device\s+(\d+):")
@@ -53,8 +54,10 @@ def find_gpus(processes: bool = False) -> Gpus:
 def _ask(program: str, *arguments: str) -> Tuple[str, Optional[str]]:
     """The program's output, and what is wrong with it."""
     name = program.rpartition("/")[2]
+    # It may run as another account than what started us, and what a play put into our environment may be secret.
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
-        answer = programs.ask_program([program, *arguments], TIME_LIMIT)
+        answer = programs.ask_program([program, *arguments], TIME_LIMIT, kept)
     except OSError as error:
         return "", f"{name} cannot be run: {error.strerror}"
     if answer is None:

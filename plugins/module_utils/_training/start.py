@@ -90,7 +90,7 @@ def _find_interpreter(account: accounts.Account) -> str:
     for candidate in (sys.executable, shutil.which("python3", path=_PATH)):
         if candidate and os.access(candidate, os.X_OK):
             with contextlib.suppress(OSError):
-                answer = programs.ask_program([candidate, "-I", "-c", "import json, subprocess, threading"], _TIMEOUT)
+                answer = programs.ask_program([candidate, "-I", "-c", "import json, subprocess, threading"], _TIMEOUT, _environment())
                 if answer and answer.code == 0:
                     return candidate
     raise errors.FeatureError(
@@ -98,10 +98,13 @@ def _find_interpreter(account: accounts.Account) -> str:
     )
 
 
+def _environment() -> Dict[str, str]:
+    return {"PATH": os.environ.get("PATH") or _PATH, "LANG": "C.UTF-8"}
+
+
 def _ask(interpreter: str, source: str, arguments: Sequence[str], given: Union[bytes, int, None] = None) -> Dict[str, Any]:
     """Return the JSON object that a program prints. given: its standard input, as bytes or as a descriptor."""
-    environment = {"PATH": os.environ.get("PATH") or _PATH, "LANG": "C.UTF-8"}
-    answer = programs.ask_program([interpreter, "-I", "-c", source, *arguments], _TIMEOUT, environment, given)
+    answer = programs.ask_program([interpreter, "-I", "-c", source, *arguments], _TIMEOUT, _environment(), given)
     try:
         found = json.loads(answer.output.decode("utf-8") if answer else "")
     except ValueError:

@@ -80,7 +80,8 @@ def without(text: bytes, token: Optional[str], now: float) -> bytes:
 def check_sshd(user: accounts.Account, address: str) -> None:
     """Raise FeatureError if sshd does not accept keys from the user's authorized_keys. Only root gets an answer from it."""
     sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
-    said = sshd and programs.ask_program([sshd, "-T", "-C", f"user={user.name},host={address},addr={address}"], 10)
+    question = f"user={user.name},host={address},addr={address}"
+    said = sshd and programs.ask_program([sshd, "-T", "-C", question], 10, {"PATH": os.defpath, "LC_ALL": "C"})
     if said and said.code == 0:
         reason = refusal(said.output.decode("utf-8", "replace"), user)
         if reason:

@@ -84,7 +84,7 @@ def make_key(token: str) -> str:
     _sweep()
     os.mkdir(directory, 0o700)
     file = os.path.join(directory, "key")
-    done = programs.ask_program([keygen, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], 60)
+    done = programs.ask_program([keygen, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], 60, requirements.environment())
     if done is None or done.code != 0:
         forget_key(token)
         raise errors.FeatureError(f"{keygen} on the host made no key: see what it says there")
@@ -132,8 +132,7 @@ def transfer(one: FeatureSet, wanted: Manifest, sender: PeerSender, fd: int, pla
     _write(directory, "known_hosts", peer_key.known_hosts(sender.address, sender.port, list(sender.host_keys)))
     # What is here already is not sent again: the sender has rsync leave it out.
     _write(directory, "exclude", "".join(f"/{_pattern(name)}\0" for name in sorted(set(wanted) - set(plan.send))))
-    environment = {"PATH": requirements.search_path(), "LC_ALL": "C"}
-    done = programs.ask_program(_command(directory, sender), None, environment, directory=fd)
+    done = programs.ask_program(_command(directory, sender), None, requirements.environment(), directory=fd)
     if done is None or done.code:
         raise errors.FeatureError(f"{sender.name} did not send the features: {_reason(done, sender.user) if done else 'no end'}")
     _verify(one, sender, fd, plan)

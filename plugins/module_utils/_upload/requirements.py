@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Iterable, NamedTuple, Sequence
+from typing import Dict, Iterable, NamedTuple, Sequence
 
 from .. import errors
 from .._apply import rename
@@ -53,6 +53,11 @@ def search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin", "/bin"])
 
 
+def environment() -> Dict[str, str]:
+    """Return the environment of a program that may run as another account: what a play put into ours may be secret."""
+    return {"PATH": search_path(), "LC_ALL": "C"}
+
+
 def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
     """FeatureError for a program that is missing, or is there and cannot run."""
     for command, package in tools:
@@ -60,7 +65,7 @@ def check_tools(tools: Iterable[Sequence[str]] = TOOLS) -> None:
         if path is None:
             raise errors.FeatureError(f"{command} is missing on the host: install the package {package} there")
         try:
-            done = programs.ask_program([path, "--version"], 60)
+            done = programs.ask_program([path, "--version"], 60, environment())
         except OSError as error:
             raise errors.FeatureError(f"{path} on the host cannot be run ({error}): install the package {package} again there") from None
         if done is None or done.code != 0:
