@@ -167,7 +167,7 @@ def publish_sets(
     for one in (one for one in sets if one.name in names):
         result = publish(one, account, check_mode)
         if result.changed or result.refused:
-            part["sets"][one.name] = vars(result)
+            part["sets"][one.name] = dict(vars(result))
             refused += result.refused
         if result.changed:
             after = f"{result.published} uploaded features, {result.bytes} bytes\n"
