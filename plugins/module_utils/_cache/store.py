@@ -53,6 +53,9 @@ def _can_be_cached(one: state.SetState) -> bool:
         one.feature_set.verify == "quick"
         and not one.discovery.directories
         and not one.access.unreadable
+        # A lookup is a hit only while there is none: once it is gone, its facts would be returned.
+        and one.incoming.state == places.ABSENT
+        and not one.incoming.complete
         and all(scan.state != places.UNREADABLE for scan in one.scans)
     )
 

@@ -93,6 +93,15 @@ def test_nothing_is_stored_in_check_mode_or_unless_it_is_wanted(asked):
     assert file_of(asked) and cached({**asked, "remember": False}) is None
 
 
+def test_nothing_is_stored_while_an_upload_gathers(asked):
+    staging = Path(asked["sets"][0]["target"]).with_name(".new.incoming")
+    staging.mkdir()
+    assert inspect(asked)["feature_sets"]["w"]["incoming"]["state"] == "empty"
+    staging.rmdir()
+    assert cached(asked) is None
+    assert inspect(asked)["feature_sets"]["w"]["incoming"]["state"] == "absent" and cached(asked)
+
+
 def test_a_directory_that_is_exchanged_before_the_entry_is_stored_is_not_the_one_that_was_scanned(asked, monkeypatch):
     """Without a younger time of change, as if something is mounted over it."""
     target = Path(asked["sets"][0]["target"])
