@@ -108,7 +108,7 @@ def test_the_line_is_cut_while_a_host_is_linked(hosts: Hosts, tally, full) -> No
             gate.cut_after(chance.randrange(1, LINKING))
             done = hosts.play(reached, PREPARE)
             tried.runs += 1
-            if gate.has_cut:
+            if gate.has_cut():
                 ended_plainly(tried, done.rc, done.stdout, done.facts(reached).get("features_ready") is True)
             then_all_is_well(tried, hosts, reached, PREPARE, {})
     host.remove()
@@ -124,7 +124,7 @@ def test_the_line_is_cut_while_features_are_uploaded(hosts: Hosts, source: Path,
             gate.cut_after(chance.randrange(1, UPLOADING))
             done = hosts.play(reached, ROLE, variables)
             tried.runs += 1
-            if gate.has_cut:
+            if gate.has_cut():
                 ended_plainly(tried, done.rc, done.stdout, done.facts(reached).get("features_ready") is True)
             tried.check(len(inodes(host, target)) in (0, UPLOADED), "half a set is visible")
             then_all_is_well(tried, hosts, reached, ROLE, variables)

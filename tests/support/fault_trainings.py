@@ -93,7 +93,10 @@ class Stop(Training):
     """The stop of a live training that takes a moment to end; killed at any step, the next run stops it, and it is on record."""
 
     name = "training_run, stopped"
-    script = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: (time.sleep(0.3), sys.exit(0)))\ntime.sleep(900)\n"
+    script = (
+        "import pathlib, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: (time.sleep(0.3), sys.exit(0)))\n"
+        "pathlib.Path('ready').touch()\ntime.sleep(900)\n"
+    )
 
     def lay_out(self, root: Path) -> None:
         super().lay_out(root)
@@ -101,6 +104,7 @@ class Stop(Training):
             [sys.executable, "-m", MODULE], input=json.dumps({"ANSIBLE_MODULE_ARGS": super().arguments(root)}), text=True,
             env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}, capture_output=True, check=False)  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+        wait_for((root / "work" / "ready").exists, "the training's handler", pause=0.02)
 
     def arguments(self, root: Path) -> dict[str, Any]:
         return self.ordered({"session": self.session, "dir": f"{root}/work", "state": "stopped", "grace": 20})

@@ -29,9 +29,10 @@ class Gate:
         """Cuts every connection once when so many bytes more have gone towards the host."""
         self._cut_at = self.passed + count
 
-    @property
     def has_cut(self) -> bool:
-        return self._cut_at is None
+        """Whether it came to that; it does no more."""
+        has_cut, self._cut_at = self._cut_at is None, None
+        return has_cut
 
     async def go_through(self, count: int, to_host: bool) -> None:
         while self.closed:

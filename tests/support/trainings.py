@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from tests.support.waiting import wait_for
+
 EXAMPLE = "examples/train_softmax.py"
 WORK = "/home/ubuntu/emotion_recognition"
 
@@ -36,3 +38,9 @@ def monitor(play, host, session="attn_crnn_v2", **variables):
 def state(host, session, user="ubuntu", directory=WORK):
     path = f"{directory}/runs/{session}/latest/state.json"
     return json.loads(host.run(["cat", path], user=user).stdout)
+
+
+def wait_for_log(host, session, words):
+    """Wait until the training has written them: a deploy may end before that."""
+    log = f"{WORK}/runs/{session}/latest/training.log"
+    wait_for(lambda: words in host.run(["cat", log], check=False).stdout, f"{words!r} in {log}")

@@ -84,8 +84,11 @@ class Background:
     @property
     def sent(self) -> int:
         """Files that rsync has sent so far."""
-        logs = self.local_tmp.glob("**/rsync-*/log*")
-        return sum(log.read_bytes().count(b"] sent <f") for log in logs)
+        count = 0
+        for log in self.local_tmp.glob("**/rsync-*/log*"):
+            with contextlib.suppress(FileNotFoundError):  # the upload has ended
+                count += log.read_bytes().count(b"] sent <f")
+        return count
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> bool:
         """Whether it came true before the run ended."""

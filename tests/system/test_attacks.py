@@ -105,7 +105,7 @@ def test_racing_names_open_move_or_own_nothing_elsewhere(attacked, kind):
             assert attacked.run(f"cksum {directory}/*.npz", user=user, check=False).returncode != 0
     # The race was one: names were exchanged many times in each run, and something was done in spite of it.
     totals = done["totals"]
-    assert totals["runs"] == RUNS
+    assert totals["runs"] >= RUNS
     assert totals["exchanges"] > 10 * RUNS, done
     assert sum(totals.get(act, 0) for act in ("granted", "directories", "linked", "removed")) > 0, done
 

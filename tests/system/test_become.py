@@ -83,6 +83,17 @@ def passworded(start_host):
 
 # Everything that processes of the host show: command lines and environments. It knows no secret itself, so it never finds its own process.
 WATCH = "while test ! -e /stop; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '; sleep 0.05; done"
+# Small transfers end within a moment: rsync begins once it was seen.
+LINGER = r"""real=$(command -v rsync) && mv $real $real.real && cat > $real <<'END' && chmod 755 $real
+#!/bin/sh
+for word in "$@"; do
+  tries=0
+  case $word in --server | --sender)
+    until grep -aq -e $word /seen || test $tries -ge 600; do tries=$((tries + 1)); sleep 0.1; done ;;
+  esac
+done
+exec $0.real "$@"
+END"""
 # The files of the host that contain the secret.
 SEARCH = """
 import os, sys
@@ -105,6 +116,7 @@ class Watched:
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Watched:
+        self.host.run(LINGER)
         self.host.run(f"setsid sh -c \"{WATCH}\" >/seen 2>/dev/null </dev/null &")
         self._thread.start()
         return self

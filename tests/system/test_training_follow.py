@@ -16,12 +16,14 @@ from tests.support.waiting import background, limit, wait_for
 
 LINES = 40_000
 LONG = f"""
-import time
+import os, time
 for i in range({LINES}):
     print('line %06d: nothing of note here, only a long line as trainings like to write them' % i, flush=i % 100 == 0)
     if i % 500 == 0:
         print('Epoch %d/200 - loss: 1.0' % (i // 500), flush=True)
         time.sleep(0.1)
+    while i == {LINES // 2} and not os.path.exists('seen'):  # so that it lives until a connection was cut
+        time.sleep(0.2)
 """
 
 
@@ -60,6 +62,7 @@ def test_following_shows_each_line_once_in_order_across_dropped_connections(host
             size, before = output.stat().st_size, lost()
             wait_for(lambda size=size: output.stat().st_size > size + 100_000 or process.poll() is not None, "more lines")
             wait_for(lambda before=before: cut(process, before), "the loss to be seen")
+            host.run("touch ~/emotion_recognition/seen", user="ubuntu")
         assert process.wait(timeout=limit(600)) == 0, output.read_text()[-3000:]
     assert lost()
     text = output.read_text()

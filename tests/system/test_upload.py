@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import struct
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from tests.support.hosts import REPOSITORY
 from tests.support.layout import crema_d_names, write_facenet, write_features, write_wav2vec
 from tests.support.uploads import ROLE, feature_set, publish_task, role_variables, upload_task
+from tests.support.waiting import background
 
 ODD_NAMES = [b"with space.npz", b"quo\"te's.npz", b"line\nbreak.npz", b"\xff\xfe.npz", b"#hash.npz", b"-n.npz", b"$HOME.npz", b"a:b.npz",
              b"*.npz", b"deep/er.npz"]  # fmt: skip
@@ -120,27 +122,22 @@ def test_on_a_terminal_two_hosts_share_one_block(hosts, start_host, tmp_path):
     both = [start_host("left"), start_host("right")]
     (tmp_path / "inventory.ini").write_text("".join(host.inventory_line + "\n" for host in both))
     one = feature_set(tmp_path / "source")
-    book = [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one, rsync_opts=["--bwlimit=8m"])]}]
+    book = [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one, rsync_opts=["--bwlimit=3m"])]}]
     (tmp_path / "play.yml").write_text(json.dumps(book))
     environment = {**hosts.environment(tmp_path), "TERM": "xterm"}
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(REPOSITORY)
-        os.execve(".venv/bin/ansible-playbook",
-                  ["ansible-playbook", "-i", str(tmp_path / "inventory.ini"), str(tmp_path / "play.yml")], environment)  # fmt: skip
+    fd, terminal = pty.openpty()
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 140, 0, 0))
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "-i", tmp_path / "inventory.ini", tmp_path / "play.yml"]
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
     output = b""
-    while True:
-        try:
-            data = os.read(fd, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        output += data
-    _pid, status = os.waitpid(pid, 0)
+    with background(command, cwd=REPOSITORY, env=environment, **streams) as process:
+        while process.poll() is None or select.select([fd], [], [], 0)[0]:
+            if select.select([fd], [], [], 0.1)[0]:
+                output += os.read(fd, 65536)
+    os.close(terminal)
+    os.close(fd)
     text = output.decode()
-    assert os.waitstatus_to_exitcode(status) == 0, text
+    assert process.returncode == 0, text
     line = r"  tp-{}-\w+ +wav .*?\d+% +[0-9.]+ MB of [0-9.]+ MB +\d+/40 files +[0-9.]+ MB/s +\d+:\d\d left"
     paintings = text.split("\x1b[J")
     together = [one for one in paintings if re.search(line.format("left"), one) and re.search(line.format("right"), one)]

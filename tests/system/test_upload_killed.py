@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tests.support.uploads import (
     unpublish,
     upload_task,
 )
+from tests.support.waiting import wait_for
 
 # How often the long upload is killed: each of its parts once, or with `KILLS=20` at as many points of a larger set.
 KILLS = int(os.environ.get("KILLS", "4"))
@@ -54,6 +57,16 @@ def digests_there(host: Host, directory: str) -> str:
     return host.run(f"cd {directory} && sha256sum *.npz").stdout
 
 
+@contextlib.contextmanager
+def held(run: Background):
+    """Senders stand still: the upload does not end before what is done to it, which takes a moment on a busy machine."""
+    assert run.send_signal(signal.SIGSTOP, "rsync") > 0
+    try:
+        yield
+    finally:
+        run.send_signal(signal.SIGCONT, "rsync")
+
+
 def test_killed_again_and_again_it_arrives_whole_and_once(hosts, start_host, source):
     """rsync and ssh on the controller, and the receiver on the host, die by SIGKILL at random points of one upload."""
     host = start_host("killed")
@@ -72,14 +85,17 @@ def test_killed_again_and_again_it_arrives_whole_and_once(hosts, start_host, sou
         more = max(1, point - already)
         assert run.wait_for(lambda run=run, more=more: run.sent >= more, f"file {point}")
         victim = victims[number % len(victims)]
-        if victim == ("receiver",):
-            host.run("kill -9 $(pgrep -x rsync)")
-        else:
-            assert run.kill(*victim) > 0
+        with held(run):
+            if victim == ("receiver",):
+                host.run("kill -9 $(pgrep -x rsync)")
+            else:
+                assert run.kill(*victim) > 0
         code, output = run.end()
         assert code == 2, output
         assert "run again, it goes on from there" in output
         assert host.run("test -e /data/wav", check=False).returncode == 1, "nothing is in the target before publication"
+        # A receiver whose sender has gone puts away what it has got.
+        wait_for(lambda: not host.run("ps -C rsync -o stat= | grep -v Z", check=False).stdout, "the end of the receivers")
         staged = inodes(host, "/data/.wav.incoming")
         assert staged.items() >= kept.items(), "what has arrived stays as it is"
         kept = staged
@@ -100,8 +116,9 @@ def test_an_orphaned_receiver_keeps_everybody_out_until_it_ends(hosts, start_hos
     one = feature_set(small)
     run = Background(hosts, host, role_variables(one, prepare_features_rsync_opts=["--bwlimit=4m"]))
     assert run.wait_for(lambda: run.sent >= 3, "the third file")
-    host.run("kill -STOP $(pgrep -x rsync)")
-    run.kill_everything()
+    with held(run):
+        host.run("kill -STOP $(pgrep -x rsync)")
+        run.kill_everything()
     result = play(host, [{"hosts": "all", "gather_facts": False, "tasks": [upload_task(one, wait=1)]}])
     messages = [event["result"]["msg"] for event in result.results(host)]
     assert len(messages) == 1 and "still being written by" in messages[0], messages
@@ -143,7 +160,8 @@ def test_a_disk_that_fills_up_is_reported_and_the_next_run_resumes(hosts, start_
     run = Background(hosts, host, variables)
     assert run.wait_for(lambda: run.sent >= 5, "the fifth file")
     # Somebody else fills the disk but for some megabytes.
-    host.run(f"head -c {100 * 2**20 - size + 8 * 2**20} /dev/zero > /data/other")
+    with held(run):
+        host.run(f"head -c {100 * 2**20 - size + 8 * 2**20} /dev/zero > /data/other")
     code, output = run.end()
     assert code == 2 and "the disk of /data/.wav.incoming is full: make room there and run again" in output, output
     assert host.run("test -e /data/wav", check=False).returncode == 1

@@ -77,13 +77,17 @@ def test_check_mode_reports_what_it_would_fetch(store, play):
 
 def test_a_store_that_stops_is_reported_and_the_next_run_resumes(store, hosts, play):
     """The store dies by SIGKILL; what has arrived stays; no secret shows anywhere meanwhile."""
-    serve(store, "--bwlimit 3M")
+    serve(store, "--bwlimit 2M")
     variables = role_variables(feature_set("store:bucket/wav"))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STORE.items():
             patch.setenv(name, value)
         run = Background(hosts, store, variables)
-    assert run.wait_for(lambda: len(inodes(store, "/data/.wav.incoming")) >= 4, "the fourth file")
+
+    def arrived():
+        return {name: inode for name, inode in inodes(store, "/data/.wav.incoming").items() if not name.endswith(".partial")}
+
+    assert run.wait_for(lambda: len(arrived()) >= 4, "the fourth file")
     processes = store.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
     assert "rclone copy" in processes and SECRET not in processes.replace(f"{KEY},{SECRET}", "")
     store.run("kill -9 $(pgrep -f 'rclone [s]erve')")
@@ -92,8 +96,7 @@ def test_a_store_that_stops_is_reported_and_the_next_run_resumes(store, hosts, p
     assert SECRET not in output and KEY not in output
     assert SECRET not in store.run("cat /data/.wav.incoming/.fetch/*").stdout
     assert store.run("test -e /data/wav", check=False).returncode == 1
-    kept = inodes(store, "/data/.wav.incoming")
-    kept = {name: inode for name, inode in kept.items() if not name.endswith(".partial")}
+    kept = arrived()
     serve(store)
     result = play(store, ROLE, variables, env=STORE)
     assert result.rc == 0, result.stdout
