@@ -42,7 +42,7 @@ _STEPS = re.compile(
     r"|(?:\d-\d+batch|(?<![\w/])(?:global[_ ])?(?:step|iter(?:ation)?s?|batch)\s*[:=#]?\s*\[?\d+(?!\d|\s*/|%))()",
     re.IGNORECASE,
 )
-_BAR = re.compile(r"\s*(?:\x1b\[1m)?\s*(\d{1,9})/(\d{1,9})(?=[\s\x1b])|[^|]{0,80}?\b\d{1,2}%\|")
+_BAR = re.compile(r"\s*(?:\x1b\[1m\s*)?(\d{1,9})/(\d{1,9})(?=[\s\x1b])|[^|]{0,80}?\b\d{1,2}%\|")
 _METRIC = re.compile(
     r"(?:loss|acc|accuracy|f1|score|precision|recall|auc|auroc|uar|mae|mse|wer|cer|iou|dice|map|bleu|ppl|perplexity)['\"]?\s*[:=]\s*['\"]?"
     r"(?:tensor\()?[-+]?(?:\d|\.\d|nan|inf)",

@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Opt
 from . import series, tensorboard, values
 
 MAX_ENTRIES = 100000
-_NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*\Z", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*\Z", re.IGNORECASE)
 FLAT = re.compile(r"\{[^{}]*\}")  # an object without an object in it: of a trainer state, an entry of its history
 _STAGE_KEYS = ("phase", "split", "mode", "stage", "subset")
 _SUMMARY = "train_runtime"  # Hugging Face's last entry, over the whole run

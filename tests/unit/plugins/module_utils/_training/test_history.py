@@ -293,6 +293,7 @@ HOSTILE = {
     "names": "".join(f"a{number}_loss: 1 " + "\n" * (number % 50 == 0) for number in range(1 << 15)),
     "epochs": "".join(f"Epoch {number}\nloss: 1\n" for number in range(1 << 15)),
     "no epoch": "loss: 1\n" * (1 << 16), "nothing": "", "bytes": "\0\x1b[2J\u202e" * 1000,
+    "blanks": " " * (1 << 18) + "x", "steps": "\x1b[1m" + " " * (1 << 18) + "x",
 }
 
 

@@ -290,6 +290,7 @@ HOSTILE = {
     "trainer_state.json": "{" * 100000, "events.out.tfevents.1.h": b"\0" * (1 << 20),
     "events.out.tfevents.2.h": record(b"\xff" * 99) + record(b"\x2a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
     "events.out.tfevents.3.h": struct.pack("<Q", 1 << 62) + b"\0" * 99,
+    "e.csv": "epoch,loss\n1," + "1" * 100000 + "x\n", "f.jsonl": '{"epoch": 1, "loss": "' + "1" * 200000 + 'x"}\n',
 }
 
 
