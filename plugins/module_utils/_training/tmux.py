@@ -110,17 +110,20 @@ def find_servers(account: accounts.Account) -> List[str]:
 
 
 def _is_own(path: str, account: accounts.Account) -> bool:
-    """True if no other user can have put this path there: a server controls its client."""
-    while path != "/":
-        path = os.path.dirname(path)
-        try:
+    """True if no other user can have put it there: a server controls its client."""
+    try:
+        info = os.lstat(path)  # the socket
+        while info.st_uid in (0, account.uid):
+            if path == "/":
+                return True
+            path = os.path.dirname(path)
             info = os.lstat(path)
-        except OSError:
-            return False
-        others = stat.S_IWOTH | (0 if info.st_gid == account.gid else stat.S_IWGRP)
-        if info.st_uid not in (0, account.uid) or (info.st_mode & others and not info.st_mode & stat.S_ISVTX):
-            return False
-    return True
+            others = stat.S_IWOTH | (0 if info.st_gid == account.gid else stat.S_IWGRP)
+            if info.st_mode & others and not info.st_mode & stat.S_ISVTX:
+                return False
+    except OSError:
+        pass
+    return False
 
 
 def find_session(account: accounts.Account, name: str) -> Session:

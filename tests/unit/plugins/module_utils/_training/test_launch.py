@@ -161,6 +161,13 @@ def test_servers_are_found_wherever_they_listen_and_only_the_users_own(tmp_path)
         own = str(tmp_path / f"tmux-{account.uid}" / "default")
         assert own in find_servers(account)
         assert not {str(tmp_path / "tmux-99999" / "default"), str(tmp_path / "other" / "default")} & set(find_servers(account))
+        if account.uid == 0:
+            # In a sticky folder of the user's another user may listen.
+            os.chmod(tmp_path / f"tmux-{account.uid}", 0o1777)
+            os.chown(own, 4242, 4242)
+            assert own not in find_servers(account)
+            os.chown(own, 0, 0)
+            assert own in find_servers(account)
         # Where others may rename folders a server could be theirs.
         tmp_path.chmod(0o777)
         assert own not in find_servers(account)
