@@ -19,6 +19,9 @@ from .._system import mounts, paths
 
 # Format 1 had tokens of another digest: only its names can be used.
 _FORMAT, _OLDER = 2, (1,)
+# Bytes of a manifest's text, and commas in it: three a feature, and more features than an inspection keeps in memory. On a host it is a
+# file of a user's.
+_MOST_BYTES, _MOST_COMMAS = 1 << 29, 1 << 24
 
 
 class Wanted(NamedTuple):
@@ -63,8 +66,8 @@ def unpack_manifest(packed: str) -> Manifest:
 def _unpack(packed: str) -> Tuple[int, Manifest]:
     """Return the number of a manifest's format, and its content; ValueError if it is not a known one."""
     try:
-        data = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)).decode("ascii"))
-    except (binascii.Error, zlib.error) as error:
+        data = json.loads(_inflate(base64.b64decode(packed, validate=True)).decode("ascii"))
+    except (binascii.Error, zlib.error, RecursionError) as error:
         raise ValueError(str(error)) from None
     number = data.get("format") if isinstance(data, dict) else None
     rows = data.get("features") if isinstance(data, dict) else None
@@ -76,6 +79,14 @@ def _unpack(packed: str) -> Tuple[int, Manifest]:
             raise ValueError(f"{row!r} is not a path below a directory with its size and token")
         manifest[os.fsdecode(row[0].encode("utf-8", "surrogateescape"))] = Wanted(row[1], str(row[2]))
     return number, manifest
+
+
+def _inflate(data: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    text = stream.decompress(data, _MOST_BYTES)
+    if not stream.eof or text.count(b",") > _MOST_COMMAS:
+        raise ValueError("is cut off or too large")
+    return text
 
 
 def pack_choice(manifest: Manifest, names: Iterable[str]) -> str:
@@ -131,7 +142,7 @@ def _read(target: str) -> Optional[Tuple[int, Manifest]]:
         return None
     info = os.fstat(fd)
     # A file of another user is not a manifest of ours.
-    if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()):
+    if not stat.S_ISREG(info.st_mode) or info.st_uid not in (0, os.geteuid()) or info.st_size > _MOST_BYTES:
         os.close(fd)
         return None
     with os.fdopen(fd, "rb") as file:
