@@ -94,7 +94,7 @@ class ActionModule(ActionBase):
 
 
 def conclude(answer: Mapping[str, Any], session: str, wait: str = "") -> dict[str, Any]:
-    """Return the task's result. wait: why the start would have to wait, in check mode."""
+    """Return the task's result. wait: why the run would start nothing, in check mode."""
     result = dict(answer)
     if result.get("failed") or "message" not in result:
         return result
@@ -113,7 +113,7 @@ def conclude(answer: Mapping[str, Any], session: str, wait: str = "") -> dict[st
     result.update(removed=int(old.get("removed") or 0), warnings=warnings)
     result["attach"] = f"tmux {f'-L {socket} ' if socket else ''}attach -t {session}"
     if wait:
-        result["message"] = f"{wait} (only predicted in check mode)"
+        result.update(changed=False, message=f"{wait} (only predicted in check mode)")
     if not settled:
         return result
     how = outcome_of(settled.get("exit_code"), settled.get("signal")) + (f" ({settled['error']})" if settled.get("error") else "")

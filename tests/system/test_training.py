@@ -50,6 +50,8 @@ def test_check_mode_foretells_and_changes_nothing(host, play):
     before = host.tree()
     result = play(host, "deploy_training.yml", {"deploy_training_script": EXAMPLE}, check=True, diff=True)
     assert result.rc == 0, result.stdout
+    # The run makes the host ready, and then starts.
+    assert "would be started" in result.stdout and "not ready" not in result.stdout
     assert host.tree() == before
 
 

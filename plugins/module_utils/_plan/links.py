@@ -269,7 +269,7 @@ def _plan_missing(
                 plan.blocked_by_stray += 1
             elif entry.is_feature:
                 plan.unchanged += 1
-                if entry.classification.identity != identity:
+                if others or entry.classification.identity != identity:
                     plan.differing.append(name)
             else:
                 plan.obstructed.append((name, describe(entry)))
@@ -282,10 +282,10 @@ def _plan_missing(
         elif entry is not None:
             if candidate.path != entry.link_target:
                 plan.to_replace.append((name, candidate.path, entry.link_target or ""))
+                plan.differing += [name] if others else []
         else:
             plan.to_create.append((name, candidate.path))
-            if others:
-                plan.differing.append(name)
+            plan.differing += [name] if others else []
 
 
 def _blocked_folder(one: SetInput, name: str, to_remove: Set[str]) -> str:

@@ -86,7 +86,7 @@ def _problems(state: SetState, host: HostState) -> List[Problem]:
     problems += list(_in_the_way(state))
     if state.status is None:
         return problems
-    if not state.features:
+    if not state.features and not state.plan.conflicts:
         problems += _nothing(state, host)
     return problems + _too_few(state) + _unreadable(state, host.policy.permissions != "check")
 

@@ -32,7 +32,8 @@ def look(account: accounts.Account, params: Mapping[str, Any]) -> Dict[str, Any]
     age = reading.log_age(run)
     tail = reading.last_lines(run, _TAIL) if run else []
     cause = _cause(run, tail)
-    judgement = verdict.judge(reading.observation(run_state, age, cause), params["stale_after"])
+    folder = paths.display(runs.runs_of(directory, session))
+    judgement = verdict.judge(reading.observation(run_state, age, cause), params["stale_after"], folder)
     read = curves.read_curves(run, directory, metrics)
     graphics = gpus.find_gpus()
     listed = ledger.last_runs(directory, session)

@@ -118,8 +118,9 @@ def document(fleet: Fleet, playbook: str, generated: str, run: str = "") -> dict
 def assemble(entries: list[dict[str, Any]], playbook: str, generated: str, check_mode: bool, run: str) -> dict[str, Any]:
     """Return the report of these hosts as plain data, hosts in natural order."""
     hosts = sorted(entries, key=lambda entry: natural(entry["host"]))
-    # What the ready hosts train on: for others the report names what is wrong already.
-    sets = ((host["host"], one) for host in hosts if host["outcome"] == "ready" for one in host["sets"] if one["digest"])
+    # What the ready hosts train on: for others the report names what is wrong already, and what check mode plans has no digest yet.
+    ready = [host for host in hosts if host["outcome"] == "ready" and not (check_mode and host["changed"])]
+    sets = ((host["host"], one) for host in ready for one in host["sets"] if one["digest"])
     summary = {"hosts": len(hosts), "changed": sum(host["changed"] for host in hosts)}
     summary.update({outcome: sum(host["outcome"] == outcome for host in hosts) for outcome in OUTCOMES})
     return {

@@ -57,7 +57,7 @@ def set_entry(
         directories.append(_directory("incoming", {"path": "staging directory", **incoming}))
     status = raw["status"] if isinstance(raw.get("status"), int) else None
     features, blocked = number(raw.get("features")), number(access.get("unreadable"))
-    outcome = _outcome(raw, check_mode, state)
+    outcome = _outcome(raw, check_mode and not broke, state)
     # In check mode, the plan replaces the problems that it clears; after a step that failed, its message. With state absent, readiness is
     # not required.
     problems = () if state == "absent" and status is not None else sequence(raw.get("problems"))
@@ -198,7 +198,7 @@ def advice(raw: Mapping[str, Any], counts: Mapping[str, int], check_mode: bool) 
         user = plain(access.get("user") or "the training user")
         if not number(access.get("to_grant")):
             todo.append(f"Let {user} pass and read what is named above: it is more than the role may change.")
-        elif check_mode:
+        elif check_mode and (counts["granted"] or counts["directories"] or counts["widened"]):
             todo.append(f"Run without --check to grant {user} access.")
         else:
             how = "prepare_features_permissions=grant (or widen, if there are no ACLs)"

@@ -113,7 +113,7 @@ def _access(one: Mapping[str, Any]) -> list[str]:
         return [f"{user} can read every feature"] if one["found"] else []
     text = f"{user} CANNOT READ {count(blocked, 'feature')}"
     if access["to_grant"]:
-        text += f" ({count(access['to_grant'], 'object')} would have to be granted)"
+        text += f" (a grant would open {'them' if access['to_grant'] >= blocked else format(access['to_grant'], ',') + ' of them'})"
     return [text, *map(_sample, access["samples"][:FEW])]
 
 

@@ -16,7 +16,7 @@ from ...module_utils._plan.status import STATUS_WORDS
 OUTCOME_WORDS = {
     "ready": "ready",
     "would_be_ready": "would be ready",
-    "done": "links removed",
+    "done": "state absent",
     "empty": "empty, allowed",
     "not_ready": "not ready",
     "failed": "failed",

@@ -72,7 +72,7 @@ def assemble(entries: Iterable[Mapping[str, Any]], playbook: str, now: datetime,
     hosts = sorted(entries, key=lambda host: natural(host["host"]))
     summary: dict[str, Any] = {"hosts": len(hosts), "healthy": sum(host["healthy"] for host in hosts)}
     summary["states"] = {state: sum(host["state"] == state for host in hosts) for state in STATES}
-    sets = ((host["host"], one) for host in hosts for one in host["features"]["sets"] if one["digest"])
+    sets = ((host["host"], one) for host in hosts if host["state"] != NEVER for one in host["features"]["sets"] if one["digest"])
     return {
         "schema": SCHEMA,
         "run": run,

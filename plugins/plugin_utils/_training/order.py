@@ -144,7 +144,7 @@ def _place(variables: Mapping[str, Any]) -> dict[str, str]:
 def add_features(order: ParsedOrder, variables: Mapping[str, Any], check_mode: bool) -> str:
     """Put the features that the facts of this run describe into the record. Refuse facts of another run, and a host that is not ready.
 
-    Returns why a start has to wait in check mode, in which features are only about to be made available.
+    Returns why the run would start nothing, in check mode; there a host counts as ready if the run makes it so.
     """
     host, facts = str(variables.get("inventory_hostname", "this host")), variables.get("ansible_facts") or {}
     if facts.get(run_id.FACT) != run_id.run_id() or "features_ready" not in facts:
@@ -153,7 +153,7 @@ def add_features(order: ParsedOrder, variables: Mapping[str, Any], check_mode: b
             " run before, in the same run, and leave none of its tasks out"
         )
     sets = facts.get("feature_sets") or {}
-    if not facts["features_ready"]:
+    if not (facts["features_ready"] or (check_mode and facts.get("features_will_be_ready"))):
         problems = [str(problem) for one in sets.values() for problem in one.get("problems") or []]
         reason = f"the features of {host} are not ready, so nothing is started: {'; '.join(problems) or 'no feature set holds any'}"
         if not check_mode:

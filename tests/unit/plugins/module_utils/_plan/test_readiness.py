@@ -172,8 +172,10 @@ class TestNotReady:
     def test_a_conflict_is_an_obstacle_that_names_both_and_the_variable(self, host):
         feature(host / "old/a.npz", "one")
         feature(host / "two/a.npz", "two")
+        feature(host / "two/b.npz", "three")
         found = facts_of(a_set(host / "data/t", host / "old", host / "two"))
         words = ["a.npz", host / "old/a.npz", host / "two/a.npz", "set on_conflict to"]
+        assert len(found["feature_sets"]["t"]["problems"]) == 1
         assert says(found["feature_sets"]["t"]["problems"], *words)
         assert says(found["feature_sets"]["t"]["obstacles"], *words)
         found = facts_of(a_set(host / "data/t", host / "old", host / "two"), on_conflict="first")

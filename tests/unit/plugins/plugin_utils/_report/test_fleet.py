@@ -168,6 +168,15 @@ def test_planned_is_one_word_in_table_page_and_json():
     assert ">would be ready<" in page and "lacks 7442" not in page
 
 
+def test_a_step_that_fails_in_check_mode_leaves_no_set_about_to_be_ready():
+    fleet = Fleet()
+    planned(fleet, "a")
+    fleet.failed("a", PREFIX + "feature_upload", "Upload", {"msg": "source /x does not exist"})
+    host = report_of(fleet)["hosts"][0]
+    assert (host["outcome"], host["sets"][0]["outcome"]) == ("failed", "not_ready")
+    assert "would be ready" not in " ".join(terminal(fleet, 80))
+
+
 def test_quiet_hosts_are_one_row_and_problems_appear_once():
     fleet = Fleet()
     for host in ("a", "b"):
@@ -288,6 +297,12 @@ def test_hosts_that_do_not_train_on_the_same_data_are_told(fleet, groups):
     assert [(group["hosts"], group["features"]) for entry in report["differing"] for group in entry["groups"]] == groups
     for text in (" ".join(terminal(fleet, 200)), to_html(report)):
         assert ("do not train on the same data of wav2vec" in text) is bool(groups)
+
+
+def test_data_that_this_run_would_change_is_not_compared():
+    fleet = of_data(a=("1" * 64, 9), b=("2" * 64, 8))
+    fleet.saw("b", PREFIX + "feature_prepare", {"changed": True, "sets": {"wav2vec": {"linked": 1}}}, check_mode=True)
+    assert report_of(fleet)["hosts"][1]["ready"] and report_of(fleet)["differing"] == []
 
 
 def test_the_sentence_on_differing_data_names_hosts_counts_and_digests():

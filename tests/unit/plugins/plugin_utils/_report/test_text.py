@@ -113,9 +113,17 @@ LOCKED = one_set(
         pytest.param(LACKING, {}, {}, ["NOT READY", "PROBLEM /data/wav2vec lacks 8", "Run again to link"], ["--check"], id="lacking"),
         pytest.param(
             LOCKED, {}, {},
-            ["trainer CANNOT READ 8 features (2 objects would have to be granted)",
+            ["trainer CANNOT READ 8 features (a grant would open 2 of them)",
              "/home/ubuntu (0750 ubuntu:ubuntu): user trainer lacks search permission", "prepare_features_permissions=grant"],
             ["can read every"], id="unreadable",
+        ),
+        pytest.param(
+            {**LOCKED, "access": {**LOCKED["access"], "to_grant": 8}}, {}, {"check_mode": True},
+            ["(a grant would open them)", "Run with prepare_features_permissions=grant"], ["without --check"], id="check-grants-nothing",
+        ),
+        pytest.param(
+            LOCKED, [{"sets": {"wav2vec": {"directories": 1}}}], {"check_mode": True}, ["Run without --check to grant"],
+            ["prepare_features_permissions"], id="check-mode-grants",
         ),
         pytest.param(
             one_set(status=None, ready=False, problems=["/old may not be listed: make it readable"], features=0), {}, {},
@@ -157,7 +165,7 @@ LOCKED = one_set(
         pytest.param(
             one_set(target={"filesystem": {"type": "nfs4", "source": "10.0.0.5:/f"}}), {}, {}, ["on nfs4 10.0.0.5:/f"], [], id="nfs"
         ),
-        pytest.param(LACKING, {}, {"state": "absent"}, ["links removed"], ["NOT READY", "TO DO", "PROBLEM"], id="links-removed"),
+        pytest.param(LACKING, {}, {"state": "absent"}, ["state absent"], ["NOT READY", "TO DO", "PROBLEM", "removed"], id="absent"),
     ],
 )  # fmt: skip
 def test_says(raw, done, options, said, not_said):

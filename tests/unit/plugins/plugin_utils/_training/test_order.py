@@ -98,6 +98,19 @@ def test_a_host_that_is_not_ready_waits_in_check_mode_only():
         add_features(ParsedOrder({"record": {}}, None), variables, False)
 
 
+def test_check_mode_predicts_the_start_on_a_host_that_the_run_makes_ready():
+    order = ParsedOrder({"record": {}}, None)
+    variables = {**VARIABLES, "ansible_facts": facts(features_ready=False, features_will_be_ready=True)}
+    assert add_features(order, variables, True) == "" and order.given["ready_for"] == "u"
+    with pytest.raises(FeatureError, match="are not ready"):
+        add_features(ParsedOrder({"record": {}}, None), variables, False)
+
+
+def test_a_start_that_the_run_would_refuse_changes_nothing():
+    found = conclude(ANSWER, "s", "nothing is started: few")
+    assert (found["changed"], found["message"]) == (False, "nothing is started: few (only predicted in check mode)")
+
+
 ANSWER = {"message": "started", "run": "/r/s/1", "socket": "", "changed": True}
 DEAD = {"ended": True, "exit_code": 1, "signal": None, "attempts": 1, "tail": "a\n\x1b[1mValueError: b\n"}
 

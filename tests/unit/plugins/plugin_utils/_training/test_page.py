@@ -320,6 +320,9 @@ def test_hosts_that_do_not_train_on_the_same_data_are_told():
     assert [(entry["set"], [group["hosts"] for group in entry["groups"]]) for entry in report["differing"]] == [("a", [["a", "b"], ["c"]])]
     assert "The hosts do not train on the same data of a." in to_html(report)
     assert document(a_fleet(a={}, b={}), "p", NOW)["differing"] == []
+    # A host without a training trains on nothing.
+    never = {"features": other, "state": "never started", "run": None}
+    assert document(a_fleet(a={}, b={}, c=never), "p", NOW)["differing"] == []
 
 
 def test_both_files_are_written(tmp_path):
