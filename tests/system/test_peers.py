@@ -97,11 +97,15 @@ def test_one_full_host_feeds_the_others_without_a_source(fleet, play, tmp_path, 
 
 
 def test_check_mode_and_a_second_run(fleet, play, tmp_path):
-    hosts = fleet(2)
+    hosts = fleet(3)
     inventory_path = inventory(tmp_path / "hosts.json", hosts)
     checked = play(inventory_path, ROLE, variables(), check=True)
     assert checked.rc == 0, checked.stdout
-    assert f"{hosts[1].name}: wav: would receive 46 features from {hosts[0].name}" in checked.stdout
+    for host in hosts[1:]:
+        assert f"{host.name}: wav: would receive 46 features from" in checked.stdout and checked.recap[host.name]["changed"] == 1
+    refused = play(inventory_path, ROLE, variables(prepare_features_become=False), check=True)
+    assert refused.rc == 2 and f"{hosts[1].name}: / cannot be changed (Permission denied)" in refused.stdout.replace("/data", "/")
+    assert "failed to send it" not in refused.stdout
     assert all(not host.run("ls -A /data", check=False).stdout and left_behind(host) == "" for host in hosts)
     assert play(inventory_path, ROLE, variables()).rc == 0
     again = play(inventory_path, ROLE, variables())

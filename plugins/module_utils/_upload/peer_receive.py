@@ -75,11 +75,16 @@ def _own_address(peer: Mapping[str, Any]) -> Optional[str]:
     return None
 
 
+def check_programs() -> None:
+    """FeatureError if a program is missing that a transfer needs here."""
+    requirements.check_tools()
+    for command in ("ssh-keygen", "ssh"):
+        _client(command)
+
+
 def make_key(token: str) -> str:
     """Make a key pair for one transfer, as the current user; return the public key. FeatureError, OSError."""
-    requirements.check_tools()
     keygen = _client("ssh-keygen")
-    _client("ssh")
     directory = _directory(token)
     _sweep()
     os.mkdir(directory, 0o700)

@@ -16,19 +16,22 @@ from .. import errors
 from .._scan.manifest import unpack_manifest
 from .._spec.sets import FeatureSet
 from .._system import accounts, become
-from . import peer_receive, peer_send, requirements, stage_sets, targets
+from . import peer_receive, peer_send, requirements, stage_sets, staging, targets
 
 
 def reach(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Return C(addresses), see peer_receive.reach, and the public C(key) of the transfer named C(token), None in check mode.
 
-    params: C(peers); C(set), C(token) of the transfer.
+    params: C(peers); C(set), C(token) of the transfer. FeatureError if this host cannot receive, so that no sender is blamed for it.
     """
     addresses = peer_receive.reach(params["peers"])
-    if check_mode or not addresses:
+    if not addresses:
         return {"addresses": addresses, "key": None}
-    worker = _worker(_named(sets, params["set"]), account)
-    return {"addresses": addresses, "key": become.run_as(worker, peer_receive.make_key, params["token"])}
+    peer_receive.check_programs()
+    site = requirements.find_site(_named(sets, params["set"]).target, account)
+    with staging.refusals_named(site.staging):
+        become.run_as(site.keeper, requirements.measure_room, site.staging, [1])
+    return {"addresses": addresses, "key": None if check_mode else become.run_as(site.worker, peer_receive.make_key, params["token"])}
 
 
 def offer(sets: Sequence[FeatureSet], account: accounts.Account, params: Mapping[str, Any], _check_mode: bool) -> Dict[str, Any]:

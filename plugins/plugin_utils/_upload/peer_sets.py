@@ -114,11 +114,12 @@ class PeerSets:
         self._own_facts = fleet.hosts.get(host.name, {}).get("ansible_facts") or {}
 
     @contextlib.contextmanager
-    def received(self, one: FeatureSet, needed: bool) -> Iterator[dict[str, Any] | None]:
+    def received(self, one: FeatureSet, needed: bool, results: Mapping[str, Any]) -> Iterator[dict[str, Any] | None]:
         """Receive a set from another host; the task's result for it, None if the source has to be used.
 
         Empty if no host holds the set, it has no source, and it is not needed.
-        Until the end of the block nothing is taken from this host; after it this host serves others.
+        Until the end of the block nothing is taken from this host; after it this host serves others. By then the caller has added what
+        was received to C(results), by set.
         """
         before = self._holders(one)
         exchange = Exchange(self._directory, one.name, before, self._fleet.sends)
@@ -128,7 +129,7 @@ class PeerSets:
             with contextlib.ExitStack() as held:
                 key = _KeyPair(self._host, one.name)
                 held.callback(key.forget)
-                receiver = replace(receiver, reachable=self._reach(key, before, bool(one.source)))
+                receiver = replace(receiver, reachable=self._reach(key, before, one, needed))
                 try:
                     peer = held.enter_context(exchange.turn(receiver))
                 except NowhereError:
@@ -141,7 +142,7 @@ class PeerSets:
                     yield None
                 else:
                     try:
-                        done = self._receive(one, peer, key)
+                        done = self._receive(one, peer, key, exchange)
                     except BusyError:
                         raise
                     except FeatureError as error:
@@ -149,7 +150,9 @@ class PeerSets:
                         self._host.show(f"{self._host.name}: {one.name}: {error}", False)
                         continue
                     yield done
-                exchange.now_holds(self._host.name)
+                brought = results.get(one.name) or {}
+                brought_now = sum(brought.get(name) or 0 for name in ("sent", "resumed"))
+                exchange.now_holds(self._host.name, _features(one, self._own_facts) + brought_now)
                 return
 
     def _holders(self, one: FeatureSet) -> list[str]:
@@ -158,21 +161,21 @@ class PeerSets:
         most = max((_features(one, self._facts[name]) for name in held), default=0)
         return [name for name in held if one.expected or _features(one, self._facts[name]) == most]
 
-    def _reach(self, key: _KeyPair, before: Sequence[str], has_source: bool) -> dict[str, Peer]:
+    def _reach(self, key: _KeyPair, before: Sequence[str], one: FeatureSet, needed: bool) -> dict[str, Peer]:
         """The peers that this host can reach; those that cannot be reached and hold the set are named."""
         try:
             key.make(list(self._peers.values()))
         except FeatureError as error:  # e.g. no SSH client there
-            if not has_source:
+            if not one.source and (needed or before):
                 raise
-            self._host.show(f"{error}: takes the source", False)
+            self._host.show(f"{error}{': takes the source' if one.source else ''}", False)
             return {}
         closed = [name for name in before if name not in key.addresses]
         if closed:
             self._host.show(f"{self._host.name}: cannot reach {', '.join(closed[:5])} by SSH, which would have features for it", False)
         return {name: peer for name, peer in self._peers.items() if name in key.addresses}
 
-    def _receive(self, one: FeatureSet, peer: Peer, key: _KeyPair) -> dict[str, Any]:
+    def _receive(self, one: FeatureSet, peer: Peer, key: _KeyPair, exchange: Exchange) -> dict[str, Any]:
         began = time.monotonic()
         done: dict[str, Any] = {
             "sent": 0, "sent_bytes": 0, "resumed": 0, "present": 0, "left_out": 0, "seconds": 0.0, "samples": [], "warnings": [],
@@ -180,7 +183,8 @@ class PeerSets:
         }  # fmt: skip
         if self._check_mode:
             # A host that is topped up has some of them.
-            done["sent"] = max(0, _features(one, self._facts[peer.name]) - _features(one, self._own_facts))
+            held = exchange.received().get(peer.name) or _features(one, self._facts[peer.name])
+            done["sent"] = max(0, held - _features(one, self._own_facts))
             count = f"{done['sent']:,} features" if done["sent"] else "its features"
             self._host.show(f"{self._host.name}: {one.name}: would receive {count} from {peer.name}", False)
             return done

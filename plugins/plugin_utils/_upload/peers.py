@@ -104,16 +104,20 @@ class Exchange:
         self._before = list(holders)
         self._sends = sends
 
-    def now_holds(self, host: str) -> None:
-        """From now on this host serves others."""
+    def now_holds(self, host: str, features: int) -> None:
+        """From now on this host serves others. features: how many it has, or would have in check mode."""
         new = self._directory / f"new-{_key(host)}"
-        new.write_text(host, "utf-8")
+        new.write_text(f"{features} {host}", "utf-8")
         new.rename(self._directory / f"holds-{_key(host)}")
 
     def holders(self, receiver: Receiver) -> list[str]:
         """Return all peers of a host that hold the set by now."""
-        since = [path.read_text("utf-8") for path in self._directory.glob("holds-*")]
-        return [name for name in dict.fromkeys([*self._before, *sorted(since)]) if name in receiver.peers]
+        return [name for name in dict.fromkeys([*self._before, *sorted(self.received())]) if name in receiver.peers]
+
+    def received(self) -> dict[str, int]:
+        """Return the hosts that were given the set in this run, with the number of features of each."""
+        found = (path.read_text("utf-8").partition(" ") for path in self._directory.glob("holds-*"))
+        return {host: int(features) for features, _blank, host in found}
 
     @contextlib.contextmanager
     def turn(self, receiver: Receiver) -> Iterator[Peer | None]:

@@ -63,7 +63,7 @@ class Upload:
         peers = PeerSets(host, fleet, self._directory, options.limits, self._check_mode)
         for one in options.sets:
             needed = not self._facts or bool((self._facts.get(one.name) or {}).get("problems"))
-            with peers.received(one, needed) as done:
+            with peers.received(one, needed, result["sets"]) as done:
                 if done is None:
                     self._from_sources(host, replace(options, sets=[one]), result)
                 elif done:

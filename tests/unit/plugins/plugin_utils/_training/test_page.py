@@ -193,6 +193,7 @@ def test_the_document_has_its_schema_and_the_page_is_well_formed_and_needs_nothi
     ] == []
     assert [name for name, _value in page.attributes if name.startswith("on")] == []
     assert "\x1b" not in text and "\u202e" not in text
+    assert ("<dt>Data</dt>" in text) is any(host["run"] for host in report["hosts"])  # else there is nothing to compare with
     assert page.tags.count("svg") == sum(len(charts_of(host["runs"])) for host in report["hosts"])
 
 

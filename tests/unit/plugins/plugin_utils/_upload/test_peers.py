@@ -121,15 +121,16 @@ def test_neither_holder_nor_source(tmp_path, holders, one, text):
 
 
 def test_sets_are_independent(tmp_path):
-    Exchange(tmp_path, "speech", [], 1).now_holds("a")
+    Exchange(tmp_path, "speech", [], 1).now_holds("a", 8)
     assert Exchange(tmp_path, "speech", [], 1).holders(receiver("b", "a")) == ["a"]
+    assert Exchange(tmp_path, "speech", [], 1).received() == {"a": 8}
     assert Exchange(tmp_path, "music", [], 1).holders(receiver("b", "a")) == []
 
 
 def test_hosts_that_are_no_peers_are_neither_named_nor_waited_for(tmp_path):
     """A host of the same run that the pattern does not match has received the set, and another is receiving it."""
     exchange = Exchange(tmp_path, "speech", [], 1)
-    exchange.now_holds("outside")
+    exchange.now_holds("outside", 8)
     with (
         exchange.turn(receiver("other", has_source=True)),
         pytest.raises(FeatureError, match="no host of this run among peers holds it"),
@@ -166,7 +167,7 @@ def test_source_is_used_once_and_no_host_sends_to_more_than_its_share(tmp_path, 
                     sending[peer.name] = sending.get(peer.name, 0) + 1
                     most[peer.name] = max(most.get(peer.name, 0), sending[peer.name])
             time.sleep(0.05)
-            exchange.now_holds(host)
+            exchange.now_holds(host, 8)
             with guard:
                 if peer is not None:
                     sending[peer.name] -= 1
@@ -205,7 +206,7 @@ def test_without_source_a_host_waits_for_one_that_is_receiving(tmp_path):
         thread.start()
         time.sleep(0.5)
         assert not got
-        first.now_holds("a")
+        first.now_holds("a", 8)
     thread.join(30)
     assert got == [Peer("a", "a", 22)]
 
