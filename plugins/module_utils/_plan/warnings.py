@@ -19,7 +19,8 @@ def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
     unseen = hidden_from_trainer(state)
     if unseen and state.features:
         yield unseen
-    others = [entry for entry in state.read if entry.classification.kind == "other"]
+    removed = {name for name, _text in plan.to_remove}
+    others = [entry for entry in state.read if entry.classification.kind == "other" and entry.path not in removed]
     if others:
         example = f"{paths.display(others[0].path)}, which {others[0].classification.reason}"
         yield f"{words.phrase(len(others), 'file', 'be', target)} of another kind (e.g. {example})"
@@ -35,10 +36,11 @@ def warnings_of(state: SetState, host: HostState) -> Iterator[str]:
             f"{words.phrase(len(behind), 'link', 'lead', target)} to directories with features (e.g. {paths.display(name)}:"
             f" {words.count(len(inside), 'feature')}): glob follows them, os.walk and Path.rglob do not"
         )
-    if plan.stray:
+    stray = [name for name in plan.stray if name not in removed]
+    if stray:
         yield (
-            f"{words.count(len(plan.stray), 'stray link')} in {target} into legacy directories should not be there"
-            f" (e.g. {paths.display(plan.stray[0])}): set {errors.named('prune')} to stray to remove such links"
+            f"{words.count(len(stray), 'stray link')} in {target} into legacy directories should not be there"
+            f" (e.g. {paths.display(stray[0])}): set {errors.named('prune')} to stray to remove such links"
         )
     if plan.differing:
         yield (

@@ -159,8 +159,10 @@ class TestNotReady:
         raw = a_set(host / "data/t", host / "old", host / "two")
         found = facts_of(raw)
         assert says(found["feature_sets"]["t"]["problems"], host / "data/t", "set prune to", "stray")
+        assert says(found["feature_sets"]["t"]["warnings"], "1 stray link", "set prune to", "stray")
         assert found["features_will_be_ready"] is False
-        assert facts_of(raw, prune="stray")["features_will_be_ready"] is True
+        found = facts_of(raw, prune="stray")
+        assert found["features_will_be_ready"] is True and found["feature_sets"]["t"]["warnings"] == []
 
     def test_an_identity_that_differs_is_a_warning(self, host):
         feature(host / "old/a.npz", "one")
