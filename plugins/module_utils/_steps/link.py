@@ -137,10 +137,15 @@ def _refuse_removal(host: HostState, plans: Sequence[LinkPlan]) -> None:
             raise errors.FeatureError(f"{one.scan.gaps[0]}: make it readable and run again, since links may be there")
         for legacy in one.legacy:
             below = legacy.place.path.rstrip("/") + "/"
-            if legacy.scan.gaps and any(text.startswith(below) for text in staying):
+            gone = legacy.state == places.ABSENT
+            if not (legacy.scan.gaps or gone) or not any(text.startswith(below) for text in staying):
+                continue
+            lead = f"links in {paths.display(one.target)} lead there"
+            if gone:
                 raise errors.FeatureError(
-                    f"{legacy.scan.gaps[0]}: make it readable and run again, since links in {paths.display(one.target)} lead there"
+                    f"{paths.display(legacy.place.path)} is absent, and {lead}: mount its volume and run again, or remove these links"
                 )
+            raise errors.FeatureError(f"{legacy.scan.gaps[0]}: make it readable and run again, since {lead}")
 
 
 def _predicted(one: SetState, plan: LinkPlan) -> LinkCounts:

@@ -279,3 +279,17 @@ class TestStateAbsent:
         before = tree(host)
         assert run(a_set(host / "data/t", host / "old"), state="absent")["changed"] is False
         assert tree(host) == before
+
+    def test_refused_while_the_legacy_directory_is_gone(self, host):
+        """A volume that is not mounted: which links are of this role is not known."""
+        features(host / "old", "a.npz")
+        raw = a_set(host / "data/t", host / "old")
+        run(raw)
+        (host / "old").rename(host / "elsewhere")
+        before = tree(host)
+        for check in (True, False):
+            with pytest.raises(FeatureError, match=f"{host}/old is absent, and links in {host}/data/t lead there: mount"):
+                run(raw, state="absent", check=check)
+        assert tree(host) == before
+        (host / "elsewhere").rename(host / "old")
+        assert run(raw, state="absent")["sets"]["t"]["removed"] == 1
