@@ -76,13 +76,15 @@ class CallbackModule(FleetCallback):
         self._used = False
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """Note that the run uses the collection, also if every host is unreachable."""
-        self._used = self._used or action_of(task) in ACTIONS
+        """Note that the run uses the collection, and if it is in check mode, also if every host fails or is unreachable."""
+        if action_of(task) in ACTIONS:
+            self._used = True
+            self._fleet.check_mode = self._fleet.check_mode or bool(task.check_mode)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         if self._is_ours(result):
             host, task, values = parts(result)
-            self._fleet.saw(host, action_of(task), values, check_mode=bool(getattr(task, "check_mode", False)))
+            self._fleet.saw(host, action_of(task), values)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if ignore_errors:

@@ -60,17 +60,16 @@ class Fleet:
     def __init__(self) -> None:
         self.hosts: dict[str, HostRecord] = {}
         self.report_dir = ""
-        self.check_mode = False
+        self.check_mode = False  # of the run; set by the callback
 
     def record(self, host: str) -> HostRecord:
         return self.hosts.setdefault(host, HostRecord())
 
-    def saw(self, host: str, action: str, result: Mapping[str, Any], check_mode: bool = False) -> None:
+    def saw(self, host: str, action: str, result: Mapping[str, Any]) -> None:
         """A result of one of the collection's own actions; a failed one has what was done before."""
         if action not in ACTIONS:
             return
         record = self.record(host)
-        self.check_mode = self.check_mode or check_mode
         record.changed = record.changed or result.get("changed") is True
         # The last inspection is what is true at the end, whichever action made it.
         record.facts = mapping(result.get("ansible_facts")) or record.facts

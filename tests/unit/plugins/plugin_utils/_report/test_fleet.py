@@ -142,41 +142,6 @@ def test_ready_rows_can_be_told_apart_by_the_caller():
     assert kinds == {"gpu-1": "unreachable", "gpu-2": "not_ready", "gpu-3": "failed", "gpu-10": "ready"}
 
 
-def planned(fleet, host, **changes):
-    """A host in check mode whose features are only in legacy directories."""
-    found = facts(ready=False, status=2, problems=["/data/wav2vec lacks 7442 features"], features=0, links=0)
-    found["features_will_be_ready"] = True
-    found["feature_sets"]["wav2vec"].update(will_be_ready=True, planned=["/data/wav2vec lacks 7442 features"], **changes)
-    result = {"ansible_facts": found, "changed": True, "sets": {"wav2vec": {"linked": 7442}}}
-    fleet.saw(host, PREFIX + "feature_prepare", result, check_mode=True)
-
-
-def test_planned_is_one_word_in_table_page_and_json():
-    fleet = Fleet()
-    planned(fleet, "a")
-    fleet.saw("b", PREFIX + "feature_prepare", {"ansible_facts": facts(ready=False, problems=["x.npz is damaged"])}, check_mode=True)
-    report = report_of(fleet)
-    assert [(host["outcome"], host["sets"][0]["outcome"]) for host in report["hosts"]] == [("would_be_ready",) * 2, ("not_ready",) * 2]
-    lines = terminal(fleet, 80)
-    assert [line.split()[1:] for line in lines[:2]] == [
-        ["SET", "RESULT", "STATUS", "FEATURES", "PLAN"],
-        ["wav2vec", "would", "be", "ready", "legacy", "only", "7,442", "link", "7,442"],
-    ]
-    assert "2 hosts: 1 would be ready, 1 not ready." in " ".join(lines)
-    assert "lacks 7442" not in " ".join(lines) and "x.npz is damaged" in " ".join(lines)
-    page = to_html(report)
-    assert ">would be ready<" in page and "lacks 7442" not in page
-
-
-def test_a_step_that_fails_in_check_mode_leaves_no_set_about_to_be_ready():
-    fleet = Fleet()
-    planned(fleet, "a")
-    fleet.failed("a", PREFIX + "feature_upload", "Upload", {"msg": "source /x does not exist"})
-    host = report_of(fleet)["hosts"][0]
-    assert (host["outcome"], host["sets"][0]["outcome"]) == ("failed", "not_ready")
-    assert "would be ready" not in " ".join(terminal(fleet, 80))
-
-
 def test_quiet_hosts_are_one_row_and_problems_appear_once():
     fleet = Fleet()
     for host in ("a", "b"):
@@ -299,12 +264,6 @@ def test_hosts_that_do_not_train_on_the_same_data_are_told(fleet, groups):
         assert ("do not train on the same data of wav2vec" in text) is bool(groups)
 
 
-def test_data_that_this_run_would_change_is_not_compared():
-    fleet = of_data(a=("1" * 64, 9), b=("2" * 64, 8))
-    fleet.saw("b", PREFIX + "feature_prepare", {"changed": True, "sets": {"wav2vec": {"linked": 1}}}, check_mode=True)
-    assert report_of(fleet)["hosts"][1]["ready"] and report_of(fleet)["differing"] == []
-
-
 def test_the_sentence_on_differing_data_names_hosts_counts_and_digests():
     fleet = of_data(**{f"gpu-{number}": ("1" * 64, 8690) for number in range(12)}, other=("2" * 64, 8689))
     assert "\n".join(line for line in terminal(fleet, 400) if "same data" in line) == (
@@ -357,6 +316,7 @@ def test_a_failed_step_replaces_the_problems_that_it_was_to_clear():
 
 def test_a_run_in_check_mode_tells_what_it_would_do():
     fleet, sent = Fleet(), {"sets": {"wav2vec": {"sent": 6}}}
-    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}}, check_mode=True)
-    fleet.saw("gpu", PREFIX + "feature_upload", sent, check_mode=True)
+    fleet.check_mode = True
+    fleet.saw("gpu", PREFIX + "feature_prepare", {"ansible_facts": facts(), "sets": {}})
+    fleet.saw("gpu", PREFIX + "feature_upload", sent)
     assert fleet.check_mode and fleet.hosts["gpu"].done[-1] == sent
