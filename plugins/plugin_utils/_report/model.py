@@ -90,7 +90,7 @@ def set_entry(
         "did": did_sentences(counts, check_mode, origin),
         "problems": [sentence(text) for text in problems if text not in planned],
         "warnings": list(dict.fromkeys(map(sentence, warnings))),
-        "to_do": advice(raw, counts, check_mode),
+        "to_do": [] if state == "absent" else advice(raw, counts, check_mode),
         "rejected": _counted(raw.get("rejected")),
         "conflicts": _counted(raw.get("conflicts")),
     }

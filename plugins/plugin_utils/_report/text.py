@@ -55,7 +55,7 @@ def host_report(
         return [f"{entry['host']}: {first}; {count(sum(one['found'] for one in sets), 'feature')}{where}, unchanged"]
     lines = ["-" * width, *fold(first, width, f"{entry['host']}: ", "  ")]
     for one in sets:
-        lines += ["", *_set_lines(one, check_mode, state, width)]
+        lines += ["", *_set_lines(one, check_mode, width)]
     return [*lines, "-" * width]
 
 
@@ -87,7 +87,7 @@ def _headline(entry: Mapping[str, Any], check_mode: bool) -> str:
     return f"{shouted(entry['outcome'])}, status {status}: {entry['status_words']}{mode}"
 
 
-def _set_lines(one: Mapping[str, Any], check_mode: bool, state: str, width: int) -> list[str]:
+def _set_lines(one: Mapping[str, Any], check_mode: bool, width: int) -> list[str]:
     status = "null" if one["status"] is None else one["status"]
     found = f", {count(one['found'], 'distinct feature')}" if one["found"] else ""
     nothing = "nothing: the status is unknown" if one["status"] is None else "nothing to change"
@@ -101,7 +101,7 @@ def _set_lines(one: Mapping[str, Any], check_mode: bool, state: str, width: int)
         *_field("warning", one["warnings"], width, every=True),
         *_field("conflict", map(_sample, one["conflicts"]["samples"][:FEW]), width),
         *_field("rejected", _rejected(one["rejected"]), width),
-        *(_field("TO DO", one["to_do"], width, every=True) if state != "absent" else ()),
+        *_field("TO DO", one["to_do"], width, every=True),
     ]
 
 

@@ -100,6 +100,15 @@ def test_outcome(events, outcome):
     assert report_of(fleet)["hosts"][0]["outcome"] == outcome
 
 
+def test_nothing_is_to_do_with_state_absent():
+    fleet = Fleet()
+    looked(fleet, "a", ready=False)
+    fleet.hosts["a"].facts["feature_sets"]["wav2vec"]["to_link"] = 8
+    assert report_of(fleet)["hosts"][0]["sets"][0]["to_do"] == ["Run again to link what the target lacks."]
+    fleet.saw("a", PREFIX + "feature_report", {"state": "absent"})
+    assert report_of(fleet)["hosts"][0]["sets"][0]["to_do"] == [] and "what to do" not in to_html(report_of(fleet)).lower()
+
+
 def test_failure_of_a_loop_and_of_a_foreign_task():
     fleet = Fleet()
     fleet.failed("a", PREFIX + "feature_upload", "Upload", {"msg": "One or more items failed", "results": [
