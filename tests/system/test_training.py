@@ -40,7 +40,7 @@ def test_nothing_deployed_yet_is_never_started_and_still_counted(host, play):
     before = host.tree()
     result = monitor(play, host)
     assert result.rc == 2
-    assert "✗ WARNING: last run: never started" in result.stdout
+    assert "✗ WARNING: last run: never started: there is no record of a run in /home/ubuntu/emotion_recognition/runs/attn" in result.stdout
     assert "WAV2VEC feature files found: 0\n" in result.stdout
     assert "8 features that legacy directories hold" in result.stdout
     assert host.tree() == before

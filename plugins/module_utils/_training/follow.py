@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Dict, List, Mapping, Optional
 
-from .._system import accounts, paths
+from .._system import accounts
 from . import log, pace, reading, runs, verdict
 
 _CHUNK = 2 << 20  # bytes of the log that are taken at a time
@@ -23,11 +23,10 @@ def read_on(account: accounts.Account, params: Mapping[str, Any]) -> Dict[str, A
 
     In this order, so that a run that is over when the last chunk is read has said all it will ever say.
     """
-    directory, session = runs.working_directory(params["dir"], account), params["session"]
-    run_state = runs.observe(account, directory, session, params["run"])
+    run_state = runs.observe(account, runs.working_directory(params["dir"], account), params["session"], params["run"])
     run = run_state.run
     age = reading.log_age(run)
-    judgement = verdict.judge(reading.observation(run_state, age), params["stale_after"], paths.display(runs.runs_of(directory, session)))
+    judgement = verdict.judge(reading.observation(run_state, age), params["stale_after"])
     if run is None:
         nothing = {"run": "", "text": "", "offset": 0, "more": False, "age": None, "expected": None, "tail": []}
         return {**judgement.as_dict(), "over": judgement.over, **nothing}

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import time
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import errors
@@ -32,8 +33,10 @@ def look(account: accounts.Account, params: Mapping[str, Any]) -> Dict[str, Any]
     age = reading.log_age(run)
     tail = reading.last_lines(run, _TAIL) if run else []
     cause = _cause(run, tail)
-    folder = paths.display(runs.runs_of(directory, session))
-    judgement = verdict.judge(reading.observation(run_state, age, cause), params["stale_after"], folder)
+    judgement = verdict.judge(reading.observation(run_state, age, cause), params["stale_after"])
+    if judgement.state == verdict.NEVER:
+        folder = paths.display(runs.runs_of(directory, session))
+        judgement = replace(judgement, sentence=f"never started: there is no record of a run in {folder}")
     read = curves.read_curves(run, directory, metrics)
     graphics = gpus.find_gpus()
     listed = ledger.last_runs(directory, session)

@@ -49,7 +49,7 @@ def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
     by = _text(stopped.get("by")) if isinstance(stopped, dict) else None
     code, signal = (_whole(state.get(key)) for key in ("exit_code", "signal"))
     observed = verdict.Observation(recorded=True, alive=lives, ended=ended is not None, exit_code=code, signal=signal, stopped=by)
-    judgement = verdict.judge(observed, float("inf"), os.path.dirname(run.path))
+    judgement = verdict.judge(observed, float("inf"))
     return {
         "run": run.name,
         "started": started,

@@ -61,8 +61,8 @@ class Judgement:
         return self.state in ENDED or self.state == NEVER
 
 
-def judge(observed: Observation, stale_after: float, folder: str) -> Judgement:
-    """Return the verdict. A recorded end takes precedence over any process, a process over its absence. folder: of the session's runs."""
+def judge(observed: Observation, stale_after: float) -> Judgement:
+    """Return the verdict. A recorded end takes precedence over any process, a process over its absence."""
     if observed.ended:
         return _judge_end(observed)
     if observed.alive:
@@ -72,7 +72,7 @@ def judge(observed: Observation, stale_after: float, folder: str) -> Judgement:
             return Judgement(RUNNING, "", "running, though not started by deploy_training: there is no record of it")
         return Judgement(RUNNING, "", "running" if observed.session else "running, though its tmux session is gone")
     if not observed.recorded:
-        return Judgement(NEVER, "", f"never started: there is no record of a run in {folder}")
+        return Judgement(NEVER, "", "never started: this host has no record of a run")
     if observed.rebooted:
         return Judgement(VANISHED, "", "vanished: the host was restarted during the run, and no end is on record")
     return Judgement(VANISHED, "", "vanished: no process and no end on record (tmux server or launcher killed, or out of memory)")

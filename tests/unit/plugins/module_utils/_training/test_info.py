@@ -112,3 +112,9 @@ def test_the_schema_names_all_that_is_answered(tmp_path, monkeypatch):
     found = json.loads(json.dumps(look(ME, {**ASKED, "dir": str(tmp_path), "history": True})))
     assert found["features"]["sets"] and found["checkpoint"] and found["history"][0]["best"] and found["gpus"]
     assert check_answer(found, INFO_ANSWER, "host", "training_info") == found
+
+
+def test_a_host_without_a_run_is_told_where_none_is_on_record(tmp_path):
+    found = look(ME, {**ASKED, "dir": str(tmp_path), "session": "nowhere"})
+    assert (found["state"], found["sentence"]) == (
+        "never started", f"never started: there is no record of a run in {tmp_path}/runs/nowhere")  # fmt: skip

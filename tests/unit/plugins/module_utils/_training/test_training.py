@@ -311,4 +311,4 @@ def test_what_else_lives_in_the_session(run, trainer, others, state, process):
     run_state = RunState(Session("s", True, (5,)), run, trainer, None, others)
     assert run_state.process == process
     assert run_state.alive == bool(trainer or others)  # in any case a second start would disturb it
-    assert judge(observation(run_state, 1.0), 900, "/w").state == state
+    assert judge(observation(run_state, 1.0), 900).state == state

@@ -20,7 +20,6 @@ from ansible_collections.trainprep.features.plugins.module_utils._training.verdi
     judge,
 )
 
-NO_RUN = "never started: there is no record of a run in /w/runs/s"
 NO_RECORD = "running, though not started by deploy_training: there is no record of it"
 NO_SESSION = "running, though its tmux session is gone"
 STUCK_FOR_15 = "stuck: the process lives, but its log has not grown for 15 min"
@@ -29,9 +28,9 @@ GONE = "vanished: no process and no end on record (tmux server or launcher kille
 
 # What was seen, the state, the outcome, the sentence, healthy, over. The log is stale after 900 seconds.
 VERDICTS = [
-    ({}, NEVER, "", NO_RUN, False, True),
-    ({"session": True}, NEVER, "", NO_RUN, False, True),
-    ({"rebooted": True}, NEVER, "", NO_RUN, False, True),
+    ({}, NEVER, "", "never started: this host has no record of a run", False, True),
+    ({"session": True}, NEVER, "", "never started: this host has no record of a run", False, True),
+    ({"rebooted": True}, NEVER, "", "never started: this host has no record of a run", False, True),
     ({"recorded": True}, VANISHED, "", GONE, False, True),
     ({"recorded": True, "session": True, "log_age": 5.0}, VANISHED, "", GONE, False, True),
     ({"recorded": True, "rebooted": True}, VANISHED, "", RESTARTED, False, True),
@@ -62,7 +61,7 @@ VERDICTS = [
 
 @pytest.mark.parametrize(("seen", "state", "outcome", "sentence", "healthy", "over"), VERDICTS)
 def test_verdicts(seen, state, outcome, sentence, healthy, over):
-    found = judge(Observation(**seen), 900, "/w/runs/s")
+    found = judge(Observation(**seen), 900)
     assert (found.state, found.outcome, found.sentence) == (state, outcome, sentence)
     assert (found.healthy, found.over) == (healthy, over)
 
