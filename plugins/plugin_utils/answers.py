@@ -174,7 +174,7 @@ def _items(value: Any, schema: tuple[Schema, ...], place: str) -> list[Any]:
     """A list of exactly these."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != len(schema):
         raise _OddError(place, f"a list of {len(schema)}", value)
-    return [_value(item, one, f"{place}[{index}]") for index, (item, one) in enumerate(zip(value, schema, strict=True))]
+    return [_value(value[index], one, f"{place}[{index}]") for index, one in enumerate(schema)]
 
 
 def _whole(value: Any, schema: Mapping[str, Schema], place: str) -> dict[str, Any]:
