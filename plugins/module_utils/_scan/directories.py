@@ -37,8 +37,8 @@ class _OpenDirectory:
 
 # A file that waits for its classification: its directory, its base name there, the entry to complete.
 Pending = Tuple[_OpenDirectory, str, model.Entry]
-# Files that were classified before, by inode key.
-Known = Dict[int, model.Entry]
+# Classifications by the suffix of a name, which promises a kind, then by inode key.
+Known = Dict[str, Dict[int, classify.Classification]]
 
 
 # From this number of names on, a directory is processed in the order of names, as plans are: memory that does not fit into the
@@ -73,7 +73,7 @@ def scan_directory(
 ) -> model.DirectoryScan:  # fmt: skip
     """List a directory once and classify each file whose base name is accepted.
 
-    known: read and extended, so that no file is classified twice for the same criteria while it stays as it is.
+    known: read and extended, so that no file is classified twice for the same criteria and suffix.
     account: the training user, who scans if root is refused, and not if memory was what lacked.
     """
     return as_needed.as_needed(account, _lacks, _scan, place, accept, criteria, known, options)
@@ -101,7 +101,7 @@ def _scan(
         info = os.fstat(top.fd)
         scan.info = model.DirectoryInfo(info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode)
         listing = _Listing(scan, accept, known, options)
-        classify_one = _classifier(criteria, scan.path, known)
+        classify_one = _classifier(criteria, scan.path)
         for pending, result in parallel.map_parallel(listing.pending(top), classify_one, lambda pending: id(pending[0])):
             _record(scan, known, pending[2], result)
         scan.memory, scan.is_full = options.memory - listing.memory, listing.memory < 0
@@ -119,12 +119,11 @@ def _refuse(scan: model.DirectoryScan, reason: str) -> None:
     scan.gap(reason)
 
 
-def _classifier(criteria: interface.Criteria, path: str, known: Known) -> Callable[[Pending], Any]:
-    """Open and classify one pending file: (key, classification, size, mtime), or None if it is not a regular file."""
+def _classifier(criteria: interface.Criteria, path: str) -> Callable[[Pending], Any]:
+    """Open and classify one pending file: (size, key, classification), or None if it is not a regular file."""
 
     def classified(fd: int, info: os.stat_result, name: str) -> Any:
-        key = model.inode_key(info.st_dev, info.st_ino)
-        return key, _known(known, key, info, name) or classify.classify_file(fd, info, name, criteria), info.st_size, info.st_mtime_ns
+        return info.st_size, model.inode_key(info.st_dev, info.st_ino), classify.classify_file(fd, info, name, criteria)
 
     def opened(pending: Pending) -> Any:
         directory, name, entry = pending
@@ -132,11 +131,6 @@ def _classifier(criteria: interface.Criteria, path: str, known: Known) -> Callab
         return files.with_file(classified, name, directory.fd, flags, (path, entry.path))
 
     return opened
-
-
-def _known(known: Known, key: int, info: os.stat_result, name: str) -> Optional[classify.Classification]:
-    before = known.get(key)
-    return before.still_as_read(info.st_size, info.st_mtime_ns, name) if before is not None else None
 
 
 def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result: Any) -> None:
@@ -148,10 +142,13 @@ def _record(scan: model.DirectoryScan, known: Known, entry: model.Entry, result:
     elif result is None:
         entry.kind = model.SPECIAL
     else:
-        entry.key, *classified = result
-        entry.is_classified(*classified)
-        known[entry.key] = entry
+        entry.size, entry.key, classification = result
+        known.setdefault(_suffix(entry.name), {})[entry.key] = entry.classification = classification
     scan.entries.append(entry)
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 class _Listing:
@@ -288,11 +285,10 @@ class _Listing:
         if not stat.S_ISREG(info.st_mode):
             self._keep(path, text)
             return None
-        entry = self._entry(path, model.LINK, key, info.st_size, text)
-        classification = _known(self.known, key, info, name)
-        if classification is None:
+        known = self.known.get(_suffix(name), {}).get(key, model.UNCLASSIFIED)
+        entry = self._entry(path, model.LINK, key, info.st_size, text, known)
+        if entry.classification is model.UNCLASSIFIED:
             return entry
-        entry.is_classified(classification, info.st_size, info.st_mtime_ns)
         self.scan.entries.append(entry)
         return None
 

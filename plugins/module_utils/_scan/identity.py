@@ -36,23 +36,22 @@ Result = Any
 
 
 class Contents:
-    """Reads files; if that is refused to root (a squashed network file system), as the account. It may serve several inspections."""
+    """Reads files; if that is refused to root (a squashed network file system), as the account."""
 
     def __init__(self, account: Optional[accounts.Account] = None) -> None:
         self._account = account
-        self._known: Dict[Tuple[str, int, int, int], Result] = {}
+        self._known: Dict[Tuple[str, int], Result] = {}
 
     def digests(self, how: str, located: Sequence[Located]) -> List[Result]:
-        """The digest of each file, in order. None is read twice for the same, unless it has changed or could not be read."""
-        keys = [(how, entry.key, entry.size, entry.mtime) for _directory, entry in located]
-        todo = {key: one for key, one in zip(keys, located) if not isinstance(self._known.get(key), bytes)}
-        self._known.update(zip(todo, _all(how, list(todo.values()))))
-        refused = [key for key in todo if _is_refused(self._known[key])]
+        """The digest of each file, in order. None is read twice for the same."""
+        todo = list({entry.key: (directory, entry) for directory, entry in located if (how, entry.key) not in self._known}.values())
+        results = _all(how, todo)
+        refused = [one for one, result in zip(todo, results) if _is_refused(result)]
+        self._known.update(((how, entry.key), result) for (_directory, entry), result in zip(todo, results))
         if refused:
-            files_of = [todo[key] for key in refused]
-            again = as_needed.as_needed(self._account, lambda found: sum(map(_is_refused, found)), _all, how, files_of)
-            self._known.update(zip(refused, again))
-        return [self._known[key] for key in keys]
+            again = as_needed.as_needed(self._account, lambda found: sum(map(_is_refused, found)), _all, how, refused)
+            self._known.update(((how, entry.key), result) for (_directory, entry), result in zip(refused, again))
+        return [self._known[how, entry.key] for _directory, entry in located]
 
 
 def _is_refused(result: Result) -> bool:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .._formats import interface
 from .._spec import folders, names
@@ -21,17 +21,12 @@ class LegacyScanner:
     """Scans each directory once, however many sets and paths name it.
 
     avoid: directories (the targets) that are never entered, also not through links. memory: what all scans together may take, in bytes.
-    before: earlier scans of this execution, with what was asked for, whose classifications are still of use.
     """
 
     def __init__(
-        self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey], memory: int,
-        before: Iterable[Tuple[interface.Criteria, Iterable[model.DirectoryScan]]] = (),
-    ) -> None:  # fmt: skip
+        self, sets: Sequence[FeatureSet], account: accounts.Account, avoid: Sequence[paths.InodeKey], memory: int
+    ) -> None:
         self._known: Dict[interface.Criteria, directories.Known] = {}
-        for asked, scans in before:
-            for scan in scans:
-                self._known.setdefault(asked, {}).update((one.key, one) for one in scan.entries if one.as_read is not None)
         self._scans: Dict[Tuple[interface.Criteria, folders.FolderRule, paths.InodeKey], model.DirectoryScan] = {}
         self._account = account
         self._avoid = tuple(avoid)

@@ -27,7 +27,7 @@ UNCLASSIFIED = classify.Classification("", "", None)
 # Bytes that all names of one inspection may take, however many directories it scans and processes it uses, and what one of them takes
 # besides its path, as measured at the end of planning (benchmarks/scan.py): about four million files. The rest is unscanned.
 MEMORY = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
-NAME_BYTES = 950
+NAME_BYTES = 900
 TOO_MANY = (
     "the declared directories hold more names than one inspection keeps in memory: move other files out of them, or declare only the"
     " folders that hold features"
@@ -39,10 +39,9 @@ class Entry:
 
     path: below the directory, "/" between, name the last part of it; key: (st_dev, st_ino) behind links as one number;
     classification: what the file is; link_target: the text of a link; via_link: it is a link, or behind one.
-    as_read: the classification before identities were compared, mtime: st_mtime_ns then; None and 0 of what was not classified.
     """
 
-    __slots__ = ("as_read", "classification", "key", "kind", "link_target", "mtime", "name", "path", "size", "via_link")
+    __slots__ = ("classification", "key", "kind", "link_target", "name", "path", "size", "via_link")
 
     def __init__(
         self,
@@ -62,22 +61,11 @@ class Entry:
         self.link_target = link_target
         self.via_link = link_target is not None
         self.classification = classification
-        self.as_read: Optional[classify.Classification] = None
-        self.mtime = 0
 
     @property
     def is_feature(self) -> bool:
         """True if its content has the arrays that were asked for."""
         return self.classification.kind == classify.FEATURE
-
-    def is_classified(self, classification: classify.Classification, size: int, mtime: int) -> None:
-        self.classification = self.as_read = classification
-        self.size, self.mtime = size, mtime
-
-    def still_as_read(self, size: int, mtime: int, name: str) -> Optional[classify.Classification]:
-        """Return the classification of the file if it has not changed, and this name promises the same kind."""
-        same = (self.size, self.mtime) == (size, mtime) and self.name.rpartition(".")[2] == name.rpartition(".")[2]
-        return self.as_read if same else None
 
 
 class DirectoryInfo(NamedTuple):

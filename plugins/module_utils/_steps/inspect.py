@@ -10,7 +10,7 @@ import contextlib
 import gc
 import os
 from dataclasses import replace
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from .. import errors
 from .._access import report
@@ -25,17 +25,14 @@ from .._system import accounts, become, mounts, paths
 
 
 def inspect_host(
-    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, search_for_all: bool = False,
-    before: Sequence[state.SetScan] = (), contents: Optional[identity.Contents] = None,
-) -> state.HostState:  # fmt: skip
+    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, search_for_all: bool = False
+) -> state.HostState:
     """Scan everything once and plan. FeatureError for input that contradicts the host.
 
     search_for_all: search for every set, not only for those that have nothing: finds of an earlier search are linked by now.
-    before, contents: as this execution found the sets earlier, and what it read then: files that have not changed are not read again.
     """
-    contents = contents or identity.Contents(account)
     with _gc_paused():
-        planned = _scan_and_plan(sets, account, policy, before, contents)
+        planned = _scan_and_plan(sets, account, policy)
         searching = [one.feature_set for one in planned if search_for_all or host.is_missed(one, planned)]
         found = {
             one.name: _look_behind(one, planned, account) if search_for_all or one.status == 0 else model.Discovery()
@@ -46,7 +43,7 @@ def inspect_host(
                 found[name] = found[name].joined(discovery)
         if policy.on_discovery == "link" and any(discovery.directories for discovery in found.values()):
             more = {name: tuple(path for path, _count in discovery.directories) for name, discovery in found.items()}
-            planned = _scan_and_plan([replace(one, legacy=one.legacy + more[one.name]) for one in sets], account, policy, planned, contents)
+            planned = _scan_and_plan([replace(one, legacy=one.legacy + more[one.name]) for one in sets], account, policy)
         reads, sources = {one.name: one.reads_after() for one in planned}, {one.name: one.link_sources() for one in planned}
         reports = report.access_reports(account, reads, sources)
         states = [state.SetState(**vars(one), discovery=found[one.name], access=reports[one.name]) for one in planned]
@@ -65,14 +62,12 @@ def _gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _scan_and_plan(
-    sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy, before: Sequence[state.SetScan], contents: identity.Contents
-) -> List[state.PlannedSet]:
+def _scan_and_plan(sets: Sequence[FeatureSet], account: accounts.Account, policy: Policy) -> List[state.PlannedSet]:
     targets = [_target_place(one, account) for one in sets]
     declared = [find_places(one.legacy, account) for one in sets]
     overlap.refuse_overlaps(sets, targets, declared)
-    known = [(one.feature_set.criteria, one.scans) for one in before]
-    scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key], model.MEMORY, known)
+    scanner = LegacyScanner(sets, account, [target.key for target in targets if target.key], model.MEMORY)
+    contents = identity.Contents(account)
     # All legacy directories first: a link in a target then has its classification already.
     legacy = [scanner.scans_of(one, places) for one, places in zip(sets, declared)]
     scans = [

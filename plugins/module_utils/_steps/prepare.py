@@ -16,7 +16,6 @@ from .. import errors
 from .._cache import store
 from .._plan import state as plan_state
 from .._plan import steps
-from .._scan import identity
 from .._spec import arguments
 from .._spec.sets import FeatureSet
 from .._system import accounts, mounts, words
@@ -84,9 +83,9 @@ def find_facts(params: Mapping[str, Any], request: Request, result: Dict[str, An
 class _Execution:
     """One execution: what it was asked for, the last inspection, and the result that grows."""
 
+    host: plan_state.HostState
+
     def __init__(self, request: Request, result: Dict[str, Any]) -> None:
-        self.host = plan_state.HostState(request.account, request.policy, [])
-        self._contents = identity.Contents(request.account)
         self._request = request
         self._result = result
         result.update(changed=False, sets={}, diff=[], steps=[])
@@ -101,7 +100,7 @@ class _Execution:
         linked_finds = wanted.state == "absent" and choices.on_discovery == "link"
         if wanted.state == "absent" and not linked_finds:
             choices = replace(choices, search_roots=())
-        self.host = inspect.inspect_host(wanted.sets, wanted.account, choices, linked_finds, self.host.sets, self._contents)
+        self.host = inspect.inspect_host(wanted.sets, wanted.account, choices, search_for_all=linked_finds)
         found = facts.facts(self.host, mounts.read_mountinfo(), wanted.state)
         self._result["ansible_facts"] = found
         pending: List[str] = found["feature_steps"]

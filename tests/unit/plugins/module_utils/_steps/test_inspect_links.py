@@ -117,6 +117,13 @@ class TestLinking:
         assert sorted(links(host / "data/t")) == ["a.npy", "b.npy"]
         assert run(raw)["changed"] is False
 
+    def test_the_suffix_of_a_link_is_a_promise_too(self, host):
+        """A link of somebody's own to a file that is what its own name promises."""
+        npy(host / "old/a.npy", 1.0)
+        link(host / "data/t/a.npz", host / "old/a.npy")
+        raw = a_set(host / "data/t", host / "old", patterns=["*.npz", "*.npy"], reads=["*.npz"], arrays={})
+        assert see(raw).sets[0].features == []
+
     def test_tree(self, host):
         feature(host / "old/x/a.npz", "1")
         feature(host / "old/y/a.npz", "2")

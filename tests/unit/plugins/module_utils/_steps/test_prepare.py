@@ -10,24 +10,19 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.trainprep.features.plugins.module_utils._formats import classify as module_classify
 from ansible_collections.trainprep.features.plugins.module_utils._formats.classify import classify
 from ansible_collections.trainprep.features.plugins.module_utils._scan.manifest import Wanted, token_of
 from ansible_collections.trainprep.features.plugins.module_utils._spec.arguments import Policy
 from ansible_collections.trainprep.features.plugins.module_utils._spec.sets import parse_sets
-from ansible_collections.trainprep.features.plugins.module_utils._steps import link as link_step
 from ansible_collections.trainprep.features.plugins.module_utils._steps.prepare import Request, prepare
 from ansible_collections.trainprep.features.plugins.module_utils._upload.staging import write_manifest
 from ansible_collections.trainprep.features.plugins.module_utils.errors import FeatureError
 from ansible_collections.trainprep.features.tests.unit.plugins.module_utils.support_files import (
     ME,
     a_set,
-    damaged,
     feature,
     features,
-    link,
     links,
-    npy,
 )
 
 
@@ -135,62 +130,3 @@ def test_check_mode_counts_what_a_publication_brings(host, keys, ready):
     assert checked["steps"] == checked["ansible_facts"]["feature_steps"] == ["publish"]
     ran, _message = prepared(raw)
     assert checked["ansible_facts"]["features_will_be_ready"] == ran["ansible_facts"]["features_ready"] == ready
-
-
-@pytest.fixture
-def read(monkeypatch):
-    """The names of the files that are classified, in order."""
-    names, classify_file = [], module_classify.classify_file
-
-    def counted(fd, info, name, criteria):
-        names.append(name)
-        return classify_file(fd, info, name, criteria)
-
-    monkeypatch.setattr(module_classify, "classify_file", counted)
-    return names
-
-
-def test_a_file_is_read_once_in_an_execution(tmp_path, read):
-    features(tmp_path / "old", "a.npz", "b.npz")
-    npy(tmp_path / "old/c.npy", 1)
-    result, _message = prepared(a_set(tmp_path / "speech", tmp_path / "old", patterns=["*.npz", "*.npy"], arrays={}))
-    assert result["ansible_facts"]["feature_sets"]["speech"]["target"]["links"] == 3
-    assert sorted(read) == ["a.npz", "b.npz", "c.npy"]
-
-
-def test_data_are_read_once_in_an_execution(tmp_path, monkeypatch):
-    """With verify: full, of files without checksums."""
-    digested, file_digest = [], module_classify.file_digest
-    monkeypatch.setattr(module_classify, "file_digest", lambda fd: digested.append(os.fstat(fd).st_ino) or file_digest(fd))
-    for number in (1, 2):
-        npy(tmp_path / f"old/{number}.npy", number)
-    one = a_set(tmp_path / "speech", tmp_path / "old", patterns=["*.npy"], reads=["*.npy"], arrays={}, verify="full")
-    result, _message = prepared(one)
-    assert result["ansible_facts"]["feature_sets"]["speech"]["ready"]
-    assert len(digested) == len(set(digested)) == 2
-
-
-@pytest.mark.parametrize("same_size", [True, False])
-def test_a_file_that_changes_meanwhile_is_read_again(tmp_path, read, monkeypatch, same_size):
-    made = feature(tmp_path / "old/a.npz")
-    feature(tmp_path / "old/b.npz")
-    change_links = link_step.change_links
-
-    def changing(*arguments):
-        change_links(*arguments)
-        damaged(made)
-        if same_size:
-            os.truncate(made, feature(tmp_path / "other/a.npz").stat().st_size)
-
-    monkeypatch.setattr(link_step, "change_links", changing)
-    result, _message = prepared(a_set(tmp_path / "speech", tmp_path / "old"))
-    assert result["ansible_facts"]["feature_sets"]["speech"]["features"] == 1
-    assert sorted(read) == ["a.npz", "a.npz", "b.npz"]
-
-
-def test_another_suffix_is_another_promise(tmp_path):
-    """A link of somebody's own, to a file that is what its own name promises."""
-    npy(tmp_path / "old/a.npy", 1)
-    link(tmp_path / "speech/a.npz", tmp_path / "old/a.npy")
-    result, _message = prepared(a_set(tmp_path / "speech", tmp_path / "old", patterns=["*.npz", "*.npy"], reads=["*.npz"], arrays={}))
-    assert result["ansible_facts"]["feature_sets"]["speech"]["target"]["features"] == 0
