@@ -79,7 +79,7 @@ def _run(run: Optional[runs.Run]) -> Optional[Dict[str, Any]]:
         **{name: state.get(name) for name in ("started", "ended", "exit_code", "signal")},
         **{name: record.get(name) for name in ("command_line", "feature_status", "commit", "dirty")},
         "attempts": len(state.get("attempts") or []) + ("ended" not in state),
-        "changes": [paths.display(str(text))[:200] for text in (state.get("changes") or [])][:20],
+        "changes": [paths.display(str(text))[:200] for text in state.get("changes") or []][:20],
         "sets": [str(one.get("name")) for one in record.get("sets") or [] if isinstance(one, dict)],
     }
 

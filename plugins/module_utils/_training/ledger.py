@@ -44,10 +44,9 @@ def table(listed: Sequence[runs.Run], current: runs.RunState, best: Mapping[str,
 def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
     """Return a run's line of the table; what its record does not tell is None."""
     record, state = run.record, run.state
-    started, ended = _number(state.get("started")), _number(state.get("ended"))
-    stopped, data = state.get("stopped"), record.get("data")
-    by = _text(stopped.get("by")) if isinstance(stopped, dict) else None
-    code, signal = (_whole(state.get(key)) for key in ("exit_code", "signal"))
+    started, ended = state.get("started"), state.get("ended")
+    by = _text((state.get("stopped") or {}).get("by"))
+    code, signal = state.get("exit_code"), state.get("signal")
     observed = verdict.Observation(recorded=True, alive=lives, ended=ended is not None, exit_code=code, signal=signal, stopped=by)
     judgement = verdict.judge(observed, float("inf"))
     return {
@@ -58,28 +57,16 @@ def row(run: runs.Run, lives: bool, best: Any = None) -> Dict[str, Any]:
         "state": judgement.state,
         "outcome": judgement.outcome,
         "stopped_by": by,
-        "attempts": len(_list(state.get("attempts"))) + (ended is None),
+        "attempts": len(state.get("attempts") or []) + (ended is None),
         "commit": _text(record.get("commit")),
-        "dirty": record.get("dirty") if isinstance(record.get("dirty"), bool) else None,
+        "dirty": record.get("dirty"),
         "command_line": _text(record.get("command_line")),
-        "changes": [str(_text(one)) for one in _list(state.get("changes"))][:MOST],
+        "changes": [str(_text(one)) for one in state.get("changes") or []][:MOST],
         "best": best,
-        "digest": _text(data.get("digest")) if isinstance(data, dict) else None,
+        "digest": _text((record.get("data") or {}).get("digest")),
     }
 
 
 def _text(value: Any) -> Optional[str]:
     """A text of a record, in which its user may have written anything."""
     return paths.display(str(value))[:_TEXT] if value else None
-
-
-def _number(value: Any) -> Optional[float]:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> Optional[int]:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _list(value: Any) -> List[Any]:
-    return value if isinstance(value, list) else []

@@ -72,7 +72,7 @@ def _links(run: runs.Run, directory: str, source: str, checkpoints: List[str]) -
     bases = [os.path.join(run.path, "project"), directory]
     found = _of_source(source) if source and source != run.log else []
     for base in bases:
-        for pattern in (run.record.get("metrics") or []):
+        for pattern in run.record.get("metrics") or []:
             found += glob.glob(os.path.join(glob.escape(base), str(pattern)), recursive=True)[:_MOST]
     for kind, files in (("metrics", found), ("checkpoints", checkpoints)):
         for path in files:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 from ansible_collections.trainprep.features.plugins.module_utils._training.ledger import last_runs, row, table
-from ansible_collections.trainprep.features.plugins.module_utils._training.runs import Run, RunState
+from ansible_collections.trainprep.features.plugins.module_utils._training.runs import Run, RunState, read_run
 from ansible_collections.trainprep.features.plugins.module_utils._training.tmux import Process, Session
 
 ENDED = {"started": 100.0, "ended": 160.0, "attempts": [{}]}
@@ -23,9 +23,11 @@ ENDED = {"started": 100.0, "ended": 160.0, "attempts": [{}]}
     ({"started": 100.0, "attempts": [{}]}, True, {"state": "running", "attempts": 2}),
     ({"started": "x", "ended": [], "attempts": 3, "changes": {"a": 1}, "stopped": 5}, False, {"state": "vanished", "changes": []}),
 ])  # fmt: skip
-def test_a_line_of_the_table(state, lives, wanted):
+def test_a_line_of_the_table(tmp_path, state, lives, wanted):
     record = {"commit": "c", "dirty": True, "data": {"digest": "d"}, "command_line": "x\x1b[2J"}
-    found = row(Run("/r/20260101T000000Z", record, state), lives)
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    found = row(read_run(str(tmp_path)), lives)
     assert wanted.items() <= found.items()
     assert (found["commit"], found["dirty"], found["digest"]) == ("c", True, "d") and "\x1b" not in found["command_line"]
 
