@@ -282,10 +282,12 @@ def _plan_missing(
         elif entry is not None:
             if candidate.path != entry.link_target:
                 plan.to_replace.append((name, candidate.path, entry.link_target or ""))
-                plan.differing += [name] if others else []
+                if others:
+                    plan.differing.append(name)
         else:
             plan.to_create.append((name, candidate.path))
-            plan.differing += [name] if others else []
+            if others:
+                plan.differing.append(name)
 
 
 def _blocked_folder(one: SetInput, name: str, to_remove: Set[str]) -> str:

@@ -133,7 +133,7 @@ class Exchange:
                 served = {name: self._served(name) for name in names}
                 found = next(filter(None, (self._seat(name) for name in order(served, receiver.busy, receiver.host))), None)
                 if found is None and not names and receiver.has_source:
-                    # One host at a time: the others can have it from that one. A host without peers waits for nobody.
+                    # One host at a time: the others can have it from that one. A host without peers does not wait.
                     source = _try_lock(self._directory / ("source" if receiver.peers else f"source-{_key(receiver.host)}"))
                     found = ("", source) if source is not None else None
                 if found is not None:
